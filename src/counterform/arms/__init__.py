@@ -1,0 +1,1 @@
+"""Cases compiled into matched training sets."""

@@ -1,0 +1,122 @@
+"""Cases and the match card: which problems every arm shares, and what is equal between the arms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec.structs import replace
+
+from counterform.errors import DataError
+from counterform.types import Arm, ArmCard, Case, Example, Graded, Mark, MatchCard, Problem
+
+TokenCounter = Callable[[Sequence[Example]], tuple[list[int], list[int]]]
+"""Prompt tokens and loss tokens of each example, as the trainer will count them."""
+
+
+def choose_pairs(verdicts: pa.Table, *, cases: int, seed: int) -> tuple[pa.Table, dict[str, int]]:
+    """At most `cases` problems with one right and one wrong attempt each, drawn evenly by seed.
+
+    verdicts: columns attempt_id, problem_id, outcome, located (the attempt has a nameable first wrong step).
+    Returns a table (problem_id, right, wrong: attempt ids) and counts for the match card. Among a problem's
+    wrong attempts one with a located error is taken first, so that a critique has something to name.
+    Columns stay in Arrow until the choice is made: a pool of a million attempts is never a million objects.
+    Raises DataError when no problem has both.
+    """
+    rng = np.random.default_rng(seed)
+    shuffled = verdicts.take(rng.permutation(len(verdicts)))
+    right = _first_of_each(shuffled.filter(pc.equal(shuffled["outcome"], Mark.RIGHT.value)))
+    wrong = shuffled.filter(pc.equal(shuffled["outcome"], Mark.WRONG.value))
+    wrong = pa.concat_tables([wrong.filter(wrong["located"]), wrong.filter(pc.invert(wrong["located"]))])
+    wrong = _first_of_each(wrong)
+    if not len(right) or not len(wrong):
+        missing = "right" if not len(right) else "wrong"
+        raise DataError(
+            f"the pool has no {missing} attempts (of {len(verdicts):,} attempts: {_count(verdicts)}). An arm needs a "
+            "right and a wrong attempt of one problem: sample more ($.attempts.samples), at a higher temperature, on "
+            f"{'easier' if missing == 'right' else 'harder'} problems, or check the grader with `counterform audit`."
+        )
+    pairs = right.join(wrong, keys="problem_id", join_type="inner", right_suffix="_wrong").sort_by("problem_id")
+    if not len(pairs):
+        raise DataError(
+            f"no problem has both a right and a wrong attempt ({len(right):,} problems have a right one, {len(wrong):,} a "
+            "wrong one). Sample more attempts a problem ($.attempts.samples)."
+        )
+    counts = {"right_only": len(right) - len(pairs), "wrong_only": len(wrong) - len(pairs)}
+    chosen = pairs.take(rng.permutation(len(pairs))[:cases])
+    table = pa.table(
+        {"problem_id": chosen["problem_id"], "right": chosen["attempt_id"], "wrong": chosen["attempt_id_wrong"]}
+    )
+    return table, counts
+
+
+def make_cases(pairs: pa.Table, problems: dict[str, Problem], graded: dict[str, Graded]) -> list[Case]:
+    """The cases of the chosen pairs, in their order."""
+    return [
+        Case(problem=problems[row["problem_id"]], right=graded[row["right"]], wrong=graded[row["wrong"]])
+        for row in pairs.to_pylist()
+    ]
+
+
+def match(arms: Sequence[Arm], *, by: str, count: TokenCounter) -> list[Arm]:
+    """Arms with equal numbers of examples (as they come), or of loss tokens.
+
+    By loss tokens, the arm that has most sets the measure, and the others go over their cases again, in order,
+    until the next example would take them past it: nothing is thrown away, and the repetition is on the card.
+    """
+    if by == "examples" or not arms:
+        return list(arms)
+    tokens = [count(arm.examples)[1] for arm in arms]
+    budget = max(sum(loss) for loss in tokens)
+    return [replace(arm, examples=_fill(arm.examples, loss, budget)) for arm, loss in zip(arms, tokens, strict=True)]
+
+
+def match_card(
+    arms: Sequence[Arm], cases: Sequence[Case], *, by: str, counts: dict[str, int], count: TokenCounter
+) -> MatchCard:
+    """What is equal between these arms and what is not."""
+    rows = []
+    for arm in arms:
+        prompt, loss = count(arm.examples)
+        rows.append(
+            ArmCard(
+                arm=arm.name,
+                differs_by=arm.differs_by,
+                examples=len(arm.examples),
+                problems=len({e.problem_id for e in arm.examples}),
+                prompt_tokens=sum(prompt),
+                loss_tokens=sum(loss),
+            )
+        )
+    return MatchCard(
+        by="loss_tokens" if by == "loss_tokens" else "examples",
+        cases=len(cases),
+        problems_with_right_only=counts["right_only"],
+        problems_with_wrong_only=counts["wrong_only"],
+        wrong_with_located_error=sum(case.wrong.verdict.first_error is not None for case in cases),
+        arms=tuple(rows),
+    )
+
+
+def _first_of_each(table: pa.Table) -> pa.Table:
+    """The first row of each problem, in table order."""
+    rows = table.select(["problem_id", "attempt_id"])
+    grouped = rows.group_by("problem_id", use_threads=False).aggregate([("attempt_id", "first")])
+    return grouped.rename_columns({"attempt_id_first": "attempt_id"})
+
+
+def _fill(examples: tuple[Example, ...], loss: list[int], budget: int) -> tuple[Example, ...]:
+    filled: list[Example] = []
+    spent = at = 0
+    while spent + loss[at % len(loss)] <= budget:
+        filled.append(examples[at % len(loss)])
+        spent += loss[at % len(loss)]
+        at += 1
+    return tuple(filled)
+
+
+def _count(verdicts: pa.Table) -> str:
+    counts = {row["values"]: row["counts"] for row in pc.value_counts(verdicts["outcome"]).to_pylist()}
+    return ", ".join(f"{counts.get(mark.value, 0):,} {mark.value}" for mark in Mark)

@@ -1,0 +1,49 @@
+"""Learning from right answers: imitate the worked solution, or the model's own right attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from counterform.errors import DataError
+from counterform.types import Arm, Case, Example
+
+
+class Imitation:
+    """Problem -> worked solution."""
+
+    name = "imitation"
+    differs_by = "the target is the worked solution"
+
+    def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm:
+        missing = [case.problem.id for case in cases if not case.problem.solution]
+        if missing:
+            raise DataError(
+                f"arm {self.name!r} needs a worked solution for every problem; {len(missing)} of {len(cases)} have none "
+                f"(first: {missing[0]!r}). Name the column ($.problems.solution), or leave this arm out."
+            )
+        examples = tuple(
+            Example(problem_id=case.problem.id, prompt=case.problem.prompt, completion=case.problem.solution)
+            for case in cases
+        )
+        return Arm(name=self.name, differs_by=self.differs_by, examples=examples)
+
+
+class Rejection:
+    """Problem -> a right attempt of the pool (rejection sampling, RFT: Yuan et al. 2023, arXiv 2308.01825)."""
+
+    name = "rejection"
+    differs_by = "the target is an attempt that was graded right"
+
+    def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm:
+        examples = tuple(
+            Example(
+                problem_id=case.problem.id,
+                attempt_ids=(case.right.attempt.id,),
+                prompt=case.problem.prompt,
+                completion=case.right.attempt.completion.text,
+            )
+            for case in cases
+        )
+        return Arm(name=self.name, differs_by=self.differs_by, examples=examples)

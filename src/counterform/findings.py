@@ -1,0 +1,217 @@
+"""Readings become findings: estimate, interval, verdict, sentence. Pure; sees readings and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+
+from counterform import stats
+from counterform.study import BASE_ARM
+from counterform.types import Baseline, Finding, Level, Mark, Reading, Results
+
+ALPHA = 0.05
+
+LOWER_IS_BETTER = frozenset({"violated", "right by wrong steps"})
+"""Metrics of which an arm is better the lower it stands."""
+
+HEADLINES = (("accuracy", "pass@1"), ("find_error", "F1"), ("process", "violated"))
+"""The metric each probe is known by; the answer in words speaks of these."""
+
+
+class _Table(Struct, frozen=True):
+    """The readings of one metric as arrays: items in the same order for every arm and seed."""
+
+    probe: str
+    metric: str
+    clusters: np.ndarray
+    strata: np.ndarray
+    values: Mapping[str, np.ndarray]
+    """(seeds, items) by arm; NaN where nothing was read."""
+    unknown: Mapping[str, float]
+
+
+def find(
+    readings: Sequence[Reading],
+    *,
+    question: str,
+    contrasts: Sequence[tuple[str, str]] = (),
+    baselines: Sequence[Baseline] = (),
+    notes: Sequence[str] = (),
+) -> Results:
+    """Every arm's gain over the base and every declared contrast, on every metric, with the question answered."""
+    levels: list[Level] = []
+    findings: list[Finding] = []
+    for table in _tables(readings):
+        arms = [arm for arm in table.values if arm != BASE_ARM]
+        pairs = [(arm, BASE_ARM) for arm in arms if BASE_ARM in table.values]
+        pairs += [(a, b) for a, b in contrasts if a in table.values and b in table.values]
+        levels += [_level(table, arm) for arm in table.values]
+        findings += _compare(table, list(dict.fromkeys(pairs)))
+    return Results(
+        question=question,
+        answer=tuple(_answer(findings)),
+        findings=tuple(findings),
+        levels=tuple(levels),
+        baselines=tuple(baselines),
+        notes=tuple(notes),
+    )
+
+
+def _tables(readings: Sequence[Reading]) -> list[_Table]:
+    by_metric: dict[tuple[str, str], list[Reading]] = {}
+    for reading in readings:
+        by_metric.setdefault((reading.probe, reading.metric), []).append(reading)
+    return [_table(probe, metric, rows) for (probe, metric), rows in by_metric.items()]
+
+
+def _table(probe: str, metric: str, rows: Sequence[Reading]) -> _Table:
+    items = {r.item_id: (r.problem_id, r.stratum) for r in rows}
+    order = {item: index for index, item in enumerate(items)}
+    seeds = {seed: index for index, seed in enumerate(sorted({r.seed for r in rows}))}
+    values = {arm: np.full((len(seeds), len(order)), np.nan) for arm in dict.fromkeys(r.arm for r in rows)}
+    unknown: dict[str, list[bool]] = {arm: [] for arm in values}
+    for r in rows:
+        values[r.arm][seeds[r.seed], order[r.item_id]] = np.nan if r.value is None else r.value
+        unknown[r.arm].append(r.mark is Mark.UNKNOWN)
+    return _Table(
+        probe=probe,
+        metric=metric,
+        clusters=_codes([problem for problem, _ in items.values()]),
+        strata=_codes([stratum for _, stratum in items.values()]),
+        values=values,
+        unknown={arm: float(np.mean(marks)) for arm, marks in unknown.items()},
+    )
+
+
+def _codes(labels: Sequence[str]) -> np.ndarray:
+    return np.unique(np.asarray(labels, dtype=str), return_inverse=True)[1].astype(np.int64)
+
+
+def _pseudo(table: _Table, arm: str, items: np.ndarray) -> np.ndarray:
+    """(clusters, seeds) pseudo-values of an arm over some of the items."""
+    clusters = np.unique(table.clusters[items], return_inverse=True)[1]
+    strata = np.unique(table.strata[items], return_inverse=True)[1]
+    return np.stack([stats.pseudo_values(row[items], clusters, strata) for row in table.values[arm]], axis=1)
+
+
+def _read_by(table: _Table, arms: Sequence[str]) -> np.ndarray:
+    """Which items every one of these arms was read at, with every seed."""
+    return np.all([~np.isnan(table.values[arm]).any(axis=0) for arm in arms], axis=0)  # type: ignore[no-any-return]
+
+
+def _estimate(table: _Table, arm: str, versus: str | None) -> tuple[stats.Estimate, int, int]:
+    """The estimate, its items and its clusters. Training luck is pooled over the arms that were read at all of them."""
+    named = [arm] if versus is None else [arm, versus]
+    items = _read_by(table, named)
+    if not items.any():
+        return stats.Estimate(value=float("nan"), low=-np.inf, high=np.inf, p=1.0, mde=np.inf), 0, 0
+    trained = [a for a in table.values if a != BASE_ARM and not np.isnan(table.values[a][:, items]).any()]
+    estimate = stats.estimate(
+        _pseudo(table, arm, items),
+        None if versus is None else _pseudo(table, versus, items),
+        [_pseudo(table, a, items) for a in trained],
+        lucky=sum(a != BASE_ARM for a in named),
+    )
+    return estimate, int(items.sum()), len(np.unique(table.clusters[items]))
+
+
+def _level(table: _Table, arm: str) -> Level:
+    estimate, n_items, _ = _estimate(table, arm, None)
+    return Level(
+        probe=table.probe,
+        metric=table.metric,
+        arm=arm,
+        estimate=estimate.value,
+        low=max(estimate.low, 0.0),
+        high=min(estimate.high, 1.0),
+        n_items=n_items,
+        n_seeds=len(table.values[arm]),
+        unknown=table.unknown[arm],
+    )
+
+
+def _compare(table: _Table, pairs: Sequence[tuple[str, str]]) -> list[Finding]:
+    estimates = [_estimate(table, arm, versus) for arm, versus in pairs]
+    corrected = stats.holm([e.p for e, _, _ in estimates])
+    found = []
+    for (arm, versus), (e, n_items, n_problems), p_holm in zip(pairs, estimates, corrected, strict=True):
+        verdict = _verdict(e, p_holm, lower_is_better=table.metric in LOWER_IS_BETTER)
+        baseline = _estimate(table, versus, None)[0].value
+        finding = Finding(
+            claim=f"{arm} improves {table.probe} {table.metric} over {versus}",
+            probe=table.probe,
+            metric=table.metric,
+            arm=arm,
+            versus=versus,
+            baseline=baseline,
+            estimate=e.value,
+            low=e.low,
+            high=e.high,
+            p=e.p,
+            p_holm=p_holm,
+            mde=e.mde,
+            n_items=n_items,
+            n_problems=n_problems,
+            n_seeds=len(table.values[arm]),
+            n_missing=len(table.clusters) - n_items,
+            verdict=verdict,
+            sentence="",
+        )
+        found.append(_with_sentence(finding))
+    return found
+
+
+def _verdict(
+    e: stats.Estimate, p_holm: float, *, lower_is_better: bool
+) -> Literal["supported", "refuted", "undecided"]:
+    """Whether "the arm is better" is supported, refuted (it is clearly worse), or undecided."""
+    if p_holm > ALPHA or not np.isfinite(e.value) or e.low <= 0 <= e.high:
+        return "undecided"
+    return "supported" if (e.value > 0) != lower_is_better else "refuted"
+
+
+def _with_sentence(f: Finding) -> Finding:
+    if not np.isfinite(f.estimate):
+        return replace(f, sentence=f"{f.arm} against {f.versus}: nothing was read by both.")
+    moved = f"{_points(f.estimate)} points [{_points(f.low)}, {_points(f.high)}]"
+    size = f"{f.n_items:,} items of {f.n_problems:,} problems, {f.n_seeds} seed{'s' if f.n_seeds > 1 else ''}"
+    head = f"{f.arm} against {f.versus}, {f.probe} {f.metric}: {moved}"
+    if f.verdict == "undecided":
+        tail = f"undecided; a true difference under {100 * f.mde:.1f} points would mostly go unseen"
+    else:
+        better = (f.estimate > 0) != (f.metric in LOWER_IS_BETTER)
+        tail = "better" if better else "worse"
+    luck = "; one seed, so the luck of training is not in the interval" if f.n_seeds == 1 else ""
+    return replace(f, sentence=f"{head}: {tail} ({size}{luck}).")
+
+
+def _answer(findings: Sequence[Finding]) -> list[str]:
+    """One sentence a headline metric: who is better than the base, who is worse, who is undecided."""
+    sentences = []
+    for probe, metric in HEADLINES:
+        rows = [f for f in findings if (f.probe, f.metric, f.versus) == (probe, metric, BASE_ARM)]
+        if not rows:
+            continue
+        groups: dict[str, list[str]] = {"supported": [], "refuted": [], "undecided": []}
+        for f in sorted(rows, key=lambda f: -abs(f.estimate)):
+            shown = f" ({_points(f.estimate)} [{_points(f.low)}, {_points(f.high)}])"
+            groups[f.verdict].append(f.arm + (shown if f.verdict != "undecided" else ""))
+        words = {"supported": "better than the base", "refuted": "worse than the base", "undecided": "undecided"}
+        parts = [f"{words[verdict]}: {', '.join(arms)}" for verdict, arms in groups.items() if arms]
+        sentences.append(f"{_METRIC_WORDS[probe, metric]} (base {100 * rows[0].baseline:.1f} %) — {'; '.join(parts)}.")
+    return sentences
+
+
+_METRIC_WORDS = {
+    ("accuracy", "pass@1"): "Solving, right answers in the asked form",
+    ("find_error", "F1"): "Finding the first wrong step, F1",
+    ("process", "violated"): "Attempts with a wrong step",
+}
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f}" if np.isfinite(value) else "unbounded"

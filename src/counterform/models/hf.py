@@ -1,0 +1,183 @@
+"""A Hugging Face causal language model: a hub id, a local directory, a .gguf file, a LoRA directory, or `world`."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from counterform.errors import MissingExtra, ModelError
+from counterform.study import ModelSpec
+from counterform.types import Completion
+from counterform.world import BASE
+
+MAX_CONTEXT_UNKNOWN = 2048
+"""Tokens of context assumed for a model whose configuration does not say."""
+
+
+class HFModel:
+    """Batched, length-sorted generation with its own seeds."""
+
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, name: str, batch_size: int = 64
+    ) -> None:
+        self.model, self.tokenizer, self.name, self.batch_size = model.eval(), tokenizer, name, batch_size
+
+    @classmethod
+    def open(cls, spec: ModelSpec) -> HFModel:
+        """Load the model a study names, on the accelerator if there is one.
+
+        Raises ModelError naming what was tried when it cannot be loaded.
+        """
+        model, tokenizer = load(spec.path)
+        return cls(model.to(best_device()), tokenizer, name=spec.path, batch_size=spec.batch_size)
+
+    def generate(
+        self, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int
+    ) -> list[list[Completion]]:
+        """`n` completions for each prompt, in prompt order; temperature 0 is greedy.
+
+        Deterministic for an equal seed, batch size and machine. The global random state is left alone.
+        """
+        encoded = [self._prompt_ids(prompt) for prompt in prompts]
+        # Rows of like length stand together, so that little is padded and rows tend to end together.
+        jobs = sorted(
+            ((index, sample) for index in range(len(prompts)) for sample in range(n)),
+            key=lambda job: (len(encoded[job[0]]), job),
+        )
+        texts: dict[tuple[int, int], Completion] = {}
+        devices = [self.model.device] if self.model.device.type == "cuda" else []
+        for number, start in enumerate(range(0, len(jobs), self.batch_size)):
+            batch = jobs[start : start + self.batch_size]
+            with torch.random.fork_rng(devices=devices), torch.inference_mode():
+                torch.manual_seed(seed * 1_000_003 + number)
+                rows = self._generate_batch([encoded[index] for index, _ in batch], temperature, max_tokens)
+            texts.update(zip(batch, rows, strict=True))
+        return [[texts[index, sample] for sample in range(n)] for index in range(len(prompts))]
+
+    def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
+        """The summed log-probability (nats) of each continuation after the prompt, without the end token."""
+        start = self._prompt_ids(prompt)
+        ends = [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in continuations]
+        found = []
+        for at in range(0, len(ends), self.batch_size):
+            batch = ends[at : at + self.batch_size]
+            width = max(len(end) for end in batch)
+            # Padding stands on the right: causal attention never looks at it from the tokens that count.
+            ids = torch.tensor([start + end + [0] * (width - len(end)) for end in batch], device=self.model.device)
+            with torch.inference_mode():
+                logits = self.model(input_ids=ids).logits[:, len(start) - 1 : -1].float()
+            scores = logits.log_softmax(-1).gather(-1, ids[:, len(start) :, None])[..., 0]
+            found += [float(scores[row, : len(end)].sum()) for row, end in enumerate(batch)]
+        return found
+
+    def close(self) -> None:
+        """Give the memory back before the next model comes."""
+        self.model = None  # type: ignore[assignment]
+        free_memory()
+
+    def _prompt_ids(self, prompt: str) -> list[int]:
+        if self.tokenizer.chat_template is None:
+            return list(self.tokenizer(prompt)["input_ids"])
+        messages = [{"role": "user", "content": prompt}]
+        ids = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
+        return list(ids)
+
+    def _generate_batch(self, rows: list[list[int]], temperature: float, max_tokens: int) -> list[Completion]:
+        width = max(len(row) for row in rows)
+        room = getattr(self.model.config, "max_position_embeddings", MAX_CONTEXT_UNKNOWN) - max_tokens
+        if width > room:
+            raise ModelError(
+                f"a prompt of {width} tokens and {max_tokens} new ones do not fit the context of {self.name!r} "
+                f"({room + max_tokens}). Shorten the prompts, or lower max_tokens in the study file."
+            )
+        pad = self.tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=self.model.device)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.model.device)
+        out = self.model.generate(
+            input_ids=ids, attention_mask=mask, generation_config=self._sampling(temperature, max_tokens)
+        )[:, width:]
+        return [self._completion(row) for row in out.tolist()]
+
+    def _sampling(self, temperature: float, max_tokens: int) -> GenerationConfig:
+        # A model's own defaults (top_k 50, a repetition penalty) would change what is measured: plain sampling.
+        sampled: dict[str, Any] = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+        return GenerationConfig(
+            **(sampled if temperature > 0 else {"do_sample": False}),
+            max_new_tokens=max_tokens,
+            pad_token_id=self.tokenizer.pad_token_id,
+            eos_token_id=self._ends(),
+        )
+
+    def _ends(self) -> list[int]:
+        named = self.model.generation_config.eos_token_id
+        ends = [] if named is None else named if isinstance(named, list) else [named]
+        return sorted({*ends, self.tokenizer.eos_token_id} - {None})
+
+    def _completion(self, ids: list[int]) -> Completion:
+        ends = set(self._ends())
+        length = next((at for at, token in enumerate(ids) if token in ends), None)
+        kept = ids if length is None else ids[:length]
+        text = self.tokenizer.decode(kept, skip_special_tokens=True)
+        # The end token was generated too, so it counts.
+        tokens = len(kept) + (length is not None)
+        return Completion(text=text, tokens=tokens, finish="length" if length is None else "stop")
+
+
+def load(path: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model and tokenizer at a hub id, a directory (LoRA directories too), a .gguf file, or `world`.
+
+    A tokenizer without a padding token pads with its end token. Raises ModelError.
+    """
+    source = str(BASE) if path == "world" else path
+    try:
+        if source.endswith(".gguf"):
+            model, tokenizer = _load_gguf(Path(source))
+        else:
+            model = AutoModelForCausalLM.from_pretrained(source, dtype="auto")
+            tokenizer = AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(
+            f"cannot load the model {path!r}: {first_line} Give `world`, a hub id, a directory with config.json "
+            "and safetensors, or a .gguf file."
+        ) from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
+
+
+def best_device() -> torch.device:
+    """The accelerator if there is one, else the CPU."""
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return accelerator or torch.device("cpu")
+
+
+def free_memory() -> None:
+    """Return memory that no model uses any more, to the accelerator too."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _load_gguf(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    try:
+        from transformers import GgufConfig
+    except ImportError as error:
+        raise MissingExtra("gguf", "train") from error
+    if not file.is_file():
+        raise ModelError(f"there is no file {str(file)!r}.")
+    folder, name = str(file.parent), file.name
+    quantization = GgufConfig(dequantize=True)
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, gguf_file=name, quantization_config=quantization, dtype=torch.float32
+    )
+    # Now an ordinary float model: without this it could be neither trained nor saved.
+    model.hf_quantizer = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    return model, AutoTokenizer.from_pretrained(folder, gguf_file=name)

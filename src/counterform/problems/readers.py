@@ -1,0 +1,359 @@
+"""Readers of the user's own problems and of attempts that somebody already recorded.
+
+JSONL, a JSON list or Parquet. A row that cannot be used is numbered, kept out and counted; the others are kept.
+"""
+
+from __future__ import annotations
+
+import codecs
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from msgspec import Struct
+
+from counterform.errors import DataError
+from counterform.study import ResponseColumns
+from counterform.types import Attempt, Completion, Mark, Problem
+
+RECOGNISED = (
+    ("prompt", "answer"),  # TRL
+    ("question", "answer"),  # GSM8K
+    ("prompt", "reward_model.ground_truth"),  # verl
+    ("problem", "answer"),  # MATH
+)
+"""The pairs of columns that are read as prompt and answer when the study file names none."""
+PROBLEM_COLUMNS = ("problem", "prompt", "question", "problem_id")
+"""Where a recorded attempt names its problem when the study file does not say."""
+
+Row = dict[str, Any]
+
+_SOLUTION = "solution"
+_OPTIONAL = "correct"
+_FINAL = re.compile(r"(?P<work>.*)####\s*(?P<hashes>.*\S)\s*|A:\s*(?P<a>.*\S)\s*")
+# True == 1 == 1.0 in Python, so this table reads numbers too.
+_GRADES = {True: Mark.RIGHT, False: Mark.WRONG, "true": Mark.RIGHT, "false": Mark.WRONG} | {m.value: m for m in Mark}
+_SCALAR = (bool, int, float, str)
+_MISSING = object()
+_BLANK = object()
+_EXCERPT = 60
+
+
+class BrokenRow(NamedTuple):
+    """A row that was kept out: its line (in a list or a Parquet file: its row), counted from 1, and why."""
+
+    line: int
+    reason: str
+
+
+class ReadProblems(Struct, frozen=True, kw_only=True):
+    """The problems of a file, and the rows that could not be used."""
+
+    problems: list[Problem]
+    broken: list[BrokenRow]
+
+
+class ReadAttempts(Struct, frozen=True, kw_only=True):
+    """The recorded attempts of a file, and the rows or responses that could not be used."""
+
+    attempts: list[Attempt]
+    broken: list[BrokenRow]
+
+
+class _Unusable(Exception):
+    """Why one row cannot be used."""
+
+
+class _Column:
+    """One value of a row by name; dots reach into nested objects."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.seen = False
+        self._path = name.split(".")
+
+    def of(self, row: Row) -> Any:
+        """The value, None where it is null, `_MISSING` where there is no such column."""
+        value = row.get(self.name, _MISSING)
+        if value is _MISSING and len(self._path) > 1:
+            value = row
+            for key in self._path:
+                value = value.get(key, _MISSING) if isinstance(value, dict) else _MISSING
+        self.seen |= value is not _MISSING
+        return value
+
+
+def read_problems(
+    path: str | Path, *, prompt: str = "", answer: str = "", solution: str = "", template: str = "{prompt}"
+) -> ReadProblems:
+    """Read problems; column names that are not given are recognised (TRL, GSM8K, verl, MATH).
+
+    Of rows with one prompt the first is kept. Raises DataError when the file, its columns or all its rows are
+    unusable.
+    """
+    path = Path(path)
+    broken: list[BrokenRow] = []
+    rows = list(_rows(path, broken))
+    if not rows:
+        raise _nothing(path, "problem", broken)
+    columns = _recognised(path, [row for _, row in rows], prompt, answer, solution)
+    usable: dict[str, tuple[int, str, str | None, Any]] = {}
+    for line, row in rows:
+        try:
+            question, key, worked = _prompt(row, columns[0]), *_answer(row, *columns[1:])
+            if question in usable:
+                raise _Unusable(f"same prompt as line {usable[question][0]}")
+        except _Unusable as reason:
+            broken.append(BrokenRow(line, str(reason)))
+        else:
+            usable[question] = (line, key, worked, row.get("id"))
+    if not usable:
+        raise _nothing(path, "problem", broken)
+    ids = _ids(usable, [given for *_, given in usable.values()])
+    problems = [
+        Problem(id=name, prompt=template.replace("{prompt}", question), answer=key, solution=worked)
+        for name, (question, (_, key, worked, _)) in zip(ids, usable.items(), strict=True)
+    ]
+    return ReadProblems(problems=problems, broken=sorted(broken))
+
+
+def read_attempts(
+    path: str | Path,
+    problems: Sequence[Problem],
+    *,
+    problem: str = PROBLEM_COLUMNS[0],
+    responses: Sequence[ResponseColumns],
+    template: str = "{prompt}",
+) -> ReadAttempts:
+    """Read recorded attempts at `problems`; `template` is the one that the problems were read with.
+
+    A row names its problem by id or by prompt (as it stood before the template). An attempt's id is
+    PROBLEM/MODEL/K: K counts the attempts of that model at that problem in file order. Raises DataError when the
+    file, a named column or all rows are unusable.
+    """
+    path = Path(path)
+    by_name = {known.prompt: known.id for known in problems} | {known.id: known.id for known in problems}
+    names = [_Column(name) for name in (PROBLEM_COLUMNS if problem == PROBLEM_COLUMNS[0] else (problem,))]
+    columns = [(_Column(r.text), _Column(r.correct), r.model or r.text) for r in responses]
+    broken: list[BrokenRow] = []
+    attempts: list[Attempt] = []
+    written: Counter[str] = Counter()
+    first_row: dict[str, Any] = {}
+    for line, row in _rows(path, broken):
+        first_row = first_row or row
+        for text, correct, model in columns:
+            try:
+                response, recorded = _text(text.of(row), text), _grade(correct.of(row), correct)
+                problem_id = _problem_id(row, names, by_name, template)
+            except _Unusable as reason:
+                broken.append(BrokenRow(line, str(reason)))
+                continue
+            prefix = f"{problem_id}/{model}"
+            attempts.append(
+                Attempt(
+                    id=f"{prefix}/{written[prefix]}",
+                    problem_id=problem_id,
+                    model=model,
+                    seed=0,
+                    completion=Completion(text=response, tokens=len(response.split()), finish="stop"),
+                    recorded=recorded,
+                )
+            )
+            written[prefix] += 1
+    if first_row:
+        _require(path, first_row, [column for text, correct, _ in columns for column in (text, correct)])
+    if not attempts:
+        raise _nothing(path, "attempt", broken)
+    return ReadAttempts(attempts=attempts, broken=broken)
+
+
+def final_answer(text: str) -> tuple[str, str | None]:
+    """The answer key in `text` and the worked solution it ends.
+
+    A last line with "#### 18" (GSM8K) or of the form "A: 18" ends a solution; any other text is itself the key.
+    """
+    text = text.strip()
+    work, _, last = text.rpartition("\n")
+    if final := _FINAL.fullmatch(last):
+        has_work = bool(work or (final["work"] or "").strip())
+        return final["hashes"] or final["a"], text if has_work else None
+    return text, None
+
+
+def _require(path: Path, first_row: Row, columns: Sequence[_Column]) -> None:
+    """Refuse a file in which no row has a column that the study file names."""
+    absent = [column.name for column in columns if not column.seen and column.name not in ("", _OPTIONAL)]
+    if absent:
+        raise DataError(
+            f"{path} has no column {_quoted(absent)}. Found: {_quoted(_column_names(first_row))}. "
+            'Name yours in the study file: [[attempts.responses]] text = "..." correct = "..."'
+        )
+
+
+def _recognised(
+    path: Path, rows: Sequence[Row], prompt: str, answer: str, solution: str
+) -> tuple[_Column, _Column, _Column]:
+    """The columns of prompt, answer and solution: the given ones, else the pair that most rows have."""
+    pairs = list(dict.fromkeys((prompt or known[0], answer or known[1]) for known in RECOGNISED))
+    columns = [(_Column(first), _Column(second)) for first, second in pairs]
+    counts = [sum(_MISSING not in (a.of(row), b.of(row)) for row in rows) for a, b in columns]
+    if not any(counts):
+        raise DataError(
+            f"{path} has no columns that can be read as problems. Found: {_quoted(_column_names(rows[0]))}. "
+            f"Readable: {', '.join(' + '.join(pair) for pair in pairs)}. "
+            'Name yours in the study file: [problems] prompt = "..." answer = "..."'
+        )
+    prompts, answers = columns[counts.index(max(counts))]
+    solutions = _Column(solution or ("" if answers.name == _SOLUTION else _SOLUTION))
+    if solution and all(solutions.of(row) is _MISSING for row in rows):
+        raise DataError(f"{path} has no column {solution!r}. Found: {_quoted(_column_names(rows[0]))}.")
+    return prompts, answers, solutions
+
+
+def _prompt(row: Row, column: _Column) -> str:
+    """A prompt: text, or a message list whose system and user turns are joined, the system's first."""
+    value = column.of(row)
+    if not isinstance(value, list):
+        return _text(value, column)
+    turns: dict[str, list[str]] = {"system": [], "user": []}
+    for message in value:
+        role, content = (message.get("role"), message.get("content")) if isinstance(message, dict) else (None, None)
+        if role not in turns or not isinstance(content, str):
+            raise _Unusable(f"`{column.name}` holds a message that is not a text of the system or the user")
+        turns[role].append(content)
+    return _text("\n\n".join(turns["system"] + turns["user"]), column)
+
+
+def _answer(row: Row, answers: _Column, solutions: _Column) -> tuple[str, str | None]:
+    """The answer key and the worked solution."""
+    value = answers.of(row)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise _Unusable(f"`{answers.name}` is {value}")
+        key, worked = str(int(value)) if value == int(value) else repr(value), None
+    else:
+        key, worked = final_answer(_text(value, answers))
+    solution = solutions.of(row)
+    if solution in (None, "", _MISSING):
+        return key, worked
+    return key, _text(solution, solutions)
+
+
+def _problem_id(row: Row, names: Sequence[_Column], by_name: dict[str, str], template: str) -> str:
+    given: object = _MISSING
+    for column in names:
+        value = column.of(row)
+        if value is _MISSING or value is None:
+            continue
+        given = value
+        name = str(value) if isinstance(value, int) else _prompt(row, column)
+        found = by_name.get(name) or by_name.get(template.replace("{prompt}", name))
+        if found is not None:
+            return found
+    if given is _MISSING:
+        raise _Unusable(f"nothing under {_quoted(column.name for column in names)} names its problem")
+    raise _Unusable(f"no problem has this prompt or id: {_excerpt(given)}")
+
+
+def _grade(value: Any, column: _Column) -> Mark:
+    if value is None or value is _MISSING:
+        return Mark.UNKNOWN
+    grade = _GRADES.get(value.lower() if isinstance(value, str) else value) if isinstance(value, _SCALAR) else None
+    if grade is None:
+        raise _Unusable(f"`{column.name}` is {_excerpt(value)}, not true, false, 1, 0, right, wrong or null")
+    return grade
+
+
+def _text(value: Any, column: _Column) -> str:
+    """`value` if it is text that says something."""
+    if isinstance(value, str) and value and not value.isspace():
+        return value
+    if value is _MISSING:
+        raise _Unusable(f"no column `{column.name}`")
+    raise _Unusable(f"`{column.name}` is {_excerpt(value)}, not text")
+
+
+def _ids(prompts: Iterable[str], given: Sequence[Any]) -> list[str]:
+    """The ids that the rows bring, if all do and they differ; else a hash of each prompt."""
+    texts = [str(name) for name in given if isinstance(name, str | int) and not isinstance(name, bool) and name != ""]
+    if len(set(texts)) == len(given):
+        return texts
+    return [f"user-{blake2b(prompt.encode(), digest_size=8).hexdigest()}" for prompt in prompts]
+
+
+def _rows(path: Path, broken: list[BrokenRow]) -> Iterator[tuple[int, Row]]:
+    """Every object of the file with its number; what cannot be read as an object goes to `broken`."""
+    read = {".jsonl": _json_lines, ".json": _json, ".parquet": _parquet}.get(path.suffix.lower())
+    if read is None:
+        raise DataError(f"cannot tell what {str(path)!r} is. Give a file named .jsonl, .json or .parquet.")
+    try:
+        for line, value in enumerate(read(path), 1):
+            if isinstance(value, dict):
+                yield line, value
+            elif value is not _BLANK:
+                reason = str(value) if isinstance(value, _Unusable) else f"not an object: {_excerpt(value)}"
+                broken.append(BrokenRow(line, reason))
+    except OSError as error:
+        raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}.") from error
+
+
+def _json_lines(path: Path) -> Iterator[Any]:
+    with path.open("rb") as stream:
+        for line in stream:
+            yield _decoded(line.removeprefix(codecs.BOM_UTF8)) if not line.isspace() else _BLANK
+
+
+def _json(path: Path) -> Iterable[Any]:
+    """A list of rows; a file without one is read line by line, as many are named so."""
+    text = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    value = _decoded(text)
+    return value if isinstance(value, list) else _json_lines(path)
+
+
+def _parquet(path: Path) -> Iterator[Any]:
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=8192):
+                yield from batch.to_pylist()
+    except pa.ArrowException as error:
+        raise DataError(f"{str(path)!r} is not a readable Parquet file: {error}.") from error
+
+
+def _decoded(text: bytes) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (ValueError, RecursionError) as error:
+        return _Unusable(f"not JSON: {error}")
+
+
+def _nothing(path: Path, what: str, broken: Sequence[BrokenRow]) -> DataError:
+    if not broken:
+        return DataError(f"{path} is empty: it holds no {what}.")
+    first = min(broken)
+    return DataError(
+        f"{path} holds no usable {what}: {len(broken)} broken rows, the first at line {first.line}: {first.reason}."
+    )
+
+
+def _column_names(row: Row) -> list[str]:
+    return [
+        name if not isinstance(value, dict) else f"{name}.{inner}"
+        for name, value in row.items()
+        for inner in (value if isinstance(value, dict) else [""])
+    ]
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)
+
+
+def _excerpt(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}..."

@@ -1,0 +1,165 @@
+"""The one place that reads a run directory for a report. A part that is missing is empty, never a crash."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Struct
+
+from counterform.errors import RunDirError
+from counterform.store import RunDir, rows_of
+from counterform.types import AuditRow, Checkpoint, Graded, MatchCard, Problem, Results
+
+MAX_ATTEMPTS = 5_000
+"""Attempts a page can hold and stay quick."""
+
+Noun = TypeVar("Noun")
+
+
+class ShownAttempt(Struct, frozen=True, kw_only=True):
+    """A graded attempt and the checkpoint that made it."""
+
+    arm: str
+    seed: int
+    graded: Graded
+
+
+class ReportData(Struct, frozen=True, kw_only=True):
+    """All that a report says, read once."""
+
+    name: str
+    study_text: str
+    results: Results
+    card: MatchCard | None
+    checkpoints: tuple[Checkpoint, ...]
+    audit: tuple[AuditRow, ...]
+    counts: dict[str, float]
+    versions: dict[str, str]
+    machine: dict[str, Any]
+    problems: dict[str, Problem]
+    attempts: tuple[ShownAttempt, ...]
+    """At most MAX_ATTEMPTS, an even share of every arm, of the same problems as far as they reach."""
+    n_attempts: int
+    """How many there are in all."""
+    n_readings: int
+
+
+def load(run: RunDir) -> ReportData:
+    """Read what a report needs of a run. Raises RunDirError on a file that is there and cannot be read."""
+    study_text = (run / "study.toml").read_text(encoding="utf-8") if (run / "study.toml").exists() else ""
+    study = _toml(study_text, run / "study.toml")
+    card = _json(run / "arms" / "match.json", MatchCard)
+    order = {arm.arm: place for place, arm in enumerate(card.arms, 1)} if card else {}
+    attempts, n_attempts = _attempts(run, order)
+    problems = run.read_rows("problems.parquet", Problem) if (run / "problems.parquet").exists() else []
+    return ReportData(
+        name=study.get("name", run.path.name),
+        study_text=study_text,
+        results=_results(run / "findings.json")
+        or Results(question=study.get("question", ""), answer=(), findings=(), levels=(), baselines=()),
+        card=card,
+        checkpoints=_checkpoints(run, order),
+        audit=tuple(msgspec.convert(run.facts.get("audit", []), list[AuditRow])),
+        counts=run.facts.get("counts", {}),
+        versions=run.facts.get("versions", {}),
+        machine=run.facts.get("machine", {}),
+        problems={problem.id: problem for problem in problems},
+        attempts=attempts,
+        n_attempts=n_attempts,
+        n_readings=sum(run.read_table(name, columns=["seed"]).num_rows for name in _readings(run)),
+    )
+
+
+def _attempts(run: RunDir, order: dict[str, int]) -> tuple[tuple[ShownAttempt, ...], int]:
+    """The attempts to show, those at one problem together and the base first; and how many there are."""
+    by_arm: dict[str, list[tuple[int, pa.Table]]] = defaultdict(list)
+    for path in sorted((run / "readings" / "attempts").glob("*.parquet")):
+        arm, _, seed = path.stem.rpartition("-")
+        by_arm[arm].append((int(seed), run.read_table(f"readings/attempts/{path.name}")))
+    sizes = {arm: sum(table.num_rows for _, table in tables) for arm, tables in by_arm.items()}
+    shares = even_shares(sizes, MAX_ATTEMPTS)
+    shown = [
+        ShownAttempt(arm=arm, seed=seed, graded=graded)
+        for arm, tables in by_arm.items()
+        for seed, table in _sample(tables, shares[arm])
+        for graded in rows_of(table, Graded)
+    ]
+    shown.sort(key=lambda a: (a.graded.attempt.problem_id, order.get(a.arm, 0), a.arm, a.seed))
+    return tuple(shown), sum(sizes.values())
+
+
+def even_shares(sizes: dict[str, int], total: int) -> dict[str, int]:
+    """How many of each group to take so that at most `total` are taken, as evenly as the groups' sizes allow."""
+    shares: dict[str, int] = {}
+    left = total
+    for done, (name, size) in enumerate(sorted(sizes.items(), key=lambda item: item[1])):
+        shares[name] = min(size, left // (len(sizes) - done))
+        left -= shares[name]
+    return shares
+
+
+def _sample(tables: list[tuple[int, pa.Table]], size: int) -> list[tuple[int, pa.Table]]:
+    """`size` rows of one arm. Problems are drawn by a hash of their id, so every arm shows the same ones."""
+    ranked = sorted(
+        (blake2b(problem_id.encode(), digest_size=8).digest(), part, row)
+        for part, (_, table) in enumerate(tables)
+        for row, problem_id in enumerate(pc.struct_field(table["attempt"], "problem_id").to_pylist())
+    )
+    taken: dict[int, list[int]] = defaultdict(list)
+    for _, part, row in ranked[:size]:
+        taken[part].append(row)
+    return [(seed, table.take(sorted(taken[part]))) for part, (seed, table) in enumerate(tables)]
+
+
+def _checkpoints(run: RunDir, order: dict[str, int]) -> tuple[Checkpoint, ...]:
+    paths = (run / "checkpoints").glob("*/*/checkpoint.json")
+    found = [checkpoint for path in paths if (checkpoint := _json(path, Checkpoint))]
+    return tuple(sorted(found, key=lambda c: (order.get(c.arm, 0), c.arm, c.seed)))
+
+
+def _readings(run: RunDir) -> list[str]:
+    paths = (run / "readings").glob("*/*.parquet")
+    return [str(path.relative_to(run.path)) for path in sorted(paths) if path.parent.name != "attempts"]
+
+
+def _results(path: Path) -> Results | None:
+    """The findings. JSON has no word for what is not a number and writes null; here it is NaN again."""
+    plain = _json(path, dict[str, Any])
+    if plain is None:
+        return None
+    for row in [*plain.get("findings", []), *plain.get("levels", [])]:
+        row.update({name: math.nan for name, value in row.items() if value is None})
+    with _naming(path):
+        return msgspec.convert(plain, Results)
+
+
+def _json(path: Path, kind: type[Noun]) -> Noun | None:
+    if not path.exists():
+        return None
+    with _naming(path):
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except msgspec.DecodeError as error:
+        raise RunDirError(f"{path} cannot be read ({error}). Remove it and run the same command again.") from error
+
+
+def _toml(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RunDirError(f"{path} is not a TOML file ({error}). Restore it, or use another --out.") from error

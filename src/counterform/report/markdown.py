@@ -1,0 +1,79 @@
+"""A study as a Markdown page, so that no figure in the documentation is typed by hand."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+
+from counterform.report import tables
+from counterform.report.data import ReportData, load
+from counterform.report.labels import number
+from counterform.report.tables import Table
+from counterform.store import RunDir
+
+
+def to_markdown(run: RunDir) -> str:
+    """The page's text; the same figures as in report.html."""
+    return "\n".join(_lines(load(run)))
+
+
+def _lines(data: ReportData) -> Iterator[str]:
+    results = data.results
+    yield from (f"# {_plain(data.name)}", "", f"*{_plain(results.question)}*", "")
+    for sentence in results.answer or ("There are no findings yet.",):
+        yield from (_plain(sentence), "")
+    yield from _section(
+        "Gains over the untrained model (percentage points)",
+        tables.findings_table(tables.gains(results.findings), "Arm"),
+    )
+    yield from _section("Levels", tables.levels_table(results.levels, results.baselines))
+    yield from _section(
+        "Arm against arm (percentage points)",
+        tables.findings_table(tables.contrasts(results.findings), "Contrast"),
+    )
+    if data.card:
+        yield from _section("Match card", tables.card_table(data.card), tables.card_sentence(data.card))
+    yield from _section("Ledger", tables.ledger_table(data.checkpoints))
+    yield from _section("Audit of the graders", tables.audit_table(data.audit))
+    yield from _section("Counts", tables.pairs_table("Counted", data.counts))
+    notes = [*results.notes, *tables.failures(data.checkpoints)]
+    if notes:
+        yield from ("## Notes", "", *(f"- {_plain(note)}" for note in notes), "")
+    yield from _how_it_was_run(data)
+
+
+def _how_it_was_run(data: ReportData) -> Iterator[str]:
+    seeds = sorted({checkpoint.seed for checkpoint in data.checkpoints})
+    yield from ("## How it was run", "", "```sh", "counterform run study.toml", "```", "")
+    if seeds:
+        yield f"- Seeds: {', '.join(map(str, seeds))}. Every model is the last checkpoint of its training."
+    yield f"- {number(data.n_attempts)} held-out attempts, {number(data.n_readings)} readings."
+    for name, facts in (("Machine", data.machine), ("Versions", data.versions)):
+        if facts:
+            yield f"- {name}: {', '.join(f'{_plain(str(key))} {_plain(str(value))}' for key, value in facts.items())}."
+    yield ""
+    if data.study_text:
+        fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", data.study_text)), default=0))
+        yield from ("`study.toml`:", "", f"{fence}toml", data.study_text.rstrip("\n"), fence, "")
+
+
+def _section(title: str, table: Table, intro: str = "") -> Iterator[str]:
+    """A heading with its table; nothing where there are no rows."""
+    if not table.rows:
+        return
+    yield from (f"## {title}", "", *([_plain(intro), ""] if intro else []))
+    words = [index < table.n_text or heading == "Verdict" for index, heading in enumerate(table.headings)]
+    yield _row(table.headings)
+    yield _row(["---" if is_words else "---:" for is_words in words], raw=True)
+    yield from (_row(row) for row in table.rows)
+    yield ""
+
+
+def _row(cells: list[str] | tuple[str, ...], *, raw: bool = False) -> str:
+    return f"| {' | '.join(cell if raw else _plain(cell) for cell in cells)} |"
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is, on one line, inside a table or out."""
+    return re.sub(r"([\\`*|]|(?<!\w)_|_(?!\w)|(?<=\])\()", r"\\\1", html.escape(" ".join(text.split()), quote=False))

@@ -1,0 +1,58 @@
+"""The results of a study in a terminal: the answer in words, one table of gains, what to know before believing it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from counterform.report.labels import VERDICT_SIGNS, metric_label, number, points, points_interval
+from counterform.report.tables import by_metric, card_sentence, comparison, contrasts, failures, gains
+from counterform.types import Checkpoint, Finding, MatchCard, Results
+
+_STYLES = {"supported": "green", "refuted": "red", "undecided": "dim"}
+
+
+def print_results(
+    results: Results, card: MatchCard | None, checkpoints: Sequence[Checkpoint], console: Console
+) -> None:
+    """Print what a study found, readable from 80 columns on."""
+    console.print(Text(results.question, style="italic"))
+    console.print()
+    for index, sentence in enumerate(results.answer):
+        console.print(Text(sentence, style="bold" if index == 0 else ""))
+    for title, findings in (
+        ("Gain over the untrained model, in percentage points", gains(results.findings)),
+        ("Arm against arm, in percentage points", contrasts(results.findings)),
+    ):
+        if findings:
+            console.print()
+            console.print(_table(title, findings))
+    notes = [*([card_sentence(card)] if card else []), *results.notes, *failures(checkpoints)]
+    if notes:
+        console.print()
+    for note in notes:
+        console.print(Text(f"· {note}"))
+
+
+def _table(title: str, findings: Sequence[Finding]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("")
+    for heading in ("diff", "95 % interval", "MDE", "n"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for (probe, metric), group in by_metric(findings).items():
+        label = metric_label(probe, metric)
+        table.add_row(Text(label.title + (" (↓ better)" if label.lower_is_better else ""), style="bold"))
+        for finding in group:
+            table.add_row(
+                Text(f"  {comparison(finding)}"),
+                points(finding.estimate),
+                points_interval(finding.low, finding.high),
+                points(finding.mde, signed=False),
+                number(finding.n_items),
+                Text(f"{VERDICT_SIGNS[finding.verdict]} {finding.verdict}", style=_STYLES[finding.verdict]),
+            )
+    return table

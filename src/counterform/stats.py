@@ -1,0 +1,134 @@
+"""Paired, clustered, multi-seed intervals and tests; pure functions of arrays.
+
+The design is crossed: every model reads the same items, items belong to problems (the clusters), and every arm
+was trained with the same seeds. A difference is uncertain for two reasons, and the interval covers both:
+
+    items   another set of problems would have given another number: estimated over clusters, from the paired
+            differences, so what makes a problem hard for both models cancels
+    luck    another training seed would have given another model: estimated between seeds, beyond what the items'
+            noise explains, and pooled over all trained arms, since two or three seeds of one arm say little
+
+The two variances are added and Student's t is taken at Welch-Satterthwaite's degrees of freedom (Satterthwaite
+1946). Metrics that are not plain means (ProcessBench's F1) enter through the jackknife's pseudo-values (Tukey
+1958), a plain mean equal to the metric. `bench/calibration` is where coverage is measured; a plain bootstrap over
+items, the habit of the field, finds an effect in 44 % of null comparisons when two seeds differ by 4 points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import comb
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+from scipy import stats
+
+Floats = NDArray[np.float64]
+
+LEVEL = 0.95
+POWER = 0.80
+
+
+class Estimate(Struct, frozen=True, kw_only=True):
+    """A number with its 95 % interval, the p-value of its being 0, and its minimum detectable effect."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+    mde: float
+
+
+def pass_at_k(n: int, right: int, k: int) -> float:
+    """The unbiased estimate of P(at least one of k samples is right) from `right` of n samples.
+
+    Chen et al. 2021 (arXiv 2107.03374), equation 1. Raises ValueError unless 0 <= right <= n and 1 <= k <= n.
+    """
+    if not (0 <= right <= n and 1 <= k <= n):
+        raise ValueError(f"pass@{k} needs at least {k} samples; got {right} right of {n}")
+    return 1.0 - comb(n - right, k) / comb(n, k)
+
+
+def metric_of(sums: Floats, counts: Floats) -> Floats:
+    """A metric from sums and counts by stratum (last axis): the mean, or the harmonic mean of the strata's means.
+
+    With the strata `erroneous` and `correct` this is ProcessBench's F1 (arXiv 2412.06559, section 3).
+    """
+    means = np.divide(sums, counts, out=np.zeros_like(sums, dtype=float), where=counts > 0)
+    if means.shape[-1] == 1:
+        return means[..., 0]  # type: ignore[no-any-return]
+    with np.errstate(divide="ignore"):
+        harmonic = means.shape[-1] / (1.0 / means).sum(axis=-1)
+    return np.where((means > 0).all(axis=-1), harmonic, 0.0)
+
+
+def pseudo_values(values: Floats, clusters: NDArray[np.int64], strata: NDArray[np.int64]) -> Floats:
+    """One number a cluster, whose mean is the metric up to the jackknife's bias correction.
+
+    `values`, `clusters` and `strata` have one entry an item; clusters and strata count from 0. A metric that is a
+    plain mean over clusters of equal size gives back the clusters' means.
+    """
+    n, k = int(clusters.max()) + 1, int(strata.max()) + 1
+    cell = clusters * k + strata
+    sums = np.bincount(cell, weights=values, minlength=n * k).reshape(n, k)
+    counts = np.bincount(cell, minlength=n * k).reshape(n, k).astype(float)
+    whole = metric_of(sums.sum(0), counts.sum(0))
+    without = metric_of(sums.sum(0) - sums, counts.sum(0) - counts)
+    return n * whole - (n - 1) * without
+
+
+def estimate(a: Floats, b: Floats | None, trained: Sequence[Floats], *, lucky: int) -> Estimate:
+    """mean(a) - mean(b), or mean(a) where b is None.
+
+    a, b: pseudo-values, (clusters, seeds). trained: those of every trained arm of the metric, from which training
+    luck is pooled. lucky: how many of a and b were trained (0, 1 or 2). With one seed luck cannot be seen and the
+    interval covers the items alone. Fewer than two clusters give an interval without bounds.
+    """
+    difference = a if b is None else a - b
+    n, seeds = difference.shape
+    value = float(difference.mean())
+    if n < 2:
+        return Estimate(value=value, low=-np.inf, high=np.inf, p=1.0, mde=np.inf)
+    of_items = _mean_squares(difference)[0] / (n * seeds)
+    variance, freedom = of_items, float(n - 1)
+    if seeds > 1 and lucky and trained:
+        squares = [_mean_squares(arm) for arm in trained]
+        between = lucky * float(np.mean([s[1] for s in squares])) / (n * seeds)
+        noise = lucky * float(np.mean([s[2] for s in squares])) / (n * seeds)
+        variance = of_items + max(between - noise, 0.0)
+        spread = of_items**2 / (n - 1) + between**2 / (len(trained) * (seeds - 1))
+        freedom = variance**2 / spread if spread > 0 else freedom
+    if variance <= 0:
+        return Estimate(value=value, low=value, high=value, p=1.0 if value == 0 else 0.0, mde=0.0)
+    error = float(np.sqrt(variance))
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, freedom)) * error
+    return Estimate(
+        value=value,
+        low=value - half,
+        high=value + half,
+        p=float(2 * stats.t.sf(abs(value) / error, freedom)),
+        mde=half + float(stats.t.ppf(POWER, freedom)) * error,
+    )
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p-values corrected for being several (Holm 1979): the chance of any false find stays at its level."""
+    order = np.argsort(p, kind="stable")
+    steps = np.asarray(p, dtype=float)[order] * np.arange(len(p), 0, -1)
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return [float(value) for value in corrected]
+
+
+def _mean_squares(values: Floats) -> tuple[float, float, float]:
+    """Mean squares of clusters, of seeds, and of what is left, in a clusters x seeds table."""
+    n, seeds = values.shape
+    mean = values.mean()
+    rows, columns = values.mean(1, keepdims=True), values.mean(0, keepdims=True)
+    of_clusters = seeds * float(((rows - mean) ** 2).sum()) / (n - 1)
+    if seeds == 1:
+        return of_clusters, 0.0, 0.0
+    of_seeds = n * float(((columns - mean) ** 2).sum()) / (seeds - 1)
+    left = float(((values - rows - columns + mean) ** 2).sum()) / ((n - 1) * (seeds - 1))
+    return of_clusters, of_seeds, left

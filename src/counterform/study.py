@@ -1,0 +1,313 @@
+"""The study: one frozen struct tree, read from one TOML file, every bad value named by its path."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from counterform.errors import StudyError, unknown_name
+
+# The one table of short names. Anything else that a study file names is "module:object".
+PARTS: dict[str, dict[str, str]] = {
+    "family": {"ledger": "counterform.problems.ledger:Ledger"},
+    "model": {
+        "hf": "counterform.models.hf:HFModel",
+        "openai": "counterform.models.openai_api:OpenAIModel",
+        "scripted": "counterform.models.scripted:ScriptedModel",
+    },
+    "step verifier": {
+        "ledger": "counterform.problems.ledger:Ledger",
+        "arithmetic": "counterform.verify.steps:Arithmetic",
+    },
+    "arm": {
+        "imitation": "counterform.arms.imitation:Imitation",
+        "rejection": "counterform.arms.imitation:Rejection",
+        "critique": "counterform.arms.critique:Critique",
+        "shuffled_target": "counterform.arms.controls:ShuffledTarget",
+        "answer_only": "counterform.arms.controls:AnswerOnly",
+    },
+    "trainer": {"sft": "counterform.train.sft:SFT", "dry": "counterform.train.dry:Dry"},
+    "probe": {
+        "accuracy": "counterform.probes.accuracy:Accuracy",
+        "find_error": "counterform.probes.find_error:FindError",
+        "process": "counterform.probes.process:Process",
+    },
+}
+
+BASE_ARM = "base"
+"""The name under which the untrained model stands beside the arms."""
+
+Positive = Annotated[int, Meta(ge=1)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class ModelSpec(_Table):
+    """What answers prompts; the base of every arm when it stands at `[model]`."""
+
+    kind: str = "hf"
+    """hf, openai, scripted, or module:object."""
+    path: str = "world"
+    """hf: `world`, a hub id, a directory or a .gguf file. openai: the model's name at the endpoint."""
+    base_url: str = ""
+    """openai: the endpoint, e.g. http://127.0.0.1:8000/v1."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """openai: the environment variable that holds the key."""
+    batch_size: Positive = 256
+    """hf: prompts generated at once."""
+    concurrency: Positive = 16
+    """openai: requests under way at once."""
+
+
+class ProblemsSpec(_Table):
+    """Where problems come from: a family of the world, or the user's file."""
+
+    family: str = ""
+    lengths: tuple[Positive, ...] = ()
+    """Numbers of operations drawn for a family's problems; empty: those of the base's training."""
+    file: str = ""
+    """JSONL or Parquet; `{data}` stands for the study's data directory."""
+    prompt: str = ""
+    answer: str = ""
+    solution: str = ""
+    """Column names, dots for nested ones; empty: recognised (TRL, GSM8K, verl)."""
+    template: str = "{prompt}"
+    """How a problem is put to the model."""
+    train: Positive = 600
+    """Problems from which cases are made."""
+    held_out: Positive = 300
+    """Problems that only probes see."""
+
+
+class ResponseColumns(_Table):
+    """One response in a row of the user's attempts, by column name (dots for nested columns)."""
+
+    text: str
+    correct: str = ""
+    model: str = ""
+    """A label for who wrote it; empty: the name of the text column."""
+
+
+class AttemptsSpec(_Table):
+    """Where attempts come from: sampled from a model, or the user's file."""
+
+    samples: Positive = 4
+    temperature: Annotated[float, Meta(ge=0.0)] = 1.0
+    max_tokens: Positive = 160
+    model: ModelSpec | None = None
+    """Who is sampled; left out: the base model."""
+    file: str = ""
+    """JSONL or Parquet of recorded attempts; nothing is sampled then for training."""
+    problem: str = "problem"
+    """The column that holds the problem's prompt or id."""
+    responses: tuple[ResponseColumns, ...] = (ResponseColumns(text="response", correct="correct"),)
+
+
+class VerifySpec(_Table):
+    steps: str = ""
+    """The step verifier; empty: the family's own, or `arithmetic` for a user's file."""
+    seconds: Annotated[float, Meta(gt=0)] = 5.0
+    """Time-out of one symbolic outcome check."""
+
+
+class MatchSpec(_Table):
+    by: Literal["examples", "loss_tokens"] = "examples"
+    cases: Positive = 400
+
+
+class ArmSpec(_Table):
+    """An arm under a name of its own, so that one recipe can stand twice (an A/A test)."""
+
+    name: Name
+    recipe: str
+
+
+class TrainSpec(_Table):
+    trainer: str = "sft"
+    sft: dict[str, Any] = {}
+    """Options of TRL's SFTConfig, passed through."""
+    lora: dict[str, Any] | None = None
+    """Options of peft's LoraConfig; left out: all weights are trained."""
+
+
+class ProbeSpec(_Table):
+    """How every probe reads; the same for all arms."""
+
+    samples: Positive = 4
+    k: Positive = 4
+    """For pass@k; at most `samples`."""
+    temperature: Annotated[float, Meta(ge=0.0)] = 1.0
+    max_tokens: Positive = 160
+    attempts: Positive = 300
+    """Held-out attempts in which find_error looks for the first wrong step."""
+
+
+class Study(_Table):
+    """A whole study."""
+
+    name: Name
+    question: str = "What does each kind of training signal teach this model?"
+    seeds: Annotated[tuple[int, ...], Meta(min_length=1)] = (0, 1)
+    data: str = "."
+    """What `{data}` stands for in file names; `--data DIR` replaces it."""
+    model: ModelSpec = ModelSpec()
+    problems: ProblemsSpec = ProblemsSpec(family="ledger")
+    attempts: AttemptsSpec = AttemptsSpec()
+    verify: VerifySpec = VerifySpec()
+    match: MatchSpec = MatchSpec()
+    arms: tuple[str | ArmSpec, ...] = ("imitation", "rejection", "critique")
+    train: TrainSpec = TrainSpec()
+    probes: tuple[str, ...] = ("accuracy", "find_error", "process")
+    probe: ProbeSpec = ProbeSpec()
+    contrasts: tuple[tuple[str, str], ...] = ()
+    """Pairs of arms [a, b] compared with each other: a - b."""
+
+    @property
+    def arm_specs(self) -> tuple[ArmSpec, ...]:
+        """Every arm with its name and recipe."""
+        return tuple(ArmSpec(name=arm, recipe=arm) if isinstance(arm, str) else arm for arm in self.arms)
+
+    def file(self, name: str) -> Path:
+        """The path of a file the study names."""
+        return Path(name.replace("{data}", self.data)).expanduser()
+
+
+def load_study(path: str | Path, *, data: str | Path | None = None) -> Study:
+    """Read a study file. Relative `data` and file names are taken from the study file's own directory.
+
+    Raises StudyError naming the path of the bad value, what was expected, and the options.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise StudyError(
+            f"cannot read the study file {str(path)!r}: {error.strerror}. `counterform init` writes one."
+        ) from error
+    study = _decode(text, str(path))
+    here = path.resolve().parent
+    root = Path(data).expanduser().resolve() if data else (here / Path(study.data).expanduser()).resolve()
+    if not root.is_dir():
+        raise StudyError(f"{path}: $.data is {str(root)!r}, which is not a directory. Give one with --data DIR.")
+    problems = msgspec.structs.replace(study.problems, file=_anchored(study.problems.file, here))
+    attempts = msgspec.structs.replace(study.attempts, file=_anchored(study.attempts.file, here))
+    study = msgspec.structs.replace(study, data=str(root), problems=problems, attempts=attempts)
+    return checked(study, str(path))
+
+
+def embedded_study(*, quick: bool = False) -> Study:
+    """The study that needs no download: the ledger family and the tiny base model."""
+    study = checked(_decode(embedded_text().encode(), "embedded.toml"), "embedded.toml")
+    if not quick:
+        return study
+    return msgspec.structs.replace(
+        study, name="embedded-quick", seeds=study.seeds[:1], arms=study.arms[:3], contrasts=study.contrasts[:1]
+    )
+
+
+def embedded_text() -> str:
+    """The embedded study's commented TOML."""
+    return files("counterform").joinpath("embedded.toml").read_text(encoding="utf-8")
+
+
+def checked(study: Study, source: str) -> Study:
+    """The same study, once everything that types cannot say has been checked."""
+
+    def refuse(path: str, message: str) -> None:
+        raise StudyError(f"{source}: {path}: {message}")
+
+    names = [arm.name for arm in study.arm_specs]
+    if len(set(names)) != len(names) or BASE_ARM in names:
+        refuse("$.arms", f"names must differ, and {BASE_ARM!r} is taken by the untrained model; got {names}")
+    if len(set(study.seeds)) != len(study.seeds):
+        refuse("$.seeds", f"seeds must differ; got {list(study.seeds)}")
+    for index, pair in enumerate(study.contrasts):
+        for arm in pair:
+            if arm not in [*names, BASE_ARM]:
+                refuse(f"$.contrasts[{index}]", unknown_name("arm", arm, [*names, BASE_ARM]))
+    if bool(study.problems.family) == bool(study.problems.file):
+        refuse("$.problems", "give either `family` or `file`, and not both")
+    if "{prompt}" not in study.problems.template:
+        refuse("$.problems.template", f"must contain {{prompt}}; got {study.problems.template!r}")
+    if study.probe.k > study.probe.samples:
+        refuse("$.probe.k", f"is {study.probe.k}, more than the {study.probe.samples} samples pass@k is made of")
+    for index, arm in enumerate(study.arm_specs):
+        _known("arm", arm.recipe, f"{source}: $.arms[{index}]")
+    for index, probe in enumerate(study.probes):
+        _known("probe", probe, f"{source}: $.probes[{index}]")
+    _known("model", study.model.kind, f"{source}: $.model.kind")
+    if study.attempts.model is not None:
+        _known("model", study.attempts.model.kind, f"{source}: $.attempts.model.kind")
+    _known("trainer", study.train.trainer, f"{source}: $.train.trainer")
+    if study.problems.family:
+        _known("family", study.problems.family, f"{source}: $.problems.family")
+    if study.verify.steps:
+        _known("step verifier", study.verify.steps, f"{source}: $.verify.steps")
+    return study
+
+
+def part(kind: str, name: str) -> Any:
+    """The class or function that a study file names: a short name, or `module:object`.
+
+    Raises StudyError with the options when there is no such thing.
+    """
+    target = PARTS[kind].get(name, name)
+    _known(kind, target, kind)
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if name in PARTS[kind]:
+            raise StudyError(
+                f"{kind} {name!r} needs {error.name!r}. Install it with: pip install 'counterform[train,api]'"
+            ) from error
+        raise StudyError(f"{kind} {name!r}: no module {error.name!r}. {unknown_name(kind, name, PARTS[kind])}") from error
+    except AttributeError as error:
+        raise StudyError(f"{kind} {name!r}: module {module!r} has no {attribute!r}") from error
+
+
+def _known(kind: str, name: str, where: str) -> None:
+    if name not in PARTS[kind] and not re.fullmatch(r"[\w.]+:\w+", name):
+        raise StudyError(f"{where}: {unknown_name(kind, name, PARTS[kind])}, or module:object")
+
+
+def _anchored(name: str, here: Path) -> str:
+    if not name or name.startswith("{data}"):
+        return name
+    return str(here / Path(name).expanduser())
+
+
+def _decode(text: bytes, source: str) -> Study:
+    try:
+        return msgspec.toml.decode(text, type=Study)
+    except msgspec.ValidationError as error:
+        raise StudyError(f"{source}: {error}{_nearest_field(str(error))}") from error
+    except msgspec.DecodeError as error:
+        raise StudyError(f"{source}: not a TOML file: {error}") from error
+
+
+def _nearest_field(message: str) -> str:
+    """For msgspec's "unknown field" error: the options at that place, and the nearest of them."""
+    unknown = re.search(r"unknown field `(\w+)`(?: - at `\$([^`]*)`)?", message)
+    if not unknown:
+        return ""
+    table: Any = Study
+    for step in re.findall(r"\.(\w+)", unknown.group(2) or ""):
+        kind = next((field.type for field in msgspec.structs.fields(table) if field.name == step), None)
+        options = [kind, *getattr(kind, "__args__", ())]
+        table = next((t for t in options if isinstance(t, type) and issubclass(t, Struct)), None)
+        if table is None:
+            return ""
+    names = [field.name for field in msgspec.structs.fields(table)]
+    near = difflib.get_close_matches(unknown.group(1), names, n=1)
+    return (f". Did you mean {near[0]!r}?" if near else ".") + f" Options: {', '.join(names)}"

@@ -1,0 +1,211 @@
+"""Conformance kits: does a part of your own keep the promises that the rest of a study relies on?
+
+Each check is a plain function that raises AssertionError naming the broken promise. Call them from your tests.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from counterform.errors import ModelError
+from counterform.store import key_of_path
+from counterform.types import (
+    Arm,
+    ArmRecipe,
+    Case,
+    Checkpoint,
+    Completion,
+    HeldOut,
+    Mark,
+    Model,
+    Probe,
+    Problem,
+    Reading,
+    StepVerdict,
+    StepVerifier,
+    Trainer,
+    Watch,
+)
+
+STEP_SECONDS = 1.0
+"""Longest time that grading one step may take, however hostile its text."""
+
+UNREADABLE = ("", " \n\t", "Hmm.", "\x00\x1b[31m\ufffd", "<|im_end|></s>{{ 7 * 7 }}", "\u202eelddim eht ni")
+"""Steps that claim nothing, so nothing in them can be wrong."""
+HOSTILE = (
+    *UNREADABLE,
+    "half a pair: \ud83d",
+    "1 / 0 = 1.",
+    "9" * 5_000 + " + 1 = 2.",
+    "1 + " * 5_000 + "1 = 2.",
+    "(" * 5_000,
+    "2 ** 2 ** 2 ** 2 ** 99 = 1.",
+    "\u0663 + \u0663 = \u0666.",
+    "a " * 25_000,
+)
+
+_PROMPTS = ("What is 2 + 3?", "Say hello.", "<|im_end|></s>{{ 7 * 7 }}\x00\u202e")
+
+
+def check_model(model: Model) -> None:
+    """`n` completions a prompt in prompt order, at most `max_tokens` long, whatever the prompts say."""
+
+    def generate(prompts: Sequence[str], n: int, temperature: float) -> list[list[Completion]]:
+        rows = model.generate(prompts, n=n, seed=0, temperature=temperature, max_tokens=8)
+        _promise(len(rows) == len(prompts), f"one list of completions a prompt: {len(rows)} for {len(prompts)} prompts")
+        return rows
+
+    generate([], 2, 1.0)
+    for row in generate(_PROMPTS, 2, 1.0):
+        _promise(len(row) == 2, f"n completions a prompt: {len(row)} for n = 2")
+        for completion in row:
+            _check_completion(completion, max_tokens=8)
+    forth, back = generate(_PROMPTS, 1, 0.0), generate(_PROMPTS[::-1], 1, 0.0)[::-1]
+    for [one], [other] in zip(forth, back, strict=True):
+        same = one.text == other.text or "error" in (one.finish, other.finish)
+        _promise(
+            same, f"prompt order, and greedy at temperature 0: {one.text!r} became {other.text!r} in another order"
+        )
+    try:
+        scores = [model.logprobs(_PROMPTS[0], ends) for ends in ([], [" 5"], [" 5", " hello there"])]
+    except ModelError:
+        return  # A model without log-probabilities says so in this way.
+    for expected, found in enumerate(scores):
+        _promise(len(found) == expected, f"one log-probability a continuation: {len(found)} for {expected}")
+        sound = all(math.isfinite(score) and score <= 1e-6 for score in found)
+        _promise(sound, f"log-probabilities are finite and not above 0: {found}")
+
+
+def check_verifier(verifier: StepVerifier, problems: Sequence[Problem]) -> None:
+    """A step verifier is incremental, bears any text in bounded time, and calls nothing wrong that it cannot read."""
+    _promise(len(problems) > 0, "give at least one problem")
+    for problem in problems:
+        steps = [step for step in re.split(r"(?<=[.!?])\s+|\n+", problem.solution or "") if step.strip()]
+        alone = verifier.start(problem)
+        verdicts = [_feed(alone, step) for step in steps]
+        for step, verdict in zip(steps, verdicts, strict=True):
+            sound = verdict.mark is not Mark.WRONG
+            _promise(sound, f"no step of a worked solution is wrong: {step!r} of {problem.id!r} ({verdict.rule})")
+        # Two growing attempts side by side, as under a guard: what one was fed must not reach the other.
+        left, right = verifier.start(problem), verifier.start(problem)
+        for step, verdict in zip(steps, verdicts, strict=True):
+            same = _feed(left, step) == verdict == _feed(right, step)
+            _promise(same, f"equal steps get equal verdicts in every fresh watch: {step!r} of {problem.id!r}")
+        for step in HOSTILE:
+            for watch in (verifier.start(problem), left):
+                verdict = _feed(watch, step)
+                _promise(
+                    step not in UNREADABLE or verdict.mark is not Mark.WRONG,
+                    f"what cannot be read is UNKNOWN and never WRONG: {step!r}",
+                )
+
+
+def check_recipe(recipe: ArmRecipe, cases: Sequence[Case]) -> None:
+    """One example a case, in case order, the same for an equal rng, with something to read and something to learn."""
+    arm = recipe(cases, np.random.default_rng(0))
+    _promise(bool(arm.name and arm.differs_by.strip()), "an arm has a name and says what it differs by")
+    found, expected = [example.problem_id for example in arm.examples], [case.problem.id for case in cases]
+    _promise(found == expected, f"one example a case, in case order: {len(found)} examples for {len(expected)} cases")
+    _promise(arm == recipe(cases, np.random.default_rng(0)), "the same arm for the same cases and an equal rng")
+    for example in arm.examples:
+        _promise(bool(example.prompt.strip()), f"no prompt is empty: {example.problem_id!r}")
+        learns = arm.objective == "grpo" or bool((example.completion or "").strip())
+        _promise(learns, f"an sft example has a completion to learn: {example.problem_id!r}")
+
+
+def check_trainer(trainer: Trainer, arm: Arm, base: str, tmp: Path) -> None:
+    """The last checkpoint is an ordinary Hugging Face directory inside `out`; the base is left as it was."""
+    before = key_of_path(Path(base))
+    out = tmp / "checkpoint"
+    checkpoint = trainer.train(arm, base=base, seed=3, out=out)
+    _promise(isinstance(checkpoint, Checkpoint), f"train returns a Checkpoint, not {type(checkpoint).__name__}")
+    _promise((checkpoint.arm, checkpoint.seed) == (arm.name, 3), "a checkpoint says which arm and seed it is of")
+    _promise(not checkpoint.failure, f"this arm can be trained: {checkpoint.failure}")
+    folder = Path(checkpoint.path).resolve()
+    _promise(folder.is_relative_to(out.resolve()), f"the checkpoint lies in {out}, not at {folder}")
+    _promise(
+        (folder / "config.json").is_file(), f"a checkpoint is a Hugging Face directory: no config.json in {folder}"
+    )
+    _promise(any(folder.glob("*.safetensors")), f"weights are kept as safetensors: none in {folder}")
+    pickles = sorted(p.name for p in out.rglob("*") if p.suffix in (".bin", ".pt", ".pth", ".pkl"))
+    _promise(not pickles, f"no pickle is written: {', '.join(pickles)}")
+    counted = checkpoint.ledger.examples > 0 or checkpoint.ledger.optimizer_steps == 0
+    _promise(counted, "the ledger counts the examples of every step that was taken")
+    _promise(key_of_path(Path(base)) == before, f"the base is left as it was: {base} has changed")
+
+
+def check_probe(probe: Probe, model: Model, items: HeldOut) -> None:
+    """The same items for every model, once a metric; a model that was never heard is UNKNOWN and has no value."""
+    readings, unheard = probe(model, items, arm="one", seed=3), probe(_Unheard(), items, arm="other", seed=3)
+    _promise(len(readings) > 0, "a probe reads something")
+    for reading in readings:
+        _promise(
+            (reading.probe, reading.arm, reading.seed) == (probe.name, "one", 3), f"whose reading it is: {reading}"
+        )
+        finite = reading.value is None or math.isfinite(reading.value)
+        _promise(finite, f"a value is a finite number or None: {reading}")
+    known = {problem.id for problem in items.problems} | {graded.attempt.problem_id for graded in items.attempts}
+    strangers = {reading.problem_id for reading in readings} - known
+    _promise(not strangers, f"every reading belongs to a held-out problem: {sorted(strangers)[:3]}")
+    _promise(_items(readings) == _items(unheard), "the same items, problems and strata are read off every model")
+    for reading in unheard:
+        silent = reading.mark is Mark.UNKNOWN and reading.value is None
+        _promise(silent, f"a model that was never heard is UNKNOWN, without a value: {reading}")
+
+
+class _Unheard:
+    """A model of which every call fails."""
+
+    name = "unheard"
+
+    def generate(
+        self, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int
+    ) -> list[list[Completion]]:
+        return [[Completion(text="", tokens=0, finish="error")] * n for _ in prompts]
+
+    def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
+        raise ModelError("no log-probabilities")
+
+
+def _items(readings: Sequence[Reading]) -> dict[tuple[str, str], tuple[str, str]]:
+    """(metric, item) -> (problem, stratum)."""
+    found = {(reading.metric, reading.item_id): (reading.problem_id, reading.stratum) for reading in readings}
+    _promise(len(found) == len(readings), "an item is read once a metric: some (metric, item_id) come twice")
+    return found
+
+
+def _check_completion(completion: Completion, *, max_tokens: int) -> None:
+    _promise(isinstance(completion, Completion), f"a completion is a Completion, not {type(completion).__name__}")
+    _promise(
+        completion.finish in ("stop", "length", "error"), f"finish is stop, length or error: {completion.finish!r}"
+    )
+    _promise(0 <= completion.tokens <= max_tokens, f"at most max_tokens = {max_tokens} tokens: {completion.tokens}")
+    silent = completion.finish != "error" or not completion.text
+    _promise(silent, f"an error completion has no text: {completion.text!r}")
+
+
+def _feed(watch: Watch, step: str) -> StepVerdict:
+    started = perf_counter()
+    try:
+        verdict = watch.feed(step)
+    except Exception as error:
+        raise AssertionError(f"broken promise: no text makes a verifier raise: {step[:60]!r} ({error!r})") from error
+    seconds = perf_counter() - started
+    _promise(isinstance(verdict, StepVerdict), f"feed returns a StepVerdict, not {type(verdict).__name__}")
+    _promise(seconds < STEP_SECONDS, f"a step is graded in bounded time: {seconds:.1f} s for {step[:60]!r}")
+    _promise(isinstance(verdict.mark, Mark), f"a mark is a Mark, not {verdict.mark!r}")
+    _promise(bool(verdict.rule), f"a verdict names its rule: {step[:60]!r}")
+    _promise(verdict.span == (0, 0), "spans are left to the caller, who knows where the step stands")
+    return verdict
+
+
+def _promise(kept: bool, words: str) -> None:
+    # Not an assert statement: those are gone under `python -O`.
+    if not kept:
+        raise AssertionError(f"broken promise: {words}")

@@ -1,0 +1,387 @@
+"""The nouns of a study and the protocols its parts follow.
+
+A study takes *problems* and a *model*, samples *attempts*, gives each a *verdict*, compiles *cases* into
+matched *arms*, trains each arm into a *checkpoint*, *reads* every checkpoint on the same held-out items and
+turns the readings into *findings*. Everything here is frozen, so a noun can be hashed, compared and shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from msgspec import Struct
+
+
+class Mark(StrEnum):
+    """A grade. Never a bool: a verifier that could not tell says UNKNOWN, which is not WRONG."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    UNKNOWN = "unknown"
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """One question with its answer key."""
+
+    id: str
+    prompt: str
+    """Plain user text; a model applies its own chat template."""
+    answer: str
+    family: str = "user"
+    split: Literal["train", "held_out"] = "train"
+    solution: str | None = None
+    """The worked solution, ending in the answer; None where nobody wrote one."""
+    facts: dict[str, Any] = {}
+    """What the family's step verifier needs to know of this problem (JSON values only)."""
+
+
+class Completion(Struct, frozen=True, kw_only=True):
+    """What a model wrote after one prompt."""
+
+    text: str
+    tokens: int
+    finish: Literal["stop", "length", "error"]
+    """`error`: the model was never heard (a refused call, a time-out); such a row is UNKNOWN everywhere."""
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One completion for one problem, and who wrote it."""
+
+    id: str
+    problem_id: str
+    model: str
+    seed: int
+    completion: Completion
+    recorded: Mark = Mark.UNKNOWN
+    """The grade that came with an attempt somebody else recorded."""
+
+
+class StepVerdict(Struct, frozen=True, kw_only=True):
+    """The grade of one step of an attempt."""
+
+    mark: Mark
+    rule: str
+    """The rule that was checked, or broken."""
+    hint: str = ""
+    """What would be right in place of a wrong step."""
+    mends: bool = False
+    """This step takes back the step before it ("Wait, ...")."""
+    span: tuple[int, int] = (0, 0)
+    """Where in the attempt's text the step stands, as character offsets."""
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """The grade of one attempt: its outcome twice (strict and lenient) and each of its steps."""
+
+    attempt_id: str
+    outcome: Mark
+    """Strict: the answer is stated in a recognised form and is right."""
+    lenient: Mark
+    """Lenient: the last answer-like thing in the text is right."""
+    steps: tuple[StepVerdict, ...] = ()
+    verifier: str
+    reason: str = ""
+    """Why a mark is UNKNOWN."""
+
+    @property
+    def first_error(self) -> int | None:
+        """Index of the first wrong step that the next step does not mend; None if there is none."""
+        for index, step in enumerate(self.steps):
+            if step.mark is not Mark.WRONG:
+                continue
+            after = self.steps[index + 1] if index + 1 < len(self.steps) else None
+            if after is None or not after.mends or after.mark is not Mark.RIGHT:
+                return index
+        return None
+
+    @property
+    def process(self) -> Mark:
+        """WRONG: a step is wrong and stays so. RIGHT: every step was read and is sound. Else UNKNOWN."""
+        if self.first_error is not None:
+            return Mark.WRONG
+        read = bool(self.steps) and all(step.mark is not Mark.UNKNOWN for step in self.steps)
+        return Mark.RIGHT if read else Mark.UNKNOWN
+
+
+class Graded(Struct, frozen=True, kw_only=True):
+    """An attempt with its verdict."""
+
+    attempt: Attempt
+    verdict: Verdict
+
+    @property
+    def step_texts(self) -> list[str]:
+        """The attempt's text cut into the steps that were graded."""
+        text = self.attempt.completion.text
+        return [text[start:end] for start, end in (step.span for step in self.verdict.steps)]
+
+
+class Case(Struct, frozen=True, kw_only=True):
+    """One problem with one right and one wrong graded attempt: the unit on which arms are matched."""
+
+    problem: Problem
+    right: Graded
+    wrong: Graded
+
+
+class Example(Struct, frozen=True, kw_only=True):
+    """One row of training data."""
+
+    problem_id: str
+    attempt_ids: tuple[str, ...] = ()
+    prompt: str
+    completion: str | None
+    """None where the trainer samples it (reinforcement learning)."""
+
+
+class Arm(Struct, frozen=True, kw_only=True):
+    """One training set, compiled from the same cases as every other arm of its study."""
+
+    name: str
+    objective: Literal["sft", "grpo"] = "sft"
+    differs_by: str
+    """One line: what sets this arm apart from the others."""
+    examples: tuple[Example, ...]
+
+
+class Ledger(Struct, frozen=True, kw_only=True):
+    """What one training run cost. What cannot be held equal between arms is counted here."""
+
+    examples: int = 0
+    loss_tokens: int = 0
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    rollouts_kept: int = 0
+    rollouts_dropped: int = 0
+    teacher_tokens: int = 0
+    optimizer_steps: int = 0
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+
+
+class Checkpoint(Struct, frozen=True, kw_only=True):
+    """A trained arm: an ordinary Hugging Face directory and what it cost."""
+
+    arm: str
+    seed: int
+    path: str
+    ledger: Ledger
+    failure: str = ""
+    """Why training stopped early (a loss that is not a number); such a checkpoint is not read."""
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """One number read off one model at one held-out item: all that findings ever see."""
+
+    probe: str
+    metric: str
+    arm: str
+    seed: int
+    item_id: str
+    problem_id: str
+    """The cluster: items of one problem are not independent."""
+    stratum: str = ""
+    """A group of items that a metric averages apart (find_error: `erroneous`, `correct`)."""
+    mark: Mark
+    value: float | None
+    """None: nothing was read here (a failed call); such a pair is dropped and counted."""
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One comparison, paired by item, clustered by problem, over seeds."""
+
+    claim: str
+    probe: str
+    metric: str
+    arm: str
+    versus: str
+    baseline: float
+    """The metric of `versus`."""
+    estimate: float
+    """metric(arm) - metric(versus), in the metric's own unit (a share unless said otherwise)."""
+    low: float
+    high: float
+    """95 % interval of `estimate`."""
+    p: float
+    p_holm: float
+    """Corrected over all comparisons of the same metric."""
+    mde: float
+    """Smallest true difference that this design would find with 80 % power."""
+    n_items: int
+    n_problems: int
+    n_seeds: int
+    n_missing: int
+    """Pairs dropped because one side was never read."""
+    verdict: Literal["supported", "refuted", "undecided"]
+    sentence: str
+
+
+class Level(Struct, frozen=True, kw_only=True):
+    """Where one model stands on one metric."""
+
+    probe: str
+    metric: str
+    arm: str
+    estimate: float
+    low: float
+    high: float
+    n_items: int
+    n_seeds: int
+    unknown: float
+    """Share of readings whose mark is UNKNOWN."""
+
+
+class Baseline(Struct, frozen=True, kw_only=True):
+    """What a metric shows without any ability: a guess in the answer space, or always the commonest answer."""
+
+    probe: str
+    metric: str
+    name: Literal["random", "majority"]
+    value: float
+
+
+class Results(Struct, frozen=True, kw_only=True):
+    """All that a study found: the content of findings.json."""
+
+    question: str
+    answer: tuple[str, ...]
+    """The question answered in sentences, the most important first."""
+    findings: tuple[Finding, ...]
+    levels: tuple[Level, ...]
+    baselines: tuple[Baseline, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader must know before believing the numbers: arms that failed, grades that are missing."""
+
+
+class ArmCard(Struct, frozen=True, kw_only=True):
+    """What one arm holds, counted before training."""
+
+    arm: str
+    differs_by: str
+    examples: int
+    problems: int
+    prompt_tokens: int
+    loss_tokens: int
+
+
+class MatchCard(Struct, frozen=True, kw_only=True):
+    """What is equal between the arms of a study, and what is not."""
+
+    by: Literal["examples", "loss_tokens"]
+    cases: int
+    problems_with_right_only: int
+    problems_with_wrong_only: int
+    wrong_with_located_error: int
+    """Cases whose wrong attempt has a first wrong step that the step verifier can name."""
+    arms: tuple[ArmCard, ...]
+
+
+class AuditRow(Struct, frozen=True, kw_only=True):
+    """How a verifier did on one kind of known answer."""
+
+    verifier: str
+    check: str
+    """`own solutions`, `planted: KIND`, `recorded grades`."""
+    passed: int
+    total: int
+    unknown: int
+    required: float
+    """The share that must pass; 0: shown, not required."""
+
+
+class Model(Protocol):
+    """Anything that answers a prompt."""
+
+    name: str
+
+    def generate(
+        self, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int
+    ) -> list[list[Completion]]:
+        """`n` completions for each prompt, in prompt order; temperature 0 is greedy."""
+        ...
+
+    def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
+        """The summed log-probability (nats) of each continuation after the prompt."""
+        ...
+
+
+class Watch(Protocol):
+    """A step verifier at work on one attempt, fed step by step as the text grows."""
+
+    def feed(self, step: str) -> StepVerdict: ...
+
+
+class StepVerifier(Protocol):
+    """Process verification. One verifier, three uses: it labels finished attempts, and guards growing ones."""
+
+    def start(self, problem: Problem) -> Watch: ...
+
+
+class OutcomeVerifier(Protocol):
+    """Grades many final answers at once, so that slow checks can run side by side."""
+
+    def __call__(self, pairs: Sequence[tuple[Problem, str]]) -> list[OutcomeVerdict]: ...
+
+
+class OutcomeVerdict(Struct, frozen=True):
+    """Both readings of one final answer."""
+
+    strict: Mark
+    lenient: Mark
+    reason: str = ""
+
+
+class PlantedError(Struct, frozen=True, kw_only=True):
+    """An attempt that is known to go wrong, for grading the graders."""
+
+    text: str
+    kind: str
+    first_error: int
+
+
+class Family(StepVerifier, Protocol):
+    """A source of problems that knows how to check each step of their solutions."""
+
+    name: str
+
+    def generate(self, n: int, *, rng: np.random.Generator, lengths: Iterable[int]) -> list[Problem]:
+        """`n` different problems with worked solutions."""
+        ...
+
+    def plant_errors(self, problem: Problem, *, rng: np.random.Generator) -> list[PlantedError]:
+        """The worked solution spoilt once in every kind of way the step verifier must catch."""
+        ...
+
+
+class ArmRecipe(Protocol):
+    """Turns cases into training data: one example a case, in case order."""
+
+    name: str
+    differs_by: str
+
+    def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm: ...
+
+
+class Trainer(Protocol):
+    """Teaches one arm to the base model and leaves the last checkpoint in `out`."""
+
+    def train(self, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint: ...
+
+
+class HeldOut(Struct, frozen=True, kw_only=True):
+    """What every probe is given: held-out problems, and attempts at them that no arm was trained on."""
+
+    problems: tuple[Problem, ...]
+    attempts: tuple[Graded, ...]
+
+
+class Probe(Protocol):
+    """Asks one question of one model; the same items for every arm."""
+
+    name: str
+
+    def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]: ...

@@ -1,0 +1,1 @@
+"""Grading: final answers, single steps, and the graders themselves."""

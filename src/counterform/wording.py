@@ -1,0 +1,54 @@
+"""The exact words in which a critique is asked for, written and read back.
+
+One place, because the world's documents, the critique arm and the find_error probe must mean the same thing
+by them. Steps are numbered in the prompt, as in ProcessBench (arXiv 2412.06559), so that "the first wrong
+step" is an index and not a matter of taste.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+CRITIQUE_CUE = "Check this attempt. Which step is the first wrong one?"
+
+_WRONG_STEP = re.compile(r"\bstep\s+(\d{1,4})\s+is\s+wrong\b", re.IGNORECASE)
+_VERDICT = re.compile(r"\bthe\s+attempt\s+is\s+(right|wrong)\b", re.IGNORECASE)
+
+
+def critique_prompt(problem_prompt: str, steps: Sequence[str]) -> str:
+    """The request to find the first wrong step of a finished attempt."""
+    numbered = "\n".join(f"Step {number}: {step.strip()}" for number, step in enumerate(steps, 1))
+    return f"{problem_prompt}\n{numbered}\n{CRITIQUE_CUE}"
+
+
+def critique_of_sound_attempt(n_steps: int) -> str:
+    """A critique that finds nothing wrong in `n_steps` steps."""
+    return f"{_steps_are_right(n_steps)}The attempt is right."
+
+
+def critique_of_wrong_step(first_error: int, hint: str) -> str:
+    """A critique that names the first wrong step (a 0-based index) and says what would be right."""
+    what = f": {hint.strip().rstrip('.')}" if hint else ""
+    return f"{_steps_are_right(first_error)}Step {first_error + 1} is wrong{what}. The attempt is wrong."
+
+
+def critique_of_wrong_answer(answer: str) -> str:
+    """A critique of an attempt in which no single step can be shown wrong, though its answer is."""
+    return f"The answer should be {answer}. The attempt is wrong."
+
+
+def named_error(critique: str) -> int | None:
+    """The first step a critique calls wrong, 0-based; -1 if it calls the attempt right; None if it says neither.
+
+    A critique that names no step but calls the attempt wrong has not answered "which step", so it is None too.
+    """
+    step = _WRONG_STEP.search(critique)
+    if step:
+        return int(step.group(1)) - 1
+    verdict = _VERDICT.search(critique)
+    return -1 if verdict and verdict.group(1).lower() == "right" else None
+
+
+def _steps_are_right(n: int) -> str:
+    return "".join(f"Step {number} is right. " for number in range(1, n + 1))

@@ -1,0 +1,232 @@
+"""A synthetic but realistic run directory: five arms, two seeds, the ledger family, no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from counterform.problems.ledger import Ledger, facts, solution_steps, spoilt_steps
+from counterform.store import RunDir
+from counterform.types import (
+    ArmCard,
+    Attempt,
+    AuditRow,
+    Baseline,
+    Checkpoint,
+    Completion,
+    Finding,
+    Graded,
+    Level,
+    Mark,
+    MatchCard,
+    Problem,
+    Reading,
+    Results,
+    Verdict,
+)
+from counterform.types import Ledger as Cost
+
+ARMS = ("imitation", "rejection", "critique", "shuffled_target", "answer_only")
+SEEDS = (0, 1)
+METRICS = {
+    ("accuracy", "pass@1"): (0.442, (0.311, 0.182, -0.118, -0.021, 0.094)),
+    ("accuracy", "pass@1 lenient"): (0.458, (0.299, 0.171, -0.109, -0.018, 0.081)),
+    ("accuracy", "pass@4"): (0.713, (0.181, 0.052, -0.143, -0.007, 0.021)),
+    ("find_error", "F1"): (0.314, (0.022, 0.014, 0.381, 0.009, -0.013)),
+    ("find_error", "erroneous"): (0.243, (0.014, 0.021, 0.352, -0.012, 0.002)),
+    ("find_error", "correct"): (0.448, (0.031, 0.003, 0.402, 0.017, -0.024)),
+    ("process", "violated"): (0.483, (-0.291, -0.153, 0.107, 0.029, 0.041)),
+    ("process", "right by wrong steps"): (0.061, (-0.034, -0.012, 0.018, 0.004, 0.052)),
+}
+STUDY = """\
+name = "first-study"
+question = "What does each kind of training signal teach this model?"
+seeds = [0, 1]
+arms = ["imitation", "rejection", "critique", "shuffled_target", "answer_only"]
+"""
+
+
+def finding(probe: str, metric: str, arm: str, versus: str, baseline: float, estimate: float) -> Finding:
+    half = 0.041
+    clear = abs(estimate) > half
+    better = estimate < 0 if probe == "process" else estimate > 0
+    verdict = "undecided" if not clear else "supported" if better else "refuted"
+    return Finding(
+        claim=f"{arm} raises {metric} over {versus}",
+        probe=probe,
+        metric=metric,
+        arm=arm,
+        versus=versus,
+        baseline=baseline,
+        estimate=estimate,
+        low=estimate - half,
+        high=estimate + half,
+        p=0.0004 if clear else 0.31,
+        p_holm=0.0016 if clear else 0.62,
+        mde=0.058,
+        n_items=1200,
+        n_problems=300,
+        n_seeds=len(SEEDS),
+        n_missing=3 if arm == "critique" else 0,
+        verdict=verdict,
+        sentence=f"{arm} changes {metric} by {100 * estimate:+.1f} points.",
+    )
+
+
+def results() -> Results:
+    findings, levels = [], []
+    for (probe, metric), (base, changes) in METRICS.items():
+        for arm, change in zip(("base", *ARMS), (0.0, *changes), strict=True):
+            level = base + change
+            counts = {"n_items": 1200, "n_seeds": 1 if arm == "base" else 2, "unknown": 0.012}
+            levels.append(
+                Level(
+                    probe=probe, metric=metric, arm=arm, estimate=level, low=level - 0.03, high=level + 0.03, **counts
+                )
+            )
+        findings += [
+            finding(probe, metric, arm, "base", base, change) for arm, change in zip(ARMS, changes, strict=True)
+        ]
+        findings.append(finding(probe, metric, "critique", "imitation", base + changes[0], changes[2] - changes[0]))
+    return Results(
+        question="What does each kind of training signal teach this model?",
+        answer=(
+            "Solving, right answers in the asked form (base 44.2 %) — better than the base: imitation (+31.1 [+27.0, "
+            "+35.2]), rejection (+18.2 [+14.1, +22.3]); worse than the base: critique (-11.8 [-15.9, -7.7]).",
+            "Finding the first wrong step, F1 (base 31.4 %) — better than the base: critique (+38.1 [+34.0, +42.2]); "
+            "undecided: imitation, rejection, answer_only, shuffled_target.",
+            "Attempts with a wrong step (base 48.3 %) — better than the base: imitation (-29.1 [-33.2, -25.0]).",
+        ),
+        findings=tuple(findings),
+        levels=tuple(levels),
+        baselines=(
+            Baseline(probe="accuracy", metric="pass@1", name="random", value=0.01),
+            Baseline(probe="accuracy", metric="pass@1", name="majority", value=0.034),
+            Baseline(probe="find_error", metric="F1", name="random", value=0.17),
+        ),
+        notes=("3 pairs of the critique arm are missing: the model was not heard.",),
+    )
+
+
+def graded(problem: Problem, arm: str, seed: int, sample: int, rng: np.random.Generator, padding: str) -> Graded:
+    """An attempt at a ledger problem with a truthful verdict: sound, spoilt, mended, or unreadable in places."""
+    start, operations = facts(problem)
+    at, draw = int(rng.integers(len(operations))), rng.random()
+    if draw < 0.55:
+        steps = solution_steps(start, operations)
+    else:
+        steps = spoilt_steps(start, operations, at=at, kind="arithmetic", off=2, mended=draw > 0.9)
+    if rng.random() < 0.06:
+        steps.insert(1, "Let me think about that again.")
+    watch, verdicts, text = Ledger().start(problem), [], ""
+    for step in steps:
+        text = f"{text} {step}".strip()
+        verdicts.append(msgspec.structs.replace(watch.feed(step), span=(len(text) - len(step), len(text))))
+    outcome = Mark.RIGHT if steps[-1] == f"The answer is {problem.answer}." else Mark.WRONG
+    attempt_id = f"accuracy-{arm}-{seed}-{problem.id}-{sample}"
+    return Graded(
+        attempt=Attempt(
+            id=attempt_id,
+            problem_id=problem.id,
+            model=arm,
+            seed=seed,
+            completion=Completion(text=text + padding, tokens=len(text.split()), finish="stop"),
+        ),
+        verdict=Verdict(
+            attempt_id=attempt_id, outcome=outcome, lenient=outcome, steps=tuple(verdicts), verifier="ledger"
+        ),
+    )
+
+
+def write_run(path: Path, *, n_problems: int = 40, samples: int = 2, readings: int = 440, padding: str = "") -> RunDir:
+    """A finished run: `n_problems` x `samples` attempts of each arm and seed and of the base, `readings` in all.
+
+    `padding` is put behind every attempt's text.
+    """
+    rng = np.random.default_rng(7)
+    path.mkdir(parents=True)
+    run = RunDir(path)
+    run.write_text("study.toml", STUDY)
+    run.write_text("findings.json", msgspec.json.encode(results()).decode())
+    problems = Ledger().generate(n_problems, rng=rng)
+    run.write_rows("problems.parquet", problems, Problem)
+    models = [("base", 0), *((arm, seed) for arm in ARMS for seed in SEEDS)]
+    for arm, seed in models:
+        rows = [graded(problem, arm, seed, sample, rng, padding) for problem in problems for sample in range(samples)]
+        run.write_rows(f"readings/attempts/{arm}-{seed}.parquet", rows, Graded)
+        run.write_rows(f"readings/accuracy/{arm}-{seed}.parquet", _readings(arm, seed, readings // 11), Reading)
+    _write_arms(run)
+    _write_facts(run)
+    return run
+
+
+def _readings(arm: str, seed: int, n: int) -> list[Reading]:
+    common: dict[str, Any] = {"probe": "accuracy", "metric": "pass@1", "arm": arm, "seed": seed}
+    return [
+        Reading(**common, item_id=f"i{index}", problem_id=f"p{index // 4}", mark=Mark.RIGHT, value=1.0)
+        for index in range(n)
+    ]
+
+
+def _write_arms(run: RunDir) -> None:
+    differs = (
+        "the worked solution",
+        "own right attempts",
+        "critique of a wrong attempt",
+        "targets shuffled",
+        "answers",
+    )
+    tokens = (14_812, 14_790, 21_334, 14_812, 2_000)
+    card = MatchCard(
+        by="examples",
+        cases=400,
+        problems_with_right_only=61,
+        problems_with_wrong_only=84,
+        wrong_with_located_error=397,
+        arms=tuple(
+            ArmCard(arm=arm, differs_by=why, examples=400, problems=400, prompt_tokens=11_204, loss_tokens=n)
+            for arm, why, n in zip(ARMS, differs, tokens, strict=True)
+        ),
+    )
+    run.write_text("arms/match.json", msgspec.json.encode(card).decode())
+    for arm, n in zip(ARMS, tokens, strict=True):
+        for seed in SEEDS:
+            cost = Cost(
+                examples=1200,
+                loss_tokens=3 * n,
+                prompt_tokens=33_612,
+                optimizer_steps=114,
+                seconds=17.94,
+                peak_memory_mb=812.4,
+            )
+            checkpoint = Checkpoint(arm=arm, seed=seed, path=f"checkpoints/{arm}/{seed}", ledger=cost)
+            run.write_text(f"checkpoints/{arm}/{seed}/checkpoint.json", msgspec.json.encode(checkpoint).decode())
+
+
+def _write_facts(run: RunDir) -> None:
+    checks = (("own solutions", 300, 1.0), ("planted: arithmetic", 300, 1.0), ("recorded grades", 1180, 0.0))
+    audit = [
+        AuditRow(verifier="ledger", check=check, passed=passed, total=max(300, passed), unknown=0, required=required)
+        for check, passed, required in checks
+    ]
+    run.note("audit", msgspec.to_builtins(audit))
+    run.note("counts", {"unknown rows": 12, "broken input rows": 0, "failed calls": 3})
+    run.note("versions", {"counterform": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0", "trl": "1.16.0"})
+    run.note("machine", {"device": "cpu", "cores": 2, "memory_gb": 15.6, "python": "3.11.9"})
+
+
+@pytest.fixture(scope="session")
+def make_run() -> Callable[..., RunDir]:
+    """Writes a run of one's own."""
+    return write_run
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    """A finished run; only to be read."""
+    return write_run(tmp_path_factory.mktemp("runs") / "first-study")

@@ -1,0 +1,172 @@
+"""The page in a real Chromium. Skipped where there is none, except in CI, which must have one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from counterform.report.page import write_page
+from counterform.store import RunDir
+from counterform.types import Graded
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium on this machine: install `chromium`"
+)
+HOSTILE = (
+    "</script><script>document.title = 'owned'</script>",
+    "<img src=x onerror=\"document.title = 'owned'\">",
+    "{{7*7}} ${7*7} &lt;b&gt;",
+    "right to left \u202egnorw\u202c and \u2066isolated\u2069",
+    "y" * 1_000_000,
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    assert CHROMIUM, "CI needs a Chromium: install `chromium`"
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+
+
+@pytest.fixture(scope="module")
+def report(make_run: Callable[..., RunDir], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report whose base wrote hostile text."""
+    run = make_run(tmp_path_factory.mktemp("browser") / "hostile")
+    rows = run.read_rows("readings/attempts/base-0.parquet", Graded)
+    for index, text in enumerate(HOSTILE):
+        completion = msgspec.structs.replace(rows[index].attempt.completion, text=text)
+        attempt = msgspec.structs.replace(rows[index].attempt, completion=completion)
+        verdict = msgspec.structs.replace(rows[index].verdict, steps=())
+        rows[index] = msgspec.structs.replace(rows[index], attempt=attempt, verdict=verdict)
+    run.write_rows("readings/attempts/base-0.parquet", rows, Graded)
+    return write_page(run)
+
+
+@pytest.fixture
+def page(browser: Browser, report: Path) -> Iterator[Page]:
+    """The drawn page; a request, a refused script or an error on it fails the test."""
+    context = browser.new_context()
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: problems.append(request.url) if request.url != report.as_uri() else None)
+    page.goto(report.as_uri())
+    page.wait_for_selector("html[data-drawn=all]")
+    yield page
+    context.close()
+    assert problems == []
+
+
+def test_the_plots_are_drawn(page: Page) -> None:
+    assert page.locator(".plot svg.main-svg").count() >= 24
+    assert page.locator(".plot").first.locator(".point").count() == 5
+    assert "imitation" in page.locator(".plot").first.inner_text()
+
+
+def test_filters_and_search(page: Page) -> None:
+    def matches(text: str) -> None:
+        page.get_by_text(text, exact=True).wait_for(timeout=2_000)
+
+    matches("1 to 25 of 880 attempts")
+    page.get_by_role("button", name="Next").click()
+    matches("26 to 50 of 880 attempts")
+    page.get_by_role("combobox", name="Arm", exact=True).select_option("critique")
+    matches("1 to 25 of 160 attempts")
+    page.get_by_label("Process").select_option("violated")
+    page.get_by_label("Outcome").select_option("wrong")
+    page.wait_for_timeout(300)
+    items = page.locator("#list > li")
+    assert items.count() > 0
+    assert (
+        items.first.locator(".pieces .wrong .tag").first.inner_text().startswith("✗ wrong · arithmetic · right would")
+    )
+    page.locator("#list .head button").first.click()
+    page.get_by_label("Process").select_option("")
+    page.get_by_label("Outcome").select_option("")
+    matches("1 to 4 of 4 attempts")
+    page.get_by_label("Search").fill("no such words")
+    matches("No attempt matches these filters.")
+
+
+def test_hostile_text_is_shown_and_never_run(page: Page) -> None:
+    page.get_by_role("combobox", name="Arm", exact=True).select_option("base")
+    for words, shown in (
+        ("</script>", "</script><script>document.title"),
+        ("onerror", "<img src=x onerror"),
+        ("{{7*7}}", "{{7*7}} ${7*7} &lt;b&gt;"),
+        ("right to left", "⟨U+202E⟩gnorw⟨U+202C⟩ and ⟨U+2066⟩isolated⟨U+2069⟩"),
+        ("yyyy", "992,000 more characters are not kept on this page."),
+    ):
+        page.get_by_label("Search").fill(words)
+        page.get_by_text("1 to 1 of 1 attempts").wait_for(timeout=2_000)
+        assert shown in page.locator("#list").inner_text().replace("\n", "")
+    assert page.locator("#list img, #list script").count() == 0
+    assert page.title() == "first-study · counterform"
+
+
+@pytest.mark.parametrize("width", [375, 768, 1280])
+def test_the_page_never_scrolls_sideways(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.get_by_label("Search").fill("yyyy")
+    page.wait_for_timeout(600)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_dark_and_paper_repaint_the_plots(page: Page) -> None:
+    def ink() -> str:
+        return str(page.locator(".plot .annotation-text").first.evaluate("text => getComputedStyle(text).fill"))
+
+    light = ink()
+    page.emulate_media(color_scheme="dark")
+    assert ink() != light
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert ink() == light
+    page.emulate_media(media="print", color_scheme="dark")
+    assert not page.locator("#list").is_visible()
+    assert page.get_by_text("left out on paper").is_visible()
+
+
+def test_everything_that_takes_input_has_a_name(page: Page) -> None:
+    for control in page.locator("input, select, button").all():
+        assert control.evaluate("c => c.labels?.length > 0 || c.textContent.trim() !== ''")
+    levels = page.locator("h1, h2, h3").evaluate_all("all => all.map(h => Number(h.tagName[1]))")
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_a_full_page_is_small_and_opens_fast(browser: Browser, make_run: Callable[..., RunDir], tmp_path: Path) -> None:
+    run = make_run(tmp_path / "full", n_problems=120, samples=4, readings=50_000, padding=" and so on" * 80)
+    path = write_page(run)
+    size = path.stat().st_size / 1e6
+    assert size < 10
+    seconds = []
+    for _ in range(2):
+        page = browser.new_page()
+        start = time.perf_counter()
+        page.goto(path.as_uri())
+        page.locator("#list > li").nth(24).wait_for()
+        opened = time.perf_counter() - start
+        page.wait_for_selector("html[data-drawn=all]")
+        seconds.append((opened, time.perf_counter() - start))
+        start = time.perf_counter()
+        page.get_by_label("Search").fill("right would be: 2")
+        page.get_by_text("of 5,000 attempts").wait_for(state="detached")
+        searched = time.perf_counter() - start
+        assert "5,000 of 5,280 held-out attempts" in page.locator("#attempts").inner_text()
+        page.close()
+    opened, drawn = min(seconds)
+    print(f"\n5,000 attempts, 50,000 readings: {size:.1f} MB, opens in {opened:.2f} s, all plots at {drawn:.2f} s,")
+    print(f"a search takes {searched:.2f} s")
+    assert opened < 3
+    assert searched < 1

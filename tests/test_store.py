@@ -1,0 +1,341 @@
+import errno
+import os
+import re
+import signal
+import string
+import subprocess
+import sys
+import textwrap
+from typing import get_type_hints
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from counterform import store, types
+from counterform.errors import RunDirError
+from counterform.store import RunDir, key_of, key_of_path, open_run
+from counterform.types import Case, Example, Graded, Problem
+
+# Cases and held-out sets are put together from stored rows, and never stored.
+STORED = [
+    kind
+    for kind in vars(types).values()
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in (msgspec.Struct, Case, types.HeldOut)
+]
+IN_TMP_PATH = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
+TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def values(hint):
+    """Any value of a field's type."""
+    origin, args = getattr(hint, "__origin__", None), getattr(hint, "__args__", ())
+    if origin is dict:
+        return st.dictionaries(TEXT, JSON, max_size=3)
+    if origin is tuple:
+        inner = [values(arg) for arg in args if arg is not ...]
+        return st.lists(inner[0], max_size=3).map(tuple) if ... in args else st.tuples(*inner)
+    if args and origin is None:  # X | None
+        return st.one_of(*map(values, args))
+    if args:  # Literal
+        return st.sampled_from(args)
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return structs(hint)
+    bounded = {int: st.integers(-(2**63), 2**63 - 1), float: st.floats(allow_nan=False), str: TEXT}
+    return bounded[hint] if hint in bounded else st.from_type(hint)
+
+
+def structs(kind):
+    return st.builds(kind, **{name: values(hint) for name, hint in get_type_hints(kind).items()})
+
+
+def example(text="x"):
+    return Example(problem_id=text, prompt="p", completion=None)
+
+
+def in_another_process(code, *arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        **options,
+    )
+
+
+# Rows.
+
+
+@pytest.mark.parametrize("kind", STORED, ids=lambda kind: kind.__name__)
+@given(data=st.data())
+@IN_TMP_PATH
+def test_every_noun_comes_back(tmp_path, kind, data):
+    rows = data.draw(st.lists(structs(kind), max_size=3))
+    run = RunDir(tmp_path)
+    run.write_rows("rows.parquet", rows, kind)
+    assert run.read_rows("rows.parquet", kind) == rows
+
+
+def test_parts_are_read_in_order(tmp_path):
+    run = RunDir(tmp_path)
+    for number in (2, 0, 1):
+        run.write_rows(f"attempts/part-{number:05}.parquet", [example(str(number))], Example)
+    assert [row.problem_id for row in run.read_rows("attempts", Example)] == ["0", "1", "2"]
+
+
+def test_some_columns_of_a_table(tmp_path):
+    run = RunDir(tmp_path)
+    run.write_rows("rows.parquet", [example()], Example)
+    assert run.read_table("rows.parquet", ["prompt"]).column_names == ["prompt"]
+
+
+def test_what_is_missing_says_which_stage(tmp_path):
+    (tmp_path / "attempts").mkdir()
+    for name in ("problems.parquet", "attempts"):
+        with pytest.raises(RunDirError, match=rf"{name} is missing.*`counterform run`"):
+            RunDir(tmp_path).read_rows(name, Problem)
+
+
+def test_a_file_cut_short_is_named(tmp_path):
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(RunDirError, match=r"rows\.parquet cannot be read.*run the same command again"):
+        RunDir(tmp_path).read_rows("rows.parquet", Example)
+
+
+def test_clear_takes_files_and_directories(tmp_path):
+    run = RunDir(tmp_path)
+    run.write_text("a.txt", "x")
+    run.write_rows("parts/part-0.parquet", [], Example)
+    for name in ("a.txt", "parts", "absent"):
+        run.clear(name)
+    assert list(tmp_path.iterdir()) == []
+
+
+# Files appear whole.
+
+
+def test_a_crash_in_the_middle_leaves_the_old_file(tmp_path, monkeypatch):
+    run = RunDir(tmp_path)
+    run.write_rows("rows.parquet", [example("old")], Example)
+
+    def write_half(table, path, **options):
+        path.write_bytes(b"PAR1 half a file")
+        raise RuntimeError("crash")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pq, "write_table", write_half)
+        with pytest.raises(RuntimeError, match="crash"):
+            run.write_rows("rows.parquet", [example("new")], Example)
+    assert run.read_rows("rows.parquet", Example) == [example("old")]
+    run.write_rows("rows.parquet", [example("new")], Example)
+    assert run.read_rows("rows.parquet", Example) == [example("new")]
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"]
+
+
+def test_a_directory_appears_whole(tmp_path):
+    run = RunDir(tmp_path)
+
+    def fill(text, *, fail=False):
+        with run.appearing_dir("checkpoints/arm/0") as directory:
+            (directory / "weights").write_text(text)
+            assert not fail
+
+    with pytest.raises(AssertionError):
+        fill("half", fail=True)
+    assert not (tmp_path / "checkpoints/arm/0").exists()
+    fill("first")
+    with pytest.raises(AssertionError):
+        fill("half", fail=True)
+    assert (tmp_path / "checkpoints/arm/0/weights").read_text() == "first"
+    fill("second")
+    assert (tmp_path / "checkpoints/arm/0/weights").read_text() == "second"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("what", ["text", "rows"])
+def test_a_full_disk_is_one_clear_message_and_nothing_is_lost(tmp_path, what):
+    run = RunDir(tmp_path)
+    names = {"text": "notes.txt", "rows": "rows.parquet"}
+    write = {
+        "text": lambda: run.write_text("notes.txt", "words " * 100_000),
+        "rows": lambda: run.write_rows("rows.parquet", [example(str(n)) for n in range(1000)], Example),
+    }[what]
+    write()
+    before = (tmp_path / names[what]).read_bytes()
+    (tmp_path / f".{names[what]}.partial").symlink_to("/dev/full")
+    with pytest.raises(RunDirError, match=r"the disk is full at .*free some space and run the same command again"):
+        write()
+    assert (tmp_path / names[what]).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("number", "message"), [(errno.EDQUOT, "the disk is full"), (errno.EACCES, "--out"), (errno.EROFS, "--out")]
+)
+def test_disk_errors_name_the_fix(tmp_path, number, message):
+    with pytest.raises(RunDirError, match=message), store.disk_errors(tmp_path):
+        raise OSError(number, os.strerror(number))
+
+
+def test_other_errors_of_the_system_are_not_disguised(tmp_path):
+    with pytest.raises(ConnectionError), store.disk_errors(tmp_path):
+        raise ConnectionError
+
+
+def test_a_directory_that_cannot_be_locked(tmp_path, monkeypatch):
+    def refuse(lock, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(store.FileLock, "acquire", refuse)
+    with pytest.raises(RunDirError, match="writable directory"), open_run(tmp_path / "run"):
+        pass
+
+
+# The manifest.
+
+
+def test_done_steps_and_facts_come_back(tmp_path):
+    run = RunDir(tmp_path)
+    run.done("sample", "key", rows=3)
+    run.note("versions", {"torch": "2"})
+    again = RunDir(tmp_path)
+    assert again.is_done("sample", "key")
+    assert not again.is_done("sample", "other key")
+    assert not again.is_done("train", "key")
+    assert again.facts == {"sample": {"rows": 3}, "versions": {"torch": "2"}}
+
+
+def test_an_older_schema_is_refused(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"schema": 0, "steps": {}, "facts": {}}')
+    with pytest.raises(RunDirError, match=rf"schema 0; this version reads schema {store.SCHEMA}.*--out"):
+        RunDir(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"steps": {}, "facts": {}}', "\udcff"])
+def test_a_manifest_that_is_none_is_refused(tmp_path, text):
+    (tmp_path / "manifest.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(RunDirError, match="not a manifest of counterform"):
+        RunDir(tmp_path)
+
+
+def test_a_refused_directory_is_unlocked_again(tmp_path):
+    (tmp_path / "manifest.json").write_text("{}")
+    for _ in range(2):
+        with pytest.raises(RunDirError, match="not a manifest"), open_run(tmp_path):
+            pass
+
+
+# Several processes.
+
+
+def test_a_second_process_is_refused_while_the_first_runs(tmp_path):
+    code = """
+        import sys
+        from pathlib import Path
+        from counterform.errors import RunDirError
+        from counterform.store import open_run
+        try:
+            with open_run(Path(sys.argv[1])):
+                print("opened")
+        except RunDirError as error:
+            print(error)
+    """
+    with open_run(tmp_path):
+        refused = in_another_process(code, tmp_path)
+    assert re.search("another run is at work in .*--out", refused.stdout), refused.stderr
+    assert in_another_process(code, tmp_path).stdout == "opened\n"
+
+
+KILLED = """
+    import os, signal, sys
+    from pathlib import Path
+    from counterform.store import open_run
+    from counterform.types import Example
+
+    with open_run(Path(sys.argv[1])) as run:
+        run.done("first", "key")
+        if sys.argv[2] == "while writing":
+            import pyarrow.parquet as pq
+            def write_half(table, path, **options):
+                path.write_bytes(b"PAR1 half a file")
+                os.kill(os.getpid(), signal.SIGKILL)
+            pq.write_table = write_half
+        run.write_rows("rows.parquet", [Example(problem_id="x", prompt="p", completion=None)], Example)
+        if sys.argv[2] == "before the manifest":
+            os.kill(os.getpid(), signal.SIGKILL)
+        run.done("second", "key")
+"""
+
+
+@pytest.mark.parametrize("when", ["while writing", "before the manifest"])
+def test_after_a_kill_the_same_command_goes_on(tmp_path, when):
+    killed = in_another_process(KILLED, tmp_path, when)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert (tmp_path / "rows.parquet").exists() is (when == "before the manifest")
+    with open_run(tmp_path) as run:
+        assert run.is_done("first", "key")
+        assert not run.is_done("second", "key")
+    finished = in_another_process(KILLED, tmp_path, "never")
+    assert finished.returncode == 0, finished.stderr
+    run = RunDir(tmp_path)
+    assert run.is_done("second", "key")
+    assert run.read_rows("rows.parquet", Example) == [example()]
+    assert not list(tmp_path.glob("*.partial"))
+
+
+# Hashes.
+
+
+def test_a_key_does_not_hang_on_the_order_or_the_process():
+    assert key_of({"a": 1, "b": {2, 3}}) == key_of({"b": {3, 2}, "a": 1})
+    code = "from counterform.store import key_of; print(key_of({'b': {3, 2}, 'a': 1}, 'text'))"
+    printed = {in_another_process(code, env={**os.environ, "PYTHONHASHSEED": seed}).stdout.strip() for seed in "123"}
+    assert printed == {key_of({"a": 1, "b": {2, 3}}, "text")}
+
+
+@given(JSON, JSON)
+def test_different_inputs_have_different_keys(one, other):
+    same = msgspec.json.encode(one, order="sorted") == msgspec.json.encode(other, order="sorted")
+    assert (key_of(one) == key_of(other)) is same
+
+
+def test_a_key_sees_every_field_of_a_noun():
+    assert key_of(example("a")) != key_of(example("b"))
+    assert key_of("1") != key_of(1)
+    assert key_of("a", "b") != key_of("ab")
+
+
+def test_a_path_key_sees_names_and_bytes(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name / "deep").mkdir(parents=True)
+        (tmp_path / name / "deep" / "weights").write_bytes(b"same")
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert key_of_path(one) == key_of_path(two)
+    (two / "deep" / "weights").rename(two / "weights")
+    assert key_of_path(one) != key_of_path(two)
+    (two / "weights").write_bytes(b"other")
+    assert key_of_path(one / "deep" / "weights") != key_of_path(two / "weights")
+
+
+# Schemas.
+
+
+def test_schema_of_nested_and_free_fields():
+    schema = store.arrow_schema(Graded)
+    assert pa.types.is_struct(schema.field("attempt").type)
+    assert schema.field("verdict").type.field("steps").type.value_type.field("span").type == pa.list_(pa.int64())
+    assert store.arrow_schema(Problem).field("facts").metadata == {b"json": b"1"}
+
+
+def test_columns_are_text_and_numbers_that_any_reader_knows():
+    letters = set(string.ascii_lowercase + "_")
+    for kind in STORED:
+        for field in store.arrow_schema(kind):
+            assert set(field.name) <= letters

@@ -1,0 +1,231 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from counterform.errors import StudyError
+from counterform.problems.ledger import Ledger
+from counterform.study import PARTS, Study, checked, load_study, part
+
+HEAD = 'name = "mine"\n'
+
+
+@pytest.fixture
+def study_file(tmp_path):
+    def write(text, name="study.toml"):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def refused(study_file):
+    """The message with which a study file is refused."""
+
+    def load(text):
+        path = study_file(text)
+        with pytest.raises(StudyError) as caught:
+            load_study(path)
+        assert str(caught.value).startswith(str(path))
+        return str(caught.value).removeprefix(f"{path}: ")
+
+    return load
+
+
+# What a study file may leave out.
+
+
+def test_a_name_is_enough(study_file):
+    study = load_study(study_file(HEAD))
+    assert study.problems.family == "ledger"
+    assert [arm.name for arm in study.arm_specs] == ["imitation", "rejection", "critique"]
+    assert [arm.recipe for arm in study.arm_specs] == ["imitation", "rejection", "critique"]
+
+
+def test_one_recipe_under_two_names(study_file):
+    text = HEAD + 'arms = ["imitation", {name = "again", recipe = "imitation"}]\ncontrasts = [["again", "imitation"]]'
+    study = load_study(study_file(text))
+    assert [(arm.name, arm.recipe) for arm in study.arm_specs] == [("imitation", "imitation"), ("again", "imitation")]
+
+
+def test_an_arm_of_ones_own_bears_the_name_of_its_object(study_file):
+    study = load_study(study_file(HEAD + 'arms = ["my.parts:Mine", "imitation"]\ncontrasts = [["Mine", "imitation"]]'))
+    assert [(arm.name, arm.recipe) for arm in study.arm_specs][0] == ("Mine", "my.parts:Mine")
+
+
+def test_options_of_the_trainer_pass_through(study_file):
+    study = load_study(study_file(HEAD + "[train.sft]\nlearning_rate = 1e-4\n[train.lora]\nr = 8"))
+    assert study.train.sft == {"learning_rate": 1e-4}
+    assert study.train.lora == {"r": 8}
+
+
+# Every bad value is named by its path.
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "missing required field `name`"),
+        ("name = 3", "Expected `str`, got `int` - at `$.name`"),
+        ('name = "../escape"', "at `$.name`"),
+        (HEAD + "seeds = []", "at `$.seeds`"),
+        (HEAD + "seeds = [0, 1.5]", "Expected `int`, got `float` - at `$.seeds[1]`"),
+        (HEAD + "[match]\ncases = 0", "Expected `int` >= 1 - at `$.match.cases`"),
+        (HEAD + '[match]\nby = "tokens"', "'tokens' - at `$.match.by`"),
+        (HEAD + '[probe]\nsamples = "4"', "Expected `int`, got `str` - at `$.probe.samples`"),
+        (HEAD + "[attempts]\ntemperature = -0.1", "Expected `float` >= 0.0 - at `$.attempts.temperature`"),
+        (HEAD + "[attempts]\ntemperature = nan", "at `$.attempts.temperature`"),
+        (HEAD + "[[attempts.responses]]\ntext = 1", "at `$.attempts.responses[0].text`"),
+        (HEAD + "[verify]\nseconds = 0", "at `$.verify.seconds`"),
+        (HEAD + "model = 'world'", "Expected `object`, got `str` - at `$.model`"),
+        (HEAD + 'contrasts = [["imitation"]]', "at `$.contrasts[0]`"),
+        (HEAD + '[[arms]]\nname = "a b"\nrecipe = "imitation"', "at `$.arms[0].name`"),
+    ],
+)
+def test_a_wrong_type_is_named_by_its_path(refused, text, message):
+    assert message in refused(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "near", "option"),
+    [
+        ("sedes = [1]", "`sedes`", "seeds", "contrasts"),
+        ("[probe]\nsample = 1", "$.probe", "samples", "max_tokens"),
+        ("[attempts.model]\nbatchsize = 1", "$.attempts.model", "batch_size", "concurrency"),
+        ('[[attempts.responses]]\ntxt = "x"', "$.attempts.responses[0]", "text", "correct"),
+        ('[[arms]]\nname = "a"\nrecpie = "critique"', "$.arms[0]", "recipe", "name"),
+    ],
+)
+def test_an_unknown_key_names_its_nearest_neighbour_and_the_options(refused, text, path, near, option):
+    message = refused(HEAD + text)
+    assert path in message
+    assert f"Did you mean {near!r}?" in message
+    assert option in message.partition("Options: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "near"),
+    [
+        ('arms = ["critic"]', "$.arms[0]", "critique"),
+        ('arms = ["imitation", {name = "x", recipe = "rejecton"}]', "$.arms[1]", "rejection"),
+        ('probes = ["accuracy", "find_eror"]', "$.probes[1]", "find_error"),
+        ('[model]\nkind = "open_ai"', "$.model.kind", "openai"),
+        ('[attempts.model]\nkind = "script"', "$.attempts.model.kind", "scripted"),
+        ('[problems]\nfamily = "ledgr"', "$.problems.family", "ledger"),
+        ('[train]\ntrainer = "sftt"', "$.train.trainer", "sft"),
+        ('[verify]\nsteps = "arithmetics"', "$.verify.steps", "arithmetic"),
+        ('contrasts = [["critique", "imitaton"]]', "$.contrasts[0]", "imitation"),
+    ],
+)
+def test_an_unknown_part_names_its_nearest_neighbour_and_the_options(refused, text, path, near):
+    message = refused(HEAD + text)
+    assert message.startswith(path)
+    assert f"Did you mean {near!r}?" in message
+    assert near in message.partition("Options: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('arms = ["critique", "critique"]', "$.arms: names must differ"),
+        ('[[arms]]\nname = "base"\nrecipe = "imitation"', "'base' is taken by the untrained model"),
+        ("seeds = [1, 1]", "$.seeds: seeds must differ"),
+        ('[problems]\nfamily = "ledger"\nfile = "mine.jsonl"', "$.problems: give either `family` or `file`"),
+        ("[problems]\ntrain = 10", "$.problems: give either `family` or `file`"),
+        ('[problems]\nfile = "a.jsonl"\ntemplate = "Q:"', "$.problems.template: must contain {prompt}; got 'Q:'"),
+        ("[probe]\nsamples = 2", "$.probe.k: is 4, more than the 2 samples"),
+        ('probes = ["accuracy", "accuracy"]', "$.probes: "),
+        ("seeds = [-1]", "$.seeds"),
+        ('arms = [".x:y"]', "$.arms[0]: unknown arm"),
+    ],
+)
+def test_values_that_do_not_go_together(refused, text, message):
+    assert message in refused(HEAD + text)
+
+
+@pytest.mark.parametrize("text", ["name = ", "not toml", HEAD + HEAD, b'name = "\xff"'])
+def test_not_a_toml_file(refused, text):
+    assert refused(text).startswith("not a TOML file: ")
+
+
+def test_no_study_file(tmp_path):
+    for path in (tmp_path / "absent.toml", tmp_path):
+        with pytest.raises(StudyError, match=r"cannot read the study file .*`counterform init` writes one"):
+            load_study(path)
+
+
+# Files are found from the study's own directory.
+
+
+def test_relative_files_are_anchored_at_the_study(study_file, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir("/")
+    text = HEAD + 'data = "data"\n[problems]\nfile = "mine.jsonl"\n[attempts]\nfile = "{data}/pool.jsonl"'
+    study = load_study(study_file(text))
+    assert study.file(study.problems.file) == tmp_path / "mine.jsonl"
+    assert study.file(study.attempts.file) == tmp_path / "data" / "pool.jsonl"
+
+
+def test_data_given_at_the_command_line_wins(study_file, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    path = study_file(HEAD + 'data = "no such place"\n[problems]\nfile = "{data}/mine.jsonl"')
+    study = load_study(path, data="elsewhere")
+    assert study.file(study.problems.file) == tmp_path / "elsewhere" / "mine.jsonl"
+
+
+def test_absolute_and_home_paths_stay(study_file, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    text = HEAD + '[problems]\nfile = "~/mine.jsonl"\n[attempts]\nfile = "/pool/pool.jsonl"'
+    study = load_study(study_file(text))
+    assert study.file(study.problems.file) == Path("/home/somebody/mine.jsonl")
+    assert study.file(study.attempts.file) == Path("/pool/pool.jsonl")
+
+
+def test_data_that_is_no_directory(refused):
+    message = refused(HEAD + 'data = "no such place"')
+    assert "$.data is" in message
+    assert "--data DIR" in message
+
+
+# Parts.
+
+
+def test_a_short_name_finds_its_part():
+    assert part("family", "ledger") is Ledger
+
+
+def test_module_object_finds_anything(tmp_path, monkeypatch):
+    (tmp_path / "my_parts.py").write_text("class Mine: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert part("arm", "my_parts:Mine") is sys.modules["my_parts"].Mine
+
+
+def test_a_study_may_name_module_object_before_it_is_imported():
+    study = Study(name="mine", arms=("nowhere.at_all:Mine",))
+    assert checked(study, "mine.toml") is study
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("critic", "Did you mean 'critique'?"),
+        ("nowhere_at_all:Mine", "no module 'nowhere_at_all'"),
+        ("json:Mine", "module 'json' has no 'Mine'"),
+        ("half_broken:Mine", "half_broken"),
+    ],
+)
+def test_a_part_that_is_not_there(tmp_path, monkeypatch, name, message):
+    (tmp_path / "half_broken.py").write_text("from json import no_such_name\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(StudyError) as caught:
+        part("arm", name)
+    assert message in str(caught.value)
+
+
+def test_a_missing_package_names_the_extra(monkeypatch):
+    monkeypatch.setitem(PARTS["probe"], "needy", "needs_a_package:Probe")
+    with pytest.raises(StudyError, match=r"'needy' needs 'needs_a_package'.*pip install 'counterform"):
+        part("probe", "needy")

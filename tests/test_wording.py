@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterform import wording
+from counterform.problems.ledger import Ledger, facts, spoilt_steps
+
+INDEX = st.integers(0, 200)
+NUMBER = st.integers(-999_999, 999_999)
+STEPS_OF_OURS = st.one_of(
+    st.just(""),
+    st.builds("{} {} {} = {}.".format, NUMBER, st.sampled_from("+-*/"), NUMBER, NUMBER),
+    st.builds("Wait, {} + {} = {}.".format, NUMBER, NUMBER, NUMBER),
+    st.builds("The answer is {}.".format, NUMBER),
+)
+ANY_HINT = st.one_of(STEPS_OF_OURS, st.text())
+
+
+@given(INDEX, STEPS_OF_OURS)
+def test_a_named_step_is_read_back(index, hint):
+    assert wording.named_error(wording.critique_of_wrong_step(index, hint)) == index
+
+
+@given(INDEX, ANY_HINT)
+def test_no_hint_can_hide_the_step(index, hint):
+    assert wording.named_error(wording.critique_of_wrong_step(index, hint)) == index
+
+
+@given(INDEX)
+def test_a_sound_attempt_is_read_back(n_steps):
+    assert wording.named_error(wording.critique_of_sound_attempt(n_steps)) == -1
+
+
+@given(NUMBER)
+def test_a_wrong_answer_names_no_step(answer):
+    assert wording.named_error(wording.critique_of_wrong_answer(str(answer))) is None
+
+
+@pytest.mark.parametrize(
+    ("critique", "named"),
+    [
+        ("", None),
+        ("Looks fine to me.", None),
+        ("The attempt is wrong.", None),
+        ("THE ATTEMPT IS RIGHT", -1),
+        ("step  3\nis wrong", 2),
+        ("Step 2 is wrong. Step 1 is wrong.", 1),
+        ("Step 2 is wrong, yet the attempt is right.", 1),
+        ("Step two is wrong.", None),
+        ("Step 99999 is wrong.", None),
+        ("Misstep 2 is wrong.", None),
+        ("Step 2 is wrongly put.", None),
+        ("The attempt is right. The attempt is wrong.", -1),
+    ],
+)
+def test_what_a_model_may_say(critique, named):
+    assert wording.named_error(critique) == named
+
+
+def test_step_nought_is_no_step_and_not_praise():
+    assert wording.named_error("Step 0 is wrong. The attempt is wrong.") is None
+
+
+def test_steps_are_numbered_from_one():
+    prompt = wording.critique_prompt("Two and two?", ["2 + 2 = 5. ", "The answer is 5."])
+    assert prompt == f"Two and two?\nStep 1: 2 + 2 = 5.\nStep 2: The answer is 5.\n{wording.CRITIQUE_CUE}"
+
+
+def test_hints_of_the_ledger_are_read_back():
+    family, rng = Ledger(), np.random.default_rng(0)
+    for problem in family.generate(50, rng=rng):
+        start, operations = facts(problem)
+        for at in range(len(operations)):
+            watch = family.start(problem)
+            steps = spoilt_steps(start, operations, at=at, kind="arithmetic", off=1)
+            hint = [watch.feed(step).hint for step in steps][at]
+            assert hint
+            assert wording.named_error(wording.critique_of_wrong_step(at, hint)) == at
