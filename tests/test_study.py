@@ -52,7 +52,7 @@ def test_one_recipe_under_two_names(study_file):
 
 def test_an_arm_of_ones_own_bears_the_name_of_its_object(study_file):
     study = load_study(study_file(HEAD + 'arms = ["my.parts:Mine", "imitation"]\ncontrasts = [["Mine", "imitation"]]'))
-    assert [(arm.name, arm.recipe) for arm in study.arm_specs][0] == ("Mine", "my.parts:Mine")
+    assert (study.arm_specs[0].name, study.arm_specs[0].recipe) == ("Mine", "my.parts:Mine")
 
 
 def test_options_of_the_trainer_pass_through(study_file):
@@ -198,9 +198,9 @@ def test_a_short_name_finds_its_part():
 
 
 def test_module_object_finds_anything(tmp_path, monkeypatch):
-    (tmp_path / "my_parts.py").write_text("class Mine: ...\n")
+    (tmp_path / "parts_of_mine.py").write_text("class Mine: ...\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert part("arm", "my_parts:Mine") is sys.modules["my_parts"].Mine
+    assert part("arm", "parts_of_mine:Mine") is sys.modules["parts_of_mine"].Mine
 
 
 def test_a_study_may_name_module_object_before_it_is_imported():

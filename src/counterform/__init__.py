@@ -1,1 +1,37 @@
-"""counterform."""
+"""What do right answers teach a language model, and what do failures? An experiment that answers by measuring.
+
+    import counterform
+    run = counterform.run(counterform.load_study("study.toml"))
+    run.findings        # an Arrow table: a row a comparison, with interval and verdict
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "counterform.types": (
+        "Arm", "Attempt", "Case", "Checkpoint", "Completion", "Example", "Finding", "Graded", "Ledger", "Level", "Mark",
+        "Problem", "Reading", "Results", "StepVerdict", "Verdict",
+    ),
+    "counterform.errors": ("CounterformError",),
+    "counterform.study": ("Study", "embedded_study", "load_study"),
+    "counterform.pipeline": ("Run", "run"),
+}  # fmt: skip
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = sorted([*_HOME, "__version__"])  # noqa: PLE0605 - the table above is the list; a test checks it
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when asked for, so that `counterform --help` loads neither scipy nor torch.
+    if name not in _HOME:
+        raise AttributeError(f"module 'counterform' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

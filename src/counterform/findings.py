@@ -11,12 +11,9 @@ from msgspec.structs import replace
 
 from counterform import stats
 from counterform.study import BASE_ARM
-from counterform.types import Baseline, Finding, Level, Mark, Reading, Results
+from counterform.types import LOWER_IS_BETTER, Baseline, Finding, Level, Mark, Reading, Results
 
 ALPHA = 0.05
-
-LOWER_IS_BETTER = frozenset({"violated", "right by wrong steps"})
-"""Metrics of which an arm is better the lower it stands."""
 
 HEADLINES = (("accuracy", "pass@1"), ("find_error", "F1"), ("process", "violated"))
 """The metric each probe is known by; the answer in words speaks of these."""
@@ -45,19 +42,22 @@ def find(
     """Every arm's gain over the base and every declared contrast, on every metric, with the question answered."""
     levels: list[Level] = []
     findings: list[Finding] = []
+    unread: list[str] = []
     for table in _tables(readings):
         arms = [arm for arm in table.values if arm != BASE_ARM]
         pairs = [(arm, BASE_ARM) for arm in arms if BASE_ARM in table.values]
         pairs += [(a, b) for a, b in contrasts if a in table.values and b in table.values]
-        levels += [_level(table, arm) for arm in table.values]
-        findings += _compare(table, list(dict.fromkeys(pairs)))
+        levels += [_level(table, arm) for arm in table.values if _read_by(table, [arm]).any()]
+        readable = [pair for pair in dict.fromkeys(pairs) if _read_by(table, pair).any()]
+        unread += [f"{a} and {b} were never read at one item of {table.probe} {table.metric}." for a, b in pairs if (a, b) not in readable]
+        findings += _compare(table, readable)
     return Results(
         question=question,
         answer=tuple(_answer(findings)),
         findings=tuple(findings),
         levels=tuple(levels),
         baselines=tuple(baselines),
-        notes=tuple(notes),
+        notes=(*notes, *unread),
     )
 
 
@@ -107,8 +107,6 @@ def _estimate(table: _Table, arm: str, versus: str | None) -> tuple[stats.Estima
     """The estimate, its items and its clusters. Training luck is pooled over the arms that were read at all of them."""
     named = [arm] if versus is None else [arm, versus]
     items = _read_by(table, named)
-    if not items.any():
-        return stats.Estimate(value=float("nan"), low=-np.inf, high=np.inf, p=1.0, mde=np.inf), 0, 0
     trained = [a for a in table.values if a != BASE_ARM and not np.isnan(table.values[a][:, items]).any()]
     estimate = stats.estimate(
         _pseudo(table, arm, items),
@@ -149,11 +147,11 @@ def _compare(table: _Table, pairs: Sequence[tuple[str, str]]) -> list[Finding]:
             versus=versus,
             baseline=baseline,
             estimate=e.value,
-            low=e.low,
-            high=e.high,
+            low=max(e.low, -1.0),
+            high=min(e.high, 1.0),
             p=e.p,
             p_holm=p_holm,
-            mde=e.mde,
+            mde=min(e.mde, 1.0),
             n_items=n_items,
             n_problems=n_problems,
             n_seeds=len(table.values[arm]),
@@ -169,14 +167,12 @@ def _verdict(
     e: stats.Estimate, p_holm: float, *, lower_is_better: bool
 ) -> Literal["supported", "refuted", "undecided"]:
     """Whether "the arm is better" is supported, refuted (it is clearly worse), or undecided."""
-    if p_holm > ALPHA or not np.isfinite(e.value) or e.low <= 0 <= e.high:
+    if p_holm > ALPHA or e.low <= 0 <= e.high:
         return "undecided"
     return "supported" if (e.value > 0) != lower_is_better else "refuted"
 
 
 def _with_sentence(f: Finding) -> Finding:
-    if not np.isfinite(f.estimate):
-        return replace(f, sentence=f"{f.arm} against {f.versus}: nothing was read by both.")
     moved = f"{_points(f.estimate)} points [{_points(f.low)}, {_points(f.high)}]"
     size = f"{f.n_items:,} items of {f.n_problems:,} problems, {f.n_seeds} seed{'s' if f.n_seeds > 1 else ''}"
     head = f"{f.arm} against {f.versus}, {f.probe} {f.metric}: {moved}"
@@ -214,4 +210,4 @@ _METRIC_WORDS = {
 
 
 def _points(value: float) -> str:
-    return f"{100 * value:+.1f}" if np.isfinite(value) else "unbounded"
+    return f"{100 * value:+.1f}"

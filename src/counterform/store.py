@@ -68,10 +68,7 @@ class RunDir:
 
     def write_rows(self, name: str, rows: Sequence[Row], kind: type[Row]) -> None:
         """Write structs as one Parquet file."""
-        schema = arrow_schema(kind)
-        json_fields = [field.name for field in schema if field.metadata and b"json" in field.metadata]
-        table = pa.Table.from_pylist([_plain(row, json_fields) for row in rows], schema=schema)
-        self.write_table(name, table)
+        self.write_table(name, table_of(rows, kind))
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write an Arrow table as one Parquet file."""
@@ -154,7 +151,8 @@ def open_run(path: Path) -> Iterator[RunDir]:
         path.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path / ".lock")
     try:
-        lock.acquire(timeout=0)
+        with disk_errors(path):
+            lock.acquire(timeout=0)
     except Timeout as error:
         raise RunDirError(
             f"another run is at work in {path}. Wait for it to end, or give this one another directory with --out."
@@ -176,7 +174,9 @@ def disk_errors(path: Path) -> Iterator[None]:
                 f"the disk is full at {path}. What was finished is kept: free some space and run the same command again."
             ) from error
         if error.errno in (errno.EACCES, errno.EROFS):
-            raise RunDirError(f"cannot write {path}: {error.strerror}. Give a writable directory with --out.") from error
+            raise RunDirError(
+                f"cannot write {path}: {error.strerror}. Give a writable directory with --out."
+            ) from error
         raise
 
 
@@ -194,6 +194,13 @@ def key_of_path(path: Path) -> str:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()[:24]
+
+
+def table_of(rows: Sequence[Row], kind: type[Row]) -> pa.Table:
+    """Structs as an Arrow table."""
+    schema = arrow_schema(kind)
+    json_fields = [field.name for field in schema if field.metadata and b"json" in field.metadata]
+    return pa.Table.from_pylist([_plain(row, json_fields) for row in rows], schema=schema)
 
 
 def rows_of(table: pa.Table, kind: type[Row]) -> list[Row]:

@@ -34,6 +34,7 @@ PARTS: dict[str, dict[str, str]] = {
         "answer_only": "counterform.arms.controls:AnswerOnly",
     },
     "trainer": {"sft": "counterform.train.sft:SFT", "dry": "counterform.train.dry:Dry"},
+    "outcome verifier": {"answer": "counterform.verify.answer:Answers"},
     "probe": {
         "accuracy": "counterform.probes.accuracy:Accuracy",
         "find_error": "counterform.probes.find_error:FindError",
@@ -45,6 +46,7 @@ BASE_ARM = "base"
 """The name under which the untrained model stands beside the arms."""
 
 Positive = Annotated[int, Meta(ge=1)]
+Seed = Annotated[int, Meta(ge=0, lt=2**32)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -52,7 +54,7 @@ class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass
 
 
-class ModelSpec(_Table):
+class ModelSpec(_Table, frozen=True):
     """What answers prompts; the base of every arm when it stands at `[model]`."""
 
     kind: str = "hf"
@@ -69,7 +71,7 @@ class ModelSpec(_Table):
     """openai: requests under way at once."""
 
 
-class ProblemsSpec(_Table):
+class ProblemsSpec(_Table, frozen=True):
     """Where problems come from: a family of the world, or the user's file."""
 
     family: str = ""
@@ -89,7 +91,7 @@ class ProblemsSpec(_Table):
     """Problems that only probes see."""
 
 
-class ResponseColumns(_Table):
+class ResponseColumns(_Table, frozen=True):
     """One response in a row of the user's attempts, by column name (dots for nested columns)."""
 
     text: str
@@ -98,7 +100,7 @@ class ResponseColumns(_Table):
     """A label for who wrote it; empty: the name of the text column."""
 
 
-class AttemptsSpec(_Table):
+class AttemptsSpec(_Table, frozen=True):
     """Where attempts come from: sampled from a model, or the user's file."""
 
     samples: Positive = 4
@@ -113,26 +115,26 @@ class AttemptsSpec(_Table):
     responses: tuple[ResponseColumns, ...] = (ResponseColumns(text="response", correct="correct"),)
 
 
-class VerifySpec(_Table):
+class VerifySpec(_Table, frozen=True):
     steps: str = ""
     """The step verifier; empty: the family's own, or `arithmetic` for a user's file."""
     seconds: Annotated[float, Meta(gt=0)] = 5.0
     """Time-out of one symbolic outcome check."""
 
 
-class MatchSpec(_Table):
+class MatchSpec(_Table, frozen=True):
     by: Literal["examples", "loss_tokens"] = "examples"
     cases: Positive = 400
 
 
-class ArmSpec(_Table):
+class ArmSpec(_Table, frozen=True):
     """An arm under a name of its own, so that one recipe can stand twice (an A/A test)."""
 
     name: Name
     recipe: str
 
 
-class TrainSpec(_Table):
+class TrainSpec(_Table, frozen=True):
     trainer: str = "sft"
     sft: dict[str, Any] = {}
     """Options of TRL's SFTConfig, passed through."""
@@ -140,7 +142,7 @@ class TrainSpec(_Table):
     """Options of peft's LoraConfig; left out: all weights are trained."""
 
 
-class ProbeSpec(_Table):
+class ProbeSpec(_Table, frozen=True):
     """How every probe reads; the same for all arms."""
 
     samples: Positive = 4
@@ -152,12 +154,12 @@ class ProbeSpec(_Table):
     """Held-out attempts in which find_error looks for the first wrong step."""
 
 
-class Study(_Table):
+class Study(_Table, frozen=True):
     """A whole study."""
 
     name: Name
     question: str = "What does each kind of training signal teach this model?"
-    seeds: Annotated[tuple[int, ...], Meta(min_length=1)] = (0, 1)
+    seeds: Annotated[tuple[Seed, ...], Meta(min_length=1)] = (0, 1)
     data: str = "."
     """What `{data}` stands for in file names; `--data DIR` replaces it."""
     model: ModelSpec = ModelSpec()
@@ -174,8 +176,10 @@ class Study(_Table):
 
     @property
     def arm_specs(self) -> tuple[ArmSpec, ...]:
-        """Every arm with its name and recipe."""
-        return tuple(ArmSpec(name=arm, recipe=arm) if isinstance(arm, str) else arm for arm in self.arms)
+        """Every arm with its name and recipe; `module:object` is named by its object."""
+        return tuple(
+            ArmSpec(name=arm.rpartition(":")[2], recipe=arm) if isinstance(arm, str) else arm for arm in self.arms
+        )
 
     def file(self, name: str) -> Path:
         """The path of a file the study names."""
@@ -220,6 +224,28 @@ def embedded_text() -> str:
     return files("counterform").joinpath("embedded.toml").read_text(encoding="utf-8")
 
 
+def to_toml(study: Study) -> str:
+    """The study as a TOML text that says only what differs from the defaults; `{data}` stays unresolved.
+
+    Directories of this machine are left out, so that the text can be published and run elsewhere with --data.
+    """
+    plain = msgspec.to_builtins(study)
+    default = msgspec.to_builtins(Study(name=study.name))
+    told = {key: _told(value, default.get(key)) for key, value in plain.items() if key != "data"}
+    told = {key: value for key, value in told.items() if value not in ({}, None)}
+    for table in ("problems", "attempts"):
+        file = told.get(table, {}).get("file", "")
+        if Path(file).is_absolute():
+            told[table]["file"] = Path(file).name
+    return msgspec.toml.encode({"name": study.name, **told}).decode()
+
+
+def _told(value: Any, default: Any) -> Any:
+    if isinstance(value, dict) and isinstance(default, dict):
+        return {k: v for k, v in value.items() if v is not None and v != default.get(k)}
+    return value
+
+
 def checked(study: Study, source: str) -> Study:
     """The same study, once everything that types cannot say has been checked."""
 
@@ -231,10 +257,12 @@ def checked(study: Study, source: str) -> Study:
         refuse("$.arms", f"names must differ, and {BASE_ARM!r} is taken by the untrained model; got {names}")
     if len(set(study.seeds)) != len(study.seeds):
         refuse("$.seeds", f"seeds must differ; got {list(study.seeds)}")
+    if len(set(study.probes)) != len(study.probes):
+        refuse("$.probes", f"probes must differ; got {list(study.probes)}")
     for index, pair in enumerate(study.contrasts):
-        for arm in pair:
-            if arm not in [*names, BASE_ARM]:
-                refuse(f"$.contrasts[{index}]", unknown_name("arm", arm, [*names, BASE_ARM]))
+        for name in pair:
+            if name not in [*names, BASE_ARM]:
+                refuse(f"$.contrasts[{index}]", unknown_name("arm", name, [*names, BASE_ARM]))
     if bool(study.problems.family) == bool(study.problems.file):
         refuse("$.problems", "give either `family` or `file`, and not both")
     if "{prompt}" not in study.problems.template:
@@ -271,13 +299,17 @@ def part(kind: str, name: str) -> Any:
             raise StudyError(
                 f"{kind} {name!r} needs {error.name!r}. Install it with: pip install 'counterform[train,api]'"
             ) from error
-        raise StudyError(f"{kind} {name!r}: no module {error.name!r}. {unknown_name(kind, name, PARTS[kind])}") from error
+        raise StudyError(
+            f"{kind} {name!r}: no module {error.name!r}. {unknown_name(kind, name, PARTS[kind])}"
+        ) from error
+    except ImportError as error:
+        raise StudyError(f"{kind} {name!r}: cannot import {module!r}: {error}") from error
     except AttributeError as error:
         raise StudyError(f"{kind} {name!r}: module {module!r} has no {attribute!r}") from error
 
 
 def _known(kind: str, name: str, where: str) -> None:
-    if name not in PARTS[kind] and not re.fullmatch(r"[\w.]+:\w+", name):
+    if name not in PARTS[kind] and not re.fullmatch(r"\w+(\.\w+)*:\w+", name):
         raise StudyError(f"{where}: {unknown_name(kind, name, PARTS[kind])}, or module:object")
 
 
@@ -292,7 +324,7 @@ def _decode(text: bytes, source: str) -> Study:
         return msgspec.toml.decode(text, type=Study)
     except msgspec.ValidationError as error:
         raise StudyError(f"{source}: {error}{_nearest_field(str(error))}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{source}: not a TOML file: {error}") from error
 
 
@@ -304,10 +336,16 @@ def _nearest_field(message: str) -> str:
     table: Any = Study
     for step in re.findall(r"\.(\w+)", unknown.group(2) or ""):
         kind = next((field.type for field in msgspec.structs.fields(table) if field.name == step), None)
-        options = [kind, *getattr(kind, "__args__", ())]
-        table = next((t for t in options if isinstance(t, type) and issubclass(t, Struct)), None)
+        table = _struct_in(kind)
         if table is None:
             return ""
     names = [field.name for field in msgspec.structs.fields(table)]
     near = difflib.get_close_matches(unknown.group(1), names, n=1)
     return (f". Did you mean {near[0]!r}?" if near else ".") + f" Options: {', '.join(names)}"
+
+
+def _struct_in(kind: Any) -> type[Struct] | None:
+    """The first struct in a type: `tuple[str | ArmSpec, ...]` -> ArmSpec."""
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return kind
+    return next((found for inner in getattr(kind, "__args__", ()) if (found := _struct_in(inner))), None)

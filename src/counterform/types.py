@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -89,12 +90,12 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
     @property
     def first_error(self) -> int | None:
-        """Index of the first wrong step that the next step does not mend; None if there is none."""
+        """Index of the first wrong step that no step right after it mends; None if there is none."""
         for index, step in enumerate(self.steps):
             if step.mark is not Mark.WRONG:
                 continue
-            after = self.steps[index + 1] if index + 1 < len(self.steps) else None
-            if after is None or not after.mends or after.mark is not Mark.RIGHT:
+            tries = takewhile(lambda after: after.mends, self.steps[index + 1 :])
+            if not any(after.mark is Mark.RIGHT for after in tries):
                 return index
         return None
 
@@ -189,6 +190,10 @@ class Reading(Struct, frozen=True, kw_only=True):
     mark: Mark
     value: float | None
     """None: nothing was read here (a failed call); such a pair is dropped and counted."""
+
+
+LOWER_IS_BETTER = frozenset({"violated", "right by wrong steps"})
+"""Metrics of which a model is better the lower it stands."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -348,7 +353,7 @@ class Family(StepVerifier, Protocol):
 
     name: str
 
-    def generate(self, n: int, *, rng: np.random.Generator, lengths: Iterable[int]) -> list[Problem]:
+    def generate(self, n: int, *, rng: np.random.Generator, lengths: Iterable[int] = ...) -> list[Problem]:
         """`n` different problems with worked solutions."""
         ...
 
@@ -379,8 +384,14 @@ class HeldOut(Struct, frozen=True, kw_only=True):
     attempts: tuple[Graded, ...]
 
 
+class Grade(Protocol):
+    """Grades attempts at the study's problems, with the study's verifiers."""
+
+    def __call__(self, attempts: Sequence[Attempt]) -> list[Graded]: ...
+
+
 class Probe(Protocol):
-    """Asks one question of one model; the same items for every arm."""
+    """Asks one question of one model; the same items for every arm. Made from (ProbeSpec, Grade)."""
 
     name: str
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 CRITIQUE_CUE = "Check this attempt. Which step is the first wrong one?"
 
-_WRONG_STEP = re.compile(r"\bstep\s+(\d{1,4})\s+is\s+wrong\b", re.IGNORECASE)
+_WRONG_STEP = re.compile(r"\bstep\s+0*([1-9]\d{0,3})\s+is\s+wrong\b", re.IGNORECASE)
 _VERDICT = re.compile(r"\bthe\s+attempt\s+is\s+(right|wrong)\b", re.IGNORECASE)
 
 

@@ -212,6 +212,14 @@ def test_mending_an_answer_given_too_soon_goes_on_from_the_total():
     assert read.first_error is None
 
 
+def test_mending_a_wrong_answer_goes_back_to_the_last_step():
+    read = verdict(
+        PROBLEM, ["7 + 5 = 12.", "12 * 2 = 24.", "The answer is 25.", "Wait, 12 * 2 = 24.", "The answer is 24."]
+    )
+    assert read.first_error is None
+    assert read.process is Mark.RIGHT
+
+
 def test_after_an_unread_step_a_sound_continuation_is_not_wrong():
     read = graded(PROBLEM, ["So seven plus five is twelve.", "12 * 2 = 24.", "The answer is 24."])
     assert Mark.WRONG not in [step.mark for step in read]

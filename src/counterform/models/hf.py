@@ -128,9 +128,10 @@ class HFModel:
         return Completion(text=text, tokens=tokens, finish="length" if length is None else "stop")
 
 
-def load(path: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load(path: str, *, dtype: torch.dtype | str = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model and tokenizer at a hub id, a directory (LoRA directories too), a .gguf file, or `world`.
 
+    dtype: of the weights; "auto" keeps the file's own, and a .gguf is always float32.
     A tokenizer without a padding token pads with its end token. Raises ModelError.
     """
     source = str(BASE) if path == "world" else path
@@ -138,7 +139,7 @@ def load(path: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         if source.endswith(".gguf"):
             model, tokenizer = _load_gguf(Path(source))
         else:
-            model = AutoModelForCausalLM.from_pretrained(source, dtype="auto")
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
             tokenizer = AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError, KeyError, ImportError) as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -149,6 +150,14 @@ def load(path: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
+
+
+def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
+    """The tokenizer alone, for counting tokens before anything is trained."""
+    source = str(BASE) if path == "world" else path
+    if source.endswith(".gguf"):
+        return AutoTokenizer.from_pretrained(str(Path(source).parent), gguf_file=Path(source).name)
+    return AutoTokenizer.from_pretrained(source)
 
 
 def best_device() -> torch.device:

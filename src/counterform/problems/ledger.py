@@ -16,11 +16,14 @@ from hashlib import blake2b
 import numpy as np
 from msgspec import Struct
 
+from counterform.errors import DataError
 from counterform.types import Mark, PlantedError, Problem, StepVerdict
 
 MAX_TOTAL = 99
 PRIMITIVES = ("add", "take", "double", "triple", "halve", "mirror")
 TRAINED_LENGTHS = (3, 4, 5)
+PATIENCE = 10_000
+"""Draws in a row without a new problem before giving up; at length 15 one draw in 140 stays in range."""
 
 _EQUATION = re.compile(r"(Wait, )?(-?\d{1,6}) ([-+*/]) (-?\d{1,6}) = (-?\d{1,6})\.?")
 _ANSWER = re.compile(r"The answer is (-?\d{1,6})\.?")
@@ -65,16 +68,22 @@ class Ledger:
 
     name = "ledger"
 
-    def generate(
-        self, n: int, *, rng: np.random.Generator, lengths: Iterable[int] = TRAINED_LENGTHS
-    ) -> list[Problem]:
+    def generate(self, n: int, *, rng: np.random.Generator, lengths: Iterable[int] = TRAINED_LENGTHS) -> list[Problem]:
         """`n` different problems whose numbers of operations are drawn evenly from `lengths`."""
         lengths = tuple(lengths)
         found: dict[str, Problem] = {}
+        misses = 0
         while len(found) < n:
+            if misses == PATIENCE:
+                raise DataError(
+                    f"found {len(found)} of the {n} different ledger problems asked for, of lengths {lengths}. "
+                    "Ask for fewer, or for other lengths: [problems] train, held_out, lengths."
+                )
             problem = _problem(int(rng.integers(0, 31)), _operations(rng, int(rng.choice(lengths))))
-            if problem is not None:
-                found.setdefault(problem.id, problem)
+            misses += 1
+            if problem is not None and problem.id not in found:
+                found[problem.id] = problem
+                misses = 0
         return list(found.values())
 
     def start(self, problem: Problem) -> LedgerWatch:
@@ -108,42 +117,55 @@ class LedgerWatch:
     def __init__(self, problem: Problem) -> None:
         self._start, self._operations = facts(problem)
         self._totals = [self._start]
+        self._answered = False
+        self._unread = False
+        """A step was not read, so the attempt may stand elsewhere than at the last total."""
 
     def feed(self, step: str) -> StepVerdict:
         """Grade one sentence. RIGHT, WRONG with the rule broken and what would be right, or UNKNOWN."""
         step = step.strip()
         if answer := _ANSWER.fullmatch(step):
+            self._answered = True
             return self._grade_answer(int(answer.group(1)))
         if equation := _EQUATION.fullmatch(step):
             wait, left, sign, right, result = equation.groups()
-            mends = bool(wait) and len(self._totals) > 1
-            if mends:
+            mends = bool(wait) and (self._answered or len(self._totals) > 1)
+            too_soon = self._answered and len(self._totals) <= len(self._operations)
+            if mends and not too_soon:  # what an answer given too soon takes back is the answer alone
                 self._totals.pop()
-            return self._grade_equation(f"{left} {sign} {right}", int(result), (int(left), int(right)), mends)
+            self._answered = False
+            return self._grade_equation(int(left), sign, int(right), int(result), mends)
+        self._unread = True
         return StepVerdict(mark=Mark.UNKNOWN, rule="unread")
 
-    def _grade_equation(self, left: str, result: int, operands: tuple[int, int], mends: bool) -> StepVerdict:
+    def _grade_equation(self, left: int, sign: str, right: int, result: int, mends: bool) -> StepVerdict:
         done = len(self._totals) - 1
+        ways = [f"{left} {sign} {right}"] + [f"{right} {sign} {left}"] * (sign in "+*")
+        if self._unread and (done == len(self._operations) or self._next()[0] not in ways):
+            return StepVerdict(mark=Mark.UNKNOWN, rule="unread", mends=mends)
+        self._unread = False
         if done == len(self._operations):
-            return StepVerdict(
-                mark=Mark.WRONG, rule="extra", hint=f"The answer is {self._totals[-1]}.", mends=mends
-            )
-        total = self._totals[-1]
-        expected, value = self._operations[done].equation(total)
+            return StepVerdict(mark=Mark.WRONG, rule="extra", hint=f"The answer is {self._totals[-1]}.", mends=mends)
+        total, (expected, value) = self._totals[-1], self._next()
         self._totals.append(result)
-        if left == expected and result == value:
+        if expected in ways and result == value:
             return StepVerdict(mark=Mark.RIGHT, rule="arithmetic", mends=mends)
-        rule = "arithmetic" if left == expected else "operation" if total in operands else "carry"
+        rule = "arithmetic" if expected in ways else "operation" if total in (left, right) else "carry"
         return StepVerdict(mark=Mark.WRONG, rule=rule, hint=f"{expected} = {value}.", mends=mends)
 
     def _grade_answer(self, answer: int) -> StepVerdict:
-        done = len(self._totals) - 1
-        if done < len(self._operations):
-            expected, value = self._operations[done].equation(self._totals[-1])
+        if len(self._totals) - 1 < len(self._operations):
+            if self._unread:
+                return StepVerdict(mark=Mark.UNKNOWN, rule="unread")
+            expected, value = self._next()
             return StepVerdict(mark=Mark.WRONG, rule="unfinished", hint=f"{expected} = {value}.")
         if answer != self._totals[-1]:
             return StepVerdict(mark=Mark.WRONG, rule="answer", hint=f"The answer is {self._totals[-1]}.")
         return StepVerdict(mark=Mark.RIGHT, rule="answer")
+
+    def _next(self) -> tuple[str, int]:
+        """The equation that is due, and its value."""
+        return self._operations[len(self._totals) - 1].equation(self._totals[-1])
 
 
 def facts(problem: Problem) -> tuple[int, list[Operation]]:
@@ -178,7 +200,10 @@ def spoilt_steps(
                 value = value + off if value + off <= MAX_TOTAL else value - off
             elif kind == "operation":
                 other = "take" if operation.name == "add" else "add"
-                left, value = Operation(other, operation.number or off).equation(total)
+                number = operation.number or off
+                # 2 + 2 in place of 2 * 2 would be no error.
+                clash = Operation(other, number).equation(total)[1] == value
+                left, value = Operation(other, number + clash).equation(total)
             else:
                 left, value = operation.equation(total + off)
         steps.append(f"{left} = {value}.")

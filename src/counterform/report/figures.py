@@ -50,7 +50,7 @@ def forest(findings: Sequence[Finding]) -> go.Figure:
         for finding in findings
     ]
     bands = [100 * finding.mde if math.isfinite(finding.mde) else 0.0 for finding in findings]
-    figure = _intervals(rows, _reach(rows, bands), ticksuffix="")
+    figure = _intervals(rows, _reach(rows, bands))
     for index, band in enumerate(bands):
         y = len(rows) - 1 - index
         figure.add_shape(
@@ -81,7 +81,8 @@ def levels(models: Sequence[Level], baselines: Iterable[Baseline]) -> go.Figure:
         )
         for level in models
     ]
-    figure = _intervals(rows, (0, 100), ticksuffix=" %")
+    figure = _intervals(rows, (-1, 101))
+    figure.update_xaxes(tick0=0, dtick=20, ticksuffix=" %")
     for line in baselines:
         figure.add_vline(
             x=100 * line.value, line_color="var(--accent)", line_width=1.5, line_dash=_DASHES[line.name], layer="below"
@@ -89,7 +90,7 @@ def levels(models: Sequence[Level], baselines: Iterable[Baseline]) -> go.Figure:
     return figure
 
 
-def _intervals(rows: Sequence[_Row], reach: tuple[float, float], *, ticksuffix: str) -> go.Figure:
+def _intervals(rows: Sequence[_Row], reach: tuple[float, float]) -> go.Figure:
     figure = go.Figure(
         layout={
             "template": "none",
@@ -105,7 +106,6 @@ def _intervals(rows: Sequence[_Row], reach: tuple[float, float], *, ticksuffix: 
                 "range": reach,
                 "fixedrange": True,
                 "nticks": 6,
-                "ticksuffix": ticksuffix,
                 "gridcolor": "var(--rule)",
                 "zeroline": False,
                 "tickfont": {"size": 12, "color": "var(--muted)"},

@@ -61,11 +61,11 @@ def render(data: ReportData) -> str:
     }
     plots = {plot.id: plot.figure.to_plotly_json() for section in sections.values() for plot in section}
     scripts = [get_plotlyjs(), _asset("page.js")]
-    template = jinja2.Environment(
+    environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    template.globals.update(labels=labels, tables=tables)
-    return template.from_string(_asset("page.html.j2")).render(
+    environment.globals.update(labels=labels, tables=tables)
+    return environment.from_string(_asset("page.html.j2")).render(
         data=data,
         results=data.results,
         **sections,

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from counterform.report.labels import VERDICT_SIGNS, metric_label, number, points, points_interval
 from counterform.report.tables import by_metric, card_sentence, comparison, contrasts, failures, gains
-from counterform.types import Checkpoint, Finding, MatchCard, Results
+from counterform.types import AuditRow, Checkpoint, Finding, Graded, MatchCard, Problem, Results
 
 _STYLES = {"supported": "green", "refuted": "red", "undecided": "dim"}
 
@@ -56,3 +56,30 @@ def _table(title: str, findings: Sequence[Finding]) -> Table:
                 Text(f"{VERDICT_SIGNS[finding.verdict]} {finding.verdict}", style=_STYLES[finding.verdict]),
             )
     return table
+
+
+def print_audit(rows: Sequence[AuditRow], console: Console) -> None:
+    """Print how each verifier did on known answers."""
+    table = Table("verifier", "check", "passed", "of", "unknown", "required")
+    for row in rows:
+        required = f"{row.required:.0%}" if row.required else "shown only"
+        table.add_row(row.verifier, row.check, f"{row.passed:,}", f"{row.total:,}", f"{row.unknown:,}", required)
+    console.print(table)
+
+
+def print_attempts(problem: Problem, graded: Sequence[Graded], console: Console) -> None:
+    """Print a problem and attempts at it, a line a step with its mark, rule and hint."""
+    console.print(Text(_printable(problem.prompt), style="bold"))
+    console.print(Text(f"answer: {_printable(problem.answer)}"))
+    for shown in graded:
+        verdict = shown.verdict
+        console.print()
+        console.print(Text(f"{shown.attempt.id}   {verdict.outcome.value} (lenient: {verdict.lenient.value})", style="bold"))
+        for step, text in zip(verdict.steps, shown.step_texts, strict=True):
+            hint = f"  [{step.rule}: {step.hint}]" if step.hint else f"  [{step.rule}]"
+            console.print(Text(f"  {step.mark.value:<8}{_printable(text)}{_printable(hint)}"))
+
+
+def _printable(text: str) -> str:
+    """Hostile text without control characters, which could drive the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else f"⟨U+{ord(c):04X}⟩" for c in text[:20_000])

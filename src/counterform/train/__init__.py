@@ -1,1 +1,1 @@
-"""."""
+"""Trainers: one arm in, one checkpoint and its ledger out."""

@@ -2,109 +2,124 @@ r"""Reads the equations in any text and checks them exactly; says nothing about 
 
     She has 5 apples * 2 = 10 apples        RIGHT
     9 * 2 = $<<9*2=18>>18 a day             RIGHT (GSM8K's calculator marks are checked too)
-    10 / 3 = 3.33                           RIGHT (rounded, or cut off, where it is printed)
-    7 / 2 = 3                               UNKNOWN (rounded down on purpose, or wrong?)
+    10 / 3 = 3.33                           RIGHT (rounded, or cut off, at the digits that are printed)
+    7 / 2 = 3                               UNKNOWN (rounded on purpose, or wrong?)
     2x + 3 = 7                              nothing is read
 
-A text becomes a string with one character a token, so that one regular expression finds the equations in it; only
-those are evaluated, over integers and fractions, with bounded digits and powers. Nothing is ever executed.
+A text becomes a string of kinds, one character a token, so that one linear regular expression finds the equations in
+it; only those are evaluated (`counterform.verify.exact`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import string
 from fractions import Fraction
+from functools import lru_cache
+from math import prod
 from typing import NamedTuple
 
 from counterform.types import Mark
-
-Number = int | Fraction
+from counterform.verify.exact import NUMBER, Number, Unreadable, evaluate, shown
 
 MAX_TEXT = 4_000
 """Characters of one step that are read."""
-MAX_DIGITS = 30
-MAX_POWER = 64
 FLOAT_NOISE = Fraction(1, 10**9)
 """Relative; calculators print 0.47119999999999995."""
+ROUNDED_INPUT = Fraction(1, 200)
+"""Relative; 3.33 * 3 = 10, where 3.33 stands for 10 / 3."""
+LONG_UNIT = 3
+"""Words. "1/4 as much money as a manicure = $100" is no equation."""
 
-_NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
-_OPERATOR_WORD = r"(?:x|X|of|times|multiplied)\b"
-_WORD = rf"(?!{_OPERATOR_WORD})[^\W\d_]+"
-# A group's name is the token's kind, but for `sign` (itself) and the groups renamed in _KINDS.
+# A single letter is never taken into a run of words, so that "3 books x 2" keeps its sign; "2x" and "3apples" are one
+# token (a variable), "2x3" and "5kg" are not.
+_LETTER = "[a-zA-Zµ-ɏ]"
 _TOKEN = re.compile(
-    rf"""\s*(?:
-    (?P<n>[$£€]*(?:\d+[ ]\d+/\d+(?![\d/.])|{_NUMBER}))
-  | (?P<sign>[-+/^)%=]|\*(?!\*))
-  | (?P<times>[xX×·∗⋅](?=\s*[$£€(]*[\d.])|(?:times|multiplied[ ]by)\b(?=\s*[$£€(]*[\d.]))
-  | (?P<f>of(?:[ ](?:the|his|her|their|its|those|these))?\b(?=\s*[$£€(]*[\d.]))
-  | (?P<v>(?<=[\d)])[^\W\d_](?![^\W\d_]))
-  | (?P<w>{_WORD}(?:['’ -]{_WORD})*)
-  | (?P<product>(?<=[\d)])\()
-  | (?P<open>\()
-  | (?P<minus>[−–])
-  | (?P<by>÷)
-  | (?P<power>\*\*)
-  | (?P<other>\S)
-    )""",
-    re.VERBOSE,
+    rf"{_LETTER}+(?:[ -]{_LETTER}{{2,}}|['’]{_LETTER}+| a(?= ))*"
+    rf"|[$£€]{{0,2}}(?:\d{{1,4}} \d{{1,4}}/\d{{1,4}}(?![\d/.])|(?>{NUMBER})"
+    rf"(?:(?![xX]\s*[$£€(.\d])(?:{_LETTER}(?!{_LETTER})|{_LETTER}{{4,}}))?)"
+    r"|\*\*|\S"
 )
-_KINDS = {"n": "n", "f": "f", "v": "v", "w": "w", "times": "*", "open": "(", "minus": "-", "by": "/", "power": "^"}
-_KINDS |= {"other": ","}
+_KINDS = {sign: sign for sign in "+-*/^()%="} | {"−": "-", "–": "-", "÷": "/", "**": "^"}
+_KINDS |= dict.fromkeys(("x", "X", "×", "·", "∗", "⋅", "times", "multiplied by"), "x")
+_KINDS |= dict.fromkeys(("of", "of the", "of his", "of her", "of their", "of its", "of those", "of these"), "f")
+_PRODUCT = re.compile(r"(?<=[\d)])\(")
 
 _UNITS = r"(?:/?w)*+"
-_TERM = rf"-?\(*+-?n%?{_UNITS}\)*+{_UNITS}"
-_EXPRESSION = rf"{_TERM}(?:(?:[-+*/^]|(?<=%)f|(?<=/n)f){_TERM})*+"
-# An expression that goes on in a way not understood is not read: "y + 3 = 7", "his car + 3 = 7", "3 = 5x", and a minus
-# after a word may be a dash.
-_GOES_ON = r"[v%f]|[-+*/^]+[n(v]|[+*/^]w"
+_TERM = rf"-?\({{0,20}}+-?n%?{_UNITS}\)*+{_UNITS}"
+_EXPRESSION = rf"{_TERM}(?:(?:[-+*/^x]|(?<=%)f|(?<=/n)f){_TERM})*+"
+# Not a whole expression, so not read: "y + 3 = 7", "his car + 3 = 7", "3 = 5x"; and a minus after a word may be a dash.
+_GOES_ON = r"[vx%f]|[-+*/^]+[n(v]|[+*/^]w"
 _CHAIN = re.compile(
-    rf"(?<![-+*/^f%v])(?<![-+*/^f]w)(?!(?<=[wnv)])-){_EXPRESSION}(?:={_EXPRESSION}(?!{_GOES_ON}))+"
+    rf"(?<![-+*/^x%v])(?<![-+*/^]w)(?<!f)(?!(?<=[wnv)])-){_EXPRESSION}(?:={_EXPRESSION}(?!{_GOES_ON}))+"
 )
-_PRECEDENCE = {"(": 0, "+": 1, "-": 1, "*": 2, "/": 2, "f": 2, "~": 3, "^": 4}
+_JOINED = re.compile(r"[n)f]$")
+_FIRST_TERM = re.compile(rf"-?n%?{_UNITS}")
+_PERCENT_OF = re.compile(r"n%[fx*]n=n")
 
-_MARK = re.compile(r"<<([^<>]{1,300})>>")
-_PRINTED = re.compile(rf"\s*[-−–]?[$£€]*(?:{_NUMBER})(?![\d/]|\.\d)")
-_BULLET = re.compile(r"\s*(?:[-*•–]\s+)")
+_MARK = re.compile(rf"<<([^<>]{{1,300}})>>(?:\s?[$£€]?(-?(?>{NUMBER}))(?!\s?\d|\s?/\s?\d))?")
+"""A calculator mark and the number printed after it."""
+_SIMPLE_MARK = re.compile(r"(\d{1,9}(?:[-+]\d{1,9})+|\d{1,9}(?:\*\d{1,9})+|\d{1,9}/[1-9]\d{0,8})=(-?\d{1,18})(?:\.0+)?")
+_SIMPLE_TOKEN = re.compile(r"\d+|\D")
+_LETTERS = dict.fromkeys(map(ord, string.ascii_letters))
+_PART_OF_MORE = tuple("0123456789.,/%+-*()^")
+_BULLETS = ("-", "*", "•", "–")
+_BULLET = re.compile(r"[-*•–]\s+")
+_DOUBTFUL = frozenset(
+    """and or as in twice half double triple third quarter fourth fifth than less fewer by another dozen hundred
+    thousand million billion sum difference product average ratio square squared cubed root to from plus minus divided
+    over remainder remaining one two three four five six seven eight nine ten both about approximately cents cent
+    """.split()
+)
+_NO_UNIT = _DOUBTFUL | frozenset("is was are were has have had equals gives because since if when so that with".split())
+_MEASURES = re.compile(
+    r"\b(?:second|sec|minute|min|hour|hr|day|week|month|year|inch|inche|feet|foot|ft|yard|mile|meter|metre|cm|mm|km|m|kg|"
+    r"gram|g|pound|lb|ounce|oz|cup|pint|quart|gallon|liter|litre|ml|dollar|cent|percent)s?\b"
+)
+_CONVERSIONS = {2, 3, 4, 7, 12, 16, 24, 30, 36, 52, 60, 100, 365, 1000, 3600, 5280}
+_LATEX = {r"\times": "*", r"\cdot": "*", r"\div": "/", r"\%": "%", r"\$": "$", r"\left": "", r"\right": "", r"\,": " "}
+_LATEX_COMMAND = re.compile(r"\\(?:times|cdot|div|left|right)(?![^\W\d_])|\\[%$,]")
+_LATEX_FRACTION = re.compile(r"\\[dt]?frac ?\{([^{}]*)\} ?\{([^{}]*)\}")
+_LATEX_WRAPPED = re.compile(r"\\(?:boxed|text|mathrm|mathbf) ?\{([^{}]*)\}")
+
+
+class Side(NamedTuple):
+    """One side of an equation: the kinds of its tokens, and the tokens."""
+
+    kinds: str
+    tokens: list[str]
+
+    def __str__(self) -> str:
+        return shown(self.kinds, self.tokens)
+
+    @property
+    def computes(self) -> bool:
+        """Whether it is more than one number."""
+        return self.kinds.count("n") > 1
+
+    @property
+    def words(self) -> list[str]:
+        """Its units, and whatever else stands between its numbers."""
+        return [token.casefold() for kind, token in zip(self.kinds, self.tokens, strict=True) if kind == "w"]
+
+    @property
+    def numbers(self) -> list[str]:
+        """Its numbers as printed."""
+        return [token for kind, token in zip(self.kinds, self.tokens, strict=True) if kind == "n"]
+
+    def value(self, percent: int = 100) -> Number:
+        """What it is worth; a percent sign divides by `percent`. Raises Unreadable."""
+        return evaluate(self.kinds, self.tokens, percent)
 
 
 class Claim(NamedTuple):
     """One equation that was read."""
 
-    left: str
-    """The computed side, as written but for its units."""
+    left: Side
+    """The side that computes."""
     value: Number
     """What that side is worth."""
     mark: Mark
-
-
-class _Unreadable(Exception):
-    """Not an expression after all."""
-
-
-class _Side(NamedTuple):
-    """One side of an equation: its tokens and their kinds."""
-
-    kinds: str
-    tokens: list[str]
-
-    @property
-    def computes(self) -> bool:
-        return self.kinds.count("n") > 1
-
-    def value(self, *, percent: bool = True) -> Number:
-        """What the side is worth; with `percent` false the sign % is taken as a unit."""
-        return _evaluate(self.kinds, self.tokens, percent)
-
-    def shown(self) -> str:
-        signs = {"f": "of", "%": "%"}
-        words = [signs.get(k) or (t if k == "n" else k) for k, t in zip(self.kinds, self.tokens, strict=True) if k != "w"]
-        return " ".join(words).replace("( ", "(").replace(" )", ")").replace(" %", "%")
-
-    def words(self) -> Iterator[str]:
-        for kind, token in zip(self.kinds, self.tokens, strict=True):
-            if kind == "w":
-                yield from token.casefold().split()
 
 
 def claims(text: str) -> list[Claim]:
@@ -112,234 +127,183 @@ def claims(text: str) -> list[Claim]:
     text = text[:MAX_TEXT]
     if "=" not in text:
         return []
-    found = []
-    if "<<" in text:
-        for mark in _MARK.finditer(text):
-            found += _read(mark.group(1))
-            found += _printed(text, mark)
-        text = _MARK.sub("", text)
-    if "\\" in text:
-        text = _without_latex(text)
-    return found + _read(text)
+    if "<<" not in text:
+        return _read(text)
+    found: list[Claim] = []
+    around, at, unread = "", 0, text.count("=")
+    for mark in _MARK.finditer(text):
+        found += _read_mark(mark)
+        unread -= 2 if _is_twin(text, mark) else mark[1].count("=")
+        around += text[at : mark.start()]
+        at = mark.end(1) + len(">>")
+    return found + _read(around + text[at:]) if unread else found
+
+
+def _read_mark(mark: re.Match[str]) -> list[Claim]:
+    """What `<<9*2=18>>18` says: that 9 * 2 is 18, and that 18 is the result."""
+    content, printed = mark.groups()
+    simple = _SIMPLE_MARK.fullmatch(content)
+    if simple:  # most marks are, and right; only the others need a real reading
+        left, result = simple.groups()
+        value = _simple_value(left)
+        if value == int(result) and printed and (printed == result or _trimmed(printed) == result):
+            tokens = _SIMPLE_TOKEN.findall(left)
+            return [Claim(Side(f"n{'n'.join(tokens[1::2])}n", tokens), int(value), Mark.RIGHT)]
+    found = _read(content)
+    computed, _, result = content.rpartition("=")
+    if printed and printed != result and _is_misprint(result, printed):
+        found.append(Claim(Side(*_tokens(computed)), Side(*_tokens(result)).value(), Mark.WRONG))
+    return found
+
+
+def _is_misprint(result: str, printed: str) -> bool:
+    says, after = Side(*_tokens(result)), Side(*_tokens(printed))
+    try:
+        return not says.computes and _agreement(says.value(), after) is Mark.WRONG
+    except Unreadable:
+        return False
+
+
+def _trimmed(number: str) -> str:
+    return (number.rstrip("0").rstrip(".") if "." in number else number).replace(",", "")
+
+
+def _simple_value(text: str) -> int | float:
+    """Whole numbers added, multiplied, or one divided; a quotient of nine digits is exact enough to be a whole number."""
+    if "*" in text:
+        return prod(map(int, text.split("*")))
+    above, slash, below = text.partition("/")
+    return int(above) / int(below) if slash else sum(map(int, text.replace("-", "+-").split("+")))
+
+
+def _is_twin(text: str, mark: re.Match[str]) -> bool:
+    """Whether the equation before a mark is the mark's own, but for units: `9 * 2 eggs = $<<9*2=18>>18`."""
+    computed = mark.group(1).partition("=")[0]
+    before = text[max(0, mark.start() - 6 * len(computed) - 16) : mark.start()]
+    before = before.replace(" x ", "*").replace(" ", "").replace("$", "")
+    if not before.endswith(f"{computed}="):
+        before = before.translate(_LETTERS)
+        if not before.endswith(f"{computed}="):
+            return False
+    return not before[: -len(computed) - 1].endswith(_PART_OF_MORE)
 
 
 def _read(text: str) -> list[Claim]:
     kinds, tokens = _tokens(text)
     found = []
     for chain in _CHAIN.finditer(kinds):
-        at = chain.start()
-        sides = []
+        at, sides = chain.start(), []
         for side in chain.group().split("="):
-            sides.append(_Side(side, tokens[at : at + len(side)]))
+            sides.append(Side(side, tokens[at : at + len(side)]))
             at += len(side) + 1
-        for left, right in zip(sides, sides[1:]):
-            claim = _claim(left, right, _Around(kinds, tokens, chain.start(), chain.end()))
-            if claim is not None:
-                found.append(claim)
+        for left, right in zip(sides, sides[1:], strict=False):
+            claim = _claim(left, right)
+            if claim is None:
+                continue
+            if claim.mark is Mark.WRONG and _surroundings_matter(kinds, tokens, *chain.span()):
+                claim = claim._replace(mark=Mark.UNKNOWN)
+            found.append(claim)
     return found
 
 
 def _tokens(text: str) -> tuple[str, list[str]]:
     """The text as kinds, one character a token, and the tokens themselves.
 
-    n number, % percent, f "of", v a variable's letter, w words, a sign as itself, "," anything else.
+    n number, % percent, x "times", f "of", v a variable's letters, w words, a sign as itself, "," anything else.
     """
-    kinds, tokens = [], []
-    bullet = _BULLET.match(text)
-    for match in _TOKEN.finditer(text, bullet.end() if bullet else 0):
-        kind = match.lastgroup
-        if kind is None:
-            continue
-        token = match.group(kind)
-        if kind == "product":
-            kinds.append("*")
-            tokens.append("*")
-            kind = "open"
-        elif kind == "w" and len(token) == 1:
-            kind = "v"
-        kinds.append(token if kind == "sign" else _KINDS[kind])
-        tokens.append(token)
-    return "".join(kinds), tokens
+    if "\\" in text:
+        text = _LATEX_COMMAND.sub(lambda command: _LATEX[command.group()], text)
+        text = _LATEX_WRAPPED.sub(r" \1 ", _LATEX_FRACTION.sub(r"((\1)/(\2))", text))
+    if "(" in text:
+        text = _PRODUCT.sub("*(", text)
+    bullet = _BULLET.match(text) if text[:1] in _BULLETS else None
+    tokens = _TOKEN.findall(text, bullet.end() if bullet else 0)
+    return "".join(map(_kind, tokens)), tokens
 
 
-class _Around(NamedTuple):
-    """Where in the text an equation stands."""
-
-    kinds: str
-    tokens: list[str]
-    start: int
-    end: int
-
-    def after_words(self) -> bool:
-        return self.kinds[self.start - 1 : self.start] == "w"
-
-    def doubtful(self) -> bool:
-        """Whether the words or numbers beside the equation may belong to it ("half of 20 + 5 = 15")."""
-        before, after = self.kinds[self.start - 1 : self.start], self.kinds[self.end : self.end + 1]
-        if before in ("n", ")") or after in ("n", "(", "-"):
-            return True
-        words = self.tokens[self.start - 1].casefold().split()[-3:] if before == "w" else []
-        last = self.tokens[self.end - 1].casefold().split()[:2] if self.kinds[self.end - 1] == "w" else []
-        return not _DOUBTFUL.isdisjoint([*words, *last])
+@lru_cache(maxsize=4096)
+def _kind(token: str) -> str:
+    """A token's kind by its looks alone; the same few come again and again."""
+    if token in _KINDS:
+        return _KINDS[token]
+    if token[0].isalpha():
+        return "w" if len(token) > 1 else "v"
+    if token[-1].isdigit():
+        return "n"
+    return "v" if token[-1].isalpha() else ","
 
 
-_DOUBTFUL = frozenset(
-    """and or twice half double triple third quarter fourth fifth than less fewer by another dozen hundred thousand
-    million billion sum difference product average ratio square squared cubed root to from plus minus divided over
-    remainder remaining one two three four five six seven eight nine ten both about approximately cents cent
-    """.split()
-)
-
-
-def _claim(left: _Side, right: _Side, around: _Around) -> Claim | None:
-    swapped = not left.computes
+def _claim(left: Side, right: Side) -> Claim | None:
+    """What two sides of an equation say; None where neither computes anything or they cannot be read."""
+    swapped = not left.computes  # 15 = 5 * 3
     if swapped:
-        left, right = right, left  # 15 = 5 * 3
-    if not left.computes:
-        return None
+        left, right = right, left
+        if not left.computes:
+            return None
+    percents = "%" in left.kinds or "%" in right.kinds
     try:
         value = left.value()
         mark = _agreement(value, right)
-        if mark is not Mark.RIGHT and "%" in left.kinds + right.kinds:
-            mark = _agreement(left.value(percent=False), right, percent=False)
-            simple = re.fullmatch(r"n%[f*]n=n", f"{left.kinds}={right.kinds}")
-            if mark is Mark.WRONG and not simple:
-                mark = Mark.UNKNOWN
-    except _Unreadable:
+        if percents and mark is not Mark.RIGHT:
+            # "5 / 20 * 100 = 25%" takes the sign as a unit.
+            as_unit = _agreement(left.value(percent=1), right, percent=1)
+            certain = _PERCENT_OF.fullmatch(f"{left.kinds}={right.kinds}")
+            mark = Mark.RIGHT if as_unit is Mark.RIGHT else mark if certain else Mark.UNKNOWN
+        if mark is Mark.WRONG and (_means_something_else(left, right, value) or (swapped and right.words)):
+            mark = Mark.UNKNOWN
+    except Unreadable:
         return None
-    if mark is Mark.WRONG and (
-        around.doubtful()
-        or _units_differ(left, right, value)
-        or (swapped and ("w" in right.kinds or around.after_words()))
-        or "n/n/n" in left.kinds
-    ):
-        mark = Mark.UNKNOWN
-    return Claim(left.shown(), value, mark)
+    return Claim(left, value, mark)
 
 
-def _agreement(value: Number, stated: _Side, *, percent: bool = True) -> Mark:
-    """RIGHT where the stated side is the value, rounded or cut off at the digits it is printed with.
+def _agreement(value: Number, stated: Side, percent: int = 100) -> Mark:
+    """RIGHT where the stated side is the value, exactly or at the digits it is printed with.
 
-    A whole number beside a value that is none is UNKNOWN: it may be rounded on purpose.
+    UNKNOWN where it may have been rounded to a whole number, or its sign been left to the words ("120 less").
     """
-    says = stated.value(percent=percent)
+    says = stated.value(percent)
     if value == says:
         return Mark.RIGHT
     away = abs(value - says)
     if away <= abs(value) * FLOAT_NOISE:
         return Mark.RIGHT
+    if value == -says:
+        return Mark.UNKNOWN
     if stated.computes:
-        first = re.match(rf"-?n%?{_UNITS}", stated.kinds)  # "5 + 3 = 8 + 4 = 12": a running total
-        if first and _evaluate(first.group(), stated.tokens[: first.end()], percent) == value:
+        first = _FIRST_TERM.match(stated.kinds)  # "5 + 3 = 8 + 4 = 12": a running total
+        if first and evaluate(first.group(), stated.tokens[: first.end()], percent) == value:
             return Mark.RIGHT
-        return Mark.WRONG
-    number = next(t for k, t in zip(stated.kinds, stated.tokens, strict=True) if k == "n")
-    decimals = len(number.partition(".")[2])
-    if decimals == 0 and isinstance(value, Fraction) and away < 1:
+        return Mark.UNKNOWN if away <= abs(value) * ROUNDED_INPUT else Mark.WRONG
+    decimals = len(stated.numbers[0].partition(".")[2])
+    if not decimals and away < 1 and isinstance(value, Fraction):
         return Mark.UNKNOWN
     return Mark.RIGHT if decimals and away * 10**decimals < 1 else Mark.WRONG
 
 
-def _without_latex(text: str) -> str:
-    return text
+def _means_something_else(left: Side, right: Side, value: Number) -> bool:
+    """Whether an equation that does not hold as it was read may hold as it was meant."""
+    bare = left.kinds.replace("/w", "").replace("w", "")
+    if "n/n/n" in bare or ("/w" in left.kinds and ("/n" in bare or "/(" in bare)):
+        return True  # "60 miles / 2 miles/hour"
+    if any(len(words.split()) > LONG_UNIT or not _NO_UNIT.isdisjoint(words.split()) for words in left.words):
+        return True
+    says = right.value()
+    if abs(value - says) <= abs(value) * ROUNDED_INPUT:
+        return any(number[0] not in "$£€" and len(number.partition(".")[2]) > 1 for number in left.numbers)
+    units = _MEASURES.search(" ".join([*left.words, *right.words]))
+    return bool(units and value and says) and not _CONVERSIONS.isdisjoint(
+        {value / Fraction(says), says / Fraction(value)}
+    )
 
 
-def _units_differ(left: _Side, right: _Side, value: Number) -> bool:
-    return False
-
-
-def _printed(text: str, mark: re.Match[str]) -> list[Claim]:
-    """The number printed after a calculator mark must be the mark's result."""
-    computed, _, result = mark.group(1).rpartition("=")
-    printed = _PRINTED.match(text, mark.end())
-    sides = [_Side(*_tokens(side)) for side in (result, computed)]
-    if not printed or sides[0].kinds not in ("n", "-n"):
-        return []
-    says = _Side(*_tokens(printed.group()))
-    agreement = _agreement(sides[0].value(), says)
-    return [] if agreement is not Mark.WRONG else [Claim(sides[1].shown(), sides[0].value(), Mark.WRONG)]
-
-
-def _number(token: str) -> Number:
-    token = token.lstrip("$£€").replace(",", "")
-    if len(token) > MAX_DIGITS:
-        raise _Unreadable
-    if "/" in token:
-        whole, above, below = map(int, re.split("[ /]", token))
-        if not above < below:
-            raise _Unreadable
-        return whole + Fraction(above, below)
-    whole, _, decimals = token.partition(".")
-    if not decimals.strip("0"):
-        return int(whole or 0)
-    return Fraction(int(whole + decimals), 10 ** len(decimals))
-
-
-def _evaluate(kinds: str, tokens: list[str], percent: bool) -> Number:
-    """Shunting-yard over numbers, signs and parentheses; words and the slash of a unit are passed over."""
-    values: list[Number] = []
-    signs: list[str] = []
-    expects_number = True
-    for index, kind in enumerate(kinds):
-        if kind == "n":
-            values.append(_number(tokens[index]))
-            expects_number = False
-        elif kind == "w" or (kind == "/" and kinds[index + 1 : index + 2] == "w"):
-            continue
-        elif kind == "%":
-            if percent:
-                values[-1] = _divided(values[-1], 100)
-        elif kind == "(":
-            signs.append(kind)
-        elif kind == ")":
-            while signs and signs[-1] != "(":
-                _apply(signs.pop(), values)
-            if not signs:
-                raise _Unreadable
-            signs.pop()
-        elif expects_number:
-            if kind != "-":
-                raise _Unreadable
-            signs.append("~")
-        else:
-            while signs and _PRECEDENCE[signs[-1]] >= _PRECEDENCE[kind] and kind != "^":
-                _apply(signs.pop(), values)
-            signs.append(kind)
-            expects_number = True
-    while signs:
-        _apply(signs.pop(), values)
-    if len(values) != 1:
-        raise _Unreadable
-    return values[0]
-
-
-def _apply(sign: str, values: list[Number]) -> None:
-    if sign == "(" or len(values) < (1 if sign == "~" else 2):
-        raise _Unreadable
-    right = values.pop()
-    if sign == "~":
-        values.append(-right)
-        return
-    left = values.pop()
-    if sign == "+":
-        values.append(left + right)
-    elif sign == "-":
-        values.append(left - right)
-    elif sign in "*f":
-        values.append(left * right)
-    elif sign == "/":
-        values.append(_divided(left, right))
-    else:
-        if not isinstance(right, int) or abs(right) > MAX_POWER or (right < 0 and not left):
-            raise _Unreadable
-        values.append(_plain(Fraction(left) ** right))
-
-
-def _divided(left: Number, right: Number) -> Number:
-    if not right:
-        raise _Unreadable
-    return _plain(Fraction(left) / right)
-
-
-def _plain(value: Number) -> Number:
-    return value.numerator if value.denominator == 1 else value
+def _surroundings_matter(kinds: str, tokens: list[str], start: int, end: int) -> bool:
+    """Whether words or numbers beside an equation may belong to it ("half of 20 + 5 = 15", "= 2 hours 30")."""
+    if _JOINED.search(kinds[max(0, start - 3) : start]) or kinds[end : end + 1] in ("n", "(", "-"):
+        return True
+    words = tokens[start - 1].casefold().split() if kinds[:start].endswith("w") else []
+    if "of" in words[-1:] and kinds[:start].endswith("nw"):
+        return True  # 8 packs of 5 bags * 4
+    words = words[-LONG_UNIT:]
+    if kinds[end - 1] == "w":
+        words += tokens[end - 1].casefold().split()[:2]
+    return not _DOUBTFUL.isdisjoint(words) or tokens[max(0, start - 1)] in "<>≤≥≈~"

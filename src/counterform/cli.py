@@ -1,0 +1,205 @@
+"""The command line: one subcommand a stage, no logic."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from counterform.errors import CounterformError, StudyError
+
+if TYPE_CHECKING:
+    from counterform.study import Study
+
+app = typer.Typer(
+    help="What do right answers teach a language model, and what do failures? A study that measures it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+world = typer.Typer(help="The embedded world's tiny base model.", no_args_is_help=True)
+app.add_typer(world, name="world")
+
+StudyFile = Annotated[Path | None, typer.Argument(help="A study file; left out: the embedded study.")]
+Out = Annotated[Path | None, typer.Option(help="The run directory; default runs/NAME.")]
+Data = Annotated[Path | None, typer.Option(help="What {data} stands for in the study file.")]
+Quick = Annotated[bool, typer.Option("--quick", help="The embedded study with one seed and three arms.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command()
+def run(study: StudyFile = None, out: Out = None, data: Data = None, quick: Quick = False, as_json: Json = False) -> None:
+    """Run a whole study; run it again to go on after any interruption."""
+    from counterform.pipeline import run as run_study
+
+    finished = run_study(_study(study, data, quick), out, say=_say)
+    _print_results(finished.path, as_json)
+
+
+def _stage(name: str, words: str) -> Callable[..., None]:
+    def command(study: StudyFile = None, out: Out = None, data: Data = None, quick: Quick = False) -> None:
+        from counterform.pipeline import run as run_study
+
+        run_study(_study(study, data, quick), out, until=name, say=_say)
+
+    command.__doc__ = f"{words} Runs the stages before it first where they are missing."
+    return command
+
+
+for _name, _words in {
+    "problems": "Make or read the problems.",
+    "sample": "Sample attempts, or read recorded ones.",
+    "verify": "Audit the verifiers and grade every attempt.",
+    "arms": "Compile cases into matched arms.",
+    "train": "Train every arm with every seed.",
+    "probe": "Read every probe off every model.",
+    "find": "Turn readings into findings.",
+}.items():
+    app.command(_name)(_stage(_name, _words))
+
+
+@app.command()
+def report(
+    directory: Annotated[Path, typer.Argument(help="A run directory.")],
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the figures as a Markdown page instead.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make the report again from the files of a run."""
+    from counterform.store import RunDir
+
+    _require_run(directory)
+    files = RunDir(directory)
+    if markdown:
+        from counterform.report.markdown import to_markdown
+
+        print(to_markdown(files))
+        return
+    from counterform.report.page import write_page
+
+    write_page(files)
+    _print_results(directory, as_json)
+
+
+@app.command()
+def show(
+    directory: Annotated[Path, typer.Argument(help="A run directory.")],
+    attempt_id: Annotated[str, typer.Argument(metavar="ID", help="An attempt or problem id, as the report shows it.")],
+    as_json: Json = False,
+) -> None:
+    """Show a problem and every attempt at it, step by step."""
+    from counterform.pipeline import find_attempts
+    from counterform.report.terminal import print_attempts
+    from counterform.store import RunDir
+
+    _require_run(directory)
+    problem, graded = find_attempts(RunDir(directory), attempt_id)
+    if as_json:
+        import msgspec
+
+        print(msgspec.json.encode({"problem": problem, "attempts": graded}).decode())
+    else:
+        print_attempts(problem, graded, _console())
+
+
+@app.command()
+def init(path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("study.toml")) -> None:
+    """Write a commented study file to start from."""
+    from counterform.study import embedded_text
+
+    if path.exists():
+        raise StudyError(f"{path} exists and is left as it is. Give another path.")
+    path.write_text(embedded_text(), encoding="utf-8")
+    print(f"{path} is written. Change it, then: counterform run {path}")
+
+
+@app.command()
+def audit(study: StudyFile = None, data: Data = None, as_json: Json = False) -> None:
+    """Grade the graders: own solutions, planted errors, recorded grades."""
+    import msgspec
+
+    from counterform.pipeline import audit as audit_study
+    from counterform.report.terminal import print_audit
+    from counterform.verify.audit import require
+
+    rows = audit_study(_study(study, data, quick=False))
+    if as_json:
+        print(msgspec.json.encode(rows).decode())
+    else:
+        print_audit(rows, _console())
+    require(rows)
+
+
+@world.command("build")
+def build(
+    out: Annotated[Path, typer.Argument(help="Where the model goes; an interrupted build goes on.")],
+    documents: Annotated[int, typer.Option(help="How many documents it reads.")] = 240_000,
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Make the tiny base model from scratch: under an hour on two cores."""
+    from counterform.world.build import Recipe
+    from counterform.world.build import build as build_base
+
+    print(json.dumps(build_base(out, Recipe(seed=seed, documents=documents)), indent=1))
+
+
+def main() -> None:
+    """Run the command line. Anything a user can mend is one message and exit code 2."""
+    # Nothing this program loads should phone home or paint bars over its own lines.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    try:
+        app()
+    except CounterformError as error:
+        print(f"counterform: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("counterform: interrupted. The same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
+
+
+def _study(path: Path | None, data: Path | None, quick: bool) -> Study:
+    from counterform.study import embedded_study, load_study
+
+    if path is None:
+        return embedded_study(quick=quick)
+    if quick:
+        raise StudyError("--quick belongs to the embedded study. In a study file, name fewer arms and seeds.")
+    return load_study(path, data=data)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _console():  # type: ignore[no-untyped-def]
+    from rich.console import Console
+
+    return Console()
+
+
+def _require_run(directory: Path) -> None:
+    if not (directory / "manifest.json").exists():
+        raise StudyError(f"{directory} is not a run directory: it holds no manifest.json. `counterform run` makes one.")
+
+
+def _print_results(directory: Path, as_json: bool) -> None:
+    if as_json:
+        print((directory / "findings.json").read_text(encoding="utf-8"))
+        return
+    from counterform.report.data import load
+    from counterform.report.terminal import print_results
+    from counterform.store import RunDir
+
+    data = load(RunDir(directory))
+    print_results(data.results, data.card, data.checkpoints, _console())
+    print(f"\nreport    {directory / 'report.html'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,567 @@
+"""The stages of a study, in order. A newcomer reads this first.
+
+    problems -> attempts -> verdicts -> arms -> checkpoints -> readings -> findings -> report
+
+Each stage reads files, writes files, and is skipped when the hash of everything it was made from still stands.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Struct
+
+from counterform import __version__
+from counterform.errors import DataError, RunDirError, StudyError, TrainingDiverged
+from counterform.findings import find
+from counterform.sampling import Remembering, derived_seed, sample_attempts
+from counterform.store import RunDir, key_of, key_of_path, open_run, rows_of
+from counterform.study import BASE_ARM, ArmSpec, ModelSpec, Study, part, to_toml
+from counterform.types import (
+    Arm,
+    Attempt,
+    AuditRow,
+    Checkpoint,
+    Example,
+    Graded,
+    HeldOut,
+    Ledger,
+    Mark,
+    MatchCard,
+    Problem,
+    Reading,
+    Results,
+    StepVerifier,
+    Verdict,
+)
+
+STAGES = ("problems", "sample", "verify", "arms", "train", "probe", "find", "report")
+
+PROBLEMS_A_PART = 250
+"""Problems whose attempts appear together; what a kill -9 can cost."""
+
+Say = Callable[[str], None]
+
+
+class Run(Struct, frozen=True):
+    """A finished study, read from its files."""
+
+    path: Path
+
+    @property
+    def results(self) -> Results:
+        """Everything that was found."""
+        return msgspec.json.decode((self.path / "findings.json").read_bytes(), type=Results)
+
+    @property
+    def findings(self) -> pa.Table:
+        """The findings as an Arrow table, a row a comparison."""
+        return pa.Table.from_pylist([msgspec.to_builtins(finding) for finding in self.results.findings])
+
+    @property
+    def readings(self) -> pa.Table:
+        """All readings as one Arrow table."""
+        run = RunDir(self.path)
+        names = sorted(p for p in (self.path / "readings").glob("*/*.parquet") if p.parent.name != "attempts")
+        return pa.concat_tables([run.read_table(str(path.relative_to(self.path))) for path in names])
+
+
+def run(study: Study, out: str | Path | None = None, *, until: str = "report", say: Say = lambda line: None) -> Run:
+    """Run a study into `out` (default: runs/NAME), up to and including the stage `until`.
+
+    What is already there and still stands is not done again, so the same command goes on after any interruption.
+    """
+    stages: dict[str, Callable[[_Work], None]] = {
+        "problems": make_problems,
+        "sample": sample,
+        "verify": verify,
+        "arms": compile_arms,
+        "train": train,
+        "probe": probe,
+        "find": find_results,
+        "report": write_report,
+    }
+    with open_run(Path(out or Path("runs") / study.name)) as files:
+        work = _Work(study, files, say)
+        files.write_text("study.toml", to_toml(study))
+        files.note("versions", _versions())
+        files.note("machine", _machine())
+        for name in STAGES[: STAGES.index(until) + 1]:
+            started = time.monotonic()
+            stages[name](work)
+            say(f"{name:<9} {time.monotonic() - started:6.1f} s")
+        return Run(files.path)
+
+
+class _Work:
+    """One study at work: its files, its parts, and the hash of each stage's inputs."""
+
+    def __init__(self, study: Study, files: RunDir, say: Say) -> None:
+        self.study, self.files, self.say = study, files, say
+        source = study.file(study.problems.file) if study.problems.file else None
+        self.family = part("family", study.problems.family)() if study.problems.family else None
+        self.steps: StepVerifier = (
+            part("step verifier", study.verify.steps or "arithmetic")()
+            if study.verify.steps or self.family is None
+            else self.family
+        )
+        self.outcome = part("outcome verifier", "answer")(study.verify.seconds)
+        self.trainer = part("trainer", study.train.trainer)(study.train)
+        self.sampled = study.attempts.model or study.model
+        self.problems_key = key_of(__version__, study.problems, _file_key(source))
+        self.attempts_key = key_of(
+            self.problems_key,
+            study.attempts,
+            _model_key(self.sampled),
+            _file_key(study.file(study.attempts.file) if study.attempts.file else None),
+        )
+        self.verdicts_key = key_of(self.attempts_key, study.verify)
+        self.cases_key = key_of(self.verdicts_key, study.match.cases)
+        self.base_key = _model_key(study.model)
+        together = [study.arms] if study.match.by == "loss_tokens" else []
+        self.arm_keys = {
+            spec.name: key_of(self.cases_key, self.base_key, spec, study.match.by, *together)
+            for spec in study.arm_specs
+        }
+
+    def checkpoint_key(self, arm: str, seed: int) -> str:
+        """Of everything that decides what one training run becomes."""
+        return key_of(self.arm_keys[arm], self.study.train, seed)
+
+    def reading_key(self, name: str, arm: str, seed: int) -> str:
+        """Of everything that decides what one probe reads off one model."""
+        model = self.base_key if arm == BASE_ARM else self.checkpoint_key(arm, seed)
+        return key_of(model, self.verdicts_key, self.study.probe, name, arm, seed)
+
+    def problems(self, split: str) -> list[Problem]:
+        """The problems of one split."""
+        return [p for p in self.files.read_rows("problems.parquet", Problem) if p.split == split]
+
+    def grade(self, attempts: Sequence[Attempt], problems: dict[str, Problem]) -> list[Graded]:
+        """Attempts with their verdicts."""
+        from counterform.verify.steps import grade
+
+        verdicts = grade(attempts, problems, outcome=self.outcome, steps=self.steps)
+        return [Graded(attempt=a, verdict=v) for a, v in zip(attempts, verdicts, strict=True)]
+
+    def graded(self, ids: pa.Array | None = None, problem_ids: pa.Array | None = None) -> list[Graded]:
+        """Attempts of the pool with their verdicts, only those with these ids, or at these problems."""
+        attempts, verdicts = self.files.read_table("attempts"), self.files.read_table("verdicts")
+        if ids is None:
+            ids = attempts.filter(pc.is_in(attempts["problem_id"], problem_ids))["id"].combine_chunks()
+        chosen = rows_of(attempts.filter(pc.is_in(attempts["id"], ids)), Attempt)
+        found = rows_of(verdicts.filter(pc.is_in(verdicts["attempt_id"], ids)), Verdict)
+        by_id = {verdict.attempt_id: verdict for verdict in found}
+        return [Graded(attempt=attempt, verdict=by_id[attempt.id]) for attempt in chosen]
+
+    def count(self, name: str, n: int) -> None:
+        """Record how many rows something happened to; the report shows it."""
+        self.files.note("counts", {**self.files.facts.get("counts", {}), name: n})
+
+
+def make_problems(work: _Work) -> None:
+    """Problems from a family or from the user's file, split so that no arm ever sees a held-out one."""
+    if work.files.is_done("problems", work.problems_key):
+        return
+    spec = work.study.problems
+    if work.family is not None:
+        import numpy as np
+
+        lengths = {"lengths": spec.lengths} if spec.lengths else {}
+        found = work.family.generate(spec.train + spec.held_out, rng=np.random.default_rng(0), **lengths)
+        found = [
+            msgspec.structs.replace(p, prompt=spec.template.replace("{prompt}", p.prompt)) for p in found
+        ]
+    else:
+        from counterform.problems.readers import read_problems
+
+        read = read_problems(
+            work.study.file(spec.file),
+            prompt=spec.prompt,
+            answer=spec.answer,
+            solution=spec.solution,
+            template=spec.template,
+        )
+        work.count("broken problem rows", len(read.broken))
+        for line, reason in read.broken[:3]:
+            work.say(f"problems: line {line} is left out: {reason}")
+        # In the order of a hash, so that neither split follows the order of the file.
+        found = sorted(read.problems, key=lambda p: key_of(p.id))
+        if len(found) < spec.train + spec.held_out:
+            raise DataError(
+                f"{work.study.file(spec.file)} holds {len(found):,} usable problems, fewer than $.problems.train "
+                f"({spec.train:,}) + $.problems.held_out ({spec.held_out:,}). Lower one of them."
+            )
+    train_rows = [msgspec.structs.replace(p, split="train") for p in found[: spec.train]]
+    held_rows = [
+        msgspec.structs.replace(p, split="held_out") for p in found[spec.train : spec.train + spec.held_out]
+    ]
+    work.files.write_rows("problems.parquet", [*train_rows, *held_rows], Problem)
+    work.files.done("problems", work.problems_key)
+
+
+def sample(work: _Work) -> None:
+    """Attempts at every problem: recorded ones from the user's file, or sampled in parts that appear whole."""
+    if work.files.is_done("sample", work.attempts_key):
+        return
+    problems = work.files.read_rows("problems.parquet", Problem)
+    if not work.files.is_done("sampling", work.attempts_key):
+        work.files.clear("attempts")
+        work.files.done("sampling", work.attempts_key)
+    if work.study.attempts.file:
+        work.files.write_rows("attempts/part-00000.parquet", _recorded(work, problems), Attempt)
+    else:
+        _sample_parts(work, problems)
+    work.files.done("sample", work.attempts_key)
+
+
+def _recorded(work: _Work, problems: list[Problem]) -> list[Attempt]:
+    from counterform.problems.readers import read_attempts
+
+    spec = work.study.attempts
+    read = read_attempts(
+        work.study.file(spec.file),
+        problems,
+        problem=spec.problem,
+        responses=spec.responses,
+        template=work.study.problems.template,
+    )
+    work.count("recorded attempts that belong to no chosen problem, or are broken", len(read.broken))
+    return read.attempts
+
+
+def _sample_parts(work: _Work, problems: list[Problem]) -> None:
+    spec = work.study.attempts
+    starts = range(0, len(problems), PROBLEMS_A_PART)
+    missing = [at for at in starts if not (work.files / _part("attempts", at)).exists()]
+    if not missing:
+        return
+    model = part("model", work.sampled.kind).open(work.sampled)
+    for at in missing:
+        work.say(f"sample    problems {at + 1} to {min(at + PROBLEMS_A_PART, len(problems))} of {len(problems)}")
+        attempts = sample_attempts(
+            model,
+            problems[at : at + PROBLEMS_A_PART],
+            who="base" if work.study.attempts.model is None else model.name.replace("/", "_"),
+            n=spec.samples,
+            seed=derived_seed("pool", at),
+            temperature=spec.temperature,
+            max_tokens=spec.max_tokens,
+        )
+        work.files.write_rows(_part("attempts", at), attempts, Attempt)
+    failures = getattr(model, "failures", None)
+    if failures:
+        work.count("model calls that failed", sum(failures.values()))
+    model.close()
+
+
+def verify(work: _Work) -> None:
+    """Audit the verifiers, then grade every attempt."""
+    if work.files.is_done("verify", work.verdicts_key):
+        return
+    problems = {p.id: p for p in work.files.read_rows("problems.parquet", Problem)}
+    work.files.clear("verdicts")
+    parts = sorted((work.files / "attempts").glob("part-*.parquet"))
+    pool: list[Attempt] = []
+    unknown = 0
+    for path in parts:
+        attempts = work.files.read_rows(f"attempts/{path.name}", Attempt)
+        graded = work.grade(attempts, problems)
+        unknown += sum(g.verdict.outcome is Mark.UNKNOWN for g in graded)
+        pool += attempts if work.study.attempts.file else []
+        work.files.write_table(f"verdicts/{path.name}", _verdict_table(graded))
+    _audit(work, list(problems.values()), pool)
+    work.count("pool attempts whose outcome is UNKNOWN", unknown)
+    work.files.done("verify", work.verdicts_key)
+
+
+def audit(study: Study) -> list[AuditRow]:
+    """Grade the graders of a study, without a run directory."""
+    from counterform.problems.readers import read_attempts, read_problems
+    from counterform.verify.audit import audit_family, audit_user
+
+    outcome = part("outcome verifier", "answer")(study.verify.seconds)
+    steps = part("step verifier", study.verify.steps or study.problems.family or "arithmetic")()
+    if study.problems.family:
+        return audit_family(part("family", study.problems.family)(), outcome, steps)
+    spec = study.problems
+    columns = {"prompt": spec.prompt, "answer": spec.answer, "solution": spec.solution}
+    problems = read_problems(study.file(spec.file), template=spec.template, **columns).problems
+    attempts = []
+    if study.attempts.file:
+        read = read_attempts(
+            study.file(study.attempts.file),
+            problems,
+            problem=study.attempts.problem,
+            responses=study.attempts.responses,
+            template=spec.template,
+        )
+        attempts = read.attempts
+    return audit_user(problems, attempts, outcome, steps)
+
+
+def _audit(work: _Work, problems: list[Problem], pool: list[Attempt]) -> None:
+    from counterform.verify.audit import audit_family, audit_user, require
+
+    if work.family is not None:
+        rows = audit_family(work.family, work.outcome, work.steps)
+    else:
+        rows = audit_user(problems, pool, work.outcome, work.steps)
+    work.files.note("audit", [msgspec.to_builtins(row) for row in rows])
+    require(rows)
+
+
+def compile_arms(work: _Work) -> None:
+    """Cases, and from them every arm with its match card."""
+    if all(work.files.is_done(f"arm/{name}", key) for name, key in work.arm_keys.items()):
+        return
+    from counterform.arms.cases import choose_pairs, make_cases, match, match_card
+
+    verdicts = work.files.read_table("verdicts", ["attempt_id", "problem_id", "outcome", "located"])
+    train_problems = {p.id: p for p in work.problems("train")}
+    verdicts = verdicts.filter(pc.is_in(verdicts["problem_id"], pa.array(train_problems)))
+    pairs, counts = choose_pairs(verdicts, cases=work.study.match.cases, seed=0)
+    ids = pa.concat_arrays([pairs["right"].combine_chunks(), pairs["wrong"].combine_chunks()])
+    graded = {g.attempt.id: g for g in work.graded(ids)}
+    cases = make_cases(pairs, train_problems, graded)
+    if len(cases) < work.study.match.cases:
+        work.say(f"arms      {len(cases)} cases, fewer than the {work.study.match.cases} asked for")
+    count = _token_counter(work.study.model)
+    arms = match([_compile(spec, cases) for spec in work.study.arm_specs], by=work.study.match.by, count=count)
+    card = match_card(arms, cases, by=work.study.match.by, counts=counts, count=count)
+    work.files.write_text("arms/match.json", msgspec.json.encode(card).decode())
+    for arm in arms:
+        key = work.arm_keys[arm.name]
+        if not work.files.is_done(f"arm/{arm.name}", key):
+            work.files.write_rows(f"arms/{arm.name}.parquet", arm.examples, Example)
+            work.files.done(f"arm/{arm.name}", key, differs_by=arm.differs_by, objective=arm.objective)
+
+
+def _compile(spec: ArmSpec, cases: Sequence[Any]) -> Arm:
+    import numpy as np
+
+    # Two arms with one recipe get the same examples: an A/A test differs by nothing but training luck.
+    arm: Arm = part("arm", spec.recipe)()(cases, np.random.default_rng(derived_seed("arm", spec.recipe)))
+    if len(arm.examples) != len(cases):
+        raise StudyError(
+            f"arm {spec.name!r} returned {len(arm.examples)} examples for {len(cases)} cases; it needs one a case."
+        )
+    return msgspec.structs.replace(arm, name=spec.name)
+
+
+def train(work: _Work) -> None:
+    """Every arm with every seed, from the same base. An arm that diverges is recorded and the others go on."""
+    for spec in work.study.arm_specs:
+        for seed in work.study.seeds:
+            step, key = f"train/{spec.name}/{seed}", work.checkpoint_key(spec.name, seed)
+            if work.files.is_done(step, key):
+                continue
+            facts = work.files.facts[f"arm/{spec.name}"]
+            examples = tuple(work.files.read_rows(f"arms/{spec.name}.parquet", Example))
+            arm = Arm(name=spec.name, examples=examples, **facts)
+            where = f"checkpoints/{spec.name}/{seed}"
+            with work.files.appearing_dir(where) as directory:
+                checkpoint = _train_one(work, arm, seed, directory)
+                checkpoint = msgspec.structs.replace(checkpoint, path=where)
+                (directory / "checkpoint.json").write_bytes(msgspec.json.encode(checkpoint))
+            work.files.done(step, key)
+            if checkpoint.failure:
+                work.say(f"train     {spec.name} seed {seed} STOPPED: {checkpoint.failure}")
+            else:
+                work.say(f"train     {spec.name} seed {seed}: {checkpoint.ledger.seconds:.1f} s")
+
+
+def _train_one(work: _Work, arm: Arm, seed: int, directory: Path) -> Checkpoint:
+    try:
+        # The arm's name is part of the seed: two arms must not share their luck, or an A/A test would be no test.
+        luck = derived_seed("train", arm.name, seed)
+        checkpoint: Checkpoint = work.trainer.train(arm, base=work.study.model.path, seed=luck, out=directory)
+        return msgspec.structs.replace(checkpoint, arm=arm.name, seed=seed)
+    except TrainingDiverged as error:
+        return Checkpoint(arm=arm.name, seed=seed, path="", ledger=Ledger(), failure=str(error))
+
+
+def probe(work: _Work) -> None:
+    """Every probe on the base and on every checkpoint: the same held-out items for all."""
+    held_out = tuple(work.problems("held_out"))
+    items: HeldOut | None = None
+    for arm in (BASE_ARM, *(spec.name for spec in work.study.arm_specs)):
+        for seed in work.study.seeds:
+            missing = [
+                name
+                for name in work.study.probes
+                if not work.files.is_done(f"probe/{name}/{arm}/{seed}", work.reading_key(name, arm, seed))
+            ]
+            if not missing or (arm != BASE_ARM and _checkpoint(work, arm, seed).failure):
+                continue
+            items = items or _held_out(work, held_out)
+            started = time.monotonic()
+            _probe_one(work, arm, seed, missing, items)
+            work.say(f"probe     {arm} seed {seed}: {time.monotonic() - started:.1f} s")
+
+
+def _held_out(work: _Work, problems: tuple[Problem, ...]) -> HeldOut:
+    from counterform.probes.find_error import choose_attempts
+
+    pool = work.graded(problem_ids=pa.array([problem.id for problem in problems]))
+    attempts = choose_attempts(pool, n=work.study.probe.attempts)
+    if not attempts and "find_error" in work.study.probes:
+        work.say("probe     find_error has no held-out attempts with a label: no step verifier could read them")
+    return HeldOut(problems=problems, attempts=attempts)
+
+
+def _probe_one(work: _Work, arm: str, seed: int, names: Sequence[str], items: HeldOut) -> None:
+    problems = {problem.id: problem for problem in items.problems}
+    shown: dict[str, Graded] = {}
+
+    def grade(attempts: Sequence[Attempt]) -> list[Graded]:
+        new = [attempt for attempt in attempts if attempt.id not in shown]
+        shown.update({g.attempt.id: g for g in work.grade(new, problems)})
+        return [shown[attempt.id] for attempt in attempts]
+
+    spec = work.study.model
+    if arm != BASE_ARM:
+        spec = msgspec.structs.replace(spec, path=str(work.files / _checkpoint(work, arm, seed).path))
+    model = part("model", spec.kind).open(spec)
+    remembering = Remembering(model)
+    for name in names:
+        reader = part("probe", name)(work.study.probe, grade)
+        readings = reader(remembering, items, arm=arm, seed=derived_seed("probe", arm, seed))
+        readings = [msgspec.structs.replace(reading, seed=seed) for reading in readings]
+        work.files.write_rows(f"readings/{reader.name}/{arm}-{seed}.parquet", readings, Reading)
+        if shown:
+            work.files.write_rows(f"readings/attempts/{arm}-{seed}.parquet", list(shown.values()), Graded)
+        work.files.done(f"probe/{name}/{arm}/{seed}", work.reading_key(name, arm, seed))
+    model.close()
+
+
+def find_results(work: _Work) -> None:
+    """Readings into findings."""
+    from counterform.probes import accuracy, find_error
+
+    readings: list[Reading] = []
+    notes: list[str] = []
+    arms = {BASE_ARM: tuple(work.study.seeds)}
+    for spec in work.study.arm_specs:
+        checkpoints = [_checkpoint(work, spec.name, seed) for seed in work.study.seeds]
+        notes += [f"{c.arm}, seed {c.seed}, was not read: {c.failure}" for c in checkpoints if c.failure]
+        # An arm that lost a seed is compared with none: half a training is not the same experiment.
+        if not any(c.failure for c in checkpoints):
+            arms[spec.name] = tuple(work.study.seeds)
+    for name in work.study.probes:
+        folder = part("probe", name).name
+        for arm, seeds in arms.items():
+            for seed in seeds:
+                readings += work.files.read_rows(f"readings/{folder}/{arm}-{seed}.parquet", Reading)
+    held_out = tuple(work.problems("held_out"))
+    lines = [*accuracy.baselines(work.problems("train"), held_out)]
+    if "find_error" in work.study.probes:
+        lines += find_error.baselines(_held_out(work, held_out).attempts)
+    if len(work.study.seeds) == 1:
+        notes.append("One seed: the intervals cover the choice of problems, and not the luck of training.")
+    results = find(
+        readings, question=work.study.question, contrasts=work.study.contrasts, baselines=lines, notes=notes
+    )
+    text = msgspec.json.format(msgspec.json.encode(results), indent=1).decode()
+    work.files.write_text("findings.json", text + "\n")
+
+
+def find_attempts(files: RunDir, name: str) -> tuple[Problem, list[Graded]]:
+    """A problem and the attempts at it: all of them by the problem's id, one by the attempt's.
+
+    Looks at the pool and at what every arm wrote on held-out problems. Raises DataError for an unknown id.
+    """
+    problems = {p.id: p for p in files.read_rows("problems.parquet", Problem)}
+    problem_id = name if name in problems else name.rsplit("/", 2)[0]
+    if problem_id not in problems:
+        raise DataError(
+            f"no problem or attempt {name!r} in {files.path}. Ids stand in the report's browser, e.g. {next(iter(problems))!r}."
+        )
+    attempts, verdicts = files.read_table("attempts"), files.read_table("verdicts")
+    pool = rows_of(attempts.filter(pc.equal(attempts["problem_id"], problem_id)), Attempt)
+    found = rows_of(verdicts.filter(pc.equal(verdicts["problem_id"], problem_id)), Verdict)
+    graded = [Graded(attempt=a, verdict=v) for a, v in zip(pool, found, strict=True)]
+    for path in sorted((files / "readings" / "attempts").glob("*.parquet")):
+        rows = files.read_rows(f"readings/attempts/{path.name}", Graded)
+        graded += [g for g in rows if g.attempt.problem_id == problem_id]
+    wanted = [g for g in graded if name in (problem_id, g.attempt.id)]
+    if not wanted:
+        raise DataError(f"problem {problem_id!r} has no attempt {name!r}. It has: {[g.attempt.id for g in graded][:12]}.")
+    return problems[problem_id], wanted
+
+
+def write_report(work: _Work) -> None:
+    """The page. It can be made again from the files alone."""
+    from counterform.report.page import write_page
+
+    write_page(work.files)
+
+
+def _checkpoint(work: _Work, arm: str, seed: int) -> Checkpoint:
+    path = work.files / f"checkpoints/{arm}/{seed}/checkpoint.json"
+    if not path.exists():
+        raise RunDirError(f"{path} is missing. Run `counterform train` first, or `counterform run`.")
+    return msgspec.json.decode(path.read_bytes(), type=Checkpoint)
+
+
+def _verdict_table(graded: Sequence[Graded]) -> pa.Table:
+    """Verdict rows, with the two columns that choosing cases needs without reading steps."""
+    from counterform.store import table_of
+
+    table = table_of([g.verdict for g in graded], Verdict)
+    table = table.append_column("problem_id", pa.array([g.attempt.problem_id for g in graded], pa.string()))
+    return table.append_column("located", pa.array([g.verdict.first_error is not None for g in graded], pa.bool_()))
+
+
+def _token_counter(spec: ModelSpec) -> Callable[[Sequence[Example]], tuple[list[int], list[int]]]:
+    if spec.kind != "hf":
+        return lambda examples: ([len(e.prompt.split()) for e in examples], [len((e.completion or "").split()) for e in examples])
+    from counterform.models.hf import load_tokenizer
+    from counterform.train.tokens import token_counter
+
+    return token_counter(load_tokenizer(spec.path))
+
+
+def _part(folder: str, at: int) -> str:
+    return f"{folder}/part-{at // PROBLEMS_A_PART:05d}.parquet"
+
+
+def _file_key(path: Path | None) -> str:
+    if path is None:
+        return ""
+    if not path.is_file():
+        raise StudyError(f"there is no file {str(path)!r}. Name it in the study file, or give --data DIR.")
+    return key_of_path(path)
+
+
+def _model_key(spec: ModelSpec) -> str:
+    """What a model is: its bytes where they lie here, else its name."""
+    from counterform.world import BASE
+
+    path = BASE if spec.kind == "hf" and spec.path == "world" else Path(spec.path)
+    return key_of(spec, key_of_path(path) if spec.kind == "hf" and path.exists() else "")
+
+
+def _versions() -> dict[str, str]:
+    found = {"counterform": __version__, "python": platform.python_version()}
+    for package in ("torch", "transformers", "trl", "peft", "math-verify", "numpy", "scipy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _machine() -> dict[str, Any]:
+    from counterform.models.hf import best_device
+
+    return {"device": str(best_device()), "cores": os.cpu_count() or 0, "platform": platform.platform(terse=True)}

@@ -1,0 +1,81 @@
+"""Does it solve held-out problems? pass@1 strict and lenient, and pass@k."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from counterform.sampling import sample_attempts
+from counterform.stats import pass_at_k
+from counterform.study import ProbeSpec
+from counterform.types import Baseline, Grade, HeldOut, Mark, Model, Problem, Reading
+
+
+class Accuracy:
+    """Samples each held-out problem and reads the share of right answers.
+
+    An answer nobody could read is UNKNOWN: it adds nothing to the share of right ones, and its own share stands
+    beside it. A sample the model never gave (a failed call) is no sample.
+    """
+
+    name = "accuracy"
+
+    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
+        self.spec, self._grade = spec, grade
+
+    def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
+        attempts = sample_attempts(
+            model,
+            items.problems,
+            who=f"{arm}-{seed}",
+            n=self.spec.samples,
+            seed=seed,
+            temperature=self.spec.temperature,
+            max_tokens=self.spec.max_tokens,
+        )
+        heard: dict[str, list[tuple[Mark, Mark]]] = {problem.id: [] for problem in items.problems}
+        for graded in self._grade(attempts):
+            if graded.attempt.completion.finish != "error":
+                heard[graded.attempt.problem_id].append((graded.verdict.outcome, graded.verdict.lenient))
+        metrics = {"pass@1": (0, 1), "pass@1 lenient": (1, 1), f"pass@{self.spec.k}": (0, self.spec.k)}
+        return [
+            self._reading(problem, metric, [mark[column] for mark in marks], k, arm, seed)
+            for problem, marks in heard.items()
+            for metric, (column, k) in metrics.items()
+        ]
+
+    def _reading(self, problem: str, metric: str, marks: list[Mark], k: int, arm: str, seed: int) -> Reading:
+        right = marks.count(Mark.RIGHT)
+        return Reading(
+            probe=self.name,
+            metric=metric,
+            arm=arm,
+            seed=seed,
+            item_id=problem,
+            problem_id=problem,
+            mark=commonest(marks),
+            value=pass_at_k(len(marks), right, k) if len(marks) >= k else None,
+        )
+
+
+def commonest(marks: Sequence[Mark]) -> Mark:
+    """The mark of most samples; UNKNOWN where there are none, or where it ties with another."""
+    if not marks:
+        return Mark.UNKNOWN
+    (first, most), *others = Counter(marks).most_common()
+    return Mark.UNKNOWN if others and others[0][1] == most else first
+
+
+def baselines(train: Sequence[Problem], held_out: Sequence[Problem]) -> list[Baseline]:
+    """What an answer costs that knows only the answer space of the training problems: a guess, or the commonest."""
+    known = Counter(problem.answer for problem in train)
+    if not known or not held_out:
+        return []
+    guess = sum(problem.answer in known for problem in held_out) / len(held_out) / len(known)
+    favourite = known.most_common(1)[0][0]
+    majority = sum(problem.answer == favourite for problem in held_out) / len(held_out)
+    return [
+        Baseline(probe="accuracy", metric=metric, name=name, value=value)
+        for metric in ("pass@1", "pass@1 lenient")
+        for name, value in (("random", guess), ("majority", majority))
+    ]

@@ -1,0 +1,58 @@
+"""How does it get there? Right or wrong answer against clean or violated process."""
+
+from __future__ import annotations
+
+from counterform.sampling import sample_attempts
+from counterform.study import ProbeSpec
+from counterform.types import Grade, Graded, HeldOut, Mark, Model, Reading
+
+
+class Process:
+    """Grades the steps of the same samples that `accuracy` reads.
+
+    `violated`: the share of attempts with a wrong step that is not mended, of those whose process could be read.
+    `right by wrong steps`: the share that is violated and still ends in the right answer, which outcome scoring
+    cannot see. An attempt with a step nobody can read, and none that is wrong, is UNKNOWN and in neither.
+    """
+
+    name = "process"
+
+    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
+        self.spec, self._grade = spec, grade
+
+    def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
+        attempts = sample_attempts(
+            model,
+            items.problems,
+            who=f"{arm}-{seed}",
+            n=self.spec.samples,
+            seed=seed,
+            temperature=self.spec.temperature,
+            max_tokens=self.spec.max_tokens,
+        )
+        of_problem: dict[str, list[Graded]] = {problem.id: [] for problem in items.problems}
+        for graded in self._grade(attempts):
+            of_problem[graded.attempt.problem_id].append(graded)
+        return [
+            self._reading(problem, metric, rows, arm, seed)
+            for problem, rows in of_problem.items()
+            for metric in ("violated", "right by wrong steps")
+        ]
+
+    def _reading(self, problem: str, metric: str, rows: list[Graded], arm: str, seed: int) -> Reading:
+        read = [g.verdict for g in rows if g.verdict.process is not Mark.UNKNOWN]
+        hit = [
+            verdict.process is Mark.WRONG and (metric == "violated" or verdict.outcome is Mark.RIGHT)
+            for verdict in read
+        ]
+        mark = Mark.UNKNOWN if not read else Mark.WRONG if any(hit) else Mark.RIGHT
+        return Reading(
+            probe=self.name,
+            metric=metric,
+            arm=arm,
+            seed=seed,
+            item_id=problem,
+            problem_id=problem,
+            mark=mark,
+            value=sum(hit) / len(read) if read else None,
+        )

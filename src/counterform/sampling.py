@@ -1,0 +1,50 @@
+"""Prompts in, attempts out: how a model is asked for attempts, in a study and in its probes alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from counterform.store import key_of
+from counterform.types import Attempt, Completion, Model, Problem
+
+
+def sample_attempts(
+    model: Model, problems: Sequence[Problem], *, who: str, n: int, seed: int, temperature: float, max_tokens: int
+) -> list[Attempt]:
+    """`n` attempts at each problem, in problem order. `who` names the model in the attempts' ids."""
+    completions = model.generate(
+        [problem.prompt for problem in problems], n=n, seed=seed, temperature=temperature, max_tokens=max_tokens
+    )
+    return [
+        Attempt(id=f"{problem.id}/{who}/{index}", problem_id=problem.id, model=who, seed=seed, completion=completion)
+        for problem, row in zip(problems, completions, strict=True)
+        for index, completion in enumerate(row)
+    ]
+
+
+def derived_seed(*parts: object) -> int:
+    """A seed that depends on all its parts, so that two arms of one seed do not share their luck."""
+    return int(key_of(*[str(part) for part in parts])[:8], 16) % 2**31
+
+
+class Remembering:
+    """A model that answers the same question only once, so that two probes can look at the same completions."""
+
+    def __init__(self, model: Model) -> None:
+        self.name, self._model = model.name, model
+        self._answers: dict[str, list[list[Completion]]] = {}
+
+    def generate(
+        self, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int
+    ) -> list[list[Completion]]:
+        """As the model itself; an equal call gets the equal answer from memory."""
+        key = key_of(list(prompts), n, seed, temperature, max_tokens)
+        if key not in self._answers:
+            self._answers[key] = self._model.generate(
+                prompts, n=n, seed=seed, temperature=temperature, max_tokens=max_tokens
+            )
+        return self._answers[key]
+
+    def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
+        """As the model itself."""
+        return self._model.logprobs(prompt, continuations)

@@ -1,0 +1,132 @@
+"""Supervised fine-tuning of one arm by TRL's SFTTrainer, with a ledger."""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import datasets
+import torch
+from peft import LoraConfig
+from transformers import PrinterCallback
+from trl import SFTConfig, SFTTrainer
+
+from counterform.errors import StudyError, TrainingDiverged, unknown_name
+from counterform.models.hf import free_memory, load
+from counterform.study import TrainSpec
+from counterform.train.tokens import training_row
+from counterform.types import Arm, Checkpoint, Ledger
+
+# What a study may not set: it decides where files go, or would let something other than the last step be the result.
+_OURS = frozenset({"output_dir", "seed", "data_seed", "save_strategy", "load_best_model_at_end", "completion_only_loss"})
+
+
+class SFT:
+    """Trains all weights, or a LoRA that is merged at the end; the loss is on the completion alone."""
+
+    def __init__(self, spec: TrainSpec) -> None:
+        self.spec = spec
+        _refuse_unknown("$.train.sft", spec.sft, {field.name for field in fields(SFTConfig)} - _OURS)
+        if spec.lora is not None:
+            _refuse_unknown("$.train.lora", spec.lora, {field.name for field in fields(LoraConfig)})
+
+    def train(self, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint:
+        """Teach `arm` to the model at `base`; the last step is the result, whatever came before.
+
+        Raises TrainingDiverged at the first loss that is not a number.
+        """
+        started = time.monotonic()
+        datasets.disable_progress_bars()
+        model, tokenizer = load(base, dtype=torch.float32)
+        rows = datasets.Dataset.from_list([training_row(example, tokenizer) for example in arm.examples])
+        trainer = _CountingTrainer(
+            model=model,
+            args=self._config(seed, out),
+            train_dataset=rows,
+            processing_class=tokenizer,
+            peft_config=None if self.spec.lora is None else LoraConfig(task_type="CAUSAL_LM", **self.spec.lora),
+        )
+        trainer.remove_callback(PrinterCallback)
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        trainer.train()
+        trained = trainer.accelerator.unwrap_model(trainer.model)
+        if self.spec.lora is not None:
+            trained = trained.merge_and_unload()
+        loss_tokens, prompt_tokens = trainer.tokens_of_all_processes()
+        if trainer.accelerator.is_main_process:
+            trained.save_pretrained(out)
+            tokenizer.save_pretrained(out)
+        ledger = Ledger(
+            examples=len(arm.examples),
+            loss_tokens=loss_tokens,
+            prompt_tokens=prompt_tokens,
+            optimizer_steps=trainer.state.global_step,
+            seconds=time.monotonic() - started,
+            peak_memory_mb=_peak_memory_mb(),
+        )
+        del trainer, trained, model
+        free_memory()
+        return Checkpoint(arm=arm.name, seed=seed, path=str(out), ledger=ledger)
+
+    def _config(self, seed: int, out: Path) -> SFTConfig:
+        # TRL turns on bfloat16 and gradient checkpointing by default; on a CPU the one is slow and the other wasteful.
+        options: dict[str, Any] = {
+            "bf16": torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+            "gradient_checkpointing": False,
+            "report_to": [],
+            "disable_tqdm": True,
+            "logging_nan_inf_filter": False,
+            **self.spec.sft,
+        }
+        try:
+            return SFTConfig(
+                output_dir=str(out), seed=seed, data_seed=seed, save_strategy="no", completion_only_loss=True, **options
+            )
+        except (TypeError, ValueError) as error:
+            raise StudyError(f"$.train.sft: {error}") from error
+
+
+class _CountingTrainer(SFTTrainer):  # type: ignore[misc]
+    """TRL's trainer, which also counts the tokens it was shown and stops at a loss that is not a number."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._loss_tokens = self._all_tokens = 0
+
+    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
+        labels = inputs["labels"]
+        # The first token of a row is predicted from nothing, so it never bears a loss.
+        self._loss_tokens += int((labels[:, 1:] != -100).sum())
+        self._all_tokens += int(inputs["attention_mask"].sum())
+        loss: torch.Tensor = super().training_step(model, inputs, *args, **kwargs)
+        if not torch.isfinite(loss).all():
+            raise TrainingDiverged(
+                f"the loss is {loss.item()} at step {self.state.global_step + 1}. Lower learning_rate in [train.sft] "
+                f"(now {self.args.learning_rate:g}), or set max_grad_norm."
+            )
+        return loss
+
+    def tokens_of_all_processes(self) -> tuple[int, int]:
+        """Loss tokens and the other tokens, over all processes of an `accelerate launch`."""
+        counts = torch.tensor([self._loss_tokens, self._all_tokens], device=self.accelerator.device)
+        loss, whole = self.accelerator.reduce(counts, reduction="sum").tolist()
+        return loss, whole - loss
+
+
+def _refuse_unknown(path: str, options: dict[str, Any], known: set[str]) -> None:
+    for name in options:
+        if name in _OURS:
+            raise StudyError(f"{path}: {name!r} is set by counterform itself and cannot be changed.")
+        if name not in known:
+            raise StudyError(f"{path}: {unknown_name('option', name, known)}")
+
+
+def _peak_memory_mb() -> float:
+    """Peak of the accelerator, or of this process up to now."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,45 @@
+"""Counts the tokens of training rows the way the trainer will see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from counterform.types import Example
+
+
+def training_row(example: Example, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """A row in TRL's prompt-completion format: messages where the tokenizer has a chat template, else text."""
+    if tokenizer.chat_template is None:
+        return {"prompt": example.prompt, "completion": f"\n{example.completion}"}
+    return {
+        "prompt": [{"role": "user", "content": example.prompt}],
+        "completion": [{"role": "assistant", "content": example.completion}],
+    }
+
+
+def token_counter(
+    tokenizer: PreTrainedTokenizerBase,
+) -> Callable[[Sequence[Example]], tuple[list[int], list[int]]]:
+    """A function from examples to their prompt tokens and their loss tokens."""
+
+    def count(examples: Sequence[Example]) -> tuple[list[int], list[int]]:
+        rows = [training_row(example, tokenizer) for example in examples]
+        prompts, wholes = [], []
+        for row in rows:
+            if isinstance(row["prompt"], str):
+                prompts.append(row["prompt"])
+                wholes.append(row["prompt"] + row["completion"] + (tokenizer.eos_token or ""))
+            else:
+                template = tokenizer.apply_chat_template
+                prompts.append(template(row["prompt"], tokenize=False, add_generation_prompt=True))
+                wholes.append(template(row["prompt"] + row["completion"], tokenize=False))
+        if not rows:
+            return [], []
+        before = [len(ids) for ids in tokenizer(prompts, add_special_tokens=False)["input_ids"]]
+        total = [len(ids) for ids in tokenizer(wholes, add_special_tokens=False)["input_ids"]]
+        return before, [whole - prompt for whole, prompt in zip(total, before, strict=True)]
+
+    return count

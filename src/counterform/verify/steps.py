@@ -1,0 +1,162 @@
+"""Process verification: an attempt cut into steps, each step graded, and the verdict on the whole attempt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from counterform.types import (
+    Attempt,
+    Mark,
+    OutcomeVerdict,
+    OutcomeVerifier,
+    Problem,
+    StepVerdict,
+    StepVerifier,
+    Verdict,
+)
+from counterform.verify.equations import claims
+from counterform.verify.exact import decimal
+
+MAX_STEP = 2_000
+"""Characters; a longer step is cut."""
+MAX_STEPS = 256
+"""Steps of one attempt; the last one takes all that is left."""
+
+_LINE = re.compile(r"[^\r\n]+")
+_ABBREVIATIONS = (
+    "Dr",
+    "Mr",
+    "Mrs",
+    "Ms",
+    "St",
+    "Prof",
+    "vs",
+    "etc",
+    "approx",
+    "e.g",
+    "i.e",
+    "p.m",
+    "a.m",
+    "oz",
+    "lb",
+    "ft",
+)
+_SENTENCE_END = re.compile(
+    "".join(rf"(?<!\b{re.escape(word)}\.)" for word in _ABBREVIATIONS)
+    + r"(?<!^\d\.)(?<!^\d\d\.)(?:(?<=[.!?])|(?<=[.!?][\"')\]”’]))\s+",
+    re.MULTILINE,
+)
+"""The space after a sentence; "1. " at the start of a line numbers what follows and stays with it."""
+
+UNREAD = StepVerdict(mark=Mark.UNKNOWN, rule="unread")
+_SOUND = StepVerdict(mark=Mark.RIGHT, rule="arithmetic")
+_MENDED = replace(_SOUND, mends=True)
+
+
+def split_steps(text: str) -> list[tuple[int, int]]:
+    """The steps of an attempt as character offsets: its sentences, in order, none blank, no character lost but space."""
+    spans = [span for span in _sentences(text) if span[0] < span[1]]
+    if len(spans) > MAX_STEPS:
+        spans[MAX_STEPS - 1 :] = [(spans[MAX_STEPS - 1][0], spans[-1][1])]
+    return spans
+
+
+def _sentences(text: str) -> Iterator[tuple[int, int]]:
+    for line in _LINE.finditer(text):
+        start, line_end = line.span()
+        for gap in _SENTENCE_END.finditer(text, start, line_end):
+            yield from _trimmed(text, start, gap.start())
+            start = gap.end()
+        yield from _trimmed(text, start, line_end)
+
+
+def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    for at in range(start, end, MAX_STEP):
+        piece = text[at : min(at + MAX_STEP, end)]
+        bare = piece.strip()
+        if bare:
+            first = at + len(piece) - len(piece.lstrip())
+            yield first, first + len(bare)
+
+
+def grade_steps(verifier: StepVerifier, problem: Problem, text: str) -> tuple[StepVerdict, ...]:
+    """Every step of a finished attempt graded. From where the verifier fails on, all steps are UNKNOWN."""
+    graded: list[StepVerdict] = []
+    spans = split_steps(text)
+    try:
+        watch = verifier.start(problem)
+        for start, end in spans:
+            graded.append(replace(watch.feed(text[start:end]), span=(start, end)))
+    except Exception as error:  # anybody's verifier, fed hostile text
+        failed = StepVerdict(mark=Mark.UNKNOWN, rule="verifier failed", hint=f"{type(error).__name__}: {error}"[:200])
+        graded += [replace(failed, span=span) for span in spans[len(graded) :]]
+    return tuple(graded)
+
+
+def grade(
+    attempts: Sequence[Attempt],
+    problems: Mapping[str, Problem],
+    *,
+    outcome: OutcomeVerifier,
+    steps: StepVerifier,
+) -> list[Verdict]:
+    """The verdict on every attempt, in order; `problems` by id.
+
+    A grade that came with an attempt is its outcome; `lenient` is always our own reading.
+    """
+    heard = [attempt for attempt in attempts if attempt.completion.finish != "error"]
+    graded = outcome([(problems[attempt.problem_id], attempt.completion.text) for attempt in heard])
+    outcomes = dict(zip((attempt.id for attempt in heard), graded, strict=True))
+    silence = OutcomeVerdict(Mark.UNKNOWN, Mark.UNKNOWN, "the model was not heard")
+    verdicts = []
+    for attempt in attempts:
+        reading = outcomes.get(attempt.id, silence)
+        was_heard = attempt.id in outcomes
+        recorded = was_heard and attempt.recorded is not Mark.UNKNOWN
+        verdicts.append(
+            Verdict(
+                attempt_id=attempt.id,
+                outcome=attempt.recorded if recorded else reading.strict,
+                lenient=reading.lenient,
+                steps=grade_steps(steps, problems[attempt.problem_id], attempt.completion.text) if was_heard else (),
+                verifier=f"{'recorded' if recorded else 'answer'} + {verifier_name(steps)}",
+                reason=reading.reason,
+            )
+        )
+    return verdicts
+
+
+def verifier_name(verifier: StepVerifier) -> str:
+    """What a step verifier calls itself, or its class."""
+    return str(getattr(verifier, "name", type(verifier).__name__))
+
+
+class Arithmetic:
+    """A step verifier for any text: the equations that can be read in it must hold."""
+
+    name = "arithmetic"
+
+    def start(self, problem: Problem) -> ArithmeticWatch:
+        """A step verifier for one attempt; what the problem asks plays no part."""
+        return ArithmeticWatch()
+
+
+class ArithmeticWatch:
+    """Remembers the last wrong left-hand side: the step that works it out again, and rightly, mends it."""
+
+    def __init__(self) -> None:
+        self._wrong = ""
+
+    def feed(self, step: str) -> StepVerdict:
+        """Grade one step: WRONG with the right value as hint, RIGHT if something was read, else UNKNOWN."""
+        verdict, wrong, self._wrong = UNREAD, self._wrong, ""
+        for claim in claims(step):
+            if claim.mark is Mark.WRONG:
+                self._wrong = str(claim.left)
+                return StepVerdict(mark=Mark.WRONG, rule="arithmetic", hint=f"{claim.left} = {decimal(claim.value)}.")
+            if claim.mark is Mark.RIGHT and not verdict.mends:
+                verdict = _MENDED if wrong and str(claim.left) == wrong else _SOUND
+        return verdict
