@@ -1,8 +1,8 @@
 """What do right answers teach a language model, and what do failures? An experiment that answers by measuring.
 
-    import counterform
-    run = counterform.run(counterform.load_study("study.toml"))
-    run.findings        # an Arrow table: a row a comparison, with interval and verdict
+import counterform
+run = counterform.run(counterform.load_study("study.toml"))
+run.findings        # an Arrow table: a row a comparison, with interval and verdict
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PUBLIC = {
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 
-__all__ = sorted([*_HOME, "__version__"])  # noqa: PLE0605 - the table above is the list; a test checks it
+__all__ = sorted([*_HOME, "__version__"])
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,8 @@ import typer
 from counterform.errors import CounterformError, StudyError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from counterform.study import Study
 
 app = typer.Typer(
@@ -33,7 +35,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @app.command()
-def run(study: StudyFile = None, out: Out = None, data: Data = None, quick: Quick = False, as_json: Json = False) -> None:
+def run(
+    study: StudyFile = None, out: Out = None, data: Data = None, quick: Quick = False, as_json: Json = False
+) -> None:
     """Run a whole study; run it again to go on after any interruption."""
     from counterform.pipeline import run as run_study
 
@@ -177,10 +181,10 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _console():  # type: ignore[no-untyped-def]
-    from rich.console import Console
+def _console() -> Console:
+    from rich.console import Console as RichConsole
 
-    return Console()
+    return RichConsole()
 
 
 def _require_run(directory: Path) -> None:

@@ -49,7 +49,11 @@ def find(
         pairs += [(a, b) for a, b in contrasts if a in table.values and b in table.values]
         levels += [_level(table, arm) for arm in table.values if _read_by(table, [arm]).any()]
         readable = [pair for pair in dict.fromkeys(pairs) if _read_by(table, pair).any()]
-        unread += [f"{a} and {b} were never read at one item of {table.probe} {table.metric}." for a, b in pairs if (a, b) not in readable]
+        unread += [
+            f"{a} and {b} were never read at one item of {table.probe} {table.metric}."
+            for a, b in pairs
+            if (a, b) not in readable
+        ]
         findings += _compare(table, readable)
     return Results(
         question=question,

@@ -36,7 +36,6 @@ from counterform.types import (
     HeldOut,
     Ledger,
     Mark,
-    MatchCard,
     Problem,
     Reading,
     Results,
@@ -178,9 +177,7 @@ def make_problems(work: _Work) -> None:
 
         lengths = {"lengths": spec.lengths} if spec.lengths else {}
         found = work.family.generate(spec.train + spec.held_out, rng=np.random.default_rng(0), **lengths)
-        found = [
-            msgspec.structs.replace(p, prompt=spec.template.replace("{prompt}", p.prompt)) for p in found
-        ]
+        found = [msgspec.structs.replace(p, prompt=spec.template.replace("{prompt}", p.prompt)) for p in found]
     else:
         from counterform.problems.readers import read_problems
 
@@ -202,9 +199,7 @@ def make_problems(work: _Work) -> None:
                 f"({spec.train:,}) + $.problems.held_out ({spec.held_out:,}). Lower one of them."
             )
     train_rows = [msgspec.structs.replace(p, split="train") for p in found[: spec.train]]
-    held_rows = [
-        msgspec.structs.replace(p, split="held_out") for p in found[spec.train : spec.train + spec.held_out]
-    ]
+    held_rows = [msgspec.structs.replace(p, split="held_out") for p in found[spec.train : spec.train + spec.held_out]]
     work.files.write_rows("problems.parquet", [*train_rows, *held_rows], Problem)
     work.files.done("problems", work.problems_key)
 
@@ -468,9 +463,7 @@ def find_results(work: _Work) -> None:
         lines += find_error.baselines(_held_out(work, held_out).attempts)
     if len(work.study.seeds) == 1:
         notes.append("One seed: the intervals cover the choice of problems, and not the luck of training.")
-    results = find(
-        readings, question=work.study.question, contrasts=work.study.contrasts, baselines=lines, notes=notes
-    )
+    results = find(readings, question=work.study.question, contrasts=work.study.contrasts, baselines=lines, notes=notes)
     text = msgspec.json.format(msgspec.json.encode(results), indent=1).decode()
     work.files.write_text("findings.json", text + "\n")
 
@@ -495,7 +488,9 @@ def find_attempts(files: RunDir, name: str) -> tuple[Problem, list[Graded]]:
         graded += [g for g in rows if g.attempt.problem_id == problem_id]
     wanted = [g for g in graded if name in (problem_id, g.attempt.id)]
     if not wanted:
-        raise DataError(f"problem {problem_id!r} has no attempt {name!r}. It has: {[g.attempt.id for g in graded][:12]}.")
+        raise DataError(
+            f"problem {problem_id!r} has no attempt {name!r}. It has: {[g.attempt.id for g in graded][:12]}."
+        )
     return problems[problem_id], wanted
 
 
@@ -524,7 +519,10 @@ def _verdict_table(graded: Sequence[Graded]) -> pa.Table:
 
 def _token_counter(spec: ModelSpec) -> Callable[[Sequence[Example]], tuple[list[int], list[int]]]:
     if spec.kind != "hf":
-        return lambda examples: ([len(e.prompt.split()) for e in examples], [len((e.completion or "").split()) for e in examples])
+        return lambda examples: (
+            [len(e.prompt.split()) for e in examples],
+            [len((e.completion or "").split()) for e in examples],
+        )
     from counterform.models.hf import load_tokenizer
     from counterform.train.tokens import token_counter
 
@@ -545,10 +543,12 @@ def _file_key(path: Path | None) -> str:
 
 def _model_key(spec: ModelSpec) -> str:
     """What a model is: its bytes where they lie here, else its name."""
-    from counterform.world import BASE
+    if spec.kind != "hf":
+        return key_of(spec)
+    from counterform.models.hf import source_of
 
-    path = BASE if spec.kind == "hf" and spec.path == "world" else Path(spec.path)
-    return key_of(spec, key_of_path(path) if spec.kind == "hf" and path.exists() else "")
+    path = Path(source_of(spec.path))
+    return key_of(msgspec.structs.replace(spec, path=""), key_of_path(path) if path.exists() else spec.path)
 
 
 def _versions() -> dict[str, str]:

@@ -116,6 +116,8 @@ class AttemptsSpec(_Table, frozen=True):
 
 
 class VerifySpec(_Table, frozen=True):
+    """How attempts are graded."""
+
     steps: str = ""
     """The step verifier; empty: the family's own, or `arithmetic` for a user's file."""
     seconds: Annotated[float, Meta(gt=0)] = 5.0
@@ -123,6 +125,8 @@ class VerifySpec(_Table, frozen=True):
 
 
 class MatchSpec(_Table, frozen=True):
+    """What is held equal between arms."""
+
     by: Literal["examples", "loss_tokens"] = "examples"
     cases: Positive = 400
 
@@ -135,6 +139,8 @@ class ArmSpec(_Table, frozen=True):
 
 
 class TrainSpec(_Table, frozen=True):
+    """How every arm is trained; the same for all."""
+
     trainer: str = "sft"
     sft: dict[str, Any] = {}
     """Options of TRL's SFTConfig, passed through."""
@@ -150,6 +156,8 @@ class ProbeSpec(_Table, frozen=True):
     """For pass@k; at most `samples`."""
     temperature: Annotated[float, Meta(ge=0.0)] = 1.0
     max_tokens: Positive = 160
+    problems: Positive = 300
+    """Held-out problems that are solved (accuracy, process), at most."""
     attempts: Positive = 300
     """Held-out attempts in which find_error looks for the first wrong step."""
 

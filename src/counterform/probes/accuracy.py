@@ -26,14 +26,14 @@ class Accuracy:
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         attempts = sample_attempts(
             model,
-            items.problems,
+            items.problems[: self.spec.problems],
             who=f"{arm}-{seed}",
             n=self.spec.samples,
             seed=seed,
             temperature=self.spec.temperature,
             max_tokens=self.spec.max_tokens,
         )
-        heard: dict[str, list[tuple[Mark, Mark]]] = {problem.id: [] for problem in items.problems}
+        heard: dict[str, list[tuple[Mark, Mark]]] = {problem.id: [] for problem in items.problems[: self.spec.problems]}
         for graded in self._grade(attempts):
             if graded.attempt.completion.finish != "error":
                 heard[graded.attempt.problem_id].append((graded.verdict.outcome, graded.verdict.lenient))
@@ -75,7 +75,10 @@ def baselines(train: Sequence[Problem], held_out: Sequence[Problem]) -> list[Bas
     favourite = known.most_common(1)[0][0]
     majority = sum(problem.answer == favourite for problem in held_out) / len(held_out)
     return [
-        Baseline(probe="accuracy", metric=metric, name=name, value=value)
+        line
         for metric in ("pass@1", "pass@1 lenient")
-        for name, value in (("random", guess), ("majority", majority))
+        for line in (
+            Baseline(probe="accuracy", metric=metric, name="random", value=guess),
+            Baseline(probe="accuracy", metric=metric, name="majority", value=majority),
+        )
     ]

@@ -23,14 +23,14 @@ class Process:
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         attempts = sample_attempts(
             model,
-            items.problems,
+            items.problems[: self.spec.problems],
             who=f"{arm}-{seed}",
             n=self.spec.samples,
             seed=seed,
             temperature=self.spec.temperature,
             max_tokens=self.spec.max_tokens,
         )
-        of_problem: dict[str, list[Graded]] = {problem.id: [] for problem in items.problems}
+        of_problem: dict[str, list[Graded]] = {problem.id: [] for problem in items.problems[: self.spec.problems]}
         for graded in self._grade(attempts):
             of_problem[graded.attempt.problem_id].append(graded)
         return [

@@ -1,0 +1,1 @@
+"""Families of problems, and readers for the user's own."""

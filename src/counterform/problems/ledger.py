@@ -92,7 +92,8 @@ class Ledger:
 
     def plant_errors(self, problem: Problem, *, rng: np.random.Generator) -> list[PlantedError]:
         """The worked solution with one wrong result, one wrong operation, one wrong carry, one lost step, one
-        wrong answer. Errors are carried on, as a person would carry them."""
+        wrong answer. Errors are carried on, as a person would carry them.
+        """
         start, operations = facts(problem)
         at = int(rng.integers(len(operations)))
         off = int(rng.integers(1, 4))

@@ -74,7 +74,9 @@ def print_attempts(problem: Problem, graded: Sequence[Graded], console: Console)
     for shown in graded:
         verdict = shown.verdict
         console.print()
-        console.print(Text(f"{shown.attempt.id}   {verdict.outcome.value} (lenient: {verdict.lenient.value})", style="bold"))
+        console.print(
+            Text(f"{shown.attempt.id}   {verdict.outcome.value} (lenient: {verdict.lenient.value})", style="bold")
+        )
         for step, text in zip(verdict.steps, shown.step_texts, strict=True):
             hint = f"  [{step.rule}: {step.hint}]" if step.hint else f"  [{step.rule}]"
             console.print(Text(f"  {step.mark.value:<8}{_printable(text)}{_printable(hint)}"))

@@ -21,7 +21,9 @@ from counterform.train.tokens import training_row
 from counterform.types import Arm, Checkpoint, Ledger
 
 # What a study may not set: it decides where files go, or would let something other than the last step be the result.
-_OURS = frozenset({"output_dir", "seed", "data_seed", "save_strategy", "load_best_model_at_end", "completion_only_loss"})
+_OURS = frozenset(
+    {"output_dir", "seed", "data_seed", "save_strategy", "load_best_model_at_end", "completion_only_loss"}
+)
 
 
 class SFT:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import lru_cache
 from types import TracebackType
 from typing import NamedTuple
 
@@ -94,7 +93,7 @@ class _Reading(NamedTuple):
 
 
 def answer_key(text: str) -> str:
-    """The bare answer in a key that may be a whole solution ("... #### 18", "...\\nA: 18")."""
+    """The bare answer in a key that may be a whole solution, as GSM8K's are ("... #### 18")."""
     stated = stated_answer(text)
     return text.strip() if stated is None else stated
 

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import re
 import string
+from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 from math import prod
 from typing import NamedTuple
 
 from counterform.types import Mark
-from counterform.verify.exact import NUMBER, Number, Unreadable, evaluate, shown
+from counterform.verify.exact import NUMBER, Number, Unreadable, evaluate, number, shown
 
 MAX_TEXT = 4_000
 """Characters of one step that are read."""
@@ -33,7 +35,7 @@ LONG_UNIT = 3
 
 # A single letter is never taken into a run of words, so that "3 books x 2" keeps its sign; "2x" and "3apples" are one
 # token (a variable), "2x3" and "5kg" are not.
-_LETTER = "[a-zA-Zµ-ɏ]"
+_LETTER = "[a-zA-Zµ-ÖØ-öø-῿⺀-퟿]"
 _TOKEN = re.compile(
     rf"{_LETTER}+(?:[ -]{_LETTER}{{2,}}|['’]{_LETTER}+| a(?= ))*"
     rf"|[$£€]{{0,2}}(?:\d{{1,4}} \d{{1,4}}/\d{{1,4}}(?![\d/.])|(?>{NUMBER})"
@@ -53,25 +55,27 @@ _GOES_ON = r"[vx%f]|[-+*/^]+[n(v]|[+*/^]w"
 _CHAIN = re.compile(
     rf"(?<![-+*/^x%v])(?<![-+*/^]w)(?<!f)(?!(?<=[wnv)])-){_EXPRESSION}(?:={_EXPRESSION}(?!{_GOES_ON}))+"
 )
-_JOINED = re.compile(r"[n)f]$")
 _FIRST_TERM = re.compile(rf"-?n%?{_UNITS}")
 _PERCENT_OF = re.compile(r"n%[fx*]n=n")
 
 _MARK = re.compile(rf"<<([^<>]{{1,300}})>>(?:\s?[$£€]?(-?(?>{NUMBER}))(?!\s?\d|\s?/\s?\d))?")
 """A calculator mark and the number printed after it."""
-_SIMPLE_MARK = re.compile(r"(\d{1,9}(?:[-+]\d{1,9})+|\d{1,9}(?:\*\d{1,9})+|\d{1,9}/[1-9]\d{0,8})=(-?\d{1,18})(?:\.0+)?")
-_SIMPLE_TOKEN = re.compile(r"\d+|\D")
+_PLAIN = r"(?:\d{1,8}(?:\.\d{1,4})?|\.\d{1,4})"
+_SIMPLE_MARK = re.compile(
+    rf"({_PLAIN}(?:[-+]{_PLAIN}){{1,20}}|{_PLAIN}(?:\*{_PLAIN}){{1,2}}|{_PLAIN}/(?=[\d.]*[1-9]){_PLAIN})=(-?\d{{1,12}}(?:\.\d{{1,6}})?)"
+)
+_SIMPLE_TOKEN = re.compile(r"[\d.]+|[-+*/]")
 _LETTERS = dict.fromkeys(map(ord, string.ascii_letters))
 _PART_OF_MORE = tuple("0123456789.,/%+-*()^")
 _BULLETS = ("-", "*", "•", "–")
 _BULLET = re.compile(r"[-*•–]\s+")
-_DOUBTFUL = frozenset(
-    """and or as in twice half double triple third quarter fourth fifth than less fewer by another dozen hundred
-    thousand million billion sum difference product average ratio square squared cubed root to from plus minus divided
-    over remainder remaining one two three four five six seven eight nine ten both about approximately cents cent
-    """.split()
+_DOUBTFUL = re.compile(
+    r"\b(?:and|or|as|in|twice|half|double|triple|third|quarter|fourth|fifth|than|less|fewer|by|another|dozen|hundred|"
+    r"thousand|[mb]illion|sum|difference|product|average|ratio|squared?|cubed|root|to|from|plus|minus|divided|over|"
+    r"remainder|remaining|one|two|three|four|five|six|seven|eight|nine|ten|both|about|approximately|cents?)\b"
 )
-_NO_UNIT = _DOUBTFUL | frozenset("is was are were has have had equals gives because since if when so that with".split())
+"""Words that may change what an equation beside them means."""
+_NO_UNIT = re.compile(r"\b(?:is|was|are|were|ha[sd]|have|equals|gives|because|since|if|when|so|that|with)\b")
 _MEASURES = re.compile(
     r"\b(?:second|sec|minute|min|hour|hr|day|week|month|year|inch|inche|feet|foot|ft|yard|mile|meter|metre|cm|mm|km|m|kg|"
     r"gram|g|pound|lb|ounce|oz|cup|pint|quart|gallon|liter|litre|ml|dollar|cent|percent)s?\b"
@@ -133,7 +137,7 @@ def claims(text: str) -> list[Claim]:
     around, at, unread = "", 0, text.count("=")
     for mark in _MARK.finditer(text):
         found += _read_mark(mark)
-        unread -= 2 if _is_twin(text, mark) else mark[1].count("=")
+        unread -= mark[1].count("=") + _is_twin(text, mark)
         around += text[at : mark.start()]
         at = mark.end(1) + len(">>")
     return found + _read(around + text[at:]) if unread else found
@@ -145,10 +149,9 @@ def _read_mark(mark: re.Match[str]) -> list[Claim]:
     simple = _SIMPLE_MARK.fullmatch(content)
     if simple:  # most marks are, and right; only the others need a real reading
         left, result = simple.groups()
-        value = _simple_value(left)
-        if value == int(result) and printed and (printed == result or _trimmed(printed) == result):
+        if printed and _trimmed(printed) == _trimmed(result) and _simple_value(left) == Decimal(result):
             tokens = _SIMPLE_TOKEN.findall(left)
-            return [Claim(Side(f"n{'n'.join(tokens[1::2])}n", tokens), int(value), Mark.RIGHT)]
+            return [Claim(Side(f"n{'n'.join(tokens[1::2])}n", tokens), number(result), Mark.RIGHT)]
     found = _read(content)
     computed, _, result = content.rpartition("=")
     if printed and printed != result and _is_misprint(result, printed):
@@ -168,12 +171,12 @@ def _trimmed(number: str) -> str:
     return (number.rstrip("0").rstrip(".") if "." in number else number).replace(",", "")
 
 
-def _simple_value(text: str) -> int | float:
-    """Whole numbers added, multiplied, or one divided; a quotient of nine digits is exact enough to be a whole number."""
+def _simple_value(text: str) -> Decimal | int:
+    """Numbers added, multiplied, or one divided: exact in 28 digits, or not equal to any short result."""
     if "*" in text:
-        return prod(map(int, text.split("*")))
+        return prod(map(Decimal, text.split("*")))
     above, slash, below = text.partition("/")
-    return int(above) / int(below) if slash else sum(map(int, text.replace("-", "+-").split("+")))
+    return Decimal(above) / Decimal(below) if slash else sum(map(Decimal, text.replace("-", "+-").split("+")))
 
 
 def _is_twin(text: str, mark: re.Match[str]) -> bool:
@@ -196,7 +199,7 @@ def _read(text: str) -> list[Claim]:
         for side in chain.group().split("="):
             sides.append(Side(side, tokens[at : at + len(side)]))
             at += len(side) + 1
-        for left, right in zip(sides, sides[1:], strict=False):
+        for left, right in pairwise(sides):
             claim = _claim(left, right)
             if claim is None:
                 continue
@@ -228,7 +231,7 @@ def _kind(token: str) -> str:
         return _KINDS[token]
     if token[0].isalpha():
         return "w" if len(token) > 1 else "v"
-    if token[-1].isdigit():
+    if token[-1].isdecimal():
         return "n"
     return "v" if token[-1].isalpha() else ","
 
@@ -259,13 +262,12 @@ def _claim(left: Side, right: Side) -> Claim | None:
 def _agreement(value: Number, stated: Side, percent: int = 100) -> Mark:
     """RIGHT where the stated side is the value, exactly or at the digits it is printed with.
 
-    UNKNOWN where it may have been rounded to a whole number, or its sign been left to the words ("120 less").
+    UNKNOWN where it may have been rounded up, or to a whole number, or its sign been left to the words ("120 less").
     """
     says = stated.value(percent)
     if value == says:
         return Mark.RIGHT
-    away = abs(value - says)
-    if away <= abs(value) * FLOAT_NOISE:
+    if _is_near(value, says, FLOAT_NOISE):
         return Mark.RIGHT
     if value == -says:
         return Mark.UNKNOWN
@@ -273,11 +275,13 @@ def _agreement(value: Number, stated: Side, percent: int = 100) -> Mark:
         first = _FIRST_TERM.match(stated.kinds)  # "5 + 3 = 8 + 4 = 12": a running total
         if first and evaluate(first.group(), stated.tokens[: first.end()], percent) == value:
             return Mark.RIGHT
-        return Mark.UNKNOWN if away <= abs(value) * ROUNDED_INPUT else Mark.WRONG
+        return Mark.UNKNOWN if _is_near(value, says, ROUNDED_INPUT) else Mark.WRONG
     decimals = len(stated.numbers[0].partition(".")[2])
-    if not decimals and away < 1 and isinstance(value, Fraction):
-        return Mark.UNKNOWN
-    return Mark.RIGHT if decimals and away * 10**decimals < 1 else Mark.WRONG
+    away = (value - says) * 10**decimals
+    if not -1 < away < 1:
+        return Mark.WRONG
+    near = -1 <= 2 * away <= 1 or (away > 0) == (value > 0)
+    return Mark.RIGHT if decimals and near else Mark.UNKNOWN
 
 
 def _means_something_else(left: Side, right: Side, value: Number) -> bool:
@@ -285,25 +289,30 @@ def _means_something_else(left: Side, right: Side, value: Number) -> bool:
     bare = left.kinds.replace("/w", "").replace("w", "")
     if "n/n/n" in bare or ("/w" in left.kinds and ("/n" in bare or "/(" in bare)):
         return True  # "60 miles / 2 miles/hour"
-    if any(len(words.split()) > LONG_UNIT or not _NO_UNIT.isdisjoint(words.split()) for words in left.words):
+    units = " , ".join(left.words)
+    if _NO_UNIT.search(units) or _DOUBTFUL.search(units) or any(len(w.split()) > LONG_UNIT for w in left.words):
         return True
     says = right.value()
-    if abs(value - says) <= abs(value) * ROUNDED_INPUT:
-        return any(number[0] not in "$£€" and len(number.partition(".")[2]) > 1 for number in left.numbers)
-    units = _MEASURES.search(" ".join([*left.words, *right.words]))
-    return bool(units and value and says) and not _CONVERSIONS.isdisjoint(
-        {value / Fraction(says), says / Fraction(value)}
-    )
+    if _is_near(value, says, ROUNDED_INPUT):
+        return any(n[0] not in "$£€" and len(n.partition(".")[2]) > 1 for n in left.numbers)
+    measured = value and says and _MEASURES.search(f"{units} {' '.join(right.words)}")
+    return bool(measured) and not _CONVERSIONS.isdisjoint({value / Fraction(says), says / Fraction(value)})
+
+
+def _is_near(value: Number, other: Number, share: Fraction) -> bool:
+    return (value - other) ** 2 <= (value * share) ** 2
 
 
 def _surroundings_matter(kinds: str, tokens: list[str], start: int, end: int) -> bool:
     """Whether words or numbers beside an equation may belong to it ("half of 20 + 5 = 15", "= 2 hours 30")."""
-    if _JOINED.search(kinds[max(0, start - 3) : start]) or kinds[end : end + 1] in ("n", "(", "-"):
+    if (start and kinds[start - 1] in "n)f") or kinds[end : end + 1] in ("n", "(", "-"):
         return True
-    words = tokens[start - 1].casefold().split() if kinds[:start].endswith("w") else []
-    if "of" in words[-1:] and kinds[:start].endswith("nw"):
-        return True  # 8 packs of 5 bags * 4
-    words = words[-LONG_UNIT:]
-    if kinds[end - 1] == "w":
-        words += tokens[end - 1].casefold().split()[:2]
-    return not _DOUBTFUL.isdisjoint(words) or tokens[max(0, start - 1)] in "<>≤≥≈~"
+    if start and kinds[start - 1] == "w":
+        before = tokens[start - 1].casefold().split()
+        if before[-1] == "of" and kinds[:start].endswith("nw"):
+            return True  # 8 packs of 5 bags * 4
+        if _DOUBTFUL.search(" ".join(before[-LONG_UNIT:])):
+            return True
+    if kinds[end - 1] == "w" and _DOUBTFUL.search(" ".join(tokens[end - 1].casefold().split()[:2])):
+        return True
+    return start > 0 and tokens[start - 1] in "<>≤≥≈~"

@@ -30,13 +30,13 @@ class Unreadable(Exception):
 def evaluate(kinds: str, tokens: Sequence[str], percent: int = 100) -> Number:
     """What the expression is worth; a percent sign divides by `percent`. Raises Unreadable."""
     if kinds == "n":
-        return _number(tokens[0])
+        return number(tokens[0])
     values: list[Number] = []
     signs: list[str] = []
     open_term = True
     for index, kind in enumerate(kinds):
         if kind == "n":
-            values.append(_number(tokens[index]))
+            values.append(number(tokens[index]))
             open_term = False
         elif kind == "w" or (kind == "/" and kinds[index + 1 : index + 2] == "w"):
             continue
@@ -83,11 +83,12 @@ def decimal(value: Number) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _number(token: str) -> Number:
+def number(token: str) -> Number:
+    """A number as printed: 1,200 or $3.50 or 2 1/2. Raises Unreadable."""
     token = token.lstrip("$£€").replace(",", "")
     if len(token) > MAX_DIGITS:
         raise Unreadable
-    if token.isdigit():
+    if token.isdecimal():
         return int(token)
     if "/" in token:
         whole, above, below = (int(part) for part in re.split("[ /]", token))

@@ -44,7 +44,9 @@ class SymbolicPool:
                 worker.give(next_job, pairs[next_job])
                 next_job += 1
             busy = [worker for worker in self._workers if worker.job is not None]
-            wait([worker.replies for worker in busy], max(0.0, min(w.deadline for w in busy) - time.monotonic()))
+            wait(
+                [worker.replies.fileno() for worker in busy], max(0.0, min(w.deadline for w in busy) - time.monotonic())
+            )
             for worker in busy:
                 grade = worker.poll()
                 if grade is not None and worker.job is not None:
@@ -91,7 +93,8 @@ class _Worker:
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._requests, self.replies = self._process.stdin, self._process.stdout
 
     def give(self, job: int, pair: tuple[str, str]) -> None:
@@ -105,7 +108,7 @@ class _Worker:
 
     def poll(self) -> Grade | None:
         """The grade, UNKNOWN if the process is lost or out of time, None if it is still at work."""
-        if wait([self.replies], 0):
+        if wait([self.replies.fileno()], 0):
             line = self.replies.readline()
             if line.endswith(b"\n"):
                 mark, reason = json.loads(line)

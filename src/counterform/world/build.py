@@ -82,7 +82,7 @@ def build(out: Path, recipe: Recipe) -> dict[str, float]:
             save_total_limit=1,
             logging_steps=100,
             report_to=[],
-                    ),
+        ),
         train_dataset=rows,
         data_collator=DataCollatorForLanguageModeling(tokenizer, mlm=False),
     )
@@ -108,7 +108,8 @@ def build(out: Path, recipe: Recipe) -> dict[str, float]:
 
 def _encode(tokenizer: PreTrainedTokenizerFast, texts: list[tuple[str, str]]) -> list[dict[str, Any]]:
     """Token rows. The loss is on every token, the user's too: to foresee the results in somebody's attempt is half
-    of checking it (without, error finding stayed at the floor for longer)."""
+    of checking it (without, error finding stayed at the floor for longer).
+    """
     rows = []
     for user, answer in texts:
         ids = tokenizer(f"<s><user>{user}<model>{answer}</s>", add_special_tokens=False)["input_ids"]

