@@ -48,9 +48,10 @@ def find(
         pairs = [(arm, BASE_ARM) for arm in arms if BASE_ARM in table.values]
         pairs += [(a, b) for a, b in contrasts if a in table.values and b in table.values]
         levels += [_level(table, arm) for arm in table.values if _read_by(table, [arm]).any()]
-        readable = [pair for pair in dict.fromkeys(pairs) if _read_by(table, pair).any()]
+        pairs = list(dict.fromkeys(pairs))
+        readable = [pair for pair in pairs if _read_by(table, pair).any()]
         unread += [
-            f"{a} and {b} were never read at one item of {table.probe} {table.metric}."
+            f"{a} and {b} have no readings of {table.probe} {table.metric} that can be compared."
             for a, b in pairs
             if (a, b) not in readable
         ]
@@ -103,8 +104,11 @@ def _pseudo(table: _Table, arm: str, items: np.ndarray) -> np.ndarray:
 
 
 def _read_by(table: _Table, arms: Sequence[str]) -> np.ndarray:
-    """Which items every one of these arms was read at, with every seed."""
-    return np.all([~np.isnan(table.values[arm]).any(axis=0) for arm in arms], axis=0)  # type: ignore[no-any-return]
+    """Which items every one of these arms was read at, with every seed; none where a whole stratum is missing."""
+    items: np.ndarray = np.all([~np.isnan(table.values[arm]).any(axis=0) for arm in arms], axis=0)
+    # Over the strata that are left the metric would be another one: F1 without its errors is an accuracy.
+    whole = set(table.strata[items]) == set(table.strata)
+    return items if whole else np.zeros_like(items)
 
 
 def _estimate(table: _Table, arm: str, versus: str | None) -> tuple[stats.Estimate, int, int]:
@@ -190,7 +194,7 @@ def _with_sentence(f: Finding) -> Finding:
 
 
 def _answer(findings: Sequence[Finding]) -> list[str]:
-    """One sentence a headline metric: who is better than the base, who is worse, who is undecided."""
+    """A few words a headline metric: who is better than the base, who is worse, who is undecided."""
     sentences = []
     for probe, metric in HEADLINES:
         rows = [f for f in findings if (f.probe, f.metric, f.versus) == (probe, metric, BASE_ARM)]
@@ -198,20 +202,20 @@ def _answer(findings: Sequence[Finding]) -> list[str]:
             continue
         groups: dict[str, list[str]] = {"supported": [], "refuted": [], "undecided": []}
         for f in sorted(rows, key=lambda f: -abs(f.estimate)):
-            shown = f" ({_points(f.estimate)} [{_points(f.low)}, {_points(f.high)}])"
-            groups[f.verdict].append(f.arm + (shown if f.verdict != "undecided" else ""))
-        words = {"supported": "better than the base", "refuted": "worse than the base", "undecided": "undecided"}
-        parts = [f"{words[verdict]}: {', '.join(arms)}" for verdict, arms in groups.items() if arms]
-        sentences.append(f"{_METRIC_WORDS[probe, metric]} (base {100 * rows[0].baseline:.1f} %) — {'; '.join(parts)}.")
+            interval = f" {_points(f.estimate)} [{_points(f.low)}, {_points(f.high)}]"
+            groups[f.verdict].append(f.arm + (interval if f.verdict != "undecided" else ""))
+        words = {"supported": "Better", "refuted": "Worse", "undecided": "Undecided"}
+        parts = [f"{words[verdict]}: {', '.join(arms)}." for verdict, arms in groups.items() if arms]
+        sentences.append(f"{_METRIC_WORDS[probe, metric]}: {100 * rows[0].baseline:.1f} % untrained. {' '.join(parts)}")
     return sentences
 
 
 _METRIC_WORDS = {
-    ("accuracy", "pass@1"): "Solving, right answers in the asked form",
-    ("find_error", "F1"): "Finding the first wrong step, F1",
+    ("accuracy", "pass@1"): "Right answers, stated as asked",
+    ("find_error", "F1"): "First wrong step found (F1)",
     ("process", "violated"): "Attempts with a wrong step",
 }
 
 
 def _points(value: float) -> str:
-    return f"{100 * value:+.1f}"
+    return f"{100 * value:+.1f}".replace("-", "−")

@@ -498,7 +498,8 @@ def write_report(work: _Work) -> None:
     """The page. It can be made again from the files alone."""
     from counterform.report.page import write_page
 
-    write_page(work.files)
+    # From the files alone, as `counterform report` would make it again.
+    write_page(RunDir(work.files.path))
 
 
 def _checkpoint(work: _Work, arm: str, seed: int) -> Checkpoint:

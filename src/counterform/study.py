@@ -237,21 +237,21 @@ def to_toml(study: Study) -> str:
 
     Directories of this machine are left out, so that the text can be published and run elsewhere with --data.
     """
-    plain = msgspec.to_builtins(study)
-    default = msgspec.to_builtins(Study(name=study.name))
-    told = {key: _told(value, default.get(key)) for key, value in plain.items() if key != "data"}
-    told = {key: value for key, value in told.items() if value not in ({}, None)}
+    told: dict[str, Any] = {"name": study.name}
+    for field in msgspec.structs.fields(Study)[1:]:
+        value = getattr(study, field.name)
+        if isinstance(value, Struct):
+            # Against the table's own defaults: a table that stands in a file starts from those.
+            default = msgspec.to_builtins(type(value)())
+            plain = {k: v for k, v in msgspec.to_builtins(value).items() if v is not None and v != default[k]}
+            told |= {field.name: plain} if plain else {}
+        elif field.name != "data":
+            told[field.name] = msgspec.to_builtins(value)
     for table in ("problems", "attempts"):
         file = told.get(table, {}).get("file", "")
         if Path(file).is_absolute():
             told[table]["file"] = Path(file).name
-    return msgspec.toml.encode({"name": study.name, **told}).decode()
-
-
-def _told(value: Any, default: Any) -> Any:
-    if isinstance(value, dict) and isinstance(default, dict):
-        return {k: v for k, v in value.items() if v is not None and v != default.get(k)}
-    return value
+    return msgspec.toml.encode(told).decode()
 
 
 def checked(study: Study, source: str) -> Study:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from counterform.errors import MissingExtra, ModelError
+from counterform.errors import CounterformError, MissingExtra, ModelError
 from counterform.study import ModelSpec
 from counterform.types import Completion
 from counterform.world import BASE
@@ -28,6 +29,12 @@ class HFModel:
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, name: str, batch_size: int = 64
     ) -> None:
         self.model, self.tokenizer, self.name, self.batch_size = model.eval(), tokenizer, name, batch_size
+        named = model.generation_config.eos_token_id
+        ends = [] if named is None else named if isinstance(named, list) else [named]
+        self._ends = sorted({*ends, tokenizer.eos_token_id} - {None})
+        # transformers fills whatever a request leaves open from the model's own defaults, and a repetition penalty
+        # or top_k 50 would change what is measured.
+        model.generation_config = GenerationConfig(pad_token_id=tokenizer.pad_token_id, eos_token_id=self._ends)
 
     @classmethod
     def open(cls, spec: ModelSpec) -> HFModel:
@@ -106,23 +113,16 @@ class HFModel:
         return [self._completion(row) for row in out.tolist()]
 
     def _sampling(self, temperature: float, max_tokens: int) -> GenerationConfig:
-        # A model's own defaults (top_k 50, a repetition penalty) would change what is measured: plain sampling.
         sampled: dict[str, Any] = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
         return GenerationConfig(
             **(sampled if temperature > 0 else {"do_sample": False}),
             max_new_tokens=max_tokens,
             pad_token_id=self.tokenizer.pad_token_id,
-            eos_token_id=self._ends(),
+            eos_token_id=self._ends,
         )
 
-    def _ends(self) -> list[int]:
-        named = self.model.generation_config.eos_token_id
-        ends = [] if named is None else named if isinstance(named, list) else [named]
-        return sorted({*ends, self.tokenizer.eos_token_id} - {None})
-
     def _completion(self, ids: list[int]) -> Completion:
-        ends = set(self._ends())
-        length = next((at for at, token in enumerate(ids) if token in ends), None)
+        length = next((at for at, token in enumerate(ids) if token in self._ends), None)
         kept = ids if length is None else ids[:length]
         text = self.tokenizer.decode(kept, skip_special_tokens=True)
         # The end token was generated too, so it counts.
@@ -153,29 +153,38 @@ def load(path: str, *, dtype: torch.dtype | str = "auto") -> tuple[PreTrainedMod
     A tokenizer without a padding token pads with its end token. Raises ModelError.
     """
     source = source_of(path)
-    try:
+    with _named_failures(path):
         if source.endswith(".gguf"):
             model, tokenizer = _load_gguf(Path(source))
         else:
             model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
             tokenizer = AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(
-            f"cannot load the model {path!r}: {first_line} Give `world`, a hub id, a directory with config.json "
-            "and safetensors, or a .gguf file."
-        ) from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
 
 
 def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
-    """The tokenizer alone, for counting tokens before anything is trained."""
+    """The tokenizer alone, for counting tokens before anything is trained. Raises ModelError."""
     source = source_of(path)
-    if source.endswith(".gguf"):
-        return AutoTokenizer.from_pretrained(str(Path(source).parent), gguf_file=Path(source).name)
-    return AutoTokenizer.from_pretrained(source)
+    with _named_failures(path):
+        if source.endswith(".gguf"):
+            return AutoTokenizer.from_pretrained(str(Path(source).parent), gguf_file=Path(source).name)
+        return AutoTokenizer.from_pretrained(source)
+
+
+@contextmanager
+def _named_failures(path: str) -> Iterator[None]:
+    try:
+        yield
+    except CounterformError:
+        raise
+    except Exception as error:  # Whatever a library raises at a broken file: safetensors has an error of its own.
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(
+            f"cannot load the model {path!r}: {first_line} Give `world`, a hub id, a directory with config.json "
+            "and safetensors, or a .gguf file."
+        ) from error
 
 
 def best_device() -> torch.device:

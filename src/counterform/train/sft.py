@@ -38,19 +38,22 @@ class SFT:
     def train(self, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint:
         """Teach `arm` to the model at `base`; the last step is the result, whatever came before.
 
-        Raises TrainingDiverged at the first loss that is not a number.
+        Raises TrainingDiverged at the first loss, or in the end at weights, that are not numbers.
         """
         started = time.monotonic()
         datasets.disable_progress_bars()
         model, tokenizer = load(base, dtype=torch.float32)
         rows = datasets.Dataset.from_list([training_row(example, tokenizer) for example in arm.examples])
-        trainer = _CountingTrainer(
-            model=model,
-            args=self._config(seed, out),
-            train_dataset=rows,
-            processing_class=tokenizer,
-            peft_config=None if self.spec.lora is None else LoraConfig(task_type="CAUSAL_LM", **self.spec.lora),
-        )
+        try:
+            trainer = _CountingTrainer(
+                model=model,
+                args=self._config(seed, out),
+                train_dataset=rows,
+                processing_class=tokenizer,
+                peft_config=self._lora(),
+            )
+        except (TypeError, ValueError) as error:  # Options that are sound one by one and not together, or here.
+            raise StudyError(f"$.train: {error}") from error
         trainer.remove_callback(PrinterCallback)
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
@@ -58,6 +61,9 @@ class SFT:
         trained = trainer.accelerator.unwrap_model(trainer.model)
         if self.spec.lora is not None:
             trained = trained.merge_and_unload()
+        # The last step is followed by no loss that would tell.
+        if not all(weight.isfinite().all() for weight in trained.parameters()):
+            raise TrainingDiverged(f"weights are not numbers after the last step. {trainer.way_out}")
         loss_tokens, prompt_tokens = trainer.tokens_of_all_processes()
         if trainer.accelerator.is_main_process:
             trained.save_pretrained(out)
@@ -73,6 +79,9 @@ class SFT:
         del trainer, trained, model
         free_memory()
         return Checkpoint(arm=arm.name, seed=seed, path=str(out), ledger=ledger)
+
+    def _lora(self) -> LoraConfig | None:
+        return None if self.spec.lora is None else LoraConfig(**{"task_type": "CAUSAL_LM", **self.spec.lora})
 
     def _config(self, seed: int, out: Path) -> SFTConfig:
         # TRL turns on bfloat16 and gradient checkpointing by default; on a CPU the one is slow and the other wasteful.
@@ -103,14 +112,17 @@ class _CountingTrainer(SFTTrainer):  # type: ignore[misc]
         labels = inputs["labels"]
         # The first token of a row is predicted from nothing, so it never bears a loss.
         self._loss_tokens += int((labels[:, 1:] != -100).sum())
-        self._all_tokens += int(inputs["attention_mask"].sum())
+        # Rows packed without padding come without a mask.
+        self._all_tokens += int(inputs["attention_mask"].sum()) if "attention_mask" in inputs else labels.numel()
         loss: torch.Tensor = super().training_step(model, inputs, *args, **kwargs)
         if not torch.isfinite(loss).all():
-            raise TrainingDiverged(
-                f"the loss is {loss.item()} at step {self.state.global_step + 1}. Lower learning_rate in [train.sft] "
-                f"(now {self.args.learning_rate:g}), or set max_grad_norm."
-            )
+            raise TrainingDiverged(f"the loss is {loss.item()} at step {self.state.global_step + 1}. {self.way_out}")
         return loss
+
+    @property
+    def way_out(self) -> str:
+        """What to do when training diverges."""
+        return f"Lower learning_rate in [train.sft] (now {self.args.learning_rate:g}), or set max_grad_norm."
 
     def tokens_of_all_processes(self) -> tuple[int, int]:
         """Loss tokens and the other tokens, over all processes of an `accelerate launch`."""

@@ -1,6 +1,6 @@
 r"""Outcome verification: is the final answer of an attempt the right one?
 
-Strict: the answer is stated ("The answer is 18", `#### 18`, `\boxed{18}`, "Answer: 18" or "A: 18" at a line's start; the
+Strict: the answer is stated ("The answer is 18", `#### 18`, `\boxed{18}`, "Answer: 18", or at a line's start "A: 18"; the
 last statement counts). Lenient: where nothing is stated, the last thing in the text that could be an answer. A number
 is compared exactly; words are compared as words; everything else is asked of math-verify in a process of its own.
 
@@ -31,16 +31,19 @@ MAX_STATEMENTS = 20
 
 _IS = r"(?: is\b| would be\b|\*{0,2}:)"
 # Every alternative starts with a literal, and case is written out: that keeps the search several times faster.
-_STATEMENT = re.compile(rf"####|\\boxed ?(?={{)|answer{_IS}|Answer{_IS}|ANSWER{_IS}|A(?<=^A):", re.MULTILINE)
+_STATEMENT = re.compile(rf"####(?!#)|\\boxed ?(?={{)|answer{_IS}|Answer{_IS}|ANSWER{_IS}|A(?<=^A):", re.MULTILINE)
 _SENTENCE_END = re.compile(r"(?:(?<!\bDr)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bSt)[.?]|(?<!\d)!)[*\"')\]]{0,3}(?=\s|$)|\n")
 
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d*)?|\.\d+"
 _NUMBER = re.compile(rf"([-−–+]?)\s?\\?[$£€]?\s?([-−–]?)({_DIGITS})(?:\s?/\s?(\d+))?\s?(\\?%)?")
 _NUMBER_IN_TEXT = re.compile(rf"(?:(?<![\w)\]}}])[-−–])?[$£€]?(?:(?<=[$£€])[-−–])?(?:{_DIGITS})(?:/\d+)?\\?%?")
-_MAX_DIGITS = 60
+_RELATION = re.compile(r"[<>≤≥≠!:,]|\\(?:n?eq?|[lg]eq?|not)\b")
+_MAX_DIGITS = 1_000
 _UNIT = re.compile(r"\s?([^\W\d_]{2,})(?:['’/ -][^\W\d_]+)*")
 """Words that may follow a number ("18 dollars per day"), the first not a single letter (`5x` is algebra)."""
-_HEDGE = re.compile(r"\b(?:or|and|not|either|million|billion|thousand|hundred|dozen|half|pi|sqrt)\b", re.IGNORECASE)
+_HEDGE = re.compile(
+    r"(?<!\\)\b(?:or|and|not|either|million|billion|thousand|hundred|dozen|half|pi|sqrt)\b", re.IGNORECASE
+)
 _PROSE = re.compile(r"(?<![\\^\W\d_])\b[^\W\d_]{2,}")
 _FORMULA = re.compile(r"\$([^$\s](?:[^$]{0,500}[^$\s])?)\$|\\\((.{1,500}?)\\\)")
 _WRAPPED = re.compile(r"\\(?:boxed|text|textbf|mathrm|mathbf|textit) ?\{([^{}]*)\}")
@@ -129,11 +132,11 @@ class _Quantity(NamedTuple):
     unit: str = ""
 
     def equals(self, other: _Quantity) -> bool:
-        if self.percent != other.percent and self.value / (100 if self.percent else 1) == other.value / (
-            100 if other.percent else 1
-        ):
-            return True  # 50% is 0.5
-        return self.value == other.value
+        """Whether both are the same number; 50% is 50, and 0.5 too."""
+        if self.value == other.value:
+            return True
+        mine, theirs = (number.value if number.percent else number.value * 100 for number in (self, other))
+        return self.percent != other.percent and mine == theirs
 
 
 def _boxed(text: str, start: int) -> str:
@@ -147,9 +150,10 @@ def _boxed(text: str, start: int) -> str:
 
 
 def _sentence(text: str, start: int) -> str:
-    start += len(text) - start - len(text[start:].lstrip(" \t\r\n*:"))
+    """The rest of the sentence, or the first line below if there is none."""
+    start += len(text[start:]) - len(text[start:].lstrip(" \t\r\n*:"))
     end = _SENTENCE_END.search(text, start)
-    return _tidy(text[start : end.start() if end else None])
+    return text[start : end.start() if end else None].strip(" \t\r*")
 
 
 def _tidy(text: str) -> str:
@@ -165,7 +169,7 @@ def _folded(text: str) -> str:
 
 def _compare(key: str, answer: str) -> Grade | None:
     """The grade of one answer; None where math-verify must be asked."""
-    key, answer = _tidy(key), _tidy(answer)
+    key, answer = _tidy(_formula(key)), _tidy(_formula(answer))
     if not key or not answer:
         return Mark.UNKNOWN, f"the {'answer' if key else 'answer key'} is empty"
     if _folded(key) == _folded(answer):
@@ -186,7 +190,12 @@ def _compare(key: str, answer: str) -> Grade | None:
 
 def _quantity(text: str) -> _Quantity | None:
     """A plain number, perhaps with a sign, a currency, a unit, a name ("x = 18") or words around one formula."""
-    text = _tidy(_formula(text).rpartition("=")[2])
+    text = _tidy(_formula(text))
+    if "=" in text:
+        name, _, text = text.partition("=")
+        if _RELATION.search(name) or "=" in text:
+            return None
+        text = text.lstrip(_EDGES)
     number = _NUMBER.match(text)
     if not number:
         return None
@@ -205,9 +214,15 @@ def _quantity(text: str) -> _Quantity | None:
 
 
 def _formula(text: str) -> str:
-    """The one formula that stands in a sentence; the text itself if there is none, or more than one."""
-    formulas = _FORMULA.findall(text) if "$" in text or "\\(" in text else ()
-    return (formulas[0][0] or formulas[0][1]) if len(formulas) == 1 else text
+    """The one formula of a sentence that says nothing more of the value; the text itself if there is no such formula."""
+    if "$" not in text and "\\(" not in text:
+        return text
+    formulas = list(_FORMULA.finditer(text))
+    if len(formulas) != 1:
+        return text
+    start, end = formulas[0].span()
+    around = text[:start] + text[end:]
+    return text if _HEDGE.search(around) or re.search(r"\d", around) else formulas[0][1] or formulas[0][2]
 
 
 def _compare_words(key: str, answer: str) -> Grade:
@@ -224,21 +239,20 @@ def _compare_words(key: str, answer: str) -> Grade:
 
 def _doubt(key: str, answer: str) -> str:
     """Why math-verify's opinion on this pair would mean nothing; empty if it would."""
-    formula = _formula(answer)
-    if _HEDGE.search(formula) and not _HEDGE.search(key):
+    if _HEDGE.search(answer) and not _HEDGE.search(key):
         return f"{answer!r} may name more than one value"
-    if _PROSE.search(formula) and not _PROSE.search(key):
+    if _PROSE.search(answer) and not _PROSE.search(key):
         return f"{answer!r} cannot be read as a formula"
-    if ("!" in key) != ("!" in formula):
+    if ("!" in key) != ("!" in answer):
         return f"{answer!r} has a factorial or an exclamation mark"
-    items, key_items = formula.split(","), key.split(",")
-    if items != key_items and sorted(map(_folded, items)) == sorted(map(_folded, key_items)):
+    items, key_items = ([_folded(item) for item in text.split(",")] for text in (answer, key))
+    if items != key_items and sorted(items) == sorted(key_items):
         return f"{answer!r} has the values of the key {key!r} in another order"
     return ""
 
 
 def _for_math_verify(text: str) -> str:
-    return _SQRT_OF.sub(r"\\sqrt{\1}", _formula(_tidy(text))).replace("$", "")
+    return _SQRT_OF.sub(r"\\sqrt{\1}", _tidy(_formula(text))).replace("$", "")
 
 
 def _read(key: str, text: str) -> _Reading:

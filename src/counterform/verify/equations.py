@@ -13,7 +13,6 @@ it; only those are evaluated (`counterform.verify.exact`).
 from __future__ import annotations
 
 import re
-import string
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -22,11 +21,11 @@ from math import prod
 from typing import NamedTuple
 
 from counterform.types import Mark
-from counterform.verify.exact import NUMBER, Number, Unreadable, evaluate, number, shown
+from counterform.verify.exact import NUMBER, Number, Unreadable, evaluate, shown
 
 MAX_TEXT = 4_000
 """Characters of one step that are read."""
-FLOAT_NOISE = Fraction(1, 10**9)
+FLOAT_NOISE = Fraction(1, 10**12)
 """Relative; calculators print 0.47119999999999995."""
 ROUNDED_INPUT = Fraction(1, 200)
 """Relative; 3.33 * 3 = 10, where 3.33 stands for 10 / 3."""
@@ -64,8 +63,7 @@ _PLAIN = r"(?:\d{1,8}(?:\.\d{1,4})?|\.\d{1,4})"
 _SIMPLE_MARK = re.compile(
     rf"({_PLAIN}(?:[-+]{_PLAIN}){{1,20}}|{_PLAIN}(?:\*{_PLAIN}){{1,2}}|{_PLAIN}/(?=[\d.]*[1-9]){_PLAIN})=(-?\d{{1,12}}(?:\.\d{{1,6}})?)"
 )
-_SIMPLE_TOKEN = re.compile(r"[\d.]+|[-+*/]")
-_LETTERS = dict.fromkeys(map(ord, string.ascii_letters))
+_UNIT = re.compile(r"\.0+(?=[-+*/=a-zA-Z])|(?:/?[a-zA-Z]++)++(?=[-+*/=])")
 _PART_OF_MORE = tuple("0123456789.,/%+-*()^")
 _BULLETS = ("-", "*", "•", "–")
 _BULLET = re.compile(r"[-*•–]\s+")
@@ -119,11 +117,15 @@ class Side(NamedTuple):
 class Claim(NamedTuple):
     """One equation that was read."""
 
-    left: Side
-    """The side that computes."""
-    value: Number
-    """What that side is worth."""
     mark: Mark
+    left: str = ""
+    """Where it is wrong: the side that computes, as written but for its units."""
+    value: Number = 0
+    """Where it is wrong: what that side is worth."""
+
+
+_HOLDS = Claim(Mark.RIGHT)
+_OPEN = Claim(Mark.UNKNOWN)
 
 
 def claims(text: str) -> list[Claim]:
@@ -146,16 +148,16 @@ def claims(text: str) -> list[Claim]:
 def _read_mark(mark: re.Match[str]) -> list[Claim]:
     """What `<<9*2=18>>18` says: that 9 * 2 is 18, and that 18 is the result."""
     content, printed = mark.groups()
-    simple = _SIMPLE_MARK.fullmatch(content)
+    simple = _SIMPLE_MARK.fullmatch(content) if printed else None
     if simple:  # most marks are, and right; only the others need a real reading
         left, result = simple.groups()
-        if printed and _trimmed(printed) == _trimmed(result) and _simple_value(left) == Decimal(result):
-            tokens = _SIMPLE_TOKEN.findall(left)
-            return [Claim(Side(f"n{'n'.join(tokens[1::2])}n", tokens), number(result), Mark.RIGHT)]
+        same = printed == result or _trimmed(printed) == _trimmed(result)
+        if same and _simple_value(left) == Decimal(result):
+            return [_HOLDS]
     found = _read(content)
     computed, _, result = content.rpartition("=")
     if printed and printed != result and _is_misprint(result, printed):
-        found.append(Claim(Side(*_tokens(computed)), Side(*_tokens(result)).value(), Mark.WRONG))
+        found.append(Claim(Mark.WRONG, str(Side(*_tokens(computed))), Side(*_tokens(result)).value()))
     return found
 
 
@@ -185,7 +187,7 @@ def _is_twin(text: str, mark: re.Match[str]) -> bool:
     before = text[max(0, mark.start() - 6 * len(computed) - 16) : mark.start()]
     before = before.replace(" x ", "*").replace(" ", "").replace("$", "")
     if not before.endswith(f"{computed}="):
-        before = before.translate(_LETTERS)
+        before = _UNIT.sub("", before)
         if not before.endswith(f"{computed}="):
             return False
     return not before[: -len(computed) - 1].endswith(_PART_OF_MORE)
@@ -204,7 +206,7 @@ def _read(text: str) -> list[Claim]:
             if claim is None:
                 continue
             if claim.mark is Mark.WRONG and _surroundings_matter(kinds, tokens, *chain.span()):
-                claim = claim._replace(mark=Mark.UNKNOWN)
+                claim = _OPEN
             found.append(claim)
     return found
 
@@ -256,7 +258,9 @@ def _claim(left: Side, right: Side) -> Claim | None:
             mark = Mark.UNKNOWN
     except Unreadable:
         return None
-    return Claim(left, value, mark)
+    if mark is Mark.WRONG:
+        return Claim(mark, str(left), value)
+    return _HOLDS if mark is Mark.RIGHT else _OPEN
 
 
 def _agreement(value: Number, stated: Side, percent: int = 100) -> Mark:
@@ -267,7 +271,7 @@ def _agreement(value: Number, stated: Side, percent: int = 100) -> Mark:
     says = stated.value(percent)
     if value == says:
         return Mark.RIGHT
-    if _is_near(value, says, FLOAT_NOISE):
+    if isinstance(value - says, Fraction) and _is_near(value, says, FLOAT_NOISE):
         return Mark.RIGHT
     if value == -says:
         return Mark.UNKNOWN

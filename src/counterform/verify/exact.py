@@ -30,13 +30,13 @@ class Unreadable(Exception):
 def evaluate(kinds: str, tokens: Sequence[str], percent: int = 100) -> Number:
     """What the expression is worth; a percent sign divides by `percent`. Raises Unreadable."""
     if kinds == "n":
-        return number(tokens[0])
+        return _number(tokens[0])
     values: list[Number] = []
     signs: list[str] = []
     open_term = True
     for index, kind in enumerate(kinds):
         if kind == "n":
-            values.append(number(tokens[index]))
+            values.append(_number(tokens[index]))
             open_term = False
         elif kind == "w" or (kind == "/" and kinds[index + 1 : index + 2] == "w"):
             continue
@@ -83,8 +83,7 @@ def decimal(value: Number) -> str:
 
 
 @lru_cache(maxsize=4096)
-def number(token: str) -> Number:
-    """A number as printed: 1,200 or $3.50 or 2 1/2. Raises Unreadable."""
+def _number(token: str) -> Number:
     token = token.lstrip("$£€").replace(",", "")
     if len(token) > MAX_DIGITS:
         raise Unreadable

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from counterform.types import (
     Attempt,
     Mark,
-    OutcomeVerdict,
     OutcomeVerifier,
     Problem,
     StepVerdict,
@@ -45,8 +44,9 @@ _ABBREVIATIONS = (
     "ft",
 )
 _SENTENCE_END = re.compile(
-    "".join(rf"(?<!\b{re.escape(word)}\.)" for word in _ABBREVIATIONS)
-    + r"(?<!^\d\.)(?<!^\d\d\.)(?:(?<=[.!?])|(?<=[.!?][\"')\]”’]))\s+",
+    r"(?=\s)(?:(?<=[.!?])|(?<=[.!?][\"')\]”’]))(?<!^\d\.)(?<!^\d\d\.)"
+    + "".join(rf"(?<!\b{re.escape(word)}\.)" for word in _ABBREVIATIONS)
+    + r"\s+",
     re.MULTILINE,
 )
 """The space after a sentence; "1. " at the start of a line numbers what follows and stays with it."""
@@ -108,25 +108,35 @@ def grade(
     A grade that came with an attempt is its outcome; `lenient` is always our own reading.
     """
     heard = [attempt for attempt in attempts if attempt.completion.finish != "error"]
-    graded = outcome([(problems[attempt.problem_id], attempt.completion.text) for attempt in heard])
-    outcomes = dict(zip((attempt.id for attempt in heard), graded, strict=True))
-    silence = OutcomeVerdict(Mark.UNKNOWN, Mark.UNKNOWN, "the model was not heard")
+    readings = iter(outcome([(problems[attempt.problem_id], attempt.completion.text) for attempt in heard]))
     verdicts = []
     for attempt in attempts:
-        reading = outcomes.get(attempt.id, silence)
-        was_heard = attempt.id in outcomes
-        recorded = was_heard and attempt.recorded is not Mark.UNKNOWN
+        if attempt.completion.finish == "error":
+            verdicts.append(_silence(attempt, steps))
+            continue
+        reading = next(readings)
+        recorded = attempt.recorded is not Mark.UNKNOWN
         verdicts.append(
             Verdict(
                 attempt_id=attempt.id,
                 outcome=attempt.recorded if recorded else reading.strict,
                 lenient=reading.lenient,
-                steps=grade_steps(steps, problems[attempt.problem_id], attempt.completion.text) if was_heard else (),
+                steps=grade_steps(steps, problems[attempt.problem_id], attempt.completion.text),
                 verifier=f"{'recorded' if recorded else 'answer'} + {verifier_name(steps)}",
                 reason=reading.reason,
             )
         )
     return verdicts
+
+
+def _silence(attempt: Attempt, steps: StepVerifier) -> Verdict:
+    return Verdict(
+        attempt_id=attempt.id,
+        outcome=Mark.UNKNOWN,
+        lenient=Mark.UNKNOWN,
+        verifier=f"answer + {verifier_name(steps)}",
+        reason="the model was not heard",
+    )
 
 
 def verifier_name(verifier: StepVerifier) -> str:
@@ -152,11 +162,18 @@ class ArithmeticWatch:
 
     def feed(self, step: str) -> StepVerdict:
         """Grade one step: WRONG with the right value as hint, RIGHT if something was read, else UNKNOWN."""
-        verdict, wrong, self._wrong = UNREAD, self._wrong, ""
+        wrong, self._wrong = self._wrong, ""
+        verdict = UNREAD
         for claim in claims(step):
             if claim.mark is Mark.WRONG:
-                self._wrong = str(claim.left)
+                self._wrong = claim.left
                 return StepVerdict(mark=Mark.WRONG, rule="arithmetic", hint=f"{claim.left} = {decimal(claim.value)}.")
-            if claim.mark is Mark.RIGHT and not verdict.mends:
-                verdict = _MENDED if wrong and str(claim.left) == wrong else _SOUND
+            if claim.mark is Mark.RIGHT:
+                verdict = _SOUND
+        if wrong and verdict is _SOUND and re.search(rf"(?<![\d.]){re.escape(_bare(wrong))}=", _bare(step)):
+            return _MENDED
         return verdict
+
+
+def _bare(equation: str) -> str:
+    return equation.replace(" ", "").replace("$", "")

@@ -1,0 +1,142 @@
+import pyarrow as pa
+import pytest
+
+from counterform.arms.cases import choose_pairs, make_cases, match, match_card
+from counterform.errors import DataError
+from counterform.types import Arm, Attempt, Case, Completion, Example, Graded, Mark, Problem, StepVerdict, Verdict
+
+RIGHT, WRONG, UNKNOWN = Mark.RIGHT, Mark.WRONG, Mark.UNKNOWN
+
+
+def table(rows):
+    """Verdicts of attempts named PROBLEM/NUMBER: (problem, outcome, located)."""
+    return pa.table(
+        {
+            "attempt_id": [f"{problem}/{number}" for number, (problem, _, _) in enumerate(rows)],
+            "problem_id": [problem for problem, _, _ in rows],
+            "outcome": [outcome.value for _, outcome, _ in rows],
+            "located": [located for _, _, located in rows],
+        }
+    )
+
+
+POOL = table(
+    [
+        row
+        for number in range(20)
+        for row in [
+            (f"p{number}", WRONG, False),
+            (f"p{number}", RIGHT, False),
+            (f"p{number}", WRONG, number % 2 == 0),
+            (f"p{number}", UNKNOWN, False),
+            (f"p{number}", RIGHT, False),
+        ]
+    ]
+    + [("all right", RIGHT, False), ("all right", RIGHT, False), ("all wrong", WRONG, True), ("silent", UNKNOWN, False)]
+)
+OUTCOME = dict(zip(POOL["attempt_id"].to_pylist(), POOL["outcome"].to_pylist(), strict=True))
+LOCATED = dict(zip(POOL["attempt_id"].to_pylist(), POOL["located"].to_pylist(), strict=True))
+
+
+class TestChoosePairs:
+    def test_one_right_and_one_wrong_attempt_of_every_problem_that_has_both(self):
+        pairs, counts = choose_pairs(POOL, cases=100, seed=0)
+        rows = pairs.to_pylist()
+        assert sorted(row["problem_id"] for row in rows) == sorted(f"p{number}" for number in range(20))
+        for row in rows:
+            assert (OUTCOME[row["right"]], OUTCOME[row["wrong"]]) == ("right", "wrong")
+            assert {row["right"].split("/")[0], row["wrong"].split("/")[0]} == {row["problem_id"]}
+        assert counts == {"right_only": 1, "wrong_only": 1}
+
+    def test_a_wrong_attempt_with_a_nameable_step_comes_first(self):
+        for seed in range(5):
+            for row in choose_pairs(POOL, cases=100, seed=seed)[0].to_pylist():
+                assert LOCATED[row["wrong"]] == (int(row["problem_id"][1:]) % 2 == 0)
+
+    def test_at_most_so_many_and_the_same_for_a_seed(self):
+        few, again, other = (choose_pairs(POOL, cases=7, seed=seed)[0] for seed in (0, 0, 1))
+        assert len(few) == 7
+        assert few == again
+        assert few != other
+
+    @pytest.mark.parametrize(
+        ("rows", "message"),
+        [
+            ([("a", WRONG, True), ("b", UNKNOWN, False)], "no right attempts .*0 right, 1 wrong, 1 unknown.*easier"),
+            ([("a", RIGHT, False), ("b", RIGHT, False)], "no wrong attempts .*2 right, 0 wrong, 0 unknown.*harder"),
+            ([("a", RIGHT, False), ("b", WRONG, False)], r"no problem has both .*1 problems have a right one.*samples"),
+            ([], "no right attempts .of 0 attempts"),
+        ],
+    )
+    def test_what_is_missing_is_named(self, rows, message):
+        verdicts = table(rows) if rows else POOL.slice(0, 0)
+        with pytest.raises(DataError, match=message):
+            choose_pairs(verdicts, cases=5, seed=0)
+
+
+def graded(name, outcome, step):
+    verdict = Verdict(
+        attempt_id=name,
+        outcome=outcome,
+        lenient=outcome,
+        steps=(StepVerdict(mark=step, rule="rule", span=(0, 4)),),
+        verifier="test",
+    )
+    completion = Completion(text="text", tokens=1, finish="stop")
+    return Graded(
+        attempt=Attempt(id=name, problem_id=name[0], model="m", seed=0, completion=completion), verdict=verdict
+    )
+
+
+def test_cases_keep_the_order_of_the_pairs():
+    pairs = pa.table({"problem_id": ["b", "a"], "right": ["b1", "a1"], "wrong": ["b2", "a2"]})
+    problems = {name: Problem(id=name, prompt=name, answer="1") for name in "ab"}
+    attempts = {name: graded(name, RIGHT if name[1] == "1" else WRONG, RIGHT) for name in ("a1", "a2", "b1", "b2")}
+    first, second = make_cases(pairs, problems, attempts)
+    assert first == Case(problem=problems["b"], right=attempts["b1"], wrong=attempts["b2"])
+    assert second.problem.id == "a"
+
+
+def count(examples):
+    """A word is a token."""
+    return [len(e.prompt.split()) for e in examples], [len(e.completion.split()) for e in examples]
+
+
+def arm(name, *completions):
+    examples = [Example(problem_id=f"p{at}", prompt="what is it", completion=c) for at, c in enumerate(completions)]
+    return Arm(name=name, differs_by=f"it is {name}", examples=tuple(examples))
+
+
+LONG, SHORT = arm("long", "a b c d e f", "a b c d e", "a b c d"), arm("short", "a", "a b", "a b c")
+
+
+class TestMatch:
+    def test_by_examples_nothing_changes(self):
+        assert match([LONG, SHORT], by="examples", count=count) == [LONG, SHORT]
+        assert match([], by="loss_tokens", count=count) == []
+
+    def test_by_loss_tokens_the_short_arm_goes_over_its_cases_again(self):
+        long, short = match([LONG, SHORT], by="loss_tokens", count=count)
+        assert long == LONG
+        wanted, reached = (sum(count(a.examples)[1]) for a in (long, short))
+        left_out = short.examples[len(short.examples) % 3]
+        assert reached <= wanted < reached + len(left_out.completion.split())
+        assert short.examples == (SHORT.examples * 3)[: len(short.examples)]
+
+
+def test_the_match_card_counts():
+    wrong = [graded("a2", WRONG, WRONG), graded("b2", WRONG, UNKNOWN), graded("c2", WRONG, WRONG)]
+    cases = [
+        Case(problem=Problem(id=g.attempt.problem_id, prompt="", answer="1"), right=graded("a1", RIGHT, RIGHT), wrong=g)
+        for g in wrong
+    ]
+    counts = {"right_only": 5, "wrong_only": 7}
+    twice = match([LONG, SHORT], by="loss_tokens", count=count)
+    card = match_card(twice, cases, by="loss_tokens", counts=counts, count=count)
+    assert (card.by, card.cases, card.wrong_with_located_error) == ("loss_tokens", 3, 2)
+    assert (card.problems_with_right_only, card.problems_with_wrong_only) == (5, 7)
+    long, short = card.arms
+    assert (long.arm, long.differs_by, long.examples, long.problems) == ("long", "it is long", 3, 3)
+    assert (long.prompt_tokens, long.loss_tokens) == (9, 15)
+    assert (short.examples, short.problems) == (len(twice[1].examples), 3)
+    assert match_card([SHORT], cases, by="examples", counts=counts, count=count).by == "examples"

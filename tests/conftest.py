@@ -1,0 +1,8 @@
+import os
+
+# Before torch is imported, and for every program that a test starts. One thread: the tiny model is faster so, and
+# two programs on two cores do not wait for each other.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

@@ -1,0 +1,38 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from counterform.cli import app
+from counterform.study import load_study
+
+runner = CliRunner()
+
+
+def test_every_stage_has_its_subcommand():
+    from counterform.pipeline import STAGES
+
+    names = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert set(STAGES) | {"run", "show", "init", "audit"} == names
+
+
+def test_init_writes_a_study_that_loads_and_never_overwrites(tmp_path):
+    path = tmp_path / "study.toml"
+    assert runner.invoke(app, ["init", str(path)]).exit_code == 0
+    assert load_study(path).name == "embedded"
+    path.write_text("mine")
+    assert runner.invoke(app, ["init", str(path)]).exception is not None
+    assert path.read_text() == "mine"
+
+
+def test_audit_grades_the_graders():
+    done = runner.invoke(app, ["audit", "--json"])
+    assert done.exit_code == 0
+    rows = json.loads(done.stdout)
+    assert {row["check"] for row in rows} >= {"own solutions", "planted: arithmetic", "planted: unfinished"}
+    assert all(row["passed"] >= row["required"] * row["total"] for row in rows)
+
+
+@pytest.mark.parametrize("arguments", [["report", "nowhere"], ["show", "nowhere", "x"]])
+def test_a_directory_that_is_no_run(arguments):
+    assert "not a run directory" in str(runner.invoke(app, arguments).exception)

@@ -1,0 +1,208 @@
+import random
+import re
+
+import numpy as np
+import pytest
+
+from counterform.findings import find
+from counterform.types import Baseline, Mark, Reading
+
+
+def readings(arm, shift, *, metric="pass@1", probe="accuracy", seeds=(0, 1), items=120, stratum="", base=0.45, off=0):
+    """What was read off one arm: whether a problem is hard is the same for all arms, the rest is sampling."""
+    hard = np.random.default_rng(1).normal(0, 0.2, size=items)
+    rows = []
+    for seed in seeds:
+        noise = np.random.default_rng([seed, *arm.encode()])
+        values = noise.binomial(4, np.clip(base + hard + shift, 0, 1)) / 4
+        rows += [
+            Reading(
+                probe=probe,
+                metric=metric,
+                arm=arm,
+                seed=seed,
+                item_id=f"item-{at + off}",
+                problem_id=f"problem-{at + off}",
+                stratum=stratum,
+                mark=Mark.RIGHT if value > 0.5 else Mark.WRONG,
+                value=float(value),
+            )
+            for at, value in enumerate(values)
+        ]
+    return rows
+
+
+def spoilt(row, *, mark=None, value=0.0):
+    return Reading(**{**{name: getattr(row, name) for name in row.__struct_fields__}, "mark": mark, "value": value})
+
+
+def points(value):
+    """As sentences print it: a sign, one decimal, a true minus."""
+    return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def found(rows, **options):
+    return {(f.metric, f.arm, f.versus): f for f in find(rows, question="?", **options).findings}
+
+
+BASE = readings("base", 0.0)
+STUDY = [*BASE, *readings("better", 0.25), *readings("same", 0.0), *readings("worse", -0.25)]
+
+
+@pytest.mark.parametrize(("arm", "verdict"), [("better", "supported"), ("worse", "refuted"), ("same", "undecided")])
+def test_verdicts(arm, verdict):
+    finding = found(STUDY)["pass@1", arm, "base"]
+    assert finding.verdict == verdict
+    assert finding.low <= finding.estimate <= finding.high
+    assert (finding.n_items, finding.n_problems, finding.n_seeds, finding.n_missing) == (120, 120, 2, 0)
+    assert finding.baseline == pytest.approx(np.mean([r.value for r in BASE]))
+
+
+def test_lower_is_better_for_some_metrics():
+    rows = [
+        *readings("base", 0.0, metric="violated", probe="process"),
+        *readings("cleaner", -0.25, metric="violated", probe="process"),
+        *readings("sloppier", 0.25, metric="violated", probe="process"),
+    ]
+    findings = found(rows)
+    assert findings["violated", "cleaner", "base"].verdict == "supported"
+    assert findings["violated", "sloppier", "base"].verdict == "refuted"
+    assert ": better (" in findings["violated", "cleaner", "base"].sentence
+    (answer,) = find(rows, question="?").answer
+    assert re.search(r"better.* cleaner .*worse.* sloppier ", answer, re.IGNORECASE)
+
+
+def test_missing_values_drop_their_pair_and_are_counted():
+    rows = [
+        spoilt(r, mark=Mark.UNKNOWN, value=None) if r.arm == "better" and r.seed == 1 and r.item_id == "item-7" else r
+        for r in STUDY
+    ]
+    findings = found(rows)
+    assert (findings["pass@1", "better", "base"].n_items, findings["pass@1", "better", "base"].n_missing) == (119, 1)
+    assert findings["pass@1", "worse", "base"].n_missing == 0
+    kept = [r for r in STUDY if r.item_id != "item-7"]
+    assert findings["pass@1", "better", "base"].estimate == pytest.approx(
+        found(kept)["pass@1", "better", "base"].estimate
+    )
+
+
+def test_unknown_is_counted_beside_the_level():
+    rows = [spoilt(r, mark=Mark.UNKNOWN) if r.arm == "same" and r.item_id < "item-2" else r for r in STUDY]
+    levels = {level.arm: level for level in find(rows, question="?").levels}
+    expected = np.mean([r.mark is Mark.UNKNOWN for r in rows if r.arm == "same"])
+    assert (levels["same"].unknown, levels["better"].unknown) == (pytest.approx(expected), 0.0)
+    assert expected > 0.2
+
+
+def test_levels_are_shares():
+    for level in find(STUDY, question="?").levels:
+        assert 0 <= level.low <= level.estimate <= level.high <= 1
+        assert level.estimate == pytest.approx(np.mean([r.value for r in STUDY if r.arm == level.arm]))
+
+
+def test_strata_are_averaged_apart_and_harmonically():
+    rows = []
+    for arm, shift in (("base", 0.0), ("critic", 0.2)):
+        options = {"metric": "F1", "probe": "find_error"}
+        rows += readings(arm, shift, stratum="erroneous", base=0.2, **options)
+        rows += readings(arm, 0.0, stratum="correct", base=0.8, off=1000, **options)
+    levels = {level.arm: level for level in find(rows, question="?").levels}
+    for arm, level in levels.items():
+        a, b = (np.mean([r.value for r in rows if (r.arm, r.stratum) == (arm, s)]) for s in ("erroneous", "correct"))
+        assert level.estimate == pytest.approx(2 * a * b / (a + b), abs=0.01)
+    assert found(rows)["F1", "critic", "base"].verdict == "supported"
+
+
+def test_without_one_of_its_strata_a_metric_is_not_read():
+    options = {"metric": "F1", "probe": "find_error", "items": 20}
+    rows = [
+        spoilt(r, mark=Mark.UNKNOWN, value=None) if (r.arm, r.stratum) == ("deaf", "erroneous") else r
+        for arm in ("base", "deaf")
+        for stratum, off in (("erroneous", 0), ("correct", 1000))
+        for r in readings(arm, 0.0, stratum=stratum, off=off, **options)
+    ]
+    results = find(rows, question="?")
+    assert (results.findings, [level.arm for level in results.levels]) == ((), ["base"])
+    assert results.notes == ("deaf and base have no readings of find_error F1 that can be compared.",)
+
+
+def test_contrasts_compare_two_arms():
+    findings = found(STUDY, contrasts=[("better", "worse"), ("better", "no_such_arm"), ("better", "base")])
+    assert set(findings) == {
+        ("pass@1", "better", "base"),
+        ("pass@1", "same", "base"),
+        ("pass@1", "worse", "base"),
+        ("pass@1", "better", "worse"),
+    }
+    contrast = findings["pass@1", "better", "worse"]
+    assert contrast.verdict == "supported"
+    gains = [findings["pass@1", arm, "base"].estimate for arm in ("better", "worse")]
+    assert contrast.estimate == pytest.approx(gains[0] - gains[1])
+
+
+def test_holm_runs_over_the_comparisons_of_one_metric():
+    rows = [*STUDY, *readings("base", 0.0, metric="pass@4"), *readings("same", 0.0, metric="pass@4")]
+    findings = found(rows)
+    alone = findings["pass@4", "same", "base"]
+    assert alone.p_holm == alone.p
+    three = sorted((f.p, f.p_holm) for (metric, *_), f in findings.items() if metric == "pass@1")
+    assert three[0][1] == pytest.approx(3 * three[0][0])
+    assert three[2][1] >= three[2][0]
+
+
+def test_a_gain_that_does_not_survive_the_correction_is_undecided():
+    arms = [f"arm-{number}" for number in range(12)]
+    rows = [*BASE, *(row for arm in arms for row in readings(arm, 0.05))]
+    findings = found(rows).values()
+    lost = [f for f in findings if f.p <= 0.05 < f.p_holm]
+    assert lost
+    assert {f.verdict for f in lost} == {"undecided"}
+
+
+def test_sentences_carry_their_evidence():
+    for finding in found(STUDY).values():
+        assert f"{points(finding.estimate)} points" in finding.sentence
+        assert f"[{points(finding.low)}, {points(finding.high)}]" in finding.sentence
+        assert "120 items of 120 problems, 2 seeds" in finding.sentence
+    undecided = found(STUDY)["pass@1", "same", "base"]
+    assert f"a true difference under {100 * undecided.mde:.1f} points would mostly go unseen" in undecided.sentence
+
+
+def test_one_seed_says_what_its_interval_leaves_out():
+    rows = [*readings("base", 0.0, seeds=(0,)), *readings("better", 0.25, seeds=(0,))]
+    sentence = found(rows)["pass@1", "better", "base"].sentence
+    assert "1 seed; one seed, so the luck of training is not in the interval" in sentence
+
+
+def test_the_answer_speaks_of_every_arm():
+    (sentence,) = find(STUDY, question="?").answer
+    for finding in found(STUDY).values():
+        interval = f"{points(finding.estimate)} [{points(finding.low)}, {points(finding.high)}]"
+        assert (interval in sentence) == (finding.verdict != "undecided")
+    assert re.search(r"better.*worse.*undecided.* same", sentence, re.IGNORECASE)
+    assert f"{100 * np.mean([r.value for r in BASE]):.1f} %" in sentence
+
+
+def test_the_order_of_readings_changes_no_number():
+    rows = STUDY.copy()
+    random.Random(0).shuffle(rows)
+    for key, finding in found(STUDY).items():
+        other = found(rows)[key]
+        assert (other.estimate, other.low, other.high, other.p_holm) == pytest.approx(
+            (finding.estimate, finding.low, finding.high, finding.p_holm)
+        )
+
+
+def test_arms_that_share_no_item_are_named_and_not_compared():
+    silent = [spoilt(r, mark=Mark.UNKNOWN, value=None) for r in readings("silent", 0.0)]
+    results = find([*BASE, *silent], question="?", contrasts=[("silent", "base")], notes=["a note"])
+    assert results.findings == ()
+    assert results.notes == ("a note", "silent and base have no readings of accuracy pass@1 that can be compared.")
+    assert [level.arm for level in results.levels] == ["base"]
+
+
+def test_nothing_read_nothing_found():
+    line = Baseline(probe="accuracy", metric="pass@1", name="random", value=0.01)
+    results = find([], question="Why?", baselines=[line])
+    assert (results.question, results.findings, results.levels, results.answer) == ("Why?", (), (), ())
+    assert results.baselines == (line,)

@@ -1,0 +1,274 @@
+"""Whole studies on the tiny model: end to end, resumed, changed, broken."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pyarrow.parquet as pq
+import pytest
+
+import counterform
+from counterform.errors import DataError, StudyError
+from counterform.store import RunDir
+from counterform.study import ArmSpec, AttemptsSpec, MatchSpec, ProbeSpec, ProblemsSpec, Study, TrainSpec
+from counterform.types import Checkpoint, MatchCard, Problem, Reading
+
+TINY = Study(
+    name="tiny",
+    seeds=(0,),
+    problems=ProblemsSpec(family="ledger", train=60, held_out=24),
+    attempts=AttemptsSpec(samples=3, max_tokens=64),
+    match=MatchSpec(cases=24),
+    arms=("imitation", "critique"),
+    contrasts=(("critique", "imitation"),),
+    train=TrainSpec(sft={"num_train_epochs": 1, "per_device_train_batch_size": 12, "learning_rate": 5e-4}),
+    probe=ProbeSpec(samples=2, k=2, max_tokens=64, attempts=12),
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> counterform.Run:
+    return counterform.run(TINY, tmp_path_factory.mktemp("tiny"))
+
+
+def command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "counterform.cli", *arguments], capture_output=True, text=True, timeout=240, cwd=cwd
+    )
+
+
+class TestEndToEnd:
+    def test_leaves_every_file_of_the_layout(self, finished):
+        for name in (
+            "study.toml",
+            "manifest.json",
+            "problems.parquet",
+            "attempts/part-00000.parquet",
+            "arms/imitation.parquet",
+            "arms/match.json",
+            "checkpoints/critique/0/model.safetensors",
+            "readings/accuracy/base-0.parquet",
+            "readings/find_error/critique-0.parquet",
+            "findings.json",
+            "report.html",
+        ):
+            assert (finished.path / name).exists(), name
+
+    def test_no_arm_was_trained_on_a_held_out_problem(self, finished):
+        files = RunDir(finished.path)
+        held_out = {p.id for p in files.read_rows("problems.parquet", Problem) if p.split == "held_out"}
+        trained = set(files.read_table("arms/imitation.parquet")["problem_id"].to_pylist())
+        assert len(held_out) == 24
+        assert trained
+        assert not trained & held_out
+
+    def test_arms_share_their_cases_in_order(self, finished):
+        files = RunDir(finished.path)
+        rows = [files.read_table(f"arms/{arm}.parquet")["problem_id"].to_pylist() for arm in ("imitation", "critique")]
+        assert rows[0] == rows[1]
+
+    def test_every_arm_answers_the_same_items(self, finished):
+        rows = msgspec.convert(finished.readings.to_pylist(), list[Reading])
+        items = {
+            arm: {(r.probe, r.metric, r.item_id) for r in rows if r.arm == arm}
+            for arm in ("base", "imitation", "critique")
+        }
+        assert items["base"] == items["imitation"] == items["critique"]
+
+    def test_findings_hold_every_gain_and_contrast_with_interval(self, finished):
+        rows = finished.findings.to_pylist()
+        assert {(r["arm"], r["versus"]) for r in rows} == {
+            ("imitation", "base"),
+            ("critique", "base"),
+            ("critique", "imitation"),
+        }
+        assert all((r["low"] <= r["estimate"] <= r["high"] and r["mde"] > 0) or r["low"] == r["high"] for r in rows)
+
+    def test_the_ledger_counts_what_the_match_card_promised(self, finished):
+        card = msgspec.json.decode((finished.path / "arms/match.json").read_bytes(), type=MatchCard)
+        for arm in card.arms:
+            path = finished.path / f"checkpoints/{arm.arm}/0/checkpoint.json"
+            ledger = msgspec.json.decode(path.read_bytes(), type=Checkpoint).ledger
+            assert ledger.loss_tokens == arm.loss_tokens
+            assert ledger.optimizer_steps == 2
+
+    def test_the_written_study_can_be_run_again(self, finished, tmp_path):
+        again = counterform.load_study(finished.path / "study.toml")
+        assert msgspec.structs.replace(again, data=".") == TINY
+
+    def test_the_report_can_be_made_again_from_files_alone(self, finished):
+        before = (finished.path / "report.html").read_bytes()
+        (finished.path / "report.html").unlink()
+        made = command("report", str(finished.path), "--json")
+        assert made.returncode == 0, made.stderr
+        assert json.loads(made.stdout)["findings"]
+        assert (finished.path / "report.html").read_bytes() == before
+
+    def test_show_prints_an_attempt_step_by_step(self, finished):
+        attempt = RunDir(finished.path).read_table("attempts")["id"][0].as_py()
+        shown = command("show", str(finished.path), attempt)
+        assert shown.returncode == 0, shown.stderr
+        assert "right" in shown.stdout or "wrong" in shown.stdout
+        assert command("show", str(finished.path), "nobody").returncode == 2
+
+
+class TestResume:
+    def test_a_finished_study_is_not_done_again(self, finished):
+        before = {p: p.stat().st_mtime_ns for p in finished.path.rglob("*.parquet")}
+        counterform.run(TINY, finished.path)
+        assert {p: p.stat().st_mtime_ns for p in finished.path.rglob("*.parquet")} == before
+
+    def test_changing_one_arm_redoes_that_arm_alone(self, finished, tmp_path):
+        import shutil
+
+        copy = tmp_path / "copy"
+        shutil.copytree(finished.path, copy)
+        kept = (copy / "checkpoints/imitation/0/model.safetensors").stat().st_mtime_ns
+        said: list[str] = []
+        changed = msgspec.structs.replace(TINY, arms=("imitation", "answer_only"), contrasts=())
+        counterform.run(changed, copy, say=said.append)
+        assert (copy / "checkpoints/imitation/0/model.safetensors").stat().st_mtime_ns == kept
+        assert [line for line in said if line.startswith("train ") and "seed" in line][0].startswith(
+            "train     answer_only"
+        )
+
+    def test_kill_9_in_three_stages_and_byte_identical_findings(self, finished, tmp_path):
+        study = tmp_path / "study.toml"
+        study.write_text((finished.path / "study.toml").read_text())
+        out = tmp_path / "out"
+        marks = (
+            "attempts/part-00000.parquet",
+            "checkpoints/imitation/0/checkpoint.json",
+            "readings/accuracy/base-0.parquet",
+        )
+        for mark in marks:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "counterform.cli", "run", str(study), "--out", str(out)],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            deadline = time.monotonic() + 120
+            while not (out / mark).exists() and time.monotonic() < deadline and process.poll() is None:
+                time.sleep(0.01)
+            assert process.poll() is None, "it ended before it could be killed"
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            assert (out / mark).exists()
+            assert not (out / "findings.json").exists()
+        done = command("run", str(study), "--out", str(out))
+        assert done.returncode == 0, done.stderr
+        assert (out / "findings.json").read_bytes() == (finished.path / "findings.json").read_bytes()
+        for path in finished.path.glob("attempts/*.parquet"):
+            assert pq.read_table(path).equals(pq.read_table(out / "attempts" / path.name))
+
+
+class TestNull:
+    def test_a_trainer_that_trains_nothing_finds_nothing(self, tmp_path):
+        dry = msgspec.structs.replace(
+            TINY,
+            train=TrainSpec(trainer="dry"),
+            arms=(ArmSpec(name="a", recipe="imitation"), ArmSpec(name="b", recipe="imitation")),
+            contrasts=(("a", "b"),),
+        )
+        results = counterform.run(dry, tmp_path / "dry").results
+        assert {f.verdict for f in results.findings} == {"undecided"}
+
+    @pytest.mark.slow
+    def test_two_arms_trained_alike_come_out_undecided(self, tmp_path):
+        alike = msgspec.structs.replace(
+            TINY,
+            seeds=(0, 1),
+            problems=ProblemsSpec(family="ledger", train=200, held_out=150),
+            match=MatchSpec(cases=120),
+            arms=(ArmSpec(name="a", recipe="imitation"), ArmSpec(name="b", recipe="imitation")),
+            contrasts=(("a", "b"),),
+        )
+        results = counterform.run(alike, tmp_path / "alike").results
+        assert {f.verdict for f in results.findings if f.versus == "b"} == {"undecided"}
+
+
+class TestBadInput:
+    def test_a_loss_that_is_no_number_stops_that_arm_alone(self, finished, tmp_path):
+        class Diverging:
+            def __init__(self, spec):
+                self.sft = counterform.pipeline.part("trainer", "sft")(spec)
+
+            def train(self, arm, *, base, seed, out):
+                if arm.name == "critique":
+                    raise counterform.errors.TrainingDiverged("the loss is nan at step 1.")
+                return self.sft.train(arm, base=base, seed=seed, out=out)
+
+        import counterform.pipeline
+
+        globals()["Diverging"] = Diverging
+        sys.modules["diverging_parts"] = sys.modules[__name__]
+        broken = msgspec.structs.replace(TINY, train=TrainSpec(trainer="diverging_parts:Diverging", sft=TINY.train.sft))
+        results = counterform.run(broken, tmp_path / "broken").results
+        assert {f.arm for f in results.findings} == {"imitation"}
+        assert any("critique" in note and "nan" in note for note in results.notes)
+
+    def test_a_pool_without_wrong_attempts(self, tmp_path):
+        rows = [
+            {
+                "prompt": f"What is {n} + 1?",
+                "answer": str(n + 1),
+                "response": f"The answer is {n + 1}.",
+                "correct": True,
+            }
+            for n in range(20)
+        ]
+        pool = tmp_path / "pool.jsonl"
+        pool.write_text("\n".join(map(json.dumps, rows)))
+        study = msgspec.structs.replace(
+            TINY,
+            problems=ProblemsSpec(file=str(pool), train=15, held_out=5),
+            attempts=AttemptsSpec(file=str(pool)),
+        )
+        with pytest.raises(DataError, match="no wrong attempts"):
+            counterform.run(study, tmp_path / "out")
+
+    def test_more_problems_asked_for_than_there_are(self, tmp_path):
+        pool = tmp_path / "pool.jsonl"
+        pool.write_text('{"question": "1 + 1?", "answer": "#### 2"}\nnot json\n')
+        study = msgspec.structs.replace(TINY, problems=ProblemsSpec(file=str(pool), train=15, held_out=5))
+        with pytest.raises(DataError, match=r"1 usable problems.*15.*5"):
+            counterform.run(study, tmp_path / "out")
+
+    def test_an_unknown_trl_option_is_refused_before_anything_runs(self, tmp_path):
+        study = msgspec.structs.replace(TINY, train=TrainSpec(sft={"learning_rat": 1e-4}))
+        with pytest.raises(StudyError, match="Did you mean 'learning_rate'"):
+            counterform.run(study, tmp_path / "out")
+        assert not (tmp_path / "out" / "problems.parquet").exists()
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ('name = "x"\narms = ["imitatoin"]', "Did you mean 'imitation'"),
+            ('name = "x"\nseeds = "two"', "$.seeds"),
+            ('name = "x"\n[problems]\nfamily = "ledgers"', "Did you mean 'ledger'"),
+            ('name = "x"\nprobes = ["acuracy"]', "Did you mean 'accuracy'"),
+            ('name = "x"\n[model]\npath = "/nowhere/at/all"', "cannot load the model"),
+            ('name = "x"\n[problems]\nfile = "missing.jsonl"', "there is no file"),
+            ("name = ", "not a TOML file"),
+        ],
+    )
+    def test_one_message_exit_code_2_no_traceback(self, tmp_path, text, words):
+        study = tmp_path / "study.toml"
+        study.write_text(text)
+        done = command("run", str(study), "--out", str(tmp_path / "out"))
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_two_runs_in_one_directory(self, finished):
+        from counterform.store import open_run
+
+        with open_run(finished.path):
+            done = command("run", str(finished.path / "study.toml"), "--out", str(finished.path))
+        assert done.returncode == 2
+        assert "another run is at work" in done.stderr

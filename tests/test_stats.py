@@ -1,0 +1,148 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from counterform.stats import estimate, holm, metric_of, pass_at_k, pseudo_values
+
+
+class TestPassAtK:
+    @given(st.integers(1, 7).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n))))
+    def test_is_the_share_of_draws_with_a_right_sample(self, case):
+        n, right, k = case
+        draws = list(itertools.combinations([True] * right + [False] * (n - right), k))
+        assert pass_at_k(n, right, k) == pytest.approx(sum(map(any, draws)) / len(draws))
+
+    @pytest.mark.parametrize(("n", "right", "k"), [(3, 1, 4), (3, 4, 1), (3, -1, 1), (3, 1, 0)])
+    def test_impossible_counts(self, n, right, k):
+        with pytest.raises(ValueError, match=f"pass@{k} needs at least {k} samples"):
+            pass_at_k(n, right, k)
+
+
+class TestMetric:
+    def test_one_stratum_is_the_mean(self):
+        assert metric_of(np.array([3.0]), np.array([4.0])) == 0.75
+
+    def test_two_strata_are_the_f1_of_processbench(self):
+        erroneous, correct = 0.2, 0.8
+        found = metric_of(np.array([2.0, 8.0]), np.array([10.0, 10.0]))
+        assert found == pytest.approx(2 * erroneous * correct / (erroneous + correct))
+
+    @pytest.mark.parametrize("sums", [[0.0, 5.0], [0.0, 0.0]])
+    def test_nothing_in_one_stratum_is_nothing_at_all(self, sums):
+        assert metric_of(np.array(sums), np.array([5.0, 5.0])) == 0.0
+
+
+class TestPseudoValues:
+    def test_a_plain_mean_gives_back_the_clusters_means(self):
+        values = np.array([1.0, 0.0, 1.0, 1.0, 0.0, 0.0])
+        clusters = np.array([0, 0, 1, 1, 2, 2])
+        found = pseudo_values(values, clusters, np.zeros(6, dtype=int))
+        assert found == pytest.approx([0.5, 1.0, 0.0])
+
+    def test_their_mean_is_close_to_f1(self):
+        rng = np.random.default_rng(0)
+        strata = np.repeat([0, 1], 100)
+        values = (rng.random(200) < np.where(strata == 0, 0.3, 0.8)).astype(float)
+        a, b = values[strata == 0].mean(), values[strata == 1].mean()
+        found = pseudo_values(values, np.arange(200), strata)
+        assert found.mean() == pytest.approx(2 * a * b / (a + b), abs=0.005)
+
+
+def shares(rng, clusters, rate, luck=(0.0,)):
+    """(clusters, seeds) shares of four samples, each seed shifted by its luck."""
+    return rng.binomial(4, np.clip(rate + np.asarray(luck), 0, 1), size=(clusters, len(luck))) / 4
+
+
+class TestEstimate:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_one_seed_agrees_with_the_bootstrap_over_problems(self, seed):
+        rng = np.random.default_rng(seed)
+        hard = rng.beta(2, 2, size=(300, 1))
+        a, b = shares(rng, 300, np.clip(hard + 0.05, 0, 1)), shares(rng, 300, hard)
+        ours = estimate(a, b, [a], lucky=1)
+        theirs = scipy_stats.bootstrap(
+            ((a - b)[:, 0],), np.mean, n_resamples=2_000, method="percentile", rng=np.random.default_rng(1)
+        ).confidence_interval
+        width = theirs.high - theirs.low
+        assert ours.value == pytest.approx((a - b).mean())
+        assert ours.low == pytest.approx(theirs.low, abs=0.1 * width)
+        assert ours.high == pytest.approx(theirs.high, abs=0.1 * width)
+
+    def test_one_seed_is_the_paired_t_test(self):
+        rng = np.random.default_rng(0)
+        a, b = shares(rng, 50, 0.6), shares(rng, 50, 0.5)
+        assert estimate(a, b, [a], lucky=1).p == pytest.approx(scipy_stats.ttest_rel(a[:, 0], b[:, 0]).pvalue)
+
+    def test_false_finds_stay_at_five_percent_and_intervals_cover(self):
+        # The plain interval over items, tried on the same draws, shows that the luck of training matters here.
+        rng = np.random.default_rng(7)
+        rejected = naive = 0
+        comparisons = 0
+        for _ in range(100):
+            hard = rng.beta(2, 2, size=(300, 1))
+            base = shares(rng, 300, hard, (0.0, 0.0))
+            arms = [shares(rng, 300, hard, rng.normal(0, 0.02, size=2)) for _ in range(3)]
+            for arm in arms:
+                found = estimate(arm, base, arms, lucky=1)
+                rejected += not found.low <= 0 <= found.high
+                naive += scipy_stats.ttest_1samp((arm - base).mean(1), 0).pvalue < 0.05
+                comparisons += 1
+        few, many = scipy_stats.binom.interval(0.999, comparisons, 0.05)
+        assert few <= rejected <= many
+        assert naive > many
+
+    def test_luck_is_pooled_over_arms_and_counts_twice_between_two_of_them(self):
+        rng = np.random.default_rng(0)
+        arms = [shares(rng, 400, 0.5, luck) for luck in ((0.1, -0.1), (0.08, -0.05), (-0.1, 0.06))]
+        base = shares(rng, 400, 0.5, (0.0, 0.0))
+        without, with_luck = (estimate(arms[0], base, arms, lucky=lucky) for lucky in (0, 1))
+        both = estimate(arms[0], arms[1], arms, lucky=2)
+        assert without.mde < with_luck.mde < both.mde
+
+    def test_pairing_takes_what_makes_a_problem_hard_out(self):
+        rng = np.random.default_rng(0)
+        hard = rng.integers(0, 2, size=(200, 1)).astype(float)
+        a, b = hard, np.clip(hard - 0.1 * (rng.random((200, 1)) < 0.5), 0, 1)
+        paired, alone = estimate(a, b, [], lucky=0), estimate(a, None, [], lucky=0)
+        assert paired.high - paired.low < 0.2 * (alone.high - alone.low)
+
+    def test_the_smallest_detectable_effect_is_detected_four_times_in_five(self):
+        rng = np.random.default_rng(3)
+        draws = [rng.normal(0, 1, size=(60, 1)) for _ in range(400)]
+        mde = float(np.median([estimate(draw, None, [], lucky=0).mde for draw in draws]))
+        found = sum(estimate(draw + mde, None, [], lucky=0).p < 0.05 for draw in draws)
+        assert 0.72 < found / len(draws) < 0.88
+
+    def test_a_single_cluster_has_no_bounds(self):
+        found = estimate(np.array([[1.0, 1.0]]), np.array([[0.0, 0.0]]), [], lucky=1)
+        assert (found.value, found.low, found.high, found.p, found.mde) == (1.0, -math.inf, math.inf, 1.0, math.inf)
+
+    @pytest.mark.parametrize("seeds", [1, 2])
+    def test_no_spread_at_all(self, seeds):
+        ones = np.ones((20, seeds))
+        same, moved = estimate(ones, ones, [ones], lucky=1), estimate(ones, 0 * ones, [ones], lucky=1)
+        assert (same.value, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
+        assert (moved.value, moved.low, moved.high, moved.p) == (1.0, 1.0, 1.0, 0.0)
+
+
+class TestHolm:
+    def test_by_hand(self):
+        # Sorted: .01 * 4, .02 * 3, .03 * 2, .04 * 1, none below the one before it.
+        assert holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+
+    def test_one_and_none(self):
+        assert holm([0.04]) == [0.04]
+        assert holm([]) == []
+
+    @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+    def test_keeps_the_order_and_only_raises(self, p):
+        corrected = holm(p)
+        assert all(0 <= before <= after <= 1 for before, after in zip(p, corrected, strict=True))
+        in_order = [corrected[index] for index in np.argsort(p, kind="stable")]
+        assert in_order == sorted(in_order)
+        assert corrected[int(np.argmin(p))] == pytest.approx(min(1.0, len(p) * min(p)))

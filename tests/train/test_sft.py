@@ -1,0 +1,156 @@
+import inspect
+import math
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl import SFTTrainer
+
+from counterform.errors import StudyError, TrainingDiverged
+from counterform.models.hf import load_tokenizer
+from counterform.study import TrainSpec
+from counterform.testing import check_trainer
+from counterform.train import sft
+from counterform.train.sft import SFT
+from counterform.train.tokens import token_counter
+from counterform.world import BASE
+
+FAST = {"num_train_epochs": 1, "per_device_train_batch_size": 4, "learning_rate": 5e-4}
+
+
+def trained(arm, out, *, seed=3, lora=None, **options):
+    return SFT(TrainSpec(sft={**FAST, **options}, lora=lora)).train(arm, base=str(BASE), seed=seed, out=out)
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_promises(arm, tmp_path):
+    check_trainer(SFT(TrainSpec(sft=FAST)), arm, str(BASE), tmp_path)
+
+
+def test_every_epoch_is_counted_as_the_match_card_counts(arm, tmp_path):
+    prompt, loss = token_counter(load_tokenizer("world"))(arm.examples)
+    ledger = trained(arm, tmp_path, num_train_epochs=2).ledger
+    assert (ledger.examples, ledger.optimizer_steps) == (16, 8)
+    assert (ledger.loss_tokens, ledger.prompt_tokens) == (2 * sum(loss), 2 * sum(prompt))
+    assert ledger.seconds > 0
+    assert ledger.peak_memory_mb > 0
+
+
+def test_the_loss_is_on_the_completion_alone(arm, tmp_path, monkeypatch):
+    batches, step = [], SFTTrainer.training_step
+    monkeypatch.setattr(
+        SFTTrainer,
+        "training_step",
+        lambda self, model, inputs, *rest: batches.append({**inputs}) or step(self, model, inputs, *rest),
+    )
+    trained(arm, tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(BASE)
+    learnt, hidden = set(), set()
+    for batch in batches:
+        for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True):
+            learnt.add(tokenizer.decode(ids[labels != -100]))
+            hidden.add(tokenizer.decode(ids[(labels == -100) & (mask == 1)]))
+    assert learnt == {f"{e.completion}{tokenizer.eos_token}" for e in arm.examples}
+    prompts = [[{"role": "user", "content": e.prompt}] for e in arm.examples]
+    shown = tokenizer.apply_chat_template(prompts, add_generation_prompt=True, return_dict=True)["input_ids"]
+    assert hidden == {tokenizer.decode(ids) for ids in shown}
+
+
+def test_the_hooks_of_trl_that_are_leant_on():
+    for method, leant_on in {
+        "training_step": "training_step is extended: model and inputs first, the rest passed on",
+        "_prepare_dataset": "_prepare_dataset turns prompt-completion rows into input_ids and a completion_mask",
+    }.items():
+        assert callable(getattr(SFTTrainer, method, None)), f"TRL: SFTTrainer.{method} is gone; {leant_on}"
+    parents = [parent for parent in SFTTrainer.__mro__[1:] if "training_step" in vars(parent)]
+    names = list(inspect.signature(parents[0].training_step).parameters)
+    assert names[:3] == ["self", "model", "inputs"], "transformers: Trainer.training_step has moved"
+    names = set(inspect.signature(SFTTrainer.__init__).parameters)
+    assert {"model", "args", "train_dataset", "processing_class", "peft_config"} <= names
+
+
+def test_a_seed_decides(arm, tmp_path):
+    for name, seed in {"one": 3, "again": 3, "other": 4}.items():
+        trained(arm, tmp_path / name, seed=seed)
+    one, again, other = (weights(tmp_path / name) for name in ("one", "again", "other"))
+    assert same(one, again)
+    assert not same(one, other)
+    assert not same(one, weights(BASE))
+
+
+def test_lora_is_merged_into_an_ordinary_directory(arm, tmp_path):
+    lora = {"r": 4, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+    checkpoint = trained(arm, tmp_path, lora=lora, learning_rate=1e-2)
+    assert not list(tmp_path.glob("adapter*"))
+    model, info = AutoModelForCausalLM.from_pretrained(checkpoint.path, output_loading_info=True)
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    base = AutoModelForCausalLM.from_pretrained(BASE)
+    assert model.config.architectures == base.config.architectures
+    changed = [
+        name
+        for (name, ours), (_, theirs) in zip(model.named_parameters(), base.named_parameters(), strict=True)
+        if not torch.equal(ours, theirs)
+    ]
+    assert changed
+    assert all("proj" in name for name in changed)
+
+
+class TestOptions:
+    def test_an_unknown_one_is_named_with_its_neighbour(self):
+        with pytest.raises(StudyError, match=r"\$\.train\.sft: unknown option 'learning_rat'.*'learning_rate'\?"):
+            SFT(TrainSpec(sft={"learning_rat": 1e-3}))
+        with pytest.raises(StudyError, match=r"\$\.train\.lora: unknown option 'lora_alfa'.*'lora_alpha'\?"):
+            SFT(TrainSpec(lora={"lora_alfa": 8}))
+
+    @pytest.mark.parametrize("name", ["output_dir", "seed", "load_best_model_at_end", "completion_only_loss"])
+    def test_ours_are_refused(self, name):
+        with pytest.raises(StudyError, match=f"'{name}' is set by counterform itself"):
+            SFT(TrainSpec(sft={name: 1}))
+
+    def test_rows_packed_without_padding_are_counted(self, arm, tmp_path):
+        prompt, loss = token_counter(load_tokenizer("world"))(arm.examples)
+        ledger = trained(arm, tmp_path, packing=True).ledger
+        assert (ledger.prompt_tokens, ledger.loss_tokens) == (sum(prompt), sum(loss))
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"lora": {"target_modules": ["nope"]}}, "nope"),
+            ({"lora": {"r": -1}}, "positive integer"),
+            ({"eval_strategy": "steps", "eval_steps": 1}, "eval_dataset"),
+        ],
+    )
+    def test_values_that_only_the_trainer_can_refuse(self, arm, tmp_path, options, message):
+        with pytest.raises(StudyError, match=rf"(?s)\$\.train: .*{message}"):
+            trained(arm, tmp_path, **options)
+
+    def test_a_value_that_makes_no_sense(self, arm, tmp_path):
+        with pytest.raises(StudyError, match=r"\$\.train\.sft: .*no_such_scheduler"):
+            trained(arm, tmp_path, lr_scheduler_type="no_such_scheduler")
+
+
+class TestDivergence:
+    def test_a_loss_that_is_not_a_number(self, arm, tmp_path, monkeypatch):
+        compute = SFTTrainer.compute_loss
+        monkeypatch.setattr(SFTTrainer, "compute_loss", lambda *a, **k: compute(*a, **k) * math.nan)
+        with pytest.raises(TrainingDiverged, match=r"the loss is nan at step 1\. Lower learning_rate .*now 0\.0005"):
+            trained(arm, tmp_path)
+
+    @pytest.mark.parametrize("steps", [1, 4])
+    def test_a_learning_rate_beyond_all_reason(self, arm, tmp_path, steps):
+        with pytest.raises(TrainingDiverged, match=r"now 1e\+39"):
+            trained(arm, tmp_path, learning_rate=1e39, max_steps=steps, lr_scheduler_type="constant")
+        assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_peak_memory_is_in_megabytes():
+    assert 50 < sft._peak_memory_mb() < 1_000_000
