@@ -178,7 +178,7 @@ def test_the_answer_speaks_of_every_arm():
     (sentence,) = find(STUDY, question="?").answer
     for finding in found(STUDY).values():
         interval = f"{points(finding.estimate)} [{points(finding.low)}, {points(finding.high)}]"
-        assert (interval in sentence) == (finding.verdict != "undecided")
+        assert interval in sentence
     assert re.search(r"better.*worse.*undecided.* same", sentence, re.IGNORECASE)
     assert f"{100 * np.mean([r.value for r in BASE]):.1f} %" in sentence
 

@@ -133,7 +133,7 @@ class TestResume:
         changed = msgspec.structs.replace(TINY, arms=("imitation", "answer_only"), contrasts=())
         counterform.run(changed, copy, say=said.append)
         assert (copy / "checkpoints/imitation/0/model.safetensors").stat().st_mtime_ns == kept
-        assert [line for line in said if line.startswith("train ") and "seed" in line][0].startswith(
+        assert next(line for line in said if line.startswith("train ") and "seed" in line).startswith(
             "train     answer_only"
         )
 

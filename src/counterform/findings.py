@@ -202,8 +202,7 @@ def _answer(findings: Sequence[Finding]) -> list[str]:
             continue
         groups: dict[str, list[str]] = {"supported": [], "refuted": [], "undecided": []}
         for f in sorted(rows, key=lambda f: -abs(f.estimate)):
-            interval = f" {_points(f.estimate)} [{_points(f.low)}, {_points(f.high)}]"
-            groups[f.verdict].append(f.arm + (interval if f.verdict != "undecided" else ""))
+            groups[f.verdict].append(f"{f.arm} {_points(f.estimate)} [{_points(f.low)}, {_points(f.high)}]")
         words = {"supported": "Better", "refuted": "Worse", "undecided": "Undecided"}
         parts = [f"{words[verdict]}: {', '.join(arms)}." for verdict, arms in groups.items() if arms]
         sentences.append(f"{_METRIC_WORDS[probe, metric]}: {100 * rows[0].baseline:.1f} % untrained. {' '.join(parts)}")
