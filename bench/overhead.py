@@ -49,8 +49,8 @@ def main() -> None:
         if words[0] in STAGES and len(words) == 3 and words[2] == "s":
             stages[words[0]] = float(words[1])
 
-    HFModel.generate = clocked("generation", HFModel.generate)  # type: ignore[method-assign]
-    SFT.train = clocked("training", SFT.train)  # type: ignore[method-assign]
+    HFModel.generate = clocked("generation", HFModel.generate)
+    SFT.train = clocked("training", SFT.train)
     with tempfile.TemporaryDirectory() as folder:
         run(study, Path(folder) / "run", say=hear)
     wall = time.perf_counter() - started

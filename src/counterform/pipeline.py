@@ -152,15 +152,21 @@ class _Work:
         verdicts = grade(attempts, problems, outcome=self.outcome, steps=self.steps)
         return [Graded(attempt=a, verdict=v) for a, v in zip(attempts, verdicts, strict=True)]
 
-    def graded(self, ids: pa.Array | None = None, problem_ids: pa.Array | None = None) -> list[Graded]:
-        """Attempts of the pool with their verdicts, only those with these ids, or at these problems."""
-        attempts, verdicts = self.files.read_table("attempts"), self.files.read_table("verdicts")
-        if ids is None:
-            ids = attempts.filter(pc.is_in(attempts["problem_id"], problem_ids))["id"].combine_chunks()
-        chosen = rows_of(attempts.filter(pc.is_in(attempts["id"], ids)), Attempt)
-        found = rows_of(verdicts.filter(pc.is_in(verdicts["attempt_id"], ids)), Verdict)
-        by_id = {verdict.attempt_id: verdict for verdict in found}
-        return [Graded(attempt=attempt, verdict=by_id[attempt.id]) for attempt in chosen]
+    def graded(self, column: str, wanted: set[str]) -> list[Graded]:
+        """Attempts of the pool with their verdicts: those whose `column` (id, problem_id) is among `wanted`."""
+        found: list[Graded] = []
+        # Part by part, so that a pool of a million attempts never stands in memory whole. `verify` writes the
+        # verdicts of a part in the order of its attempts.
+        for path in sorted((self.files / "attempts").glob("part-*.parquet")):
+            attempts = self.files.read_table(f"attempts/{path.name}")
+            chosen = pa.array([value in wanted for value in attempts[column].to_pylist()], pa.bool_())
+            if not pc.any(chosen).as_py():
+                continue
+            verdicts = self.files.read_table(f"verdicts/{path.name}")
+            rows = rows_of(attempts.filter(chosen), Attempt)
+            marks = rows_of(verdicts.filter(chosen), Verdict)
+            found += [Graded(attempt=a, verdict=v) for a, v in zip(rows, marks, strict=True)]
+        return found
 
     def count(self, name: str, n: int) -> None:
         """Record how many rows something happened to; the report shows it."""
@@ -325,9 +331,8 @@ def compile_arms(work: _Work) -> None:
     train_problems = {p.id: p for p in work.problems("train")}
     verdicts = verdicts.filter(pc.is_in(verdicts["problem_id"], pa.array(train_problems)))
     pairs, counts = choose_pairs(verdicts, cases=work.study.match.cases, seed=0)
-    ids = pa.concat_arrays([pairs["right"].combine_chunks(), pairs["wrong"].combine_chunks()])
-    graded = {g.attempt.id: g for g in work.graded(ids)}
-    cases = make_cases(pairs, train_problems, graded)
+    chosen = {*pairs["right"].to_pylist(), *pairs["wrong"].to_pylist()}
+    cases = make_cases(pairs, train_problems, {g.attempt.id: g for g in work.graded("id", chosen)})
     if len(cases) < work.study.match.cases:
         work.say(f"arms      {len(cases)} cases, fewer than the {work.study.match.cases} asked for")
     count = _token_counter(work.study.model)
@@ -407,7 +412,7 @@ def probe(work: _Work) -> None:
 def _held_out(work: _Work, problems: tuple[Problem, ...]) -> HeldOut:
     from counterform.probes.find_error import choose_attempts
 
-    pool = work.graded(problem_ids=pa.array([problem.id for problem in problems]))
+    pool = work.graded("problem_id", {problem.id for problem in problems})
     attempts = choose_attempts(pool, n=work.study.probe.attempts)
     if not attempts and "find_error" in work.study.probes:
         work.say("probe     find_error has no held-out attempts with a label: no step verifier could read them")

@@ -32,6 +32,9 @@ from counterform.errors import RunDirError
 SCHEMA = 1
 """Raised whenever an older run directory can no longer be read."""
 
+SLICE = 10_000
+"""Rows turned from structs to Arrow and back at once: as plain dicts they take several times the memory."""
+
 Row = TypeVar("Row", bound=Struct)
 
 
@@ -200,17 +203,23 @@ def table_of(rows: Sequence[Row], kind: type[Row]) -> pa.Table:
     """Structs as an Arrow table."""
     schema = arrow_schema(kind)
     json_fields = [field.name for field in schema if field.metadata and b"json" in field.metadata]
-    return pa.Table.from_pylist([_plain(row, json_fields) for row in rows], schema=schema)
+    slices = [rows[at : at + SLICE] for at in range(0, len(rows), SLICE)] or [rows]
+    return pa.concat_tables(
+        [pa.Table.from_pylist([_plain(row, json_fields) for row in some], schema=schema) for some in slices]
+    )
 
 
 def rows_of(table: pa.Table, kind: type[Row]) -> list[Row]:
     """The structs of an Arrow table."""
     json_fields = [field.name for field in arrow_schema(kind) if field.metadata and b"json" in field.metadata]
-    rows = table.to_pylist()
-    for row in rows:
-        for name in json_fields:
-            row[name] = json.loads(row[name])
-    return msgspec.convert(rows, list[kind])  # type: ignore[valid-type]
+    found: list[Row] = []
+    for at in range(0, len(table), SLICE):
+        rows = table.slice(at, SLICE).to_pylist()
+        for row in rows:
+            for name in json_fields:
+                row[name] = json.loads(row[name])
+        found += msgspec.convert(rows, list[kind])  # type: ignore[valid-type]
+    return found
 
 
 def arrow_schema(kind: type[Struct]) -> pa.Schema:
