@@ -18,7 +18,7 @@ class Critique:
     """(Problem, attempt) -> critique. Half of the attempts are wrong, half right, drawn anew by seed.
 
     A pool of one kind teaches a constant verdict: mostly right attempts that all is right, only wrong ones that all
-    is wrong (measured on this world). Half and half makes the verdict worth reading the attempt for.
+    is wrong (seen in a prototype of this world). Half and half makes the verdict worth reading the attempt for.
     """
 
     name = "critique"

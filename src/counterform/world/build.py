@@ -107,9 +107,7 @@ def build(out: Path, recipe: Recipe) -> dict[str, float]:
 
 
 def _encode(tokenizer: PreTrainedTokenizerFast, texts: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Token rows. The loss is on every token, the user's too: to foresee the results in somebody's attempt is half
-    of checking it (without, error finding stayed at the floor for longer).
-    """
+    """Token rows. The loss is on every token, the user's too, as in plain pretraining."""
     rows = []
     for user, answer in texts:
         ids = tokenizer(f"<s><user>{user}<model>{answer}</s>", add_special_tokens=False)["input_ids"]
