@@ -19,17 +19,17 @@ ANY_HINT = st.one_of(STEPS_OF_OURS, st.text())
 
 @given(INDEX, STEPS_OF_OURS)
 def test_a_named_step_is_read_back(index, hint):
-    assert wording.named_error(wording.critique_of_wrong_step(index, hint)) == index
+    assert wording.named_error(wording.critique_of_wrong_step(index, hint, range(index))) == index
 
 
 @given(INDEX, ANY_HINT)
 def test_no_hint_can_hide_the_step(index, hint):
-    assert wording.named_error(wording.critique_of_wrong_step(index, hint)) == index
+    assert wording.named_error(wording.critique_of_wrong_step(index, hint, range(index))) == index
 
 
 @given(INDEX)
 def test_a_sound_attempt_is_read_back(n_steps):
-    assert wording.named_error(wording.critique_of_sound_attempt(n_steps)) == -1
+    assert wording.named_error(wording.critique_of_sound_attempt(range(n_steps))) == -1
 
 
 @given(NUMBER)
@@ -76,4 +76,4 @@ def test_hints_of_the_ledger_are_read_back():
             steps = spoilt_steps(start, operations, at=at, kind="arithmetic", off=1)
             hint = [watch.feed(step).hint for step in steps][at]
             assert hint
-            assert wording.named_error(wording.critique_of_wrong_step(at, hint)) == at
+            assert wording.named_error(wording.critique_of_wrong_step(at, hint, range(at))) == at

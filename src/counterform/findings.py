@@ -146,7 +146,8 @@ def _compare(table: _Table, pairs: Sequence[tuple[str, str]]) -> list[Finding]:
     found = []
     for (arm, versus), (e, n_items, n_problems), p_holm in zip(pairs, estimates, corrected, strict=True):
         verdict = _verdict(e, p_holm, lower_is_better=table.metric in LOWER_IS_BETTER)
-        baseline = _estimate(table, versus, None)[0].value
+        read = _read_by(table, [arm, versus])
+        baseline = float(_pseudo(table, versus, read).mean())
         finding = Finding(
             claim=f"{arm} improves {table.probe} {table.metric} over {versus}",
             probe=table.probe,

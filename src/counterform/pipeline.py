@@ -360,24 +360,30 @@ def _compile(spec: ArmSpec, cases: Sequence[Any]) -> Arm:
 
 def train(work: _Work) -> None:
     """Every arm with every seed, from the same base. An arm that diverges is recorded and the others go on."""
-    for spec in work.study.arm_specs:
-        for seed in work.study.seeds:
-            step, key = f"train/{spec.name}/{seed}", work.checkpoint_key(spec.name, seed)
-            if work.files.is_done(step, key):
-                continue
-            facts = work.files.facts[f"arm/{spec.name}"]
-            examples = tuple(work.files.read_rows(f"arms/{spec.name}.parquet", Example))
-            arm = Arm(name=spec.name, examples=examples, **facts)
-            where = f"checkpoints/{spec.name}/{seed}"
-            with work.files.appearing_dir(where) as directory:
-                checkpoint = _train_one(work, arm, seed, directory)
-                checkpoint = msgspec.structs.replace(checkpoint, path=where)
-                (directory / "checkpoint.json").write_bytes(msgspec.json.encode(checkpoint))
-            work.files.done(step, key)
-            if checkpoint.failure:
-                work.say(f"train     {spec.name} seed {seed} STOPPED: {checkpoint.failure}")
-            else:
-                work.say(f"train     {spec.name} seed {seed}: {checkpoint.ledger.seconds:.1f} s")
+    missing = [
+        (spec.name, seed)
+        for spec in work.study.arm_specs
+        for seed in work.study.seeds
+        if not work.files.is_done(f"train/{spec.name}/{seed}", work.checkpoint_key(spec.name, seed))
+    ]
+    arms = {name: _arm(work, name) for name in dict.fromkeys(name for name, _ in missing)}
+    work.trainer.check(list(arms.values()), base=work.study.model.path)
+    for name, seed in missing:
+        where = f"checkpoints/{name}/{seed}"
+        with work.files.appearing_dir(where) as directory:
+            checkpoint = _train_one(work, arms[name], seed, directory)
+            checkpoint = msgspec.structs.replace(checkpoint, path=where)
+            (directory / "checkpoint.json").write_bytes(msgspec.json.encode(checkpoint))
+        work.files.done(f"train/{name}/{seed}", work.checkpoint_key(name, seed))
+        if checkpoint.failure:
+            work.say(f"train     {name} seed {seed} STOPPED: {checkpoint.failure}")
+        else:
+            work.say(f"train     {name} seed {seed}: {checkpoint.ledger.seconds:.1f} s")
+
+
+def _arm(work: _Work, name: str) -> Arm:
+    examples = tuple(work.files.read_rows(f"arms/{name}.parquet", Example))
+    return Arm(name=name, examples=examples, **work.files.facts[f"arm/{name}"])
 
 
 def _train_one(work: _Work, arm: Arm, seed: int, directory: Path) -> Checkpoint:
@@ -430,7 +436,8 @@ def _probe_one(work: _Work, arm: str, seed: int, names: Sequence[str], items: He
 
     spec = work.study.model
     if arm != BASE_ARM:
-        spec = msgspec.structs.replace(spec, path=str(work.files / _checkpoint(work, arm, seed).path))
+        path = str(work.files / _checkpoint(work, arm, seed).path)
+        spec = msgspec.structs.replace(spec, path=path, dtype=_dtype(spec))
     model = part("model", spec.kind).open(spec)
     remembering = Remembering(model)
     for name in names:
@@ -545,6 +552,15 @@ def _file_key(path: Path | None) -> str:
     if not path.is_file():
         raise StudyError(f"there is no file {str(path)!r}. Name it in the study file, or give --data DIR.")
     return key_of_path(path)
+
+
+def _dtype(spec: ModelSpec) -> str:
+    """That of the base's weights, so that no arm is read at a finer grain than the base it is compared with."""
+    if spec.kind != "hf" or spec.dtype != "auto":
+        return spec.dtype
+    from counterform.models.hf import own_dtype
+
+    return own_dtype(spec.path)
 
 
 def _model_key(spec: ModelSpec) -> str:

@@ -65,6 +65,8 @@ class ModelSpec(_Table, frozen=True):
     """openai: the endpoint, e.g. http://127.0.0.1:8000/v1."""
     api_key_env: str = "OPENAI_API_KEY"
     """openai: the environment variable that holds the key."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """hf: of the weights while the model answers; auto: the base's own, for every arm too."""
     batch_size: Positive = 256
     """hf: prompts generated at once."""
     concurrency: Positive = 16

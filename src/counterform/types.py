@@ -374,6 +374,10 @@ class ArmRecipe(Protocol):
 class Trainer(Protocol):
     """Teaches one arm to the base model and leaves the last checkpoint in `out`."""
 
+    def check(self, arms: Sequence[Arm], *, base: str) -> None:
+        """Raises StudyError for an arm that could not be trained as asked; called before the first is trained."""
+        ...
+
     def train(self, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint: ...
 
 

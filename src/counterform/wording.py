@@ -8,7 +8,7 @@ step" is an index and not a matter of taste.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 CRITIQUE_CUE = "Check this attempt. Which step is the first wrong one?"
 
@@ -22,15 +22,18 @@ def critique_prompt(problem_prompt: str, steps: Sequence[str]) -> str:
     return f"{problem_prompt}\n{numbered}\n{CRITIQUE_CUE}"
 
 
-def critique_of_sound_attempt(n_steps: int) -> str:
-    """A critique that finds nothing wrong in `n_steps` steps."""
-    return f"{_steps_are_right(n_steps)}The attempt is right."
+def critique_of_sound_attempt(right: Iterable[int]) -> str:
+    """A critique that finds nothing wrong. `right`: the steps (0-based) that were checked and are right."""
+    return f"{_steps_are_right(right)}The attempt is right."
 
 
-def critique_of_wrong_step(first_error: int, hint: str) -> str:
-    """A critique that names the first wrong step (a 0-based index) and says what would be right."""
+def critique_of_wrong_step(first_error: int, hint: str, right: Iterable[int]) -> str:
+    """A critique that names the first wrong step (a 0-based index) and says what would be right.
+
+    `right`: the steps before it that were checked and are right; of the others nothing is said.
+    """
     what = f": {hint.strip().rstrip('.')}" if hint else ""
-    return f"{_steps_are_right(first_error)}Step {first_error + 1} is wrong{what}. The attempt is wrong."
+    return f"{_steps_are_right(right)}Step {first_error + 1} is wrong{what}. The attempt is wrong."
 
 
 def critique_of_wrong_answer(answer: str) -> str:
@@ -50,5 +53,5 @@ def named_error(critique: str) -> int | None:
     return -1 if verdict and verdict.group(1).lower() == "right" else None
 
 
-def _steps_are_right(n: int) -> str:
-    return "".join(f"Step {number} is right. " for number in range(1, n + 1))
+def _steps_are_right(right: Iterable[int]) -> str:
+    return "".join(f"Step {index + 1} is right. " for index in right)

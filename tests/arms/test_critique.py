@@ -44,3 +44,21 @@ def test_a_wrong_step_is_named_though_the_answer_is_right(cases):
     case = next(case for case in cases if case.wrong.verdict.first_error is not None)
     lucky = replace(case.wrong, verdict=replace(case.wrong.verdict, outcome=Mark.RIGHT))
     assert named_error(critique_of(case.problem, lucky)) == case.wrong.verdict.first_error
+
+
+def test_a_step_that_nobody_read_is_not_called_right(cases):
+    case = cases[0]
+    steps = (replace(case.right.verdict.steps[0], mark=Mark.UNKNOWN), *case.right.verdict.steps[1:])
+    critique = critique_of(case.problem, replace(case.right, verdict=replace(case.right.verdict, steps=steps)))
+    assert "Step 1 is right" not in critique
+    assert "Step 2 is right" in critique
+
+
+def test_a_mended_step_is_not_called_right(cases):
+    right = cases[0].right.verdict.steps
+    steps = (replace(right[0], mark=Mark.WRONG), replace(right[0], mends=True), *right[1:])
+    critique = critique_of(
+        cases[0].problem, replace(cases[0].right, verdict=replace(cases[0].right.verdict, steps=steps))
+    )
+    assert critique.startswith("Step 2 is right. ")
+    assert critique.endswith("The attempt is right.")

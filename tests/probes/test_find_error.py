@@ -15,8 +15,10 @@ def expert(items):
     critiques = {}
     for graded in items.attempts:
         asked = critique_prompt(prompts[graded.attempt.problem_id], graded.step_texts)
-        sound = critique_of_sound_attempt(len(graded.step_texts))
-        critiques[asked] = sound if label(graded) == -1 else critique_of_wrong_step(label(graded), "1 + 1 = 2")
+        sound = critique_of_sound_attempt(range(len(graded.step_texts)))
+        critiques[asked] = (
+            sound if label(graded) == -1 else critique_of_wrong_step(label(graded), "1 + 1 = 2", range(label(graded)))
+        )
     return ScriptedModel(lambda prompt, _: critiques[prompt])
 
 

@@ -18,17 +18,20 @@ class Critique:
     """(Problem, attempt) -> critique. Half of the attempts are wrong, half right, drawn anew by seed.
 
     A pool of one kind teaches a constant verdict: mostly right attempts that all is right, only wrong ones that all
-    is wrong (seen in a prototype of this world). Half and half makes the verdict worth reading the attempt for.
+    is wrong (seen in a prototype of this world). Half and half makes the verdict worth reading the attempt for. The
+    wrong half is drawn first from cases whose wrong attempt has a step that can be named.
     """
 
     name = "critique"
     differs_by = "an attempt is shown, and the target is a critique of it"
 
     def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm:
-        wrong = rng.permutation(len(cases)) < len(cases) / 2
+        nameless = np.array([case.wrong.verdict.first_error is None for case in cases])
+        order = np.lexsort((rng.random(len(cases)), nameless))
+        wrong = {int(index) for index in order[: (len(cases) + 1) // 2]}
         examples = []
-        for case, is_wrong in zip(cases, wrong, strict=True):
-            shown = case.wrong if is_wrong else case.right
+        for index, case in enumerate(cases):
+            shown = case.wrong if index in wrong else case.right
             examples.append(
                 Example(
                     problem_id=case.problem.id,
@@ -43,12 +46,14 @@ class Critique:
 def critique_of(problem: Problem, graded: Graded) -> str:
     """What the step verifier has to say about an attempt.
 
-    A wrong step is named even where the answer is right. Where the answer is wrong and no step can be shown wrong,
-    the critique gives the answer and names no step: it must not claim more than was checked.
+    It must not claim more than was checked. A wrong step is named even where the answer is right; a step that nobody
+    could read is passed over, and so is one that the next step mends; and where the answer is wrong and no step can be
+    shown wrong, the critique gives the answer and names no step.
     """
-    first_error = graded.verdict.first_error
+    steps, first_error = graded.verdict.steps, graded.verdict.first_error
+    right = [index for index, step in enumerate(steps[:first_error]) if step.mark is Mark.RIGHT]
     if first_error is not None:
-        return wording.critique_of_wrong_step(first_error, graded.verdict.steps[first_error].hint)
+        return wording.critique_of_wrong_step(first_error, steps[first_error].hint, right)
     if graded.verdict.outcome is Mark.RIGHT:
-        return wording.critique_of_sound_attempt(len(graded.verdict.steps))
+        return wording.critique_of_sound_attempt(right)
     return wording.critique_of_wrong_answer(problem.answer)

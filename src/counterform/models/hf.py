@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from counterform.errors import CounterformError, MissingExtra, ModelError
 from counterform.study import ModelSpec
@@ -42,7 +49,7 @@ class HFModel:
 
         Raises ModelError naming what was tried when it cannot be loaded.
         """
-        model, tokenizer = load(spec.path)
+        model, tokenizer = load(spec.path, dtype=spec.dtype)
         return cls(model.to(best_device()), tokenizer, name=spec.path, batch_size=spec.batch_size)
 
     def generate(
@@ -71,7 +78,8 @@ class HFModel:
     def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
         """The summed log-probability (nats) of each continuation after the prompt, without the end token."""
         start = self._prompt_ids(prompt)
-        ends = [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in continuations]
+        texts = [without_special_tokens(text, self.tokenizer) for text in continuations]
+        ends = [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
         found = []
         for at in range(0, len(ends), self.batch_size):
             batch = ends[at : at + self.batch_size]
@@ -90,6 +98,7 @@ class HFModel:
         free_memory()
 
     def _prompt_ids(self, prompt: str) -> list[int]:
+        prompt = without_special_tokens(prompt, self.tokenizer)
         if self.tokenizer.chat_template is None:
             return list(self.tokenizer(prompt)["input_ids"])
         messages = [{"role": "user", "content": prompt}]
@@ -149,19 +158,40 @@ def source_of(path: str) -> str:
 def load(path: str, *, dtype: torch.dtype | str = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model and tokenizer at a hub id, a directory (LoRA directories too), a .gguf file, or `world`.
 
-    dtype: of the weights; "auto" keeps the file's own, and a .gguf is always float32.
+    dtype: of the weights; "auto" keeps the file's own, which is float32 for a .gguf.
     A tokenizer without a padding token pads with its end token. Raises ModelError.
     """
     source = source_of(path)
     with _named_failures(path):
         if source.endswith(".gguf"):
-            model, tokenizer = _load_gguf(Path(source))
+            model, tokenizer = _load_gguf(Path(source), torch.float32 if dtype == "auto" else dtype)
         else:
             model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
             tokenizer = AutoTokenizer.from_pretrained(source)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
+
+
+def own_dtype(path: str) -> str:
+    """The dtype in which a model's weights lie, e.g. `bfloat16`; float32 for a .gguf. Raises ModelError."""
+    source = source_of(path)
+    if source.endswith(".gguf"):
+        return "float32"
+    with _named_failures(path):
+        return str(AutoConfig.from_pretrained(source).dtype or torch.float32).removeprefix("torch.")
+
+
+def without_special_tokens(text: str, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Text in which nothing is read as a special token: "<|im_end|>" becomes "< |im_end|>".
+
+    Attempts are anybody's text; an attempt that is shown in a critique's prompt must not end the user's turn.
+    """
+    special = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    for token in sorted({*special, *tokenizer.all_special_tokens}, key=len, reverse=True):
+        if len(token) > 1:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+    return text
 
 
 def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
@@ -200,7 +230,7 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _load_gguf(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _load_gguf(file: Path, dtype: torch.dtype | str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     try:
         from transformers import GgufConfig
     except ImportError as error:
@@ -209,9 +239,7 @@ def _load_gguf(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         raise ModelError(f"there is no file {str(file)!r}.")
     folder, name = str(file.parent), file.name
     quantization = GgufConfig(dequantize=True)
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, gguf_file=name, quantization_config=quantization, dtype=torch.float32
-    )
+    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, quantization_config=quantization, dtype=dtype)
     # Now an ordinary float model: without this it could be neither trained nor saved.
     model.hf_quantizer = None
     if hasattr(model.config, "quantization_config"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from counterform.models.hf import load
@@ -14,6 +15,9 @@ class Dry:
 
     def __init__(self, spec: TrainSpec) -> None:
         self.spec = spec
+
+    def check(self, arms: Sequence[Arm], *, base: str) -> None:
+        """Nothing can go wrong with nothing."""
 
     def train(self, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint:
         """Copy the base model to `out`."""

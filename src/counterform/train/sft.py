@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import datasets
+import msgspec
 import torch
 from peft import LoraConfig
 from transformers import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
 from counterform.errors import StudyError, TrainingDiverged, unknown_name
-from counterform.models.hf import free_memory, load
+from counterform.models.hf import best_device, free_memory, load, load_tokenizer
 from counterform.study import TrainSpec
-from counterform.train.tokens import training_row
+from counterform.train.tokens import token_counter, training_row
 from counterform.types import Arm, Checkpoint, Ledger
 
 # What a study may not set: it decides where files go, or would let something other than the last step be the result.
 _OURS = frozenset(
     {"output_dir", "seed", "data_seed", "save_strategy", "load_best_model_at_end", "completion_only_loss"}
 )
+_DEFAULTS = {field.name: field.default for field in fields(SFTConfig)}
 
 
 class SFT:
@@ -31,9 +34,23 @@ class SFT:
 
     def __init__(self, spec: TrainSpec) -> None:
         self.spec = spec
-        _refuse_unknown("$.train.sft", spec.sft, {field.name for field in fields(SFTConfig)} - _OURS)
+        _check_options("$.train.sft", spec.sft, SFTConfig)
         if spec.lora is not None:
-            _refuse_unknown("$.train.lora", spec.lora, {field.name for field in fields(LoraConfig)})
+            _check_options("$.train.lora", spec.lora, LoraConfig)
+
+    def check(self, arms: Sequence[Arm], *, base: str) -> None:
+        """Raises StudyError for rows that TRL would cut: an arm without the ends of its answers is another arm."""
+        room = self.spec.sft.get("max_length", _DEFAULTS["max_length"])
+        count = token_counter(load_tokenizer(base))
+        for arm in arms:
+            lengths = [prompt + loss for prompt, loss in zip(*count(arm.examples), strict=True)]
+            long = [length for length in lengths if room is not None and length > room]
+            if long:
+                raise StudyError(
+                    f"arm {arm.name!r}: {len(long):,} of {len(lengths):,} rows are longer than $.train.sft.max_length "
+                    f"({room} tokens; the longest has {max(long):,}) and would be cut. Raise it, or leave long "
+                    "attempts out of the pool."
+                )
 
     def train(self, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint:
         """Teach `arm` to the model at `base`; the last step is the result, whatever came before.
@@ -87,6 +104,7 @@ class SFT:
         # TRL turns on bfloat16 and gradient checkpointing by default; on a CPU the one is slow and the other wasteful.
         options: dict[str, Any] = {
             "bf16": torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+            "use_cpu": best_device().type == "cpu",
             "gradient_checkpointing": False,
             "report_to": [],
             "disable_tqdm": True,
@@ -131,12 +149,20 @@ class _CountingTrainer(SFTTrainer):  # type: ignore[misc]
         return loss, whole - loss
 
 
-def _refuse_unknown(path: str, options: dict[str, Any], known: set[str]) -> None:
-    for name in options:
+def _check_options(path: str, options: dict[str, Any], kind: type) -> None:
+    """Raises StudyError for a name that the config class does not have, and for a value of another type than its own."""
+    hints = get_type_hints(kind)
+    known = {field.name for field in fields(kind)} - _OURS
+    for name, value in options.items():
         if name in _OURS:
             raise StudyError(f"{path}: {name!r} is set by counterform itself and cannot be changed.")
         if name not in known:
             raise StudyError(f"{path}: {unknown_name('option', name, known)}")
+        if {hints[name], *get_args(hints[name])} & {int, float, bool}:
+            try:
+                msgspec.convert(value, hints[name])
+            except msgspec.ValidationError as error:
+                raise StudyError(f"{path}.{name}: {error}, namely {value!r}") from error
 
 
 def _peak_memory_mb() -> float:

@@ -7,16 +7,19 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from counterform.models.hf import without_special_tokens
 from counterform.types import Example
 
 
 def training_row(example: Example, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
     """A row in TRL's prompt-completion format: messages where the tokenizer has a chat template, else text."""
+    prompt = without_special_tokens(example.prompt, tokenizer)
+    completion = without_special_tokens(example.completion or "", tokenizer)
     if tokenizer.chat_template is None:
-        return {"prompt": example.prompt, "completion": f"\n{example.completion}"}
+        return {"prompt": prompt, "completion": f"\n{completion}"}
     return {
-        "prompt": [{"role": "user", "content": example.prompt}],
-        "completion": [{"role": "assistant", "content": example.completion}],
+        "prompt": [{"role": "user", "content": prompt}],
+        "completion": [{"role": "assistant", "content": completion}],
     }
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from counterform import wording
 from counterform.problems import ledger
-from counterform.types import Problem
+from counterform.types import Mark, Problem
 
 LENGTHS = (1, 2, 3, 4, 5)
 SHARE_CRITIQUE = 0.35
@@ -49,12 +49,13 @@ def _critique(problem: Problem, rng: np.random.Generator) -> tuple[str, str]:
     steps, first_error = _attempt(problem, rng, SHARE_UNNOTICED_CRITICISED)
     if rng.random() < SHARE_WRONG_CRITIQUE:
         first_error = int(rng.integers(len(steps))) if first_error is None or rng.random() < 0.5 else None
+    watch = ledger.LedgerWatch(problem)
+    graded = [watch.feed(step) for step in steps]
+    right = [index for index, step in enumerate(graded[:first_error]) if step.mark is Mark.RIGHT]
     if first_error is None:
-        critique = wording.critique_of_sound_attempt(len(steps))
+        critique = wording.critique_of_sound_attempt(right)
     else:
-        watch = ledger.LedgerWatch(problem)
-        graded = [watch.feed(step) for step in steps[: first_error + 1]][-1]
-        critique = wording.critique_of_wrong_step(first_error, graded.hint or steps[first_error])
+        critique = wording.critique_of_wrong_step(first_error, graded[first_error].hint or steps[first_error], right)
     return wording.critique_prompt(problem.prompt, steps), critique
 
 
