@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import counterform
-from counterform.errors import DataError, StudyError
+from counterform.arms.controls import AnswerOnly
+from counterform.errors import ControlError, DataError, StudyError
 from counterform.store import RunDir
 from counterform.study import ArmSpec, AttemptsSpec, MatchSpec, ProbeSpec, ProblemsSpec, Study, TrainSpec
 from counterform.types import Checkpoint, MatchCard, Problem, Reading
@@ -115,6 +116,24 @@ class TestEndToEnd:
         assert shown.returncode == 0, shown.stderr
         assert "right" in shown.stdout or "wrong" in shown.stdout
         assert command("show", str(finished.path), "nobody").returncode == 2
+
+
+def test_an_arm_that_cannot_be_made_is_refused_and_the_others_go_on(tmp_path, monkeypatch):
+    def refuse(self, cases, rng):
+        raise ControlError(f"{len(cases)} cases cannot be answered only")
+
+    monkeypatch.setattr(AnswerOnly, "__call__", refuse)
+    study = msgspec.structs.replace(
+        TINY, arms=("answer_only", "imitation"), contrasts=(), probes=("accuracy",), train=TrainSpec(trainer="dry")
+    )
+    said = []
+    for _ in range(2):  # the refusal stands as long as what it was made from
+        run = counterform.run(study, tmp_path, say=said.append)
+        assert {row["arm"] for row in run.findings.to_pylist()} == {"imitation"}
+        assert run.results.notes[0] == "answer_only was refused: 24 cases cannot be answered only"
+    assert sum("answer_only REFUSED: 24 cases" in line for line in said) == 1
+    with pytest.raises(DataError, match="no arm can be made of these cases: 24 cases"):
+        counterform.run(msgspec.structs.replace(study, arms=("answer_only",)), tmp_path / "none")
 
 
 class TestResume:

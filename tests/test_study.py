@@ -5,7 +5,7 @@ import pytest
 
 from counterform.errors import StudyError
 from counterform.problems.ledger import Ledger
-from counterform.study import PARTS, Study, checked, load_study, part
+from counterform.study import PARTS, Study, checked, load_study, made, part
 
 HEAD = 'name = "mine"\n'
 
@@ -229,3 +229,9 @@ def test_a_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(PARTS["probe"], "needy", "needs_a_package:Probe")
     with pytest.raises(StudyError, match=r"'needy' needs 'needs_a_package'.*pip install 'counterform"):
         part("probe", "needy")
+
+
+def test_a_part_is_called_with_its_options_and_names_them_when_one_is_unknown():
+    assert made("family", "ledger", {}, "$.problems.options").name == "ledger"
+    with pytest.raises(StudyError, match=r"\$\.arms\[0\]\.options: arm 'imitation': .*'share'.* Its options: none"):
+        made("arm", "imitation", {"share": 0.5}, "$.arms[0].options")

@@ -21,15 +21,17 @@ import pyarrow.compute as pc
 from msgspec import Struct
 
 from counterform import __version__
-from counterform.errors import DataError, RunDirError, StudyError, TrainingDiverged
+from counterform.errors import ControlError, DataError, RunDirError, StudyError, TrainingDiverged
 from counterform.findings import find
 from counterform.sampling import Remembering, derived_seed, sample_attempts
 from counterform.store import RunDir, key_of, key_of_path, open_run, rows_of
-from counterform.study import BASE_ARM, ArmSpec, ModelSpec, Study, part, to_toml
+from counterform.study import BASE_ARM, ArmSpec, ModelSpec, Study, made, part, to_toml
 from counterform.types import (
     Arm,
+    ArmRecipe,
     Attempt,
     AuditRow,
+    Case,
     Checkpoint,
     Example,
     Graded,
@@ -107,13 +109,22 @@ class _Work:
     def __init__(self, study: Study, files: RunDir, say: Say) -> None:
         self.study, self.files, self.say = study, files, say
         source = study.file(study.problems.file) if study.problems.file else None
-        self.family = part("family", study.problems.family)() if study.problems.family else None
+        self.family = (
+            made("family", study.problems.family, study.problems.options, "$.problems.options")
+            if study.problems.family
+            else None
+        )
         self.steps: StepVerifier = (
             part("step verifier", study.verify.steps or "arithmetic")()
             if study.verify.steps or self.family is None
             else self.family
         )
         self.outcome = part("outcome verifier", "answer")(study.verify.seconds)
+        # All parts are made before anything runs: a wrong option is not found after an hour of sampling.
+        self.recipes = {
+            spec.name: made("arm", spec.recipe, spec.options, f"$.arms[{index}].options")
+            for index, spec in enumerate(study.arm_specs)
+        }
         self.trainer = part("trainer", study.train.trainer)(study.train)
         self.sampled = study.attempts.model or study.model
         self.problems_key = key_of(__version__, study.problems, _file_key(source))
@@ -131,6 +142,11 @@ class _Work:
             spec.name: key_of(self.cases_key, self.base_key, spec, study.match.by, *together)
             for spec in study.arm_specs
         }
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms that were not refused when they were compiled: those of every later stage."""
+        return tuple(name for name, key in self.arm_keys.items() if not self.files.is_done(f"refused/{name}", key))
 
     def checkpoint_key(self, arm: str, seed: int) -> str:
         """Of everything that decides what one training run becomes."""
@@ -293,7 +309,8 @@ def audit(study: Study) -> list[AuditRow]:
     outcome = part("outcome verifier", "answer")(study.verify.seconds)
     steps = part("step verifier", study.verify.steps or study.problems.family or "arithmetic")()
     if study.problems.family:
-        return audit_family(part("family", study.problems.family)(), outcome, steps)
+        family = made("family", study.problems.family, study.problems.options, "$.problems.options")
+        return audit_family(family, outcome, steps)
     spec = study.problems
     columns = {"prompt": spec.prompt, "answer": spec.answer, "solution": spec.solution}
     problems = read_problems(study.file(spec.file), template=spec.template, **columns).problems
@@ -323,7 +340,7 @@ def _audit(work: _Work, problems: list[Problem], pool: list[Attempt]) -> None:
 
 def compile_arms(work: _Work) -> None:
     """Cases, and from them every arm with its match card."""
-    if all(work.files.is_done(f"arm/{name}", key) for name, key in work.arm_keys.items()):
+    if all(work.files.is_done(f"arm/{name}", work.arm_keys[name]) for name in work.arms):
         return
     from counterform.arms.cases import choose_pairs, make_cases, match, match_card
 
@@ -336,7 +353,7 @@ def compile_arms(work: _Work) -> None:
     if len(cases) < work.study.match.cases:
         work.say(f"arms      {len(cases)} cases, fewer than the {work.study.match.cases} asked for")
     count = _token_counter(work.study.model)
-    arms = match([_compile(spec, cases) for spec in work.study.arm_specs], by=work.study.match.by, count=count)
+    arms = match(_compile_each(work, cases), by=work.study.match.by, count=count)
     card = match_card(arms, cases, by=work.study.match.by, counts=counts, count=count)
     work.files.write_text("arms/match.json", msgspec.json.encode(card).decode())
     for arm in arms:
@@ -346,11 +363,27 @@ def compile_arms(work: _Work) -> None:
             work.files.done(f"arm/{arm.name}", key, differs_by=arm.differs_by, objective=arm.objective)
 
 
-def _compile(spec: ArmSpec, cases: Sequence[Any]) -> Arm:
+def _compile_each(work: _Work, cases: Sequence[Case]) -> list[Arm]:
+    """Every arm. One whose recipe cannot use these cases is refused with the reason, and the others go on."""
+    arms: list[Arm] = []
+    refused: list[str] = []
+    for spec in work.study.arm_specs:
+        try:
+            arms.append(_compile(spec, work.recipes[spec.name], cases))
+        except (ControlError, DataError) as error:
+            refused.append(str(error))
+            work.files.done(f"refused/{spec.name}", work.arm_keys[spec.name], why=str(error))
+            work.say(f"arms      {spec.name} REFUSED: {error}")
+    if not arms:
+        raise DataError(f"no arm can be made of these cases: {'; '.join(refused)}")
+    return arms
+
+
+def _compile(spec: ArmSpec, recipe: ArmRecipe, cases: Sequence[Case]) -> Arm:
     import numpy as np
 
     # Two arms with one recipe get the same examples: an A/A test differs by nothing but training luck.
-    arm: Arm = part("arm", spec.recipe)()(cases, np.random.default_rng(derived_seed("arm", spec.recipe)))
+    arm = recipe(cases, np.random.default_rng(derived_seed("arm", spec.recipe)))
     if len(arm.examples) != len(cases):
         raise StudyError(
             f"arm {spec.name!r} returned {len(arm.examples)} examples for {len(cases)} cases; it needs one a case."
@@ -361,10 +394,10 @@ def _compile(spec: ArmSpec, cases: Sequence[Any]) -> Arm:
 def train(work: _Work) -> None:
     """Every arm with every seed, from the same base. An arm that diverges is recorded and the others go on."""
     missing = [
-        (spec.name, seed)
-        for spec in work.study.arm_specs
+        (name, seed)
+        for name in work.arms
         for seed in work.study.seeds
-        if not work.files.is_done(f"train/{spec.name}/{seed}", work.checkpoint_key(spec.name, seed))
+        if not work.files.is_done(f"train/{name}/{seed}", work.checkpoint_key(name, seed))
     ]
     arms = {name: _arm(work, name) for name in dict.fromkeys(name for name, _ in missing)}
     work.trainer.check(list(arms.values()), base=work.study.model.path)
@@ -400,7 +433,7 @@ def probe(work: _Work) -> None:
     """Every probe on the base and on every checkpoint: the same held-out items for all."""
     held_out = tuple(work.problems("held_out"))
     items: HeldOut | None = None
-    for arm in (BASE_ARM, *(spec.name for spec in work.study.arm_specs)):
+    for arm in (BASE_ARM, *work.arms):
         for seed in work.study.seeds:
             missing = [
                 name
@@ -458,12 +491,14 @@ def find_results(work: _Work) -> None:
     readings: list[Reading] = []
     notes: list[str] = []
     arms = {BASE_ARM: tuple(work.study.seeds)}
-    for spec in work.study.arm_specs:
-        checkpoints = [_checkpoint(work, spec.name, seed) for seed in work.study.seeds]
+    refused = [name for name in work.arm_keys if name not in work.arms]
+    notes += [f"{name} was refused: {work.files.facts[f'refused/{name}']['why']}" for name in refused]
+    for name in work.arms:
+        checkpoints = [_checkpoint(work, name, seed) for seed in work.study.seeds]
         notes += [f"{c.arm}, seed {c.seed}, was not read: {c.failure}" for c in checkpoints if c.failure]
         # An arm that lost a seed is compared with none: half a training is not the same experiment.
         if not any(c.failure for c in checkpoints):
-            arms[spec.name] = tuple(work.study.seeds)
+            arms[name] = tuple(work.study.seeds)
     for name in work.study.probes:
         folder = part("probe", name).name
         for arm, seeds in arms.items():

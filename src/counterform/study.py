@@ -6,6 +6,7 @@ import difflib
 import re
 from importlib import import_module
 from importlib.resources import files
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -79,6 +80,8 @@ class ProblemsSpec(_Table, frozen=True):
     family: str = ""
     lengths: tuple[Positive, ...] = ()
     """Numbers of operations drawn for a family's problems; empty: those of the base's training."""
+    options: dict[str, Any] = {}
+    """What the family's class is called with."""
     file: str = ""
     """JSONL or Parquet; `{data}` stands for the study's data directory."""
     prompt: str = ""
@@ -138,6 +141,8 @@ class ArmSpec(_Table, frozen=True):
 
     name: Name
     recipe: str
+    options: dict[str, Any] = {}
+    """What the recipe's class is called with."""
 
 
 class TrainSpec(_Table, frozen=True):
@@ -316,6 +321,19 @@ def part(kind: str, name: str) -> Any:
         raise StudyError(f"{kind} {name!r}: cannot import {module!r}: {error}") from error
     except AttributeError as error:
         raise StudyError(f"{kind} {name!r}: module {module!r} has no {attribute!r}") from error
+
+
+def made(kind: str, name: str, options: dict[str, Any], where: str) -> Any:
+    """The part itself, called with the options of the study file at `where`.
+
+    Raises StudyError naming the options that there are when one is unknown or of no use.
+    """
+    maker = part(kind, name)
+    try:
+        return maker(**options)
+    except (TypeError, ValueError) as error:
+        taken = ", ".join(signature(maker).parameters) or "none"
+        raise StudyError(f"{where}: {kind} {name!r}: {error}. Its options: {taken}") from error
 
 
 def _known(kind: str, name: str, where: str) -> None:
