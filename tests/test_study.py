@@ -233,5 +233,5 @@ def test_a_missing_package_names_the_extra(monkeypatch):
 
 def test_a_part_is_called_with_its_options_and_names_them_when_one_is_unknown():
     assert made("family", "ledger", {}, "$.problems.options").name == "ledger"
-    with pytest.raises(StudyError, match=r"\$\.arms\[0\]\.options: arm 'imitation': .*'share'.* Its options: none"):
+    with pytest.raises(StudyError, match=r"\$\.arms\[0\]\.options: arm 'imitation': .* Its options: none"):
         made("arm", "imitation", {"share": 0.5}, "$.arms[0].options")
