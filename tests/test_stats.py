@@ -104,6 +104,15 @@ class TestEstimate:
         both = estimate(arms[0], arms[1], arms, lucky=2)
         assert without.mde < with_luck.mde < both.mde
 
+    def test_an_arm_at_the_floor_keeps_an_interval_though_luck_comes_out_as_nothing(self):
+        rng = np.random.default_rng(0)
+        for _ in range(20):
+            arms = [shares(rng, 300, 0.7) for _ in range(4)]
+            floor = shares(rng, 300, 0.012)
+            level = estimate(floor, None, [*arms, floor], lucky=1)
+            assert level.low <= 0.012 <= level.high
+            assert level.high - level.low < 0.1
+
     def test_pairing_takes_what_makes_a_problem_hard_out(self):
         rng = np.random.default_rng(0)
         hard = rng.integers(0, 2, size=(200, 1)).astype(float)
