@@ -153,6 +153,8 @@ class TrainSpec(_Table, frozen=True):
     """Options of TRL's SFTConfig, passed through."""
     lora: dict[str, Any] | None = None
     """Options of peft's LoraConfig; left out: all weights are trained."""
+    launch: tuple[str, ...] = ()
+    """Arguments of `accelerate launch`, e.g. ["--num_processes", "4"]; empty: training runs in the study's own process."""
 
 
 class ProbeSpec(_Table, frozen=True):

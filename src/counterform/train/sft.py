@@ -19,6 +19,7 @@ from trl import SFTConfig, SFTTrainer
 from counterform.errors import StudyError, TrainingDiverged, unknown_name
 from counterform.models.hf import best_device, free_memory, load, load_tokenizer
 from counterform.study import TrainSpec
+from counterform.train.launched import launch
 from counterform.train.tokens import token_counter, training_row
 from counterform.types import Arm, Checkpoint, Ledger
 
@@ -57,6 +58,8 @@ class SFT:
 
         Raises TrainingDiverged at the first loss, or in the end at weights, that are not numbers.
         """
+        if self.spec.launch:
+            return launch(self.spec, arm, base=base, seed=seed, out=out)
         started = time.monotonic()
         datasets.disable_progress_bars()
         model, tokenizer = load(base, dtype=torch.float32)
