@@ -20,6 +20,7 @@ PARTS: dict[str, dict[str, str]] = {
     "family": {
         "ledger": "counterform.problems.ledger:Ledger",
         "route": "counterform.problems.route:Route",
+        "desk": "counterform.problems.desk:Desk",
     },
     "model": {
         "hf": "counterform.models.hf:HFModel",
@@ -29,6 +30,7 @@ PARTS: dict[str, dict[str, str]] = {
     "step verifier": {
         "ledger": "counterform.problems.ledger:Ledger",
         "route": "counterform.problems.route:Route",
+        "desk": "counterform.problems.desk:Desk",
         "arithmetic": "counterform.verify.steps:Arithmetic",
     },
     "arm": {
