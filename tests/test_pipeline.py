@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -291,3 +292,24 @@ class TestBadInput:
             done = command("run", str(finished.path / "study.toml"), "--out", str(finished.path))
         assert done.returncode == 2
         assert "another run is at work" in done.stderr
+
+
+class TestSplit:
+    def stored(self, problems, tmp_path):
+        study = msgspec.structs.replace(TINY, problems=problems)
+        counterform.run(study, tmp_path, until="problems")
+        rows = RunDir(tmp_path).read_rows("problems.parquet", Problem)
+        return [[p for p in rows if p.split == split] for split in ("train", "held_out")]
+
+    def test_a_family_that_marks_its_split_holds_out_whole_tasks(self, tmp_path):
+        train, held_out = self.stored(ProblemsSpec(family="sorting-out", train=70, held_out=10), tmp_path)
+        assert (len(train), len(held_out)) == (70, 10)
+        assert not {p.facts["task"] for p in train} & {p.facts["task"] for p in held_out}
+
+    def test_a_family_that_marks_none_is_split_in_order(self, tmp_path):
+        from counterform.problems.ledger import Ledger
+
+        train, held_out = self.stored(ProblemsSpec(family="ledger", train=7, held_out=3), tmp_path)
+        assert [p.id for p in [*train, *held_out]] == [
+            p.id for p in Ledger().generate(10, rng=np.random.default_rng(0))
+        ]

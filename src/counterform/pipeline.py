@@ -25,7 +25,7 @@ from counterform.errors import ControlError, DataError, RunDirError, StudyError,
 from counterform.findings import find
 from counterform.sampling import Remembering, derived_seed, sample_attempts
 from counterform.store import RunDir, key_of, key_of_path, open_run, rows_of
-from counterform.study import BASE_ARM, ArmSpec, ModelSpec, Study, made, part, to_toml
+from counterform.study import BASE_ARM, ArmSpec, ModelSpec, ProblemsSpec, Study, made, part, to_toml
 from counterform.types import (
     Arm,
     ArmRecipe,
@@ -34,6 +34,7 @@ from counterform.types import (
     Case,
     Checkpoint,
     Example,
+    Family,
     Graded,
     HeldOut,
     Ledger,
@@ -195,11 +196,7 @@ def make_problems(work: _Work) -> None:
         return
     spec = work.study.problems
     if work.family is not None:
-        import numpy as np
-
-        lengths = {"lengths": spec.lengths} if spec.lengths else {}
-        found = work.family.generate(spec.train + spec.held_out, rng=np.random.default_rng(0), **lengths)
-        found = [msgspec.structs.replace(p, prompt=spec.template.replace("{prompt}", p.prompt)) for p in found]
+        train_rows, held_rows = _generated(work.family, spec)
     else:
         from counterform.problems.readers import read_problems
 
@@ -220,10 +217,36 @@ def make_problems(work: _Work) -> None:
                 f"{work.study.file(spec.file)} holds {len(found):,} usable problems, fewer than $.problems.train "
                 f"({spec.train:,}) + $.problems.held_out ({spec.held_out:,}). Lower one of them."
             )
-    train_rows = [msgspec.structs.replace(p, split="train") for p in found[: spec.train]]
-    held_rows = [msgspec.structs.replace(p, split="held_out") for p in found[spec.train : spec.train + spec.held_out]]
+        train_rows, held_rows = _split(found, spec)
     work.files.write_rows("problems.parquet", [*train_rows, *held_rows], Problem)
     work.files.done("problems", work.problems_key)
+
+
+def _generated(family: Family, spec: ProblemsSpec) -> tuple[list[Problem], list[Problem]]:
+    """Problems of a family. One that holds out whole tasks is asked for more until both splits are full."""
+    import numpy as np
+
+    lengths = {"lengths": spec.lengths} if spec.lengths else {}
+    wanted = (spec.train, spec.held_out)
+    for times in (1, 2, 4, 8):
+        found = family.generate(times * sum(wanted), rng=np.random.default_rng(0), **lengths)
+        found = [msgspec.structs.replace(p, prompt=spec.template.replace("{prompt}", p.prompt)) for p in found]
+        splits = _split(found, spec)
+        if all(len(rows) >= n for rows, n in zip(splits, wanted, strict=True)):
+            return splits
+    raise DataError(
+        f"family {spec.family!r} gives {len(splits[0]):,} training and {len(splits[1]):,} held-out problems in "
+        f"{len(found):,}, fewer than $.problems.train ({spec.train:,}) or $.problems.held_out ({spec.held_out:,}). "
+        "Lower one of them."
+    )
+
+
+def _split(found: Sequence[Problem], spec: ProblemsSpec) -> tuple[list[Problem], list[Problem]]:
+    """Training and held-out problems: as their source marked them, or in order where it marked none as held out."""
+    marked = any(p.split == "held_out" for p in found)
+    train = [p for p in found if p.split == "train"][: spec.train]
+    held_out = [p for p in found if p.split == "held_out"] if marked else found[len(train) :]
+    return train, [msgspec.structs.replace(p, split="held_out") for p in held_out[: spec.held_out]]
 
 
 def sample(work: _Work) -> None:

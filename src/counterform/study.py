@@ -17,7 +17,10 @@ from counterform.errors import StudyError, unknown_name
 
 # The one table of short names. Anything else that a study file names is "module:object".
 PARTS: dict[str, dict[str, str]] = {
-    "family": {"ledger": "counterform.problems.ledger:Ledger"},
+    "family": {
+        "ledger": "counterform.problems.ledger:Ledger",
+        "sorting-out": "counterform.problems.sorting_out:SortingOut",
+    },
     "model": {
         "hf": "counterform.models.hf:HFModel",
         "openai": "counterform.models.openai_api:OpenAIModel",
@@ -25,6 +28,7 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "step verifier": {
         "ledger": "counterform.problems.ledger:Ledger",
+        "sorting-out": "counterform.problems.sorting_out:SortingOut",
         "arithmetic": "counterform.verify.steps:Arithmetic",
     },
     "arm": {

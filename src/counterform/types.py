@@ -354,7 +354,7 @@ class Family(StepVerifier, Protocol):
     name: str
 
     def generate(self, n: int, *, rng: np.random.Generator, lengths: Iterable[int] = ...) -> list[Problem]:
-        """`n` different problems with worked solutions."""
+        """`n` different problems with worked solutions. A family that holds out whole tasks marks their `split`."""
         ...
 
     def plant_errors(self, problem: Problem, *, rng: np.random.Generator) -> list[PlantedError]:
