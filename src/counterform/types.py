@@ -395,7 +395,10 @@ class Grade(Protocol):
 
 
 class Probe(Protocol):
-    """Asks one question of one model; the same items for every arm. Made from (ProbeSpec, Grade)."""
+    """Asks one question of one model; the same items for every arm. Made from (ProbeSpec, Grade).
+
+    A probe may have a static method `baselines(train problems, HeldOut) -> list[Baseline]`.
+    """
 
     name: str
 
