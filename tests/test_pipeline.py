@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,7 +17,16 @@ import counterform
 from counterform.arms.controls import AnswerOnly
 from counterform.errors import ControlError, DataError, StudyError
 from counterform.store import RunDir
-from counterform.study import ArmSpec, AttemptsSpec, MatchSpec, ProbeSpec, ProblemsSpec, Study, TrainSpec
+from counterform.study import (
+    ArmSpec,
+    AttemptsSpec,
+    MatchSpec,
+    ProbeSpec,
+    ProblemsSpec,
+    ResponseColumns,
+    Study,
+    TrainSpec,
+)
 from counterform.types import Checkpoint, MatchCard, Problem, Reading
 
 TINY = Study(
@@ -291,3 +301,86 @@ class TestBadInput:
             done = command("run", str(finished.path / "study.toml"), "--out", str(finished.path))
         assert done.returncode == 2
         assert "another run is at work" in done.stderr
+
+
+class TestSplit:
+    def stored(self, problems, tmp_path):
+        study = msgspec.structs.replace(TINY, problems=problems)
+        counterform.run(study, tmp_path, until="problems")
+        rows = RunDir(tmp_path).read_rows("problems.parquet", Problem)
+        return [[p for p in rows if p.split == split] for split in ("train", "held_out")]
+
+    def test_a_family_that_marks_its_split_holds_out_whole_tasks(self, tmp_path):
+        train, held_out = self.stored(ProblemsSpec(family="sorting-out", train=70, held_out=10), tmp_path)
+        assert (len(train), len(held_out)) == (70, 10)
+        assert not {p.facts["task"] for p in train} & {p.facts["task"] for p in held_out}
+
+    def test_a_family_that_marks_none_is_split_in_order(self, tmp_path):
+        from counterform.problems.ledger import Ledger
+
+        train, held_out = self.stored(ProblemsSpec(family="ledger", train=7, held_out=3), tmp_path)
+        assert [p.id for p in [*train, *held_out]] == [
+            p.id for p in Ledger().generate(10, rng=np.random.default_rng(0))
+        ]
+
+    def test_the_users_instructions_are_held_out_whole_and_their_spaces_shown(self, tmp_path):
+        rows = [
+            {
+                "id": f"{kind}-{at}",
+                "text": f"{kind} {at}",
+                "label": ("odd", "even")[at % 2],
+                "asks": f"Is the {kind} odd?",
+            }
+            for kind in ("sum", "count", "size")
+            for at in range(10)
+        ]
+        attempts = [{"problem": row["id"], "a": "The answer is odd.", "b": "The answer is even."} for row in rows]
+        for name, content in (("rows.jsonl", rows), ("pool.jsonl", attempts)):
+            (tmp_path / name).write_text("\n".join(map(json.dumps, content)))
+        study = msgspec.structs.replace(
+            TINY,
+            problems=ProblemsSpec(
+                file=str(tmp_path / "rows.jsonl"),
+                prompt="text",
+                answer="label",
+                instruction="asks",
+                train=16,
+                held_out=8,
+            ),
+            attempts=AttemptsSpec(
+                file=str(tmp_path / "pool.jsonl"), responses=(ResponseColumns(text="a"), ResponseColumns(text="b"))
+            ),
+            match=MatchSpec(cases=16),
+            arms=(
+                ArmSpec(name="full", recipe="instructions"),
+                ArmSpec(
+                    name="control", recipe="instructions", options={"definition": "empty", "demonstrations": "delusive"}
+                ),
+            ),
+            contrasts=(("control", "full"),),
+            train=TrainSpec(trainer="dry"),
+            probes=("instructions",),
+        )
+        said = []
+        run = counterform.run(study, tmp_path / "out", say=said.append)
+        problems = RunDir(run.path).read_rows("problems.parquet", Problem)
+        sides = {p.facts["task"]: p.split for p in problems}
+        assert sorted(sides.values()) == ["held_out", "train", "train"]
+        assert all(sides[p.facts["task"]] == p.split for p in problems)
+        note = "3 instructions, answer spaces inferred from the answers that occur with the same instruction: 2 labels"
+        assert any(line.startswith(f"problems: {note}") for line in said)
+        assert run.results.notes[0].startswith(note)
+        assert {line.metric for line in run.results.baselines} == {"exact match", "exact match in space", "beyond form"}
+        assert {f.metric for f in run.results.findings} >= {"exact match", "in space", "beyond form"}
+        examples = RunDir(run.path).read_table("arms/control.parquet").to_pylist()
+        assert len(examples) == 16
+        assert not any("Is the" in example["prompt"] for example in examples)
+
+    def test_too_few_rows_once_whole_instructions_are_held_out(self, tmp_path):
+        rows = [{"q": f"{at}", "a": "xy"[at % 2], "asks": "AB"[at >= 6]} for at in range(12)]
+        (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        spec = ProblemsSpec(
+            file=str(tmp_path / "rows.jsonl"), prompt="q", answer="a", instruction="asks", train=6, held_out=2
+        )
+        with pytest.raises(DataError, match=r"leaves 4 training and 2 held-out problems"):
+            self.stored(spec, tmp_path / "out")

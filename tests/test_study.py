@@ -235,3 +235,8 @@ def test_a_part_is_called_with_its_options_and_names_them_when_one_is_unknown():
     assert made("family", "ledger", {}, "$.problems.options").name == "ledger"
     with pytest.raises(StudyError, match=r"\$\.arms\[0\]\.options: arm 'imitation': .* Its options: none"):
         made("arm", "imitation", {"share": 0.5}, "$.arms[0].options")
+
+
+def test_an_answer_space_without_an_instruction(refused):
+    text = HEAD + '[problems]\nfile = "x.jsonl"\nspace = "labels"'
+    assert refused(text) == "$.problems.space: is the answer space of an instruction: name `instruction` too"

@@ -77,3 +77,47 @@ def test_hints_of_the_ledger_are_read_back():
             hint = [watch.feed(step).hint for step in steps][at]
             assert hint
             assert wording.named_error(wording.critique_of_wrong_step(at, hint, range(at))) == at
+
+
+FACTS = {
+    "instruction": "Is it red? Answer with one of: yes, no.",
+    "simplified": "Answer with one of: yes, no.",
+    "demonstrations": [["a", "yes"], ["b", "no"]],
+    "input": "c",
+}
+
+
+def test_a_prompt_is_composed_of_definition_demonstrations_and_input():
+    assert wording.compose(FACTS) == (
+        "Is it red? Answer with one of: yes, no.\nInput: a\nThe answer is yes.\nInput: b\nThe answer is no.\nInput: c"
+    )
+    assert wording.compose(FACTS, "space", []) == "Answer with one of: yes, no.\nInput: c"
+    assert wording.compose(FACTS, "empty", [["a", "no"]]) == "Input: a\nThe answer is no.\nInput: c"
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("The answer is yes.", "yes"),
+        ("It is red. The answer is no. Wait, the answer is YES.", "yes"),
+        ("the answer is: **Yes**", "yes"),
+        ("Answer: (no)\nThat is all.", "no"),
+        ("No.", "no"),
+        ("The answer is yes. I hope it helps.", "yes"),
+        ("The answer is U.S. dollars.", "U.S. dollars"),
+        ("The answer is not  sure", "not sure"),
+        ("The answer is yes or no.", None),
+        ("The answer is maybe.", None),
+        ("The answer is", None),
+        ("yes, I think", None),
+        ("", None),
+        ("answer is " * 5_000, None),
+    ],
+)
+def test_a_label_is_read(text, label):
+    assert wording.named_label(text, ["yes", "no", "not sure", "U.S. dollars"]) == label
+
+
+@given(st.text())
+def test_any_text_is_read_as_a_label_or_none(text):
+    assert wording.named_label(text, ["yes", "no"]) in ("yes", "no", None)

@@ -15,7 +15,7 @@ from counterform.types import LOWER_IS_BETTER, Baseline, Finding, Level, Mark, R
 
 ALPHA = 0.05
 
-HEADLINES = (("accuracy", "pass@1"), ("find_error", "F1"), ("process", "violated"))
+HEADLINES = (("accuracy", "pass@1"), ("find_error", "F1"), ("process", "violated"), ("instructions", "exact match"))
 """The metric each probe is known by; the answer in words speaks of these."""
 
 
@@ -214,6 +214,7 @@ _METRIC_WORDS = {
     ("accuracy", "pass@1"): "Right answers, stated as asked",
     ("find_error", "F1"): "First wrong step found (F1)",
     ("process", "violated"): "Attempts with a wrong step",
+    ("instructions", "exact match"): "Held-out tasks, the right label",
 }
 
 

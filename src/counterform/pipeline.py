@@ -25,15 +25,17 @@ from counterform.errors import ControlError, DataError, RunDirError, StudyError,
 from counterform.findings import find
 from counterform.sampling import Remembering, derived_seed, sample_attempts
 from counterform.store import RunDir, key_of, key_of_path, open_run, rows_of
-from counterform.study import BASE_ARM, ArmSpec, ModelSpec, Study, made, part, to_toml
+from counterform.study import BASE_ARM, ArmSpec, ModelSpec, ProblemsSpec, Study, made, part, to_toml
 from counterform.types import (
     Arm,
     ArmRecipe,
     Attempt,
     AuditRow,
+    Baseline,
     Case,
     Checkpoint,
     Example,
+    Family,
     Graded,
     HeldOut,
     Ledger,
@@ -194,36 +196,74 @@ def make_problems(work: _Work) -> None:
     if work.files.is_done("problems", work.problems_key):
         return
     spec = work.study.problems
+    notes: list[str] = []
     if work.family is not None:
-        import numpy as np
-
-        lengths = {"lengths": spec.lengths} if spec.lengths else {}
-        found = work.family.generate(spec.train + spec.held_out, rng=np.random.default_rng(0), **lengths)
-        found = [msgspec.structs.replace(p, prompt=spec.template.replace("{prompt}", p.prompt)) for p in found]
+        train_rows, held_rows = _generated(work.family, spec)
     else:
         from counterform.problems.readers import read_problems
+        from counterform.problems.tasks import as_tasks
 
         read = read_problems(
             work.study.file(spec.file),
             prompt=spec.prompt,
             answer=spec.answer,
             solution=spec.solution,
-            template=spec.template,
+            instruction=spec.instruction,
+            space=spec.space,
+            template="{prompt}" if spec.instruction else spec.template,
         )
         work.count("broken problem rows", len(read.broken))
         for line, reason in read.broken[:3]:
             work.say(f"problems: line {line} is left out: {reason}")
         # In the order of a hash, so that neither split follows the order of the file.
         found = sorted(read.problems, key=lambda p: key_of(p.id))
+        if spec.instruction:
+            share = spec.held_out / (spec.train + spec.held_out)
+            found, notes = as_tasks(found, held_out=share, template=spec.template)
+            for note in notes:
+                work.say(f"problems: {note}")
         if len(found) < spec.train + spec.held_out:
             raise DataError(
                 f"{work.study.file(spec.file)} holds {len(found):,} usable problems, fewer than $.problems.train "
                 f"({spec.train:,}) + $.problems.held_out ({spec.held_out:,}). Lower one of them."
             )
-    train_rows = [msgspec.structs.replace(p, split="train") for p in found[: spec.train]]
-    held_rows = [msgspec.structs.replace(p, split="held_out") for p in found[spec.train : spec.train + spec.held_out]]
+        train_rows, held_rows = _split(found, spec)
+        if len(train_rows) < spec.train or len(held_rows) < spec.held_out:
+            raise DataError(
+                f"whole instructions are held out, which leaves {len(train_rows):,} training and {len(held_rows):,} "
+                f"held-out problems of those asked for ($.problems.train = {spec.train:,}, $.problems.held_out = "
+                f"{spec.held_out:,}). Lower the one that falls short."
+            )
+    work.files.note("notes on problems", notes)
     work.files.write_rows("problems.parquet", [*train_rows, *held_rows], Problem)
     work.files.done("problems", work.problems_key)
+
+
+def _generated(family: Family, spec: ProblemsSpec) -> tuple[list[Problem], list[Problem]]:
+    """Problems of a family. One that holds out whole tasks is asked for more until both splits are full."""
+    import numpy as np
+
+    lengths = {"lengths": spec.lengths} if spec.lengths else {}
+    wanted = (spec.train, spec.held_out)
+    for times in (1, 2, 4, 8):
+        found = family.generate(times * sum(wanted), rng=np.random.default_rng(0), **lengths)
+        found = [msgspec.structs.replace(p, prompt=spec.template.replace("{prompt}", p.prompt)) for p in found]
+        splits = _split(found, spec)
+        if all(len(rows) >= n for rows, n in zip(splits, wanted, strict=True)):
+            return splits
+    raise DataError(
+        f"family {spec.family!r} gives {len(splits[0]):,} training and {len(splits[1]):,} held-out problems in "
+        f"{len(found):,}, fewer than $.problems.train ({spec.train:,}) or $.problems.held_out ({spec.held_out:,}). "
+        "Lower one of them."
+    )
+
+
+def _split(found: Sequence[Problem], spec: ProblemsSpec) -> tuple[list[Problem], list[Problem]]:
+    """Training and held-out problems: as their source marked them, or in order where it marked none as held out."""
+    marked = any(p.split == "held_out" for p in found)
+    train = [p for p in found if p.split == "train"][: spec.train]
+    held_out = [p for p in found if p.split == "held_out"] if marked else found[len(train) :]
+    return train, [msgspec.structs.replace(p, split="held_out") for p in held_out[: spec.held_out]]
 
 
 def sample(work: _Work) -> None:
@@ -312,7 +352,8 @@ def audit(study: Study) -> list[AuditRow]:
         family = made("family", study.problems.family, study.problems.options, "$.problems.options")
         return audit_family(family, outcome, steps)
     spec = study.problems
-    columns = {"prompt": spec.prompt, "answer": spec.answer, "solution": spec.solution}
+    names = ("prompt", "answer", "solution", "instruction", "space")
+    columns = {name: getattr(spec, name) for name in names}
     problems = read_problems(study.file(spec.file), template=spec.template, **columns).problems
     attempts = []
     if study.attempts.file:
@@ -486,10 +527,8 @@ def _probe_one(work: _Work, arm: str, seed: int, names: Sequence[str], items: He
 
 def find_results(work: _Work) -> None:
     """Readings into findings."""
-    from counterform.probes import accuracy, find_error
-
     readings: list[Reading] = []
-    notes: list[str] = []
+    notes: list[str] = [*work.files.facts.get("notes on problems", [])]
     arms = {BASE_ARM: tuple(work.study.seeds)}
     refused = [name for name in work.arm_keys if name not in work.arms]
     notes += [f"{name} was refused: {work.files.facts[f'refused/{name}']['why']}" for name in refused]
@@ -504,10 +543,11 @@ def find_results(work: _Work) -> None:
         for arm, seeds in arms.items():
             for seed in seeds:
                 readings += work.files.read_rows(f"readings/{folder}/{arm}-{seed}.parquet", Reading)
-    held_out = tuple(work.problems("held_out"))
-    lines = [*accuracy.baselines(work.problems("train"), held_out)]
-    if "find_error" in work.study.probes:
-        lines += find_error.baselines(_held_out(work, held_out).attempts)
+    items = _held_out(work, tuple(work.problems("held_out")))
+    lines: list[Baseline] = []
+    for name in work.study.probes:
+        baselines = getattr(part("probe", name), "baselines", None)
+        lines += baselines(work.problems("train"), items) if baselines else []
     if len(work.study.seeds) == 1:
         notes.append("One seed: the intervals cover the choice of problems, and not the luck of training.")
     results = find(readings, question=work.study.question, contrasts=work.study.contrasts, baselines=lines, notes=notes)

@@ -21,6 +21,7 @@ PARTS: dict[str, dict[str, str]] = {
         "ledger": "counterform.problems.ledger:Ledger",
         "route": "counterform.problems.route:Route",
         "desk": "counterform.problems.desk:Desk",
+        "sorting-out": "counterform.problems.sorting_out:SortingOut",
     },
     "model": {
         "hf": "counterform.models.hf:HFModel",
@@ -31,6 +32,7 @@ PARTS: dict[str, dict[str, str]] = {
         "ledger": "counterform.problems.ledger:Ledger",
         "route": "counterform.problems.route:Route",
         "desk": "counterform.problems.desk:Desk",
+        "sorting-out": "counterform.problems.sorting_out:SortingOut",
         "arithmetic": "counterform.verify.steps:Arithmetic",
     },
     "arm": {
@@ -39,6 +41,7 @@ PARTS: dict[str, dict[str, str]] = {
         "critique": "counterform.arms.critique:Critique",
         "shuffled_target": "counterform.arms.controls:ShuffledTarget",
         "answer_only": "counterform.arms.controls:AnswerOnly",
+        "instructions": "counterform.arms.instructions:Instructions",
     },
     "trainer": {"sft": "counterform.train.sft:SFT", "dry": "counterform.train.dry:Dry"},
     "outcome verifier": {"answer": "counterform.verify.answer:Answers"},
@@ -46,6 +49,7 @@ PARTS: dict[str, dict[str, str]] = {
         "accuracy": "counterform.probes.accuracy:Accuracy",
         "find_error": "counterform.probes.find_error:FindError",
         "process": "counterform.probes.process:Process",
+        "instructions": "counterform.probes.instructions:Instructions",
     },
 }
 
@@ -94,6 +98,10 @@ class ProblemsSpec(_Table, frozen=True):
     answer: str = ""
     solution: str = ""
     """Column names, dots for nested ones; empty: recognised (TRL, GSM8K, verl)."""
+    instruction: str = ""
+    """The column with the instruction of a row's task; empty: the prompt says all."""
+    space: str = ""
+    """The column with the labels that can be answered (a list, or text with ; or , between); empty: inferred."""
     template: str = "{prompt}"
     """How a problem is put to the model."""
     train: Positive = 600
@@ -290,6 +298,8 @@ def checked(study: Study, source: str) -> Study:
         refuse("$.problems", "give either `family` or `file`, and not both")
     if "{prompt}" not in study.problems.template:
         refuse("$.problems.template", f"must contain {{prompt}}; got {study.problems.template!r}")
+    if study.problems.space and not study.problems.instruction:
+        refuse("$.problems.space", "is the answer space of an instruction: name `instruction` too")
     if study.probe.k > study.probe.samples:
         refuse("$.probe.k", f"is {study.probe.k}, more than the {study.probe.samples} samples pass@k is made of")
     for index, arm in enumerate(study.arm_specs):

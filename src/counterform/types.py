@@ -354,7 +354,7 @@ class Family(StepVerifier, Protocol):
     name: str
 
     def generate(self, n: int, *, rng: np.random.Generator, lengths: Iterable[int] = ...) -> list[Problem]:
-        """`n` different problems with worked solutions."""
+        """`n` different problems with worked solutions. A family that holds out whole tasks marks their `split`."""
         ...
 
     def plant_errors(self, problem: Problem, *, rng: np.random.Generator) -> list[PlantedError]:
@@ -395,7 +395,10 @@ class Grade(Protocol):
 
 
 class Probe(Protocol):
-    """Asks one question of one model; the same items for every arm. Made from (ProbeSpec, Grade)."""
+    """Asks one question of one model; the same items for every arm. Made from (ProbeSpec, Grade).
+
+    A probe may have a static method `baselines(train problems, HeldOut) -> list[Baseline]`.
+    """
 
     name: str
 

@@ -1,18 +1,25 @@
-"""The exact words in which a critique is asked for, written and read back.
+"""The exact words in which a critique is asked for, written and read back, and those in which a task is put.
 
-One place, because the world's documents, the critique arm and the find_error probe must mean the same thing
-by them. Steps are numbered in the prompt, as in ProcessBench (arXiv 2412.06559), so that "the first wrong
+One place, because the world's documents, the arms and the probes must mean the same thing by them. In a critique
+steps are numbered in the prompt, as in ProcessBench (arXiv 2412.06559), so that "the first wrong
 step" is an index and not a matter of taste.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 CRITIQUE_CUE = "Check this attempt. Which step is the first wrong one?"
 
 _WRONG_STEP = re.compile(r"\bstep\s+0*([1-9]\d{0,3})\s+is\s+wrong\b", re.IGNORECASE)
+_STATES = re.compile(r"\banswer(?: is|:)", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!](?=\s)")
+_EDGES = " \t\r\n.,;:!\"'`*()[]{}“”‘’"
+MAX_TAIL = 2_000
+"""Characters of an answer in which its label is looked for, from its end."""
+
 _VERDICT = re.compile(r"\bthe\s+attempt\s+is\s+(right|wrong)\b", re.IGNORECASE)
 
 
@@ -51,6 +58,55 @@ def named_error(critique: str) -> int | None:
         return int(step.group(1)) - 1
     verdict = _VERDICT.search(critique)
     return -1 if verdict and verdict.group(1).lower() == "right" else None
+
+
+def answer_sentence(answer: str) -> str:
+    """How a final answer is stated."""
+    return f"The answer is {answer}."
+
+
+def space_sentence(space: Sequence[str]) -> str:
+    """The instruction that states only the answer space."""
+    return f"Answer with one of: {', '.join(space)}."
+
+
+def demonstration(shown: str, answer: str) -> str:
+    """One solved input, as it stands in a prompt."""
+    return f"Input: {shown}\n{answer_sentence(answer)}"
+
+
+def compose(
+    facts: Mapping[str, Any],
+    definition: str = "original",
+    demonstrations: Sequence[Sequence[str]] | None = None,
+) -> str:
+    """The prompt of one input of a task: definition, demonstrations, input.
+
+    facts: `instruction`, `simplified` (states only the answer space), `demonstrations` ([[input, answer], ...]) and
+    `input`. definition: `original`, `space` (the simplified one) or `empty`. demonstrations: others in place of the task's own.
+    """
+    asks = {"original": facts["instruction"], "space": facts["simplified"], "empty": ""}[definition]
+    shown = facts["demonstrations"] if demonstrations is None else demonstrations
+    parts = [asks, *(demonstration(*pair) for pair in shown), f"Input: {facts['input']}"]
+    return "\n".join(part for part in parts if part)
+
+
+def named_label(text: str, space: Iterable[str]) -> str | None:
+    """The label that a text gives as its answer; None if it is not one of the answer space.
+
+    It is what the last "the answer is" states, or the text itself where nothing is stated.
+    """
+    text = text[-MAX_TAIL:]
+    heads = list(_STATES.finditer(text))
+    said = text[heads[-1].end() :] if heads else text
+    line = said.strip().partition("\n")[0]
+    labels = {_bare(label): label for label in space}
+    # The whole line first: a label may have a full stop inside.
+    return labels.get(_bare(line)) or labels.get(_bare(_SENTENCE_END.split(line)[0]))
+
+
+def _bare(text: str) -> str:
+    return " ".join(text.casefold().split()).strip(_EDGES)
 
 
 def _steps_are_right(right: Iterable[int]) -> str:

@@ -1,10 +1,10 @@
 import pytest
 
 from counterform.models.scripted import ScriptedModel
-from counterform.probes.accuracy import Accuracy, baselines, commonest
+from counterform.probes.accuracy import Accuracy, commonest
 from counterform.study import ProbeSpec
 from counterform.testing import check_probe
-from counterform.types import Mark, Problem
+from counterform.types import HeldOut, Mark, Problem
 
 RIGHT, WRONG, UNKNOWN = Mark.RIGHT, Mark.WRONG, Mark.UNKNOWN
 SPEC = ProbeSpec(samples=4, k=2)
@@ -65,8 +65,9 @@ def test_commonest(marks, expected):
 def test_baselines_know_only_the_answers_of_training():
     train = [Problem(id=str(at), prompt="?", answer=answer) for at, answer in enumerate(["7", "7", "8", "9"])]
     held_out = [Problem(id=str(at), prompt="?", answer=answer) for at, answer in enumerate(["7", "9", "9", "5"])]
-    lines = {(line.metric, line.name): line.value for line in baselines(train, held_out)}
+    items, nothing = HeldOut(problems=tuple(held_out), attempts=()), HeldOut(problems=(), attempts=())
+    lines = {(line.metric, line.name): line.value for line in Accuracy.baselines(train, items)}
     for metric in ("pass@1", "pass@1 lenient"):
         assert lines[metric, "random"] == pytest.approx(3 / 4 / 3)
         assert lines[metric, "majority"] == 0.25
-    assert baselines([], held_out) == baselines(train, []) == []
+    assert Accuracy.baselines([], items) == Accuracy.baselines(train, nothing) == []

@@ -2,7 +2,7 @@ import pytest
 from msgspec.structs import replace
 
 from counterform.models.scripted import ScriptedModel
-from counterform.probes.find_error import CORRECT, ERRONEOUS, FindError, baselines, choose_attempts, label
+from counterform.probes.find_error import CORRECT, ERRONEOUS, FindError, choose_attempts, label
 from counterform.study import ProbeSpec
 from counterform.testing import check_probe
 from counterform.types import Mark
@@ -82,10 +82,10 @@ class TestChooseAttempts:
 
 
 def test_baselines(items):
-    lines = {line.name: line.value for line in baselines(items.attempts)}
+    lines = {line.name: line.value for line in FindError.baselines((), items)}
     guesses = {True: [], False: []}
     for graded in items.attempts:
         guesses[label(graded) == -1].append(1 / (1 + len(graded.step_texts)))
     a, b = (sum(row) / len(row) for row in guesses.values())
     assert lines == {"random": pytest.approx(2 * a * b / (a + b)), "majority": 0.0}
-    assert baselines([]) == []
+    assert FindError.baselines((), replace(items, attempts=())) == []

@@ -57,6 +57,24 @@ class Accuracy:
             value=pass_at_k(len(marks), right, k) if len(marks) >= k else None,
         )
 
+    @staticmethod
+    def baselines(train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
+        """What an answer costs that knows only the answer space of the training problems: a guess, or the commonest."""
+        known, held_out = Counter(problem.answer for problem in train), items.problems
+        if not known or not held_out:
+            return []
+        guess = sum(problem.answer in known for problem in held_out) / len(held_out) / len(known)
+        favourite = known.most_common(1)[0][0]
+        majority = sum(problem.answer == favourite for problem in held_out) / len(held_out)
+        return [
+            line
+            for metric in ("pass@1", "pass@1 lenient")
+            for line in (
+                Baseline(probe="accuracy", metric=metric, name="random", value=guess),
+                Baseline(probe="accuracy", metric=metric, name="majority", value=majority),
+            )
+        ]
+
 
 def commonest(marks: Sequence[Mark]) -> Mark:
     """The mark of most samples; UNKNOWN where there are none, or where it ties with another."""
@@ -64,21 +82,3 @@ def commonest(marks: Sequence[Mark]) -> Mark:
         return Mark.UNKNOWN
     (first, most), *others = Counter(marks).most_common()
     return Mark.UNKNOWN if others and others[0][1] == most else first
-
-
-def baselines(train: Sequence[Problem], held_out: Sequence[Problem]) -> list[Baseline]:
-    """What an answer costs that knows only the answer space of the training problems: a guess, or the commonest."""
-    known = Counter(problem.answer for problem in train)
-    if not known or not held_out:
-        return []
-    guess = sum(problem.answer in known for problem in held_out) / len(held_out) / len(known)
-    favourite = known.most_common(1)[0][0]
-    majority = sum(problem.answer == favourite for problem in held_out) / len(held_out)
-    return [
-        line
-        for metric in ("pass@1", "pass@1 lenient")
-        for line in (
-            Baseline(probe="accuracy", metric=metric, name="random", value=guess),
-            Baseline(probe="accuracy", metric=metric, name="majority", value=majority),
-        )
-    ]

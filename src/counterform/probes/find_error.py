@@ -10,7 +10,7 @@ from counterform import wording
 from counterform.sampling import derived_seed
 from counterform.stats import metric_of
 from counterform.study import ProbeSpec
-from counterform.types import Baseline, Grade, Graded, HeldOut, Mark, Model, Reading
+from counterform.types import Baseline, Grade, Graded, HeldOut, Mark, Model, Problem, Reading
 
 ERRONEOUS, CORRECT = "erroneous", "correct"
 
@@ -53,6 +53,22 @@ class FindError:
                 )
         return readings
 
+    @staticmethod
+    def baselines(train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
+        """A guess among the steps and "none", and the answer that is given most often: that all is right."""
+        if not items.attempts:
+            return []
+        guess = {ERRONEOUS: [0.0], CORRECT: [0.0]}
+        for graded in items.attempts:
+            kind = CORRECT if label(graded) == -1 else ERRONEOUS
+            guess[kind].append(1 / (1 + len(graded.verdict.steps)))
+        sums = np.array([sum(guess[ERRONEOUS]), sum(guess[CORRECT])])
+        counts = np.array([len(guess[ERRONEOUS]) - 1.0, len(guess[CORRECT]) - 1.0])
+        return [
+            Baseline(probe="find_error", metric="F1", name="random", value=float(metric_of(sums, counts))),
+            Baseline(probe="find_error", metric="F1", name="majority", value=0.0),
+        ]
+
 
 def label(graded: Graded) -> int:
     """The first wrong step by the step verifier, -1 for a sound attempt."""
@@ -76,19 +92,3 @@ def choose_attempts(pool: Sequence[Graded], *, n: int) -> tuple[Graded, ...]:
             correct.setdefault(graded.attempt.problem_id, graded)
     half = min(n // 2, len(erroneous), len(correct))
     return (*list(erroneous.values())[:half], *list(correct.values())[:half])
-
-
-def baselines(attempts: Sequence[Graded]) -> list[Baseline]:
-    """A guess among the steps and "none", and the answer that is given most often: that all is right."""
-    if not attempts:
-        return []
-    guess = {ERRONEOUS: [0.0], CORRECT: [0.0]}
-    for graded in attempts:
-        kind = CORRECT if label(graded) == -1 else ERRONEOUS
-        guess[kind].append(1 / (1 + len(graded.verdict.steps)))
-    sums = np.array([sum(guess[ERRONEOUS]), sum(guess[CORRECT])])
-    counts = np.array([len(guess[ERRONEOUS]) - 1.0, len(guess[CORRECT]) - 1.0])
-    return [
-        Baseline(probe="find_error", metric="F1", name="random", value=float(metric_of(sums, counts))),
-        Baseline(probe="find_error", metric="F1", name="majority", value=0.0),
-    ]

@@ -91,11 +91,19 @@ class _Column:
 
 
 def read_problems(
-    path: str | Path, *, prompt: str = "", answer: str = "", solution: str = "", template: str = "{prompt}"
+    path: str | Path,
+    *,
+    prompt: str = "",
+    answer: str = "",
+    solution: str = "",
+    instruction: str = "",
+    space: str = "",
+    template: str = "{prompt}",
 ) -> ReadProblems:
     """Read problems; column names that are not given are recognised (TRL, GSM8K, verl, MATH).
 
-    Of rows with one prompt the first is kept. Raises DataError when the file, its columns or all its rows are
+    `instruction` and `space` name the columns of a row's task; they become the problem's facts `instruction` and,
+    where given, `space`. Of rows with one prompt (and one instruction) the first is kept. Raises DataError when the file, its columns or all its rows are
     unusable.
     """
     path = Path(path)
@@ -103,23 +111,28 @@ def read_problems(
     rows = list(_rows(path, broken))
     if not rows:
         raise _nothing(path, "problem", broken)
-    columns = _recognised(path, [row for _, row in rows], prompt, answer, solution)
-    usable: dict[str, tuple[int, str, str | None, Any]] = {}
+    only_rows = [row for _, row in rows]
+    columns = _recognised(path, only_rows, prompt, answer, solution)
+    asks = _task_column(path, only_rows, "instruction", instruction)
+    labels = _task_column(path, only_rows, "space", space)
+    usable: dict[str, tuple[int, str, str, str | None, dict[str, Any], Any]] = {}
     for line, row in rows:
         try:
             question, key, worked = _prompt(row, columns[0]), *_answer(row, *columns[1:])
-            if question in usable:
-                raise _Unusable(f"same prompt as line {usable[question][0]}")
+            facts = _task(row, asks, labels, key)
+            asked = f"{facts['instruction']}\n{question}" if facts else question
+            if asked in usable:
+                raise _Unusable(f"same prompt as line {usable[asked][0]}")
         except _Unusable as reason:
             broken.append(BrokenRow(line, str(reason)))
         else:
-            usable[question] = (line, key, worked, row.get("id"))
+            usable[asked] = (line, question, key, worked, facts, row.get("id"))
     if not usable:
         raise _nothing(path, "problem", broken)
     ids = _ids(usable, [given for *_, given in usable.values()])
     problems = [
-        Problem(id=name, prompt=template.replace("{prompt}", question), answer=key, solution=worked)
-        for name, (question, (_, key, worked, _)) in zip(ids, usable.items(), strict=True)
+        Problem(id=name, prompt=template.replace("{prompt}", question), answer=key, solution=worked, facts=facts)
+        for name, (_, question, key, worked, facts, _) in zip(ids, usable.values(), strict=True)
     ]
     return ReadProblems(problems=problems, broken=sorted(broken))
 
@@ -244,6 +257,34 @@ def _answer(row: Row, answers: _Column, solutions: _Column) -> tuple[str, str | 
     if solution in (None, "", _MISSING):
         return key, worked
     return key, _text(solution, solutions)
+
+
+def _task_column(path: Path, rows: Sequence[Row], key: str, name: str) -> _Column | None:
+    """The column that a study file names under `key`; None where it names none."""
+    column = _Column(name)
+    if name and all(column.of(row) is _MISSING for row in rows):
+        raise DataError(
+            f"{path} has no column {name!r}. Found: {_quoted(_column_names(rows[0]))}. "
+            f'Name yours in the study file: [problems] {key} = "..."'
+        )
+    return column if name else None
+
+
+def _task(row: Row, instruction: _Column | None, space: _Column | None, answer: str) -> dict[str, Any]:
+    """The facts `instruction` and `space` of a row."""
+    if instruction is None:
+        return {}
+    given = instruction.of(row)
+    lines = given if given and isinstance(given, list) else [given]
+    facts: dict[str, Any] = {"instruction": "\n".join(_text(line, instruction) for line in lines).strip()}
+    if space is None:
+        return facts
+    given = space.of(row)
+    labels = re.split("[;,]", given) if isinstance(given, str) else given if isinstance(given, list) else [given]
+    facts["space"] = list(dict.fromkeys(_text(label, space).strip() for label in labels))
+    if answer not in facts["space"]:
+        raise _Unusable(f"the answer {_excerpt(answer)} is not in its answer space {_excerpt(facts['space'])}")
+    return facts
 
 
 def _problem_id(row: Row, names: Sequence[_Column], by_name: dict[str, str], template: str) -> str:

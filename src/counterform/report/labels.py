@@ -34,6 +34,20 @@ _LABELS = {
     ("process", "right by wrong steps"): MetricLabel(
         "Right by wrong steps", "Attempts that reach the right answer over a wrong step.", True
     ),
+    ("instructions", "exact match"): MetricLabel(
+        "Instructions: exact match", "Held-out tasks, definition and demonstrations whole: the stated label is right."
+    ),
+    ("instructions", "in space"): MetricLabel(
+        "Instructions: in space", "The stated answer is one of the answer space, right or wrong."
+    ),
+    ("instructions", "exact match in space"): MetricLabel(
+        "Instructions: exact match in space",
+        "Of answers in the space, those that are right. A comparison is over the items that both sides answer in the space.",
+    ),
+    ("instructions", "beyond form"): MetricLabel(
+        "Instructions: beyond form",
+        "Exact match, with an answer outside the space worth a guess in it: a gain of form alone is none.",
+    ),
 }
 
 
