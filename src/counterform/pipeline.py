@@ -122,7 +122,7 @@ class _Work:
         self.outcome = part("outcome verifier", "answer")(study.verify.seconds)
         # All parts are made before anything runs: a wrong option is not found after an hour of sampling.
         self.recipes = {
-            spec.name: made("arm", spec.recipe, spec.options, f"$.arms[{index}].options")
+            spec.name: made("arm", spec.recipe, spec.options, f"$.arms[{index}].options", grade=self.grade_training)
             for index, spec in enumerate(study.arm_specs)
         }
         self.trainer = part("trainer", study.train.trainer)(study.train)
@@ -167,6 +167,10 @@ class _Work:
 
         verdicts = grade(attempts, problems, outcome=self.outcome, steps=self.steps)
         return [Graded(attempt=a, verdict=v) for a, v in zip(attempts, verdicts, strict=True)]
+
+    def grade_training(self, attempts: Sequence[Attempt]) -> list[Graded]:
+        """Attempts at training problems with their verdicts: for a recipe that must prove what it wrote."""
+        return self.grade(attempts, {problem.id: problem for problem in self.problems("train")})
 
     def graded(self, column: str, wanted: set[str]) -> list[Graded]:
         """Attempts of the pool with their verdicts: those whose `column` (id, problem_id) is among `wanted`."""

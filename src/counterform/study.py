@@ -33,6 +33,9 @@ PARTS: dict[str, dict[str, str]] = {
         "critique": "counterform.arms.critique:Critique",
         "shuffled_target": "counterform.arms.controls:ShuffledTarget",
         "answer_only": "counterform.arms.controls:AnswerOnly",
+        "invalid_rationale": "counterform.arms.rationales:InvalidRationale",
+        "shuffled_rationale": "counterform.arms.rationales:ShuffledRationale",
+        "irrelevant_rationale": "counterform.arms.rationales:IrrelevantRationale",
     },
     "trainer": {"sft": "counterform.train.sft:SFT", "dry": "counterform.train.dry:Dry"},
     "outcome verifier": {"answer": "counterform.verify.answer:Answers"},
@@ -323,17 +326,18 @@ def part(kind: str, name: str) -> Any:
         raise StudyError(f"{kind} {name!r}: module {module!r} has no {attribute!r}") from error
 
 
-def made(kind: str, name: str, options: dict[str, Any], where: str) -> Any:
-    """The part itself, called with the options of the study file at `where`.
+def made(kind: str, name: str, options: dict[str, Any], where: str, **ours: Any) -> Any:
+    """The part itself, called with the options of the study file at `where`, and with those of `ours` it asks for by name.
 
     Raises StudyError naming the options that there are when one is unknown or of no use.
     """
     maker = part(kind, name)
     try:
-        return maker(**options)
+        taken = signature(maker).parameters
+        return maker(**{given: value for given, value in ours.items() if given in taken}, **options)
     except (TypeError, ValueError) as error:
-        taken = ", ".join(signature(maker).parameters) or "none"
-        raise StudyError(f"{where}: {kind} {name!r}: {error}. Its options: {taken}") from error
+        names = ", ".join(option for option in signature(maker).parameters if option not in ours) or "none"
+        raise StudyError(f"{where}: {kind} {name!r}: {error}. Its options: {names}") from error
 
 
 def _known(kind: str, name: str, where: str) -> None:
