@@ -77,3 +77,8 @@ def test_hints_of_the_ledger_are_read_back():
             hint = [watch.feed(step).hint for step in steps][at]
             assert hint
             assert wording.named_error(wording.critique_of_wrong_step(at, hint, range(at))) == at
+
+
+def test_blank_lines_stand_between_exemplars_only():
+    shown = [("One?\n\nTwo?", "1 + 1 = 2.\n \nA: 2")]
+    assert wording.few_shot_prompt(shown, "And?\n\nNow?") == "One?\nTwo?\n1 + 1 = 2.\nA: 2\n\nAnd?\nNow?"

@@ -43,6 +43,7 @@ PARTS: dict[str, dict[str, str]] = {
         "accuracy": "counterform.probes.accuracy:Accuracy",
         "find_error": "counterform.probes.find_error:FindError",
         "process": "counterform.probes.process:Process",
+        "validity": "counterform.probes.validity:Validity",
     },
 }
 
@@ -170,6 +171,8 @@ class ProbeSpec(_Table, frozen=True):
     """Held-out problems that are solved (accuracy, process), at most."""
     attempts: Positive = 300
     """Held-out attempts in which find_error looks for the first wrong step."""
+    exemplars: Positive = 3
+    """Worked exemplars in a prompt of validity."""
 
 
 class Study(_Table, frozen=True):
