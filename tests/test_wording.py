@@ -121,3 +121,8 @@ def test_a_label_is_read(text, label):
 @given(st.text())
 def test_any_text_is_read_as_a_label_or_none(text):
     assert wording.named_label(text, ["yes", "no"]) in ("yes", "no", None)
+
+
+def test_blank_lines_stand_between_exemplars_only():
+    shown = [("One?\n\nTwo?", "1 + 1 = 2.\n \nA: 2")]
+    assert wording.few_shot_prompt(shown, "And?\n\nNow?") == "One?\nTwo?\n1 + 1 = 2.\nA: 2\n\nAnd?\nNow?"

@@ -145,7 +145,7 @@ def _compare(table: _Table, pairs: Sequence[tuple[str, str]]) -> list[Finding]:
     corrected = stats.holm([e.p for e, _, _ in estimates])
     found = []
     for (arm, versus), (e, n_items, n_problems), p_holm in zip(pairs, estimates, corrected, strict=True):
-        verdict = _verdict(e, p_holm, lower_is_better=table.metric in LOWER_IS_BETTER)
+        verdict = _verdict(e, p_holm, lower_is_better=_lower_is_better(table.metric))
         read = _read_by(table, [arm, versus])
         baseline = float(_pseudo(table, versus, read).mean())
         finding = Finding(
@@ -181,6 +181,10 @@ def _verdict(
     return "supported" if (e.value > 0) != lower_is_better else "refuted"
 
 
+def _lower_is_better(metric: str) -> bool:
+    return metric.partition(" (")[0] in LOWER_IS_BETTER
+
+
 def _with_sentence(f: Finding) -> Finding:
     moved = f"{_points(f.estimate)} points [{_points(f.low)}, {_points(f.high)}]"
     size = f"{f.n_items:,} items of {f.n_problems:,} problems, {f.n_seeds} seed{'s' if f.n_seeds > 1 else ''}"
@@ -188,7 +192,7 @@ def _with_sentence(f: Finding) -> Finding:
     if f.verdict == "undecided":
         tail = f"undecided; a true difference under {100 * f.mde:.1f} points would mostly go unseen"
     else:
-        better = (f.estimate > 0) != (f.metric in LOWER_IS_BETTER)
+        better = (f.estimate > 0) != _lower_is_better(f.metric)
         tail = "better" if better else "worse"
     luck = "; one seed, so the luck of training is not in the interval" if f.n_seeds == 1 else ""
     return replace(f, sentence=f"{head}: {tail} ({size}{luck}).")

@@ -52,6 +52,9 @@ STAGES = ("problems", "sample", "verify", "arms", "train", "probe", "find", "rep
 PROBLEMS_A_PART = 250
 """Problems whose attempts appear together; what a kill -9 can cost."""
 
+EXEMPLARS = 16
+"""Training problems from which every exemplar of a few-shot prompt is drawn."""
+
 Say = Callable[[str], None]
 
 
@@ -124,7 +127,7 @@ class _Work:
         self.outcome = part("outcome verifier", "answer")(study.verify.seconds)
         # All parts are made before anything runs: a wrong option is not found after an hour of sampling.
         self.recipes = {
-            spec.name: made("arm", spec.recipe, spec.options, f"$.arms[{index}].options")
+            spec.name: made("arm", spec.recipe, spec.options, f"$.arms[{index}].options", grade=self.grade_training)
             for index, spec in enumerate(study.arm_specs)
         }
         self.trainer = part("trainer", study.train.trainer)(study.train)
@@ -169,6 +172,10 @@ class _Work:
 
         verdicts = grade(attempts, problems, outcome=self.outcome, steps=self.steps)
         return [Graded(attempt=a, verdict=v) for a, v in zip(attempts, verdicts, strict=True)]
+
+    def grade_training(self, attempts: Sequence[Attempt]) -> list[Graded]:
+        """Attempts at training problems with their verdicts: for a recipe that must prove what it wrote."""
+        return self.grade(attempts, {problem.id: problem for problem in self.problems("train")})
 
     def graded(self, column: str, wanted: set[str]) -> list[Graded]:
         """Attempts of the pool with their verdicts: those whose `column` (id, problem_id) is among `wanted`."""
@@ -483,7 +490,7 @@ def probe(work: _Work) -> None:
             ]
             if not missing or (arm != BASE_ARM and _checkpoint(work, arm, seed).failure):
                 continue
-            items = items or _held_out(work, held_out)
+            items = items or _with_exemplars(work, _held_out(work, held_out))
             started = time.monotonic()
             _probe_one(work, arm, seed, missing, items)
             work.say(f"probe     {arm} seed {seed}: {time.monotonic() - started:.1f} s")
@@ -497,6 +504,21 @@ def _held_out(work: _Work, problems: tuple[Problem, ...]) -> HeldOut:
     if not attempts and "find_error" in work.study.probes:
         work.say("probe     find_error has no held-out attempts with a label: no step verifier could read them")
     return HeldOut(problems=problems, attempts=attempts)
+
+
+def _with_exemplars(work: _Work, items: HeldOut) -> HeldOut:
+    if "validity" not in work.study.probes:
+        return items
+    import numpy as np
+
+    from counterform.rationales import exemplars
+
+    rng, n = np.random.default_rng(derived_seed("exemplars")), EXEMPLARS * work.study.probe.exemplars
+    found = exemplars(work.problems("train"), work.grade_training, rng, n=n)
+    work.count("training problems whose solutions make exemplars of validity", len(found["valid"]))
+    if len(found["valid"]) < work.study.probe.exemplars:
+        work.say("probe     validity is not read: too few worked solutions that the step verifier can read")
+    return msgspec.structs.replace(items, exemplars=found)
 
 
 def _probe_one(work: _Work, arm: str, seed: int, names: Sequence[str], items: HeldOut) -> None:

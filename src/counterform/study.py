@@ -42,6 +42,9 @@ PARTS: dict[str, dict[str, str]] = {
         "shuffled_target": "counterform.arms.controls:ShuffledTarget",
         "answer_only": "counterform.arms.controls:AnswerOnly",
         "instructions": "counterform.arms.instructions:Instructions",
+        "invalid_rationale": "counterform.arms.rationales:InvalidRationale",
+        "shuffled_rationale": "counterform.arms.rationales:ShuffledRationale",
+        "irrelevant_rationale": "counterform.arms.rationales:IrrelevantRationale",
     },
     "trainer": {"sft": "counterform.train.sft:SFT", "dry": "counterform.train.dry:Dry"},
     "outcome verifier": {"answer": "counterform.verify.answer:Answers"},
@@ -50,6 +53,7 @@ PARTS: dict[str, dict[str, str]] = {
         "find_error": "counterform.probes.find_error:FindError",
         "process": "counterform.probes.process:Process",
         "instructions": "counterform.probes.instructions:Instructions",
+        "validity": "counterform.probes.validity:Validity",
     },
 }
 
@@ -183,6 +187,8 @@ class ProbeSpec(_Table, frozen=True):
     """Held-out problems that are solved (accuracy, process), at most."""
     attempts: Positive = 300
     """Held-out attempts in which find_error looks for the first wrong step."""
+    exemplars: Positive = 3
+    """Worked exemplars in a prompt of validity."""
 
 
 class Study(_Table, frozen=True):
@@ -341,17 +347,18 @@ def part(kind: str, name: str) -> Any:
         raise StudyError(f"{kind} {name!r}: module {module!r} has no {attribute!r}") from error
 
 
-def made(kind: str, name: str, options: dict[str, Any], where: str) -> Any:
-    """The part itself, called with the options of the study file at `where`.
+def made(kind: str, name: str, options: dict[str, Any], where: str, **ours: Any) -> Any:
+    """The part itself, called with the options of the study file at `where`, and with those of `ours` it asks for by name.
 
     Raises StudyError naming the options that there are when one is unknown or of no use.
     """
     maker = part(kind, name)
     try:
-        return maker(**options)
+        taken = signature(maker).parameters
+        return maker(**{given: value for given, value in ours.items() if given in taken}, **options)
     except (TypeError, ValueError) as error:
-        taken = ", ".join(signature(maker).parameters) or "none"
-        raise StudyError(f"{where}: {kind} {name!r}: {error}. Its options: {taken}") from error
+        names = ", ".join(option for option in signature(maker).parameters if option not in ours) or "none"
+        raise StudyError(f"{where}: {kind} {name!r}: {error}. Its options: {names}") from error
 
 
 def _known(kind: str, name: str, where: str) -> None:

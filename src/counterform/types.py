@@ -193,7 +193,7 @@ class Reading(Struct, frozen=True, kw_only=True):
 
 
 LOWER_IS_BETTER = frozenset({"violated", "right by wrong steps"})
-"""Metrics of which a model is better the lower it stands."""
+"""Metrics of which a model is better the lower it stands, whatever condition follows in brackets."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -386,6 +386,8 @@ class HeldOut(Struct, frozen=True, kw_only=True):
 
     problems: tuple[Problem, ...]
     attempts: tuple[Graded, ...]
+    exemplars: dict[str, tuple[Example, ...]] = {}
+    """Training problems with a solution, for few-shot prompts: by condition, the same problems in every one."""
 
 
 class Grade(Protocol):

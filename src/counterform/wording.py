@@ -1,4 +1,4 @@
-"""The exact words in which a critique is asked for, written and read back, and those in which a task is put.
+"""The exact words in which a critique is asked for, written and read back; those of a task; the form of a few-shot prompt.
 
 One place, because the world's documents, the arms and the probes must mean the same thing by them. In a critique
 steps are numbered in the prompt, as in ProcessBench (arXiv 2412.06559), so that "the first wrong
@@ -14,13 +14,19 @@ from typing import Any
 CRITIQUE_CUE = "Check this attempt. Which step is the first wrong one?"
 
 _WRONG_STEP = re.compile(r"\bstep\s+0*([1-9]\d{0,3})\s+is\s+wrong\b", re.IGNORECASE)
+_BLANK_LINES = re.compile(r"\n\s*\n")
 _STATES = re.compile(r"\banswer(?: is|:)", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!](?=\s)")
 _EDGES = " \t\r\n.,;:!\"'`*()[]{}“”‘’"
 MAX_TAIL = 2_000
 """Characters of an answer in which its label is looked for, from its end."""
-
 _VERDICT = re.compile(r"\bthe\s+attempt\s+is\s+(right|wrong)\b", re.IGNORECASE)
+
+
+def few_shot_prompt(exemplars: Iterable[tuple[str, str]], prompt: str) -> str:
+    """Problems with their solutions, then the problem that is asked; a blank line between them and nowhere else."""
+    blocks = [f"{asked}\n{solution}" for asked, solution in exemplars]
+    return "\n\n".join(_BLANK_LINES.sub("\n", block) for block in [*blocks, prompt])
 
 
 def critique_prompt(problem_prompt: str, steps: Sequence[str]) -> str:

@@ -30,4 +30,7 @@ def test_what_is_not_a_number_is_a_dash(value: float) -> None:
 def test_metrics_have_readers_words_and_strangers_their_own_name() -> None:
     assert metric_label("accuracy", "pass@8 lenient").meaning.startswith("At least one of 8 attempts")
     assert metric_label("process", "violated").lower_is_better
+    few_shot = metric_label("validity", "right by wrong steps (answer only)")
+    assert few_shot.title == "Few-shot right by wrong steps, answer only exemplars"
+    assert few_shot.lower_is_better
     assert metric_label("mine", "depth").title == "mine: depth"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from counterform.errors import ControlError
+from counterform.rationales import answer_only, other_answers
 from counterform.types import Arm, Case, Example
 
 
@@ -18,7 +18,7 @@ class ShuffledTarget:
     differs_by = "the target is the worked solution of another problem with another answer"
 
     def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm:
-        givers = _other_answers([case.problem.answer for case in cases], rng)
+        givers = other_answers([case.problem.answer for case in cases], rng)
         examples = []
         for case, giver in zip(cases, givers, strict=True):
             other = cases[giver]
@@ -40,27 +40,8 @@ class AnswerOnly:
             Example(
                 problem_id=case.problem.id,
                 prompt=case.problem.prompt,
-                completion=f"The answer is {case.problem.answer}.",
+                completion=answer_only(case.problem),
             )
             for case in cases
         )
         return Arm(name=self.name, differs_by=self.differs_by, examples=examples)
-
-
-def _other_answers(answers: Sequence[str], rng: np.random.Generator) -> list[int]:
-    """A permutation that gives every case another case's target, with another answer.
-
-    Sorted by answer and turned by the size of the largest group, no row can meet its own answer; a group of more
-    than half of all rows makes that impossible. Raises ControlError then.
-    """
-    order = sorted(rng.permutation(len(answers)), key=lambda index: answers[index])
-    largest = max(Counter(answers).values())
-    if 2 * largest > len(answers):
-        raise ControlError(
-            f"arm 'shuffled_target': {largest} of {len(answers)} cases share one answer, so their targets cannot all "
-            "be shuffled to a wrong one. Use problems with more varied answers, or leave this arm out."
-        )
-    givers = [0] * len(answers)
-    for place, index in enumerate(order):
-        givers[index] = int(order[(place + largest) % len(order)])
-    return givers

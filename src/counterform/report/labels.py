@@ -50,6 +50,16 @@ _LABELS = {
     ),
 }
 
+_VALIDITY = {
+    "answer": ("Few-shot answer", "Right answers", False),
+    "clean steps": ("Few-shot clean steps", "Attempts whose steps are all right, of those that could be read,", False),
+    "right by wrong steps": (
+        "Few-shot right by wrong steps",
+        "Attempts that reach the right answer over a wrong step, of those that could be read,",
+        True,
+    ),
+}
+
 
 def metric_label(probe: str, metric: str) -> MetricLabel:
     """The label of a metric; one that nobody described is shown under its own name."""
@@ -58,6 +68,10 @@ def metric_label(probe: str, metric: str) -> MetricLabel:
         form = "in any form" if lenient else "in the form that was asked for"
         tries = "One attempt has" if k == 1 else f"At least one of {k} attempts has"
         return MetricLabel(f"Solving ({metric})", f"{tries} the right answer {form}.")
+    name, _, condition = metric.removesuffix(")").partition(" (")
+    if probe == "validity" and name in _VALIDITY:
+        title, meaning, lower = _VALIDITY[name]
+        return MetricLabel(f"{title}, {condition} exemplars", f"{meaning} after {condition} exemplars.", lower)
     return _LABELS.get((probe, metric), MetricLabel(f"{probe}: {metric}", ""))
 
 
