@@ -27,6 +27,7 @@ from counterform.study import (
     Study,
     TrainSpec,
 )
+from counterform.train.sft import SFT
 from counterform.types import Checkpoint, MatchCard, Problem, Reading
 
 TINY = Study(
@@ -237,14 +238,11 @@ class TestNull:
 
 class TestBadInput:
     def test_a_loss_that_is_no_number_stops_that_arm_alone(self, finished, tmp_path):
-        class Diverging:
-            def __init__(self, spec):
-                self.sft = counterform.pipeline.part("trainer", "sft")(spec)
-
+        class Diverging(SFT):
             def train(self, arm, *, base, seed, out):
                 if arm.name == "critique":
                     raise counterform.errors.TrainingDiverged("the loss is nan at step 1.")
-                return self.sft.train(arm, base=base, seed=seed, out=out)
+                return super().train(arm, base=base, seed=seed, out=out)
 
         import counterform.pipeline
 

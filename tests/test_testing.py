@@ -204,6 +204,9 @@ class Trainer:
     def __init__(self, fault=lambda base, out: None, **fields):
         self.fault, self.fields = fault, fields
 
+    def check(self, arms, *, base):
+        pass
+
     def train(self, arm, *, base, seed, out):
         out.mkdir(parents=True)
         (out / "config.json").write_text("{}")

@@ -122,6 +122,7 @@ def check_recipe(recipe: ArmRecipe, cases: Sequence[Case]) -> None:
 def check_trainer(trainer: Trainer, arm: Arm, base: str, tmp: Path) -> None:
     """The last checkpoint is an ordinary Hugging Face directory inside `out`; the base is left as it was."""
     before = key_of_path(Path(base))
+    trainer.check([arm], base=base)
     out = tmp / "checkpoint"
     checkpoint = trainer.train(arm, base=base, seed=3, out=out)
     _promise(isinstance(checkpoint, Checkpoint), f"train returns a Checkpoint, not {type(checkpoint).__name__}")

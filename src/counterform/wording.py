@@ -112,7 +112,8 @@ def named_label(text: str, space: Iterable[str]) -> str | None:
 
 
 def _bare(text: str) -> str:
-    return " ".join(text.casefold().split()).strip(_EDGES)
+    text = " ".join(text.casefold().split())
+    return text.strip(_EDGES) or text
 
 
 def _steps_are_right(right: Iterable[int]) -> str:

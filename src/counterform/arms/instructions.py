@@ -114,16 +114,20 @@ class Instructions:
 
     def _prove(self, problem: Problem, prompt: str, shown: Sequence[Sequence[str]], target: str) -> None:
         """Raise ControlError where something that should be gone is there, or something that should be kept is not."""
-        for removes, what in (
-            (self._chosen["definition"] != "original", _definition_fault(problem.facts, prompt)),
-            (self._chosen["definition"] == "space", _space_fault(problem.facts, prompt)),
-            (self._chosen["demonstrations"] != "original", _demonstration_fault(problem.facts, prompt, shown)),
-            (True, "" if target in problem.facts["space"] else f"its target {target!r} is not in its answer space"),
-            (self._chosen["targets"] == "shuffled", "its target is still right" if target == problem.answer else ""),
-        ):
-            if removes and what:
-                options = ", ".join(f"{key} = {value!r}" for key, value in self._chosen.items())
-                raise ControlError(f"recipe {self.name!r} ({options}), problem {problem.id!r}: {what}.")
+        chosen, facts, faults = self._chosen, problem.facts, []
+        if chosen["definition"] != "original":
+            faults.append(_definition_fault(facts, prompt))
+        if chosen["definition"] == "space":
+            faults.append(_space_fault(facts, prompt))
+        if chosen["demonstrations"] != "original":
+            faults.append(_demonstration_fault(facts, prompt, shown))
+        if target not in facts["space"]:
+            faults.append(f"its target {target!r} is not in its answer space")
+        if chosen["targets"] == "shuffled" and target == problem.answer:
+            faults.append("its target is still right")
+        for fault in filter(None, faults):
+            options = ", ".join(f"{key} = {value!r}" for key, value in chosen.items())
+            raise ControlError(f"recipe {self.name!r} ({options}), problem {problem.id!r}: {fault}.")
 
 
 def wrong_labels(rows: Mapping[Labelled, tuple[str, Sequence[str]]], rng: np.random.Generator) -> dict[Labelled, str]:
