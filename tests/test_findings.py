@@ -206,3 +206,26 @@ def test_nothing_read_nothing_found():
     results = find([], question="Why?", baselines=[line])
     assert (results.question, results.findings, results.levels, results.answer) == ("Why?", (), (), ())
     assert results.baselines == (line,)
+
+
+class TestFormShare:
+    def shares(self, *pairs, rows=STUDY):
+        return find(rows, question="?", form_shares=pairs).form_shares
+
+    def test_a_control_with_half_of_the_gain(self):
+        rows = [*BASE, *readings("full", 0.3, items=120), *readings("form", 0.15)]
+        [found] = self.shares(("form", "full"), rows=rows)
+        assert found.low < 0.5 < found.high
+        assert (found.n_items, found.n_problems, found.n_seeds) == (120, 120, 2)
+        assert found.sentence.startswith("form has of full's gain in accuracy pass@1 ")
+
+    def test_undefined_where_the_full_gain_is_not_clear_of_zero(self):
+        [found] = self.shares(("better", "same"))
+        assert found.share is found.low is found.high is None
+        assert "undefined" in found.sentence
+
+    def test_it_stands_in_the_answer_and_is_left_out_where_an_arm_was_not_read(self):
+        results = find(STUDY, question="?", form_shares=[("worse", "better"), ("worse", "nobody")])
+        [found] = results.form_shares
+        assert found.share < 0
+        assert found.sentence in results.answer[0]

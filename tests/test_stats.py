@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from counterform.stats import estimate, holm, metric_of, pass_at_k, pseudo_values
+from counterform.stats import estimate, holm, metric_of, pass_at_k, pseudo_values, ratio
 
 
 class TestPassAtK:
@@ -137,6 +137,61 @@ class TestEstimate:
         same, moved = estimate(ones, ones, [ones], lucky=1), estimate(ones, 0 * ones, [ones], lucky=1)
         assert (same.value, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
         assert (moved.value, moved.low, moved.high, moved.p) == (1.0, 1.0, 1.0, 0.0)
+
+
+class TestRatio:
+    def test_by_hand(self):
+        # 300 problems, base 40 %, half of the gain of the full arm.
+        rng = np.random.default_rng(0)
+        base, full, control = (shares(rng, 3_000, rate) for rate in (0.4, 0.8, 0.6))
+        found = ratio(control, full, base, [])
+        assert found.value == pytest.approx((control.mean() - base.mean()) / (full.mean() - base.mean()))
+        assert found.low < 0.5 < found.high
+        assert found.high - found.low < 0.1
+
+    def test_one_seed_agrees_with_the_bootstrap_over_problems(self):
+        rng = np.random.default_rng(1)
+        hard = rng.beta(2, 2, size=(300, 1))
+        base, full = shares(rng, 300, hard), shares(rng, 300, np.clip(hard + 0.3, 0, 1))
+        control = shares(rng, 300, np.clip(hard + 0.1, 0, 1))
+        ours = ratio(control, full, base, [])
+        theirs = scipy_stats.bootstrap(
+            ((control - base)[:, 0], (full - base)[:, 0]),
+            lambda over, under, axis=-1: over.mean(axis) / under.mean(axis),
+            paired=True,
+            n_resamples=2_000,
+            method="percentile",
+            rng=np.random.default_rng(2),
+        ).confidence_interval
+        width = theirs.high - theirs.low
+        assert ours.low == pytest.approx(theirs.low, abs=0.15 * width)
+        assert ours.high == pytest.approx(theirs.high, abs=0.15 * width)
+
+    def test_it_covers_with_the_luck_of_training(self):
+        rng = np.random.default_rng(2)
+        covered = drawn = 0
+        for _ in range(200):
+            base = shares(rng, 300, 0.4, (0.0, 0.0))
+            full, control, other = (shares(rng, 300, rate, rng.normal(0, 0.02, size=2)) for rate in (0.7, 0.55, 0.6))
+            found = ratio(control, full, base, [full, control, other])
+            drawn += found is not None
+            covered += found is not None and found.low <= 0.5 <= found.high
+        few, many = scipy_stats.binom.interval(0.999, drawn, 0.95)
+        assert drawn > 190
+        assert few <= covered <= max(many, drawn)
+
+    def test_no_ratio_to_a_gain_that_is_not_clear_of_nothing(self):
+        rng = np.random.default_rng(0)
+        base, full, control = (shares(rng, 300, rate) for rate in (0.5, 0.51, 0.7))
+        assert ratio(control, full, base, []) is None
+        assert ratio(base, base, base, []) is None
+        assert ratio(base[:1], full[:1], base[:1], []) is None
+
+    def test_the_full_arm_itself_is_all_of_it(self):
+        rng = np.random.default_rng(0)
+        base, full = shares(rng, 300, 0.4), shares(rng, 300, 0.8)
+        found = ratio(full, full, base, [])
+        assert (found.value, found.low, found.high) == pytest.approx((1.0, 1.0, 1.0))
 
 
 class TestHolm:

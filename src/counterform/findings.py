@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from counterform import stats
 from counterform.study import BASE_ARM
-from counterform.types import LOWER_IS_BETTER, Baseline, Finding, Level, Mark, Reading, Results
+from counterform.types import LOWER_IS_BETTER, Baseline, Finding, FormShare, Level, Mark, Reading, Results
 
 ALPHA = 0.05
 
@@ -36,11 +36,15 @@ def find(
     *,
     question: str,
     contrasts: Sequence[tuple[str, str]] = (),
+    form_shares: Sequence[tuple[str, str]] = (),
     baselines: Sequence[Baseline] = (),
     notes: Sequence[str] = (),
 ) -> Results:
-    """Every arm's gain over the base and every declared contrast, on every metric, with the question answered."""
+    """Every arm's gain over the base and every declared contrast and form share, on every metric, with the question
+    answered.
+    """
     levels: list[Level] = []
+    shares: list[FormShare] = []
     findings: list[Finding] = []
     unread: list[str] = []
     for table in _tables(readings):
@@ -56,12 +60,14 @@ def find(
             if (a, b) not in readable
         ]
         findings += _compare(table, readable)
+        shares += [share for control, full in form_shares if (share := _form_share(table, control, full))]
     return Results(
         question=question,
-        answer=tuple(_answer(findings)),
+        answer=tuple(_answer(findings, shares)),
         findings=tuple(findings),
         levels=tuple(levels),
         baselines=tuple(baselines),
+        form_shares=tuple(shares),
         notes=(*notes, *unread),
     )
 
@@ -123,6 +129,32 @@ def _estimate(table: _Table, arm: str, versus: str | None) -> tuple[stats.Estima
         lucky=sum(a != BASE_ARM for a in named),
     )
     return estimate, int(items.sum()), len(np.unique(table.clusters[items]))
+
+
+def _form_share(table: _Table, control: str, full: str) -> FormShare | None:
+    """The share of one arm's gain that a control has too; None where they and the base were never read together."""
+    named = [control, full, BASE_ARM]
+    if not all(arm in table.values for arm in named) or not (items := _read_by(table, named)).any():
+        return None
+    trained = [a for a in table.values if a != BASE_ARM and not np.isnan(table.values[a][:, items]).any()]
+    over, whole, base = (_pseudo(table, arm, items) for arm in named)
+    found = stats.ratio(over, whole, base, [_pseudo(table, a, items) for a in trained])
+    head = f"{control} has of {full}'s gain in {table.probe} {table.metric}"
+    return FormShare(
+        probe=table.probe,
+        metric=table.metric,
+        control=control,
+        full=full,
+        share=found.value if found else None,
+        low=found.low if found else None,
+        high=found.high if found else None,
+        n_items=int(items.sum()),
+        n_problems=len(np.unique(table.clusters[items])),
+        n_seeds=len(table.values[full]),
+        sentence=f"{head} {_percent(found.value)} [{_percent(found.low)}, {_percent(found.high)}]."
+        if found
+        else f"What {control} has of {full}'s gain in {table.probe} {table.metric} is undefined: that gain is not clear of 0.",
+    )
 
 
 def _level(table: _Table, arm: str) -> Level:
@@ -198,8 +230,8 @@ def _with_sentence(f: Finding) -> Finding:
     return replace(f, sentence=f"{head}: {tail} ({size}{luck}).")
 
 
-def _answer(findings: Sequence[Finding]) -> list[str]:
-    """A few words a headline metric: who is better than the base, who is worse, who is undecided."""
+def _answer(findings: Sequence[Finding], shares: Sequence[FormShare]) -> list[str]:
+    """A few words a headline metric: who is better than the base, who is worse, who is undecided, how much is form."""
     sentences = []
     for probe, metric in HEADLINES:
         rows = [f for f in findings if (f.probe, f.metric, f.versus) == (probe, metric, BASE_ARM)]
@@ -210,6 +242,7 @@ def _answer(findings: Sequence[Finding]) -> list[str]:
             groups[f.verdict].append(f"{f.arm} {_points(f.estimate)} [{_points(f.low)}, {_points(f.high)}]")
         words = {"supported": "Better", "refuted": "Worse", "undecided": "Undecided"}
         parts = [f"{words[verdict]}: {', '.join(arms)}." for verdict, arms in groups.items() if arms]
+        parts += [share.sentence for share in shares if (share.probe, share.metric) == (probe, metric)]
         sentences.append(f"{_METRIC_WORDS[probe, metric]}: {100 * rows[0].baseline:.1f} % untrained. {' '.join(parts)}")
     return sentences
 
@@ -220,6 +253,10 @@ _METRIC_WORDS = {
     ("process", "violated"): "Attempts with a wrong step",
     ("instructions", "exact match"): "Held-out tasks, the right label",
 }
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %".replace("-", "−")
 
 
 def _points(value: float) -> str:

@@ -572,7 +572,14 @@ def find_results(work: _Work) -> None:
         lines += baselines(work.problems("train"), items) if baselines else []
     if len(work.study.seeds) == 1:
         notes.append("One seed: the intervals cover the choice of problems, and not the luck of training.")
-    results = find(readings, question=work.study.question, contrasts=work.study.contrasts, baselines=lines, notes=notes)
+    results = find(
+        readings,
+        question=work.study.question,
+        contrasts=work.study.contrasts,
+        form_shares=work.study.form_shares,
+        baselines=lines,
+        notes=notes,
+    )
     text = msgspec.json.format(msgspec.json.encode(results), indent=1).decode()
     work.files.write_text("findings.json", text + "\n")
 

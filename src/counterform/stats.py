@@ -30,6 +30,14 @@ LEVEL = 0.95
 POWER = 0.80
 
 
+class Ratio(Struct, frozen=True, kw_only=True):
+    """A ratio of two gains with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
 class Estimate(Struct, frozen=True, kw_only=True):
     """A number with its 95 % interval, the p-value of its being 0, and its minimum detectable effect."""
 
@@ -86,22 +94,11 @@ def estimate(a: Floats, b: Floats | None, trained: Sequence[Floats], *, lucky: i
     interval covers the items alone. Fewer than two clusters give an interval without bounds.
     """
     difference = a if b is None else a - b
-    n, seeds = difference.shape
+    n = len(difference)
     value = float(difference.mean())
     if n < 2:
         return Estimate(value=value, low=-np.inf, high=np.inf, p=1.0, mde=np.inf)
-    of_items = _mean_squares(difference)[0] / (n * seeds)
-    variance, freedom = of_items, float(n - 1)
-    if seeds > 1 and lucky and trained:
-        squares = [_mean_squares(arm) for arm in trained]
-        between = lucky * float(np.mean([s[1] for s in squares])) / (n * seeds)
-        noise = lucky * float(np.mean([s[2] for s in squares])) / (n * seeds)
-        variance = of_items + max(between - noise, 0.0)
-        spread = of_items**2 / (n - 1) + between**2 / (len(trained) * (seeds - 1))
-        # Between the freedoms of its two parts, as that of any sum of variances; where luck is estimated as nothing the
-        # formula would fall under both.
-        few = min(freedom, float(len(trained) * (seeds - 1)))
-        freedom = max(variance**2 / spread, few) if spread > 0 else freedom
+    variance, freedom = _variance(difference, trained, lucky)
     if variance <= 0:
         return Estimate(value=value, low=value, high=value, p=1.0 if value == 0 else 0.0, mde=0.0)
     error = float(np.sqrt(variance))
@@ -115,6 +112,33 @@ def estimate(a: Floats, b: Floats | None, trained: Sequence[Floats], *, lucky: i
     )
 
 
+def ratio(a: Floats, b: Floats, base: Floats, trained: Sequence[Floats]) -> Ratio | None:
+    """(mean(a) - mean(base)) / (mean(b) - mean(base)) by Fieller's theorem; None where b's gain is not clear of 0.
+
+    a, b, base, trained: as in `estimate`; base was not trained. The interval holds every ratio r for which
+    a - r b - (1 - r) base is not clear of 0 (Fieller 1954), the luck of both trainings included. Where b's own gain is not
+    clear of 0 that set has no bounds, and there is no ratio to speak of.
+    """
+    over, under = a - base, b - base
+    gain, whole = float(over.mean()), float(under.mean())
+    n = len(over)
+    if n < 2 or whole == 0:
+        return None
+    value = gain / whole
+    freedom = _variance(over - value * under, trained, 1 + value**2)[1]
+    t2 = float(stats.t.ppf(0.5 + LEVEL / 2, freedom)) ** 2
+    luck = _luck(over.shape, trained)[0]
+    covariance = np.cov(over.mean(1), under.mean(1)) / n
+    # Quadratic in r: (whole^2 - t2 var b) r^2 - 2 (gain whole - t2 cov) r + (gain^2 - t2 var a) <= 0.
+    square = whole**2 - t2 * (float(covariance[1, 1]) + luck)
+    if square <= 0:
+        return None
+    half = gain * whole - t2 * float(covariance[0, 1])
+    rest = gain**2 - t2 * (float(covariance[0, 0]) + luck)
+    root = float(np.sqrt(max(half**2 - square * rest, 0.0)))
+    return Ratio(value=value, low=(half - root) / square, high=(half + root) / square)
+
+
 def holm(p: Sequence[float]) -> list[float]:
     """p-values corrected for being several (Holm 1979): the chance of any false find stays at its level."""
     order = np.argsort(p, kind="stable")
@@ -122,6 +146,34 @@ def holm(p: Sequence[float]) -> list[float]:
     corrected = np.empty(len(p))
     corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return [float(value) for value in corrected]
+
+
+def _variance(difference: Floats, trained: Sequence[Floats], lucky: float) -> tuple[float, float]:
+    """The variance of a difference's mean and its degrees of freedom. `lucky`: how often one training's luck enters."""
+    n, seeds = difference.shape
+    of_items = _mean_squares(difference)[0] / (n * seeds)
+    if seeds == 1 or not lucky or not trained:
+        return of_items, float(n - 1)
+    luck, between = _luck(difference.shape, trained)
+    variance = of_items + lucky * luck
+    spread = of_items**2 / (n - 1) + (lucky * between) ** 2 / (len(trained) * (seeds - 1))
+    if spread <= 0:
+        return variance, float(n - 1)
+    # Between the freedoms of its two parts, as that of any sum of variances; where luck is estimated as nothing the
+    # formula would fall under both.
+    few = min(n - 1, len(trained) * (seeds - 1))
+    return variance, max(variance**2 / spread, float(few))
+
+
+def _luck(shape: tuple[int, ...], trained: Sequence[Floats]) -> tuple[float, float]:
+    """The variance that one training's luck adds to a mean over (clusters, seeds), and the mean square it comes from."""
+    n, seeds = shape
+    if seeds == 1 or not trained:
+        return 0.0, 0.0
+    squares = [_mean_squares(arm) for arm in trained]
+    between = float(np.mean([s[1] for s in squares])) / (n * seeds)
+    noise = float(np.mean([s[2] for s in squares])) / (n * seeds)
+    return max(between - noise, 0.0), between
 
 
 def _mean_squares(values: Floats) -> tuple[float, float, float]:

@@ -210,6 +210,8 @@ class Study(_Table, frozen=True):
     probe: ProbeSpec = ProbeSpec()
     contrasts: tuple[tuple[str, str], ...] = ()
     """Pairs of arms [a, b] compared with each other: a - b."""
+    form_shares: tuple[tuple[str, str], ...] = ()
+    """Pairs of arms [control, full]: how much of the full arm's gain the control has too."""
 
     @property
     def arm_specs(self) -> tuple[ArmSpec, ...]:
@@ -300,6 +302,10 @@ def checked(study: Study, source: str) -> Study:
         for name in pair:
             if name not in [*names, BASE_ARM]:
                 refuse(f"$.contrasts[{index}]", unknown_name("arm", name, [*names, BASE_ARM]))
+    for index, pair in enumerate(study.form_shares):
+        for name in pair:
+            if name not in names:
+                refuse(f"$.form_shares[{index}]", unknown_name("arm", name, names))
     if bool(study.problems.family) == bool(study.problems.file):
         refuse("$.problems", "give either `family` or `file`, and not both")
     if "{prompt}" not in study.problems.template:

@@ -225,6 +225,23 @@ class Finding(Struct, frozen=True, kw_only=True):
     sentence: str
 
 
+class FormShare(Struct, frozen=True, kw_only=True):
+    """How much of an arm's gain is form: gain(control) / gain(full arm), on one metric."""
+
+    probe: str
+    metric: str
+    control: str
+    full: str
+    share: float | None
+    """None: the full arm's gain is not clear of zero, so there is nothing to have a share of."""
+    low: float | None
+    high: float | None
+    n_items: int
+    n_problems: int
+    n_seeds: int
+    sentence: str
+
+
 class Level(Struct, frozen=True, kw_only=True):
     """Where one model stands on one metric."""
 
@@ -258,6 +275,7 @@ class Results(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     levels: tuple[Level, ...]
     baselines: tuple[Baseline, ...]
+    form_shares: tuple[FormShare, ...] = ()
     notes: tuple[str, ...] = ()
     """What a reader must know before believing the numbers: arms that failed, grades that are missing."""
 
