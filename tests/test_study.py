@@ -117,7 +117,7 @@ def test_an_unknown_key_names_its_nearest_neighbour_and_the_options(refused, tex
         ('[train]\ntrainer = "sftt"', "$.train.trainer", "sft"),
         ('[verify]\nsteps = "arithmetics"', "$.verify.steps", "arithmetic"),
         ('contrasts = [["critique", "imitaton"]]', "$.contrasts[0]", "imitation"),
-        ('form_shares = [["critique", "base"]]', "$.form_shares[0]", "critique, imitation, rejection"),
+        ('form_shares = [["critique", "imitaton"]]', "$.form_shares[0]", "imitation"),
     ],
 )
 def test_an_unknown_part_names_its_nearest_neighbour_and_the_options(refused, text, path, near):
