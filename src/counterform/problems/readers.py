@@ -40,6 +40,8 @@ _OPTIONAL = "correct"
 _FINAL = re.compile(r"(?P<work>.*)####\s*(?P<hashes>.*\S)\s*|A:\s*(?P<a>.*\S)\s*")
 # True == 1 == 1.0 in Python, so this table reads numbers too.
 _GRADES = {True: Mark.RIGHT, False: Mark.WRONG, "true": Mark.RIGHT, "false": Mark.WRONG} | {m.value: m for m in Mark}
+MAX_SHIFTS, MAX_LABEL = 24, 60
+"""Labels of one file, and characters of one: more are no labels but something else."""
 _SCALAR = (bool, int, float, str)
 _MISSING = object()
 _BLANK = object()
@@ -91,12 +93,18 @@ class _Column:
 
 
 def read_problems(
-    path: str | Path, *, prompt: str = "", answer: str = "", solution: str = "", template: str = "{prompt}"
+    path: str | Path,
+    *,
+    prompt: str = "",
+    answer: str = "",
+    solution: str = "",
+    template: str = "{prompt}",
+    shift: str = "",
 ) -> ReadProblems:
     """Read problems; column names that are not given are recognised (TRL, GSM8K, verl, MATH).
 
-    Of rows with one prompt the first is kept. Raises DataError when the file, its columns or all its rows are
-    unusable.
+    `shift`: the column of a row's shift. Of rows with one prompt the first is kept. Raises DataError when the file, its
+    columns or all its rows are unusable.
     """
     path = Path(path)
     broken: list[BrokenRow] = []
@@ -104,23 +112,27 @@ def read_problems(
     if not rows:
         raise _nothing(path, "problem", broken)
     columns = _recognised(path, [row for _, row in rows], prompt, answer, solution)
-    usable: dict[str, tuple[int, str, str | None, Any]] = {}
+    shifts = _Column(shift)
+    usable: dict[str, tuple[int, str, str | None, str, Any]] = {}
     for line, row in rows:
         try:
             question, key, worked = _prompt(row, columns[0]), *_answer(row, *columns[1:])
+            label = _label(row, shifts) if shift else ""
             if question in usable:
                 raise _Unusable(f"same prompt as line {usable[question][0]}")
         except _Unusable as reason:
             broken.append(BrokenRow(line, str(reason)))
         else:
-            usable[question] = (line, key, worked, row.get("id"))
+            usable[question] = (line, key, worked, label, row.get("id"))
     if not usable:
         raise _nothing(path, "problem", broken)
     ids = _ids(usable, [given for *_, given in usable.values()])
     problems = [
-        Problem(id=name, prompt=template.replace("{prompt}", question), answer=key, solution=worked)
-        for name, (question, (_, key, worked, _)) in zip(ids, usable.items(), strict=True)
+        Problem(id=name, prompt=template.replace("{prompt}", question), answer=key, solution=worked, shift=label)
+        for name, (question, (_, key, worked, label, _)) in zip(ids, usable.items(), strict=True)
     ]
+    if shift:
+        _require_labels(path, shifts, problems, rows[0][1])
     return ReadProblems(problems=problems, broken=sorted(broken))
 
 
@@ -244,6 +256,32 @@ def _answer(row: Row, answers: _Column, solutions: _Column) -> tuple[str, str | 
     if solution in (None, "", _MISSING):
         return key, worked
     return key, _text(solution, solutions)
+
+
+def _label(row: Row, column: _Column) -> str:
+    """The label of a row's shift; empty where it says nothing."""
+    value = column.of(row)
+    if value is _MISSING or value is None:
+        return ""
+    label = " ".join(str(value).split())
+    if len(label) > MAX_LABEL or isinstance(value, bool) or not isinstance(value, str | int):
+        raise _Unusable(f"`{column.name}` is {_excerpt(value)}, not a label of at most {MAX_LABEL} characters")
+    return label
+
+
+def _require_labels(path: Path, column: _Column, problems: Sequence[Problem], first_row: Row) -> None:
+    """Refuse a shift column that is not there, or that names too many shifts to be one."""
+    labels = {problem.shift for problem in problems if problem.shift}
+    if not column.seen:
+        raise DataError(
+            f"{path} has no column {column.name!r}. Found: {_quoted(_column_names(first_row))}. "
+            "Name yours in the study file: [problems] shift."
+        )
+    if len(labels) > MAX_SHIFTS:
+        raise DataError(
+            f"the column {column.name!r} of {path} has {len(labels):,} different labels, e.g. {sorted(labels)[0]!r}; "
+            f"at most {MAX_SHIFTS} shifts can be told apart. Name another column: [problems] shift."
+        )
 
 
 def _problem_id(row: Row, names: Sequence[_Column], by_name: dict[str, str], template: str) -> str:
