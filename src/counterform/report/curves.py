@@ -111,11 +111,12 @@ def shift_table(axes: Iterable[Axis], findings: Iterable[Finding]) -> Table:
                         share_interval(level.low, level.high),
                         f"{points(gain.estimate)} {points_interval(gain.low, gain.high)}" if gain else "",
                         gain.verdict if gain else "",
+                        points(gain.mde, signed=False) if gain else "",
                         *(share(other.estimate) if other else "–" for other in beside),
                         str(level.n_items),
                         share(level.unknown),
                     )
                 )
-    headings = ("Axis", "Level", "Model", "Distance", "Right", "95 % interval", "Over untrained", "Verdict")
+    headings = ("Axis", "Level", "Model", "Distance", "Right", "95 % interval", "Over untrained", "Verdict", "MDE")
     texts = ("Reasoning exact", "Whole exact", "Answer edits", "Reasoning edits", "Whole edits")
     return Table((*headings, *texts, "Items", "Unknown"), tuple(rows), n_text=3, grouped=True)

@@ -103,7 +103,8 @@ def curves(axis: Axis, reading: str) -> go.Figure:
     Levels that are numbers stand at their distance; levels that are words stand side by side in its order.
     """
     named = any(not stop.name[0].isdigit() for stop in axis.stops if stop.shift)
-    places = [float(place) if named else stop.distance for place, stop in enumerate(axis.stops)]
+    scale = 100.0 if axis.label.is_share else 1.0
+    places = [float(place) if named else scale * stop.distance for place, stop in enumerate(axis.stops)]
     width = max(places) - min(places) or 1.0
     figure = go.Figure(layout=_layout(_CURVE, (min(places) - 0.06 * width, max(places) + 0.06 * width)))
     figure.update_layout(margin={"l": 46, "r": _SIDE, "t": 8, "b": 44 if named else _AXIS}, hovermode="closest")
@@ -115,7 +116,9 @@ def curves(axis: Axis, reading: str) -> go.Figure:
         texts = [f"{stop.name}<br>{axis.label.distance(stop.distance)}" for stop in axis.stops]
         figure.update_xaxes(tickvals=places, ticktext=texts)
     elif axis.label.is_share:
-        figure.update_xaxes(tickformat=".0%")
+        figure.update_xaxes(ticksuffix=" %")
+    elif width <= 8:
+        figure.update_xaxes(dtick=1)
     for name, values in axis.guesses.items() if reading == ANSWER else ():
         shares = [100 * value if math.isfinite(value) else None for value in values]
         line = {"color": "var(--accent)", "width": 1.5, "dash": _DASHES[name]}

@@ -115,7 +115,7 @@ def _curves(axes: list[curves.Axis]) -> list[Plot]:
         Plot(
             id=f"curve-{axis.label.title}-{reading}",
             label=labels.MetricLabel(
-                f"{axis.label.title}: {what}", f"Against the {axis.label.unit}.", lower_is_better=lower
+                f"{axis.label.title}: {what}", f"Distance: {axis.label.unit}.", lower_is_better=lower
             ),
             summary=curves.summary(axis, reading),
             figure=figures.curves(axis, reading),
