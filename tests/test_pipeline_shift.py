@@ -1,12 +1,15 @@
 """Problems away from training on their way through a study."""
 
 import json
+from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 import counterform
 from counterform.errors import DataError
+from counterform.problems.ledger import Ledger
 from counterform.store import RunDir
 from counterform.study import AttemptsSpec, MatchSpec, ModelSpec, ProbeSpec, ProblemsSpec, Study, TrainSpec
 from counterform.types import Problem
@@ -125,3 +128,20 @@ def test_a_second_file_that_is_the_first_is_refused(users):
     same = [{"prompt": f"What is {n} plus 1?", "answer": str(n + 1)} for n in reversed(range(12))]
     with pytest.raises(DataError, match=r"far\.jsonl is one of the study's own problems"):
         users(same)
+
+
+# The studies of the examples.
+
+
+@pytest.mark.parametrize("name", ["mirage", "mirage-many"])
+def test_the_mirage_studies_hold_pairs_out_and_ask_for_them(name):
+    study = counterform.load_study(Path(__file__).parents[1] / "examples" / f"{name}.toml")
+    family = Ledger(**study.problems.options)
+    trained = family.generate(1_000, rng=np.random.default_rng(0), lengths=study.problems.lengths)
+    shifts = {p.shift for p in family.shifts(2, rng=np.random.default_rng(0), trained=trained)}
+    assert "composition 1" in shifts
+    assert ("composition reversed 1" in shifts) == (name == "mirage-many")
+    pairs = [tuple(pair) for pair in study.problems.options["without"]]
+    back = {(after, first) for first, after in pairs} - set(pairs)
+    assert len(set(pairs)) == (12 if name == "mirage-many" else 1)
+    assert len(back) == (12 if name == "mirage-many" else 0)
