@@ -17,13 +17,13 @@ from counterform.types import Problem
 TINY = Study(
     name="away",
     seeds=(0,),
-    problems=ProblemsSpec(family="ledger", train=40, held_out=10, options={"without": [["add", "double"]]}),
-    attempts=AttemptsSpec(samples=3, max_tokens=64),
+    problems=ProblemsSpec(family="ledger", train=24, held_out=10, options={"without": [["add", "double"]]}),
+    attempts=AttemptsSpec(samples=3, max_tokens=48),
     match=MatchSpec(cases=8),
     arms=("imitation",),
     train=TrainSpec(trainer="dry"),
     probes=("accuracy", "shift"),
-    probe=ProbeSpec(samples=1, k=1, max_tokens=64, shifted=2),
+    probe=ProbeSpec(samples=1, k=1, max_tokens=48, shifted=2),
 )
 
 
@@ -45,7 +45,7 @@ def finished(tmp_path_factory):
 
 def test_shifted_problems_are_held_out_and_nobody_samples_or_trains_on_them(finished):
     home, away = problems(finished)
-    assert len(home) == 50
+    assert len(home) == 34
     assert {p.split for p in away} == {"held_out"}
     assert sum(p.shift.startswith("noise") for p in away) == 2 * 12
     sampled = set(RunDir(finished.path).read_table("attempts")["problem_id"].to_pylist())
