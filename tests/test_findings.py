@@ -150,6 +150,18 @@ def test_holm_runs_over_the_comparisons_of_one_metric():
     assert three[2][1] >= three[2][0]
 
 
+def test_under_a_shift_holm_runs_over_all_levels_of_an_axis():
+    def away(metric):
+        return [*readings("base", 0.0, metric=metric), *readings("arm", 0.05, metric=metric)]
+
+    one, two, other = (f"exact match, answer @ {shift}" for shift in ("length 6", "length 7", "noise delete 5 %"))
+    findings = found([*away(one), *away(two), *away(other)])
+    assert findings[one, "arm", "base"].p_holm == pytest.approx(2 * findings[one, "arm", "base"].p)
+    assert findings[other, "arm", "base"].p_holm == findings[other, "arm", "base"].p
+    lower = found(away("edit distance, whole @ length 6"))["edit distance, whole @ length 6", "arm", "base"]
+    assert lower.verdict != "supported"
+
+
 def test_a_gain_that_does_not_survive_the_correction_is_undecided():
     arms = [f"arm-{number}" for number in range(12)]
     rows = [*BASE, *(row for arm in arms for row in readings(arm, 0.05))]

@@ -136,7 +136,10 @@ class TestEstimate:
         ones = np.ones((20, seeds))
         same, moved = estimate(ones, ones, [ones], lucky=1), estimate(ones, 0 * ones, [ones], lucky=1)
         assert (same.value, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
-        assert (moved.value, moved.low, moved.high, moved.p) == (1.0, 1.0, 1.0, 0.0)
+        assert (moved.value, moved.low, moved.high, moved.p) == (1.0, 1.0, 1.0, 2.0**-19)
+
+    def test_two_clusters_that_move_alike_prove_nothing(self):
+        assert estimate(np.ones((2, 1)), np.zeros((2, 1)), [], lucky=1).p == 0.5
 
 
 class TestRatio:

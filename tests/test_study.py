@@ -135,6 +135,11 @@ def test_an_unknown_part_names_its_nearest_neighbour_and_the_options(refused, te
         ("seeds = [1, 1]", "$.seeds: seeds must differ"),
         ('[problems]\nfamily = "ledger"\nfile = "mine.jsonl"', "$.problems: give either `family` or `file`"),
         ("[problems]\ntrain = 10", "$.problems: give either `family` or `file`"),
+        ('[problems]\nfamily = "ledger"\nshift = "kind"', "$.problems.shift: is for problems from a `file`"),
+        (
+            '[problems]\nfile = "a.jsonl"\nshift_file = "b.jsonl"',
+            "$.problems.shift_file: is for the probe 'shift', which is not among $.probes: ['accuracy', 'find_error', 'process']",
+        ),
         ('[problems]\nfile = "a.jsonl"\ntemplate = "Q:"', "$.problems.template: must contain {prompt}; got 'Q:'"),
         ("[probe]\nsamples = 2", "$.probe.k: is 4, more than the 2 samples"),
         ('probes = ["accuracy", "accuracy"]', "$.probes: "),

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from counterform import stats
+from counterform import shifts, stats
 from counterform.study import BASE_ARM
 from counterform.types import LOWER_IS_BETTER, Baseline, Finding, FormShare, Level, Mark, Reading, Results
 
@@ -45,8 +45,8 @@ def find(
     """
     levels: list[Level] = []
     shares: list[FormShare] = []
-    findings: list[Finding] = []
     unread: list[str] = []
+    compared: list[tuple[_Table, list[tuple[str, str]]]] = []
     for table in _tables(readings):
         arms = [arm for arm in table.values if arm != BASE_ARM]
         pairs = [(arm, BASE_ARM) for arm in arms if BASE_ARM in table.values]
@@ -59,8 +59,9 @@ def find(
             for a, b in pairs
             if (a, b) not in readable
         ]
-        findings += _compare(table, readable)
+        compared.append((table, readable))
         shares += [share for control, full in form_shares if (share := _form_share(table, control, full))]
+    findings = _compare(compared)
     return Results(
         question=question,
         answer=tuple(_answer(findings, shares)),
@@ -172,36 +173,43 @@ def _level(table: _Table, arm: str) -> Level:
     )
 
 
-def _compare(table: _Table, pairs: Sequence[tuple[str, str]]) -> list[Finding]:
-    estimates = [_estimate(table, arm, versus) for arm, versus in pairs]
-    corrected = stats.holm([e.p for e, _, _ in estimates])
-    found = []
-    for (arm, versus), (e, n_items, n_problems), p_holm in zip(pairs, estimates, corrected, strict=True):
-        verdict = _verdict(e, p_holm, lower_is_better=_lower_is_better(table.metric))
-        read = _read_by(table, [arm, versus])
-        baseline = float(_pseudo(table, versus, read).mean())
-        finding = Finding(
-            claim=f"{arm} improves {table.probe} {table.metric} over {versus}",
-            probe=table.probe,
-            metric=table.metric,
-            arm=arm,
-            versus=versus,
-            baseline=baseline,
-            estimate=e.value,
-            low=max(e.low, -1.0),
-            high=min(e.high, 1.0),
-            p=e.p,
-            p_holm=p_holm,
-            mde=min(e.mde, 1.0),
-            n_items=n_items,
-            n_problems=n_problems,
-            n_seeds=len(table.values[arm]),
-            n_missing=len(table.clusters) - n_items,
-            verdict=verdict,
-            sentence="",
-        )
-        found.append(_with_sentence(finding))
-    return found
+def _compare(compared: Sequence[tuple[_Table, Sequence[tuple[str, str]]]]) -> list[Finding]:
+    """Every comparison of every metric; p-values are corrected over those of one metric, or of one shift's axis."""
+    rows = [(table, arm, versus, *_estimate(table, arm, versus)) for table, pairs in compared for arm, versus in pairs]
+    families: dict[tuple[str, str], list[int]] = {}
+    for index, (table, *_) in enumerate(rows):
+        families.setdefault((table.probe, shifts.together(table.metric)), []).append(index)
+    corrected: dict[int, float] = {}
+    for indices in families.values():
+        corrected.update(zip(indices, stats.holm([rows[index][3].p for index in indices]), strict=True))
+    return [_finding(*row, corrected[index]) for index, row in enumerate(rows)]
+
+
+def _finding(
+    table: _Table, arm: str, versus: str, e: stats.Estimate, n_items: int, n_problems: int, p_holm: float
+) -> Finding:
+    read = _read_by(table, [arm, versus])
+    finding = Finding(
+        claim=f"{arm} improves {table.probe} {table.metric} over {versus}",
+        probe=table.probe,
+        metric=table.metric,
+        arm=arm,
+        versus=versus,
+        baseline=float(_pseudo(table, versus, read).mean()),
+        estimate=e.value,
+        low=max(e.low, -1.0),
+        high=min(e.high, 1.0),
+        p=e.p,
+        p_holm=p_holm,
+        mde=min(e.mde, 1.0),
+        n_items=n_items,
+        n_problems=n_problems,
+        n_seeds=len(table.values[arm]),
+        n_missing=len(table.clusters) - n_items,
+        verdict=_verdict(e, p_holm, lower_is_better=_lower_is_better(table.metric)),
+        sentence="",
+    )
+    return _with_sentence(finding)
 
 
 def _verdict(
@@ -214,7 +222,8 @@ def _verdict(
 
 
 def _lower_is_better(metric: str) -> bool:
-    return metric.partition(" (")[0] in LOWER_IS_BETTER
+    # "right by wrong steps (invalid)" and "edit distance, whole @ length 7" too.
+    return shifts.reading_and_shift(metric)[0].partition(" (")[0] in LOWER_IS_BETTER
 
 
 def _with_sentence(f: Finding) -> Finding:

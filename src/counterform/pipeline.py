@@ -133,6 +133,8 @@ class _Work:
         self.trainer = part("trainer", study.train.trainer)(study.train)
         self.sampled = study.attempts.model or study.model
         self.problems_key = key_of(__version__, study.problems, _file_key(source))
+        away = study.file(study.problems.shift_file) if study.problems.shift_file else None
+        self.shifted_key = key_of(self.problems_key, study.probe.shifted, _file_key(away))
         self.attempts_key = key_of(
             self.problems_key,
             study.attempts,
@@ -160,11 +162,18 @@ class _Work:
     def reading_key(self, name: str, arm: str, seed: int) -> str:
         """Of everything that decides what one probe reads off one model."""
         model = self.base_key if arm == BASE_ARM else self.checkpoint_key(arm, seed)
-        return key_of(model, self.verdicts_key, self.study.probe, name, arm, seed)
+        away = [self.shifted_key] if name == "shift" else []
+        return key_of(model, self.verdicts_key, self.study.probe, name, arm, seed, *away)
 
-    def problems(self, split: str) -> list[Problem]:
-        """The problems of one split."""
-        return [p for p in self.files.read_rows("problems.parquet", Problem) if p.split == split]
+    def problems(self, *splits: str) -> list[Problem]:
+        """The problems of these splits, without the shifted ones."""
+        return [p for p in self.files.read_rows("problems.parquet", Problem) if p.split in splits and not p.shift]
+
+    def shifted(self) -> tuple[Problem, ...]:
+        """The problems away from those of training; none where no probe asks for them."""
+        if "shift" not in self.study.probes:
+            return ()
+        return tuple(p for p in self.files.read_rows("problems.parquet", Problem) if p.shift)
 
     def grade(self, attempts: Sequence[Attempt], problems: dict[str, Problem]) -> list[Graded]:
         """Attempts with their verdicts."""
@@ -200,8 +209,16 @@ class _Work:
 
 def make_problems(work: _Work) -> None:
     """Problems from a family or from the user's file, split so that no arm ever sees a held-out one."""
-    if work.files.is_done("problems", work.problems_key):
-        return
+    if not work.files.is_done("problems", work.problems_key):
+        _make_problems(work)
+        work.files.done("problems", work.problems_key)
+    # A step of its own, so that a study that asks for one probe more keeps its attempts and arms.
+    if "shift" in work.study.probes and not work.files.is_done("shifted", work.shifted_key):
+        _make_shifted(work)
+        work.files.done("shifted", work.shifted_key)
+
+
+def _make_problems(work: _Work) -> None:
     spec = work.study.problems
     notes: list[str] = []
     if work.family is not None:
@@ -210,20 +227,13 @@ def make_problems(work: _Work) -> None:
         from counterform.problems.readers import read_problems
         from counterform.problems.tasks import as_tasks
 
-        read = read_problems(
-            work.study.file(spec.file),
-            prompt=spec.prompt,
-            answer=spec.answer,
-            solution=spec.solution,
-            instruction=spec.instruction,
-            space=spec.space,
-            template="{prompt}" if spec.instruction else spec.template,
-        )
+        path = work.study.file(spec.file)
+        read = read_problems(path, **_columns(spec))
         work.count("broken problem rows", len(read.broken))
         for line, reason in read.broken[:3]:
             work.say(f"problems: line {line} is left out: {reason}")
         # In the order of a hash, so that neither split follows the order of the file.
-        found = sorted(read.problems, key=lambda p: key_of(p.id))
+        found = sorted((p for p in read.problems if not p.shift), key=lambda p: key_of(p.id))
         if spec.instruction:
             share = spec.held_out / (spec.train + spec.held_out)
             found, notes = as_tasks(found, held_out=share, template=spec.template)
@@ -231,8 +241,8 @@ def make_problems(work: _Work) -> None:
                 work.say(f"problems: {note}")
         if len(found) < spec.train + spec.held_out:
             raise DataError(
-                f"{work.study.file(spec.file)} holds {len(found):,} usable problems, fewer than $.problems.train "
-                f"({spec.train:,}) + $.problems.held_out ({spec.held_out:,}). Lower one of them."
+                f"{path} holds {len(found):,} usable problems{' without a shift' if spec.shift else ''}, fewer than "
+                f"$.problems.train ({spec.train:,}) + $.problems.held_out ({spec.held_out:,}). Lower one of them."
             )
         train_rows, held_rows = _split(found, spec)
         if len(train_rows) < spec.train or len(held_rows) < spec.held_out:
@@ -242,8 +252,47 @@ def make_problems(work: _Work) -> None:
                 f"{spec.held_out:,}). Lower the one that falls short."
             )
     work.files.note("notes on problems", notes)
+    work.files.done("shifted", "")  # what stood beside the old problems is gone with them
     work.files.write_rows("problems.parquet", [*train_rows, *held_rows], Problem)
-    work.files.done("problems", work.problems_key)
+
+
+def _make_shifted(work: _Work) -> None:
+    """Problems away from training: the family's own or the user's, and the held-out ones under format noise."""
+    import numpy as np
+
+    from counterform.probes.noise import noise
+    from counterform.problems.away import read_shift_file, some_of_each
+    from counterform.problems.readers import read_problems
+
+    spec, n = work.study.problems, work.study.probe.shifted
+    train, held_out = work.problems("train"), work.problems("held_out")
+    rng = np.random.default_rng(derived_seed("shifted"))
+    if work.family is not None:
+        found = work.family.shifts(n, rng=rng, trained=train) if hasattr(work.family, "shifts") else []
+        found = _templated(work, found)
+    else:
+        every = read_problems(work.study.file(spec.file), **_columns(spec)).problems
+        found = [problem for problem in every if problem.shift]
+        if spec.shift_file:
+            columns = {name: column for name, column in _columns(spec).items() if name != "shift"}
+            more, unused = read_shift_file(work.study.file(spec.shift_file), every, **columns)
+            work.count("rows of the shift file that are broken or no shift", unused)
+            found += more
+        found = some_of_each(sorted(found, key=lambda p: key_of(p.id)), n, trained=train)
+    found += noise(held_out[:n], trained=train, rng=rng)
+    work.files.write_rows("problems.parquet", [*train, *held_out, *found], Problem)
+
+
+def _columns(spec: ProblemsSpec) -> dict[str, str]:
+    names = ("prompt", "answer", "solution", "instruction", "space", "shift")
+    # A prompt that is composed of an instruction and an input gets the template around the whole.
+    template = "{prompt}" if spec.instruction else spec.template
+    return {**{name: getattr(spec, name) for name in names}, "template": template}
+
+
+def _templated(work: _Work, problems: Sequence[Problem]) -> list[Problem]:
+    template = work.study.problems.template
+    return [msgspec.structs.replace(p, prompt=template.replace("{prompt}", p.prompt)) for p in problems]
 
 
 def _generated(family: Family, spec: ProblemsSpec) -> tuple[list[Problem], list[Problem]]:
@@ -277,7 +326,7 @@ def sample(work: _Work) -> None:
     """Attempts at every problem: recorded ones from the user's file, or sampled in parts that appear whole."""
     if work.files.is_done("sample", work.attempts_key):
         return
-    problems = work.files.read_rows("problems.parquet", Problem)
+    problems = work.problems("train", "held_out")
     if not work.files.is_done("sampling", work.attempts_key):
         work.files.clear("attempts")
         work.files.done("sampling", work.attempts_key)
@@ -332,7 +381,7 @@ def verify(work: _Work) -> None:
     """Audit the verifiers, then grade every attempt."""
     if work.files.is_done("verify", work.verdicts_key):
         return
-    problems = {p.id: p for p in work.files.read_rows("problems.parquet", Problem)}
+    problems = {p.id: p for p in work.problems("train", "held_out")}
     work.files.clear("verdicts")
     parts = sorted((work.files / "attempts").glob("part-*.parquet"))
     pool: list[Attempt] = []
@@ -359,9 +408,7 @@ def audit(study: Study) -> list[AuditRow]:
         family = made("family", study.problems.family, study.problems.options, "$.problems.options")
         return audit_family(family, outcome, steps)
     spec = study.problems
-    names = ("prompt", "answer", "solution", "instruction", "space")
-    columns = {name: getattr(spec, name) for name in names}
-    problems = read_problems(study.file(spec.file), template=spec.template, **columns).problems
+    problems = read_problems(study.file(spec.file), **_columns(spec)).problems
     attempts = []
     if study.attempts.file:
         read = read_attempts(
@@ -503,7 +550,7 @@ def _held_out(work: _Work, problems: tuple[Problem, ...]) -> HeldOut:
     attempts = choose_attempts(pool, n=work.study.probe.attempts)
     if not attempts and "find_error" in work.study.probes:
         work.say("probe     find_error has no held-out attempts with a label: no step verifier could read them")
-    return HeldOut(problems=problems, attempts=attempts)
+    return HeldOut(problems=problems, attempts=attempts, shifted=work.shifted())
 
 
 def _with_exemplars(work: _Work, items: HeldOut) -> HeldOut:
@@ -522,7 +569,7 @@ def _with_exemplars(work: _Work, items: HeldOut) -> HeldOut:
 
 
 def _probe_one(work: _Work, arm: str, seed: int, names: Sequence[str], items: HeldOut) -> None:
-    problems = {problem.id: problem for problem in items.problems}
+    problems = {problem.id: problem for problem in (*items.problems, *items.shifted)}
     shown: dict[str, Graded] = {}
 
     def grade(attempts: Sequence[Attempt]) -> list[Graded]:

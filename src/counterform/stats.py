@@ -100,7 +100,8 @@ def estimate(a: Floats, b: Floats | None, trained: Sequence[Floats], *, lucky: i
         return Estimate(value=value, low=-np.inf, high=np.inf, p=1.0, mde=np.inf)
     variance, freedom = _variance(difference, trained, lucky)
     if variance <= 0:
-        return Estimate(value=value, low=value, high=value, p=1.0 if value == 0 else 0.0, mde=0.0)
+        # All clusters differ alike. Two that do so by chance prove little: the p-value of flipping signs at random.
+        return Estimate(value=value, low=value, high=value, p=1.0 if value == 0 else 2.0 ** (1 - n), mde=0.0)
     error = float(np.sqrt(variance))
     half = float(stats.t.ppf(0.5 + LEVEL / 2, freedom)) * error
     return Estimate(

@@ -54,6 +54,7 @@ PARTS: dict[str, dict[str, str]] = {
         "process": "counterform.probes.process:Process",
         "instructions": "counterform.probes.instructions:Instructions",
         "validity": "counterform.probes.validity:Validity",
+        "shift": "counterform.probes.shift:Shift",
     },
 }
 
@@ -108,6 +109,11 @@ class ProblemsSpec(_Table, frozen=True):
     """The column with the labels that can be answered (a list, or text with ; or , between); empty: inferred."""
     template: str = "{prompt}"
     """How a problem is put to the model."""
+    shift: str = ""
+    """Column of a row's shift: empty for one as in training, else a label ("hard", "length 7"); such a row is for the
+    `shift` probe alone."""
+    shift_file: str = ""
+    """A second file with the same columns, all of it one shift, named after the file."""
     train: Positive = 600
     """Problems from which cases are made."""
     held_out: Positive = 300
@@ -189,6 +195,8 @@ class ProbeSpec(_Table, frozen=True):
     """Held-out attempts in which find_error looks for the first wrong step."""
     exemplars: Positive = 3
     """Worked exemplars in a prompt of validity."""
+    shifted: Positive = 40
+    """Problems at each level of each axis of the `shift` probe, at most."""
 
 
 class Study(_Table, frozen=True):
@@ -242,7 +250,11 @@ def load_study(path: str | Path, *, data: str | Path | None = None) -> Study:
     root = Path(data).expanduser().resolve() if data else (here / Path(study.data).expanduser()).resolve()
     if not root.is_dir():
         raise StudyError(f"{path}: $.data is {str(root)!r}, which is not a directory. Give one with --data DIR.")
-    problems = msgspec.structs.replace(study.problems, file=_anchored(study.problems.file, here))
+    problems = msgspec.structs.replace(
+        study.problems,
+        file=_anchored(study.problems.file, here),
+        shift_file=_anchored(study.problems.shift_file, here),
+    )
     attempts = msgspec.structs.replace(study.attempts, file=_anchored(study.attempts.file, here))
     study = msgspec.structs.replace(study, data=str(root), problems=problems, attempts=attempts)
     return checked(study, str(path))
@@ -278,10 +290,10 @@ def to_toml(study: Study) -> str:
             told |= {field.name: plain} if plain else {}
         elif field.name != "data":
             told[field.name] = msgspec.to_builtins(value)
-    for table in ("problems", "attempts"):
-        file = told.get(table, {}).get("file", "")
+    for table, key in (("problems", "file"), ("problems", "shift_file"), ("attempts", "file")):
+        file = told.get(table, {}).get(key, "")
         if Path(file).is_absolute():
-            told[table]["file"] = Path(file).name
+            told[table][key] = Path(file).name
     return msgspec.toml.encode(told).decode()
 
 
@@ -308,6 +320,11 @@ def checked(study: Study, source: str) -> Study:
                 refuse(f"$.form_shares[{index}]", unknown_name("arm", name, names))
     if bool(study.problems.family) == bool(study.problems.file):
         refuse("$.problems", "give either `family` or `file`, and not both")
+    for key in ("shift", "shift_file"):
+        if study.problems.family and getattr(study.problems, key):
+            refuse(f"$.problems.{key}", "is for problems from a `file`; a family makes its own shifted ones")
+    if study.problems.shift_file and "shift" not in study.probes:
+        refuse("$.problems.shift_file", f"is for the probe 'shift', which is not among $.probes: {list(study.probes)}")
     if "{prompt}" not in study.problems.template:
         refuse("$.problems.template", f"must contain {{prompt}}; got {study.problems.template!r}")
     if study.problems.space and not study.problems.instruction:

@@ -151,7 +151,8 @@ def check_probe(probe: Probe, model: Model, items: HeldOut) -> None:
         )
         finite = reading.value is None or math.isfinite(reading.value)
         _promise(finite, f"a value is a finite number or None: {reading}")
-    known = {problem.id for problem in items.problems} | {graded.attempt.problem_id for graded in items.attempts}
+    asked = {problem.id for problem in (*items.problems, *items.shifted)}
+    known = asked | {graded.attempt.problem_id for graded in items.attempts}
     strangers = {reading.problem_id for reading in readings} - known
     _promise(not strangers, f"every reading belongs to a held-out problem: {sorted(strangers)[:3]}")
     _promise(_items(readings) == _items(unheard), "the same items, problems and strata are read off every model")

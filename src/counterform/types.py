@@ -38,6 +38,11 @@ class Problem(Struct, frozen=True, kw_only=True):
     """The worked solution, ending in the answer; None where nobody wrote one."""
     facts: dict[str, Any] = {}
     """What the family's step verifier needs to know of this problem (JSON values only)."""
+    shift: str = ""
+    """How it differs from training, as axis and level (`length 7`, `noise delete 20 %`); empty: as in training."""
+    distance: float = 0.0
+    """How far from training, in its axis's own unit: operations beyond the trained lengths (shorter ones negative),
+    held-out pairs, share of words edited, share of words that no training prompt has."""
 
 
 class Completion(Struct, frozen=True, kw_only=True):
@@ -192,8 +197,16 @@ class Reading(Struct, frozen=True, kw_only=True):
     """None: nothing was read here (a failed call); such a pair is dropped and counted."""
 
 
-LOWER_IS_BETTER = frozenset({"violated", "right by wrong steps"})
-"""Metrics of which a model is better the lower it stands, whatever condition follows in brackets."""
+LOWER_IS_BETTER = frozenset(
+    {
+        "violated",
+        "right by wrong steps",
+        "edit distance, answer",
+        "edit distance, reasoning",
+        "edit distance, whole",
+    }
+)
+"""Metrics of which a model is better the lower it stands, whatever condition follows in brackets, and at whatever shift."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -213,7 +226,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     """95 % interval of `estimate`."""
     p: float
     p_holm: float
-    """Corrected over all comparisons of the same metric."""
+    """Corrected over all comparisons of the same metric; under a shift, of all levels of its axis."""
     mde: float
     """Smallest true difference that this design would find with 80 % power."""
     n_items: int
@@ -380,6 +393,14 @@ class Family(StepVerifier, Protocol):
         ...
 
 
+class Shifting(Protocol):
+    """What a family may do besides: make problems away from those of training."""
+
+    def shifts(self, n: int, *, rng: np.random.Generator, trained: Sequence[Problem]) -> list[Problem]:
+        """`n` problems at each level of each axis the family has (fewer where there are no more), none of `trained`."""
+        ...
+
+
 class ArmRecipe(Protocol):
     """Turns cases into training data: one example a case, in case order."""
 
@@ -406,6 +427,8 @@ class HeldOut(Struct, frozen=True, kw_only=True):
     attempts: tuple[Graded, ...]
     exemplars: dict[str, tuple[Example, ...]] = {}
     """Training problems with a solution, for few-shot prompts: by condition, the same problems in every one."""
+    shifted: tuple[Problem, ...] = ()
+    """Problems away from those of training, for the `shift` probe alone."""
 
 
 class Grade(Protocol):

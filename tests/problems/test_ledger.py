@@ -1,4 +1,5 @@
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from counterform.errors import DataError
 from counterform.problems.ledger import MAX_TOTAL, PRIMITIVES, Ledger, Operation, facts, solution_steps, spoilt_steps
+from counterform.testing import check_verifier
 from counterform.types import Mark, Problem, Verdict
 
 FAMILY = Ledger()
@@ -230,3 +232,105 @@ def test_after_an_unread_remark_steps_are_graded_as_before():
     assert [step.mark for step in right] == [Mark.UNKNOWN, Mark.RIGHT, Mark.UNKNOWN, Mark.RIGHT, Mark.RIGHT]
     wrong = graded(PROBLEM, ["Let me see.", "7 + 5 = 13."])
     assert [step.mark for step in wrong] == [Mark.UNKNOWN, Mark.WRONG]
+
+
+# Away from training.
+
+PAIRS = (("add", "double"), ("take", "take"), ("halve", "mirror"))
+
+
+def neighbours(problem):
+    names = [operation.name for operation in facts(problem)[1]]
+    return list(pairwise(names))
+
+
+@pytest.fixture(scope="module")
+def held_apart():
+    """A family with held-out pairs, what it trains on, and its shifts by label."""
+    family = Ledger(without=PAIRS)
+    trained = family.generate(300, rng=np.random.default_rng(0))
+    levels = {}
+    for problem in family.shifts(20, rng=np.random.default_rng(1), trained=trained):
+        levels.setdefault(problem.shift, []).append(problem)
+    return family, trained, levels
+
+
+def test_no_generated_problem_has_a_held_out_pair(held_apart):
+    assert not [pair for problem in held_apart[1] for pair in neighbours(problem) if pair in PAIRS]
+
+
+def test_every_level_is_full_of_different_problems_never_trained_on(held_apart):
+    _, trained, levels = held_apart
+    assert set(levels) == {
+        *(f"length {n}" for n in (1, 2, 6, 7, 8)),
+        *(f"composition {n}" for n in (1, 2, 3)),
+        *(f"composition reversed {n}" for n in (1, 2)),
+        "vocabulary numbers",
+        "vocabulary words",
+    }
+    every = [problem for level in levels.values() for problem in level]
+    assert {len(level) for level in levels.values()} == {20}
+    assert len({problem.id for problem in every}) == len(every)
+    assert not {problem.prompt for problem in every} & {problem.prompt for problem in trained}
+    assert {problem.split for problem in every} == {"held_out"}
+
+
+def test_a_composition_has_so_many_held_out_pairs_and_the_control_their_reverse(held_apart):
+    back = {(after, first) for first, after in PAIRS} - set(PAIRS)
+    for shift, level in held_apart[2].items():
+        for problem in level:
+            found, turned = (sum(pair in pairs for pair in neighbours(problem)) for pairs in (PAIRS, back))
+            if "reversed" in shift:
+                assert (found, turned) == (0, problem.distance)
+            else:
+                assert found == (problem.distance if shift.startswith("composition") else 0)
+
+
+def test_lengths_beyond_training_have_signed_distances(held_apart):
+    levels = held_apart[2]
+    distances = {shift: level[0].distance for shift, level in levels.items() if shift.startswith("length")}
+    assert distances == {"length 1": -2, "length 2": -1, "length 6": 1, "length 7": 2, "length 8": 3}
+    assert {len(facts(problem)[1]) for problem in levels["length 7"]} == {7}
+
+
+def test_unusual_numbers_and_words_are_those_that_training_never_saw(held_apart):
+    _, trained, levels = held_apart
+    known = {number for problem in trained for number in re.findall(r"\d+", problem.prompt)}
+    for problem in levels["vocabulary numbers"]:
+        numbers = re.findall(r"\d+", problem.prompt)
+        assert not set(numbers) & known
+        assert problem.distance == pytest.approx(len(numbers) / len(re.findall(r"\w+", problem.prompt)))
+    assert min(problem.distance for problem in levels["vocabulary words"]) > 0.4
+
+
+def test_shifted_problems_are_worked_rightly(held_apart):
+    family, _, levels = held_apart
+    for problem in (problem for level in levels.values() for problem in level):
+        assert verdict(problem, sentences(problem.solution)).process is Mark.RIGHT
+        assert all(0 <= int(n) <= MAX_TOTAL for n in re.findall(r"= (-?\d+)\.", problem.solution))
+    check_verifier(family, [level[0] for level in levels.values()])
+
+
+def test_few_primitives_and_what_options_there_are():
+    problems = Ledger(primitives=["add", "take"]).generate(50, rng=np.random.default_rng(0), lengths=[2])
+    assert {operation.name for problem in problems for operation in facts(problem)[1]} == {"add", "take"}
+    for options in (
+        {"primitives": ["ad"]},
+        {"without": [["add", "dubble"]]},
+        {"without": [["add"]]},
+        {"primitives": []},
+    ):
+        with pytest.raises(ValueError, match=r"primitive"):
+            Ledger(**options)
+    with pytest.raises(ValueError, match=r"'triple'.*Options: add, take"):
+        Ledger(primitives=["add", "take"], without=[["add", "triple"]])
+
+
+def test_a_level_that_cannot_be_filled_holds_what_there_is(monkeypatch):
+    monkeypatch.setattr("counterform.problems.ledger.PATIENCE", 1_000)
+    family = Ledger(primitives=["double"])
+    trained = family.generate(10, rng=np.random.default_rng(0), lengths=[1])
+    levels = {}
+    for problem in family.shifts(40, rng=np.random.default_rng(0), trained=trained):
+        levels.setdefault(problem.shift, []).append(problem)
+    assert len(levels["length 4"]) == 7  # 0 to 6, doubled four times

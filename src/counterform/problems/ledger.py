@@ -4,19 +4,22 @@
     7 + 5 = 12. 12 * 2 = 24. The answer is 24.
 
 Six primitives, totals from 0 to 99, every step checkable. Small enough for a word-level tokenizer, plain
-enough for any model.
+enough for any model. Any pair of primitives can be held out, to be met only away from training (`shifts`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from hashlib import blake2b
+from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
 
-from counterform.errors import DataError
+from counterform.errors import DataError, unknown_name
+from counterform.shifts import shifted, unseen, words_of
 from counterform.types import Mark, PlantedError, Problem, StepVerdict
 
 MAX_TOTAL = 99
@@ -24,6 +27,8 @@ PRIMITIVES = ("add", "take", "double", "triple", "halve", "mirror")
 TRAINED_LENGTHS = (3, 4, 5)
 PATIENCE = 10_000
 """Draws in a row without a new problem before giving up; at length 15 one draw in 140 stays in range."""
+SHORTER, LONGER, COMPOSED = 2, 3, 3
+"""Levels of the shifts: so many lengths under and over those of training, and up to so many held-out pairs."""
 
 _EQUATION = re.compile(r"(Wait, )?(-?\d{1,6}) ([-+*/]) (-?\d{1,6}) = (-?\d{1,6})\.?")
 _ANSWER = re.compile(r"The answer is (-?\d{1,6})\.?")
@@ -35,8 +40,17 @@ class Operation(Struct, frozen=True, array_like=True):
     name: str
     number: int = 0
 
-    def sentence(self) -> str:
-        """How the problem asks for it."""
+    def sentence(self, *, unusual: bool = False) -> str:
+        """How the problem asks for it; `unusual`: in words that no training problem has."""
+        if unusual:
+            return {
+                "add": f"Increase it by {self.number}.",
+                "take": f"Decrease it by {self.number}.",
+                "double": "Multiply it by two.",
+                "triple": "Multiply it by three.",
+                "halve": "Divide it by two.",
+                "mirror": f"Subtract it from {self.number}.",
+            }[self.name]
         return {
             "add": f"Add {self.number}.",
             "take": f"Take away {self.number}.",
@@ -63,28 +77,106 @@ class Operation(Struct, frozen=True, array_like=True):
                 return f"{self.number} - {total}", self.number - total
 
 
+class Numbers(Struct, frozen=True):
+    """The numbers problems are made of."""
+
+    starts: tuple[int, int]
+    """From, and up to but not including."""
+    operands: tuple[int, int]
+    mirrors: tuple[int, ...]
+
+
+NUMBERS = Numbers((0, 31), (1, 10), (20, 50, 90))
+UNUSUAL_NUMBERS = Numbers((31, 50), (31, 50), (40, 60, 70, 80))
+"""None of them stands in a training problem; totals stay within 0..99."""
+
+
 class Ledger:
-    """Generator, worked solution and step verifier of the family."""
+    """Generator, worked solution and step verifier of the family.
+
+    primitives: those that problems are made of. without: pairs of them, [first, next], that no generated problem has
+    one right after the other. Raises ValueError for a primitive that there is not.
+    """
 
     name = "ledger"
+
+    def __init__(self, primitives: Sequence[str] = PRIMITIVES, without: Sequence[Sequence[str]] = ()) -> None:
+        for names, options in ((primitives, PRIMITIVES), *((pair, primitives) for pair in without)):
+            for name in names:
+                if name not in options:
+                    raise ValueError(unknown_name("primitive", name, options))
+        if not primitives or any(len(pair) != 2 for pair in without):
+            raise ValueError("give at least one primitive, and pairs of two: without = [['add', 'double']]")
+        self._primitives = tuple(dict.fromkeys(primitives))
+        self._without = frozenset((first, after) for first, after in without)
 
     def generate(self, n: int, *, rng: np.random.Generator, lengths: Iterable[int] = TRAINED_LENGTHS) -> list[Problem]:
         """`n` different problems whose numbers of operations are drawn evenly from `lengths`."""
         lengths = tuple(lengths)
-        found: dict[str, Problem] = {}
-        misses = 0
-        while len(found) < n:
-            if misses == PATIENCE:
-                raise DataError(
-                    f"found {len(found)} of the {n} different ledger problems asked for, of lengths {lengths}. "
-                    "Ask for fewer, or for other lengths: [problems] train, held_out, lengths."
-                )
-            problem = _problem(int(rng.integers(0, 31)), _operations(rng, int(rng.choice(lengths))))
-            misses += 1
-            if problem is not None and problem.id not in found:
-                found[problem.id] = problem
-                misses = 0
-        return list(found.values())
+        found = _distinct(n, partial(self._drawn, rng, lengths))
+        if len(found) < n:
+            raise DataError(
+                f"found {len(found)} of the {n} different ledger problems asked for, of lengths {lengths}. "
+                "Ask for fewer, or for other lengths: [problems] train, held_out, lengths."
+            )
+        return found
+
+    def shifts(self, n: int, *, rng: np.random.Generator, trained: Sequence[Problem]) -> list[Problem]:
+        """`n` problems a level, fewer where there are no more.
+
+        length: shorter and longer; distance in operations. composition: problems with held-out pairs, and the control
+        `composition reversed`, with their pairs the other way round and no held-out one; distance in pairs.
+        vocabulary: numbers or words that no training problem has; distance in share of the prompt's words. To the
+        world's tokenizer an unusual word is <unk>, so on the tiny model `words` measures missing words and no synonyms.
+        """
+        taken, known = {problem.id for problem in trained}, words_of(problem.prompt for problem in trained)
+        lengths = sorted({len(facts(problem)[1]) for problem in trained})
+        found = []
+        for label, distance, draw in self._levels(rng, lengths):
+            for problem in _distinct(n, draw, taken):
+                far = unseen(problem.prompt, known) if distance is None else distance
+                found.append(shifted(problem, label, far))
+        return found
+
+    def _levels(
+        self, rng: np.random.Generator, lengths: Sequence[int]
+    ) -> Iterator[tuple[str, float | None, Callable[[], Problem | None]]]:
+        """Label, distance (None: measured by words) and one draw of each level."""
+        low, high = min(lengths), max(lengths)
+        for length in (*range(max(1, low - SHORTER), low), *range(high + 1, high + 1 + LONGER)):
+            distance = length - low if length < low else length - high
+            yield f"length {length}", distance, partial(self._drawn, rng, (length,))
+        back = {(after, first) for first, after in self._without} - self._without
+        for axis, pairs in (("composition", self._without), ("composition reversed", back)):
+            for count in range(1, COMPOSED + 1):
+                long = [length for length in lengths if length > count]
+                if pairs and long:
+                    yield f"{axis} {count}", count, partial(self._composed, rng, long, pairs, count)
+        yield "vocabulary numbers", None, partial(self._drawn, rng, lengths, UNUSUAL_NUMBERS)
+        yield "vocabulary words", None, partial(self._drawn, rng, lengths, unusual=True)
+
+    def _drawn(
+        self, rng: np.random.Generator, lengths: Sequence[int], numbers: Numbers = NUMBERS, *, unusual: bool = False
+    ) -> Problem | None:
+        """A problem without held-out pairs, or None where the draw was none."""
+        start = int(rng.integers(*numbers.starts))
+        operations = _operations(rng, rng.choice(self._primitives, size=int(rng.choice(lengths))), numbers)
+        return None if _pairs(operations, self._without) else _problem(start, operations, unusual=unusual)
+
+    def _composed(
+        self, rng: np.random.Generator, lengths: Sequence[int], pairs: Collection[tuple[str, str]], count: int
+    ) -> Problem | None:
+        """A problem with exactly `count` of these pairs and no held-out one besides."""
+        names = [str(name) for name in rng.choice(self._primitives, size=int(rng.choice(lengths)))]
+        ordered = sorted(pairs)
+        for _ in range(count):
+            at = int(rng.integers(len(names) - 1))
+            names[at : at + 2] = ordered[rng.integers(len(ordered))]
+        operations = _operations(rng, names, NUMBERS)
+        besides = _pairs(operations, self._without - frozenset(pairs))
+        if besides or _pairs(operations, pairs) != count:
+            return None
+        return _problem(int(rng.integers(*NUMBERS.starts)), operations)
 
     def start(self, problem: Problem) -> LedgerWatch:
         """A step verifier for one attempt at `problem`."""
@@ -215,15 +307,34 @@ def spoilt_steps(
     return [*steps, f"The answer is {total}."]
 
 
-def _operations(rng: np.random.Generator, n: int) -> list[Operation]:
+def _distinct(n: int, draw: Callable[[], Problem | None], taken: Collection[str] = ()) -> list[Problem]:
+    """`n` different problems of which none is taken; fewer when PATIENCE draws in a row bring no new one."""
+    found: dict[str, Problem] = {}
+    misses = 0
+    while len(found) < n and misses < PATIENCE:
+        problem = draw()
+        misses += 1
+        if problem is not None and problem.id not in found and problem.id not in taken:
+            found[problem.id] = problem
+            misses = 0
+    return list(found.values())
+
+
+def _pairs(operations: Sequence[Operation], pairs: Collection[tuple[str, str]]) -> int:
+    """How many neighbours are among these pairs."""
+    return sum((first.name, after.name) in pairs for first, after in pairwise(operations))
+
+
+def _operations(rng: np.random.Generator, names: Iterable[str], numbers: Numbers) -> list[Operation]:
     operations = []
-    for name in rng.choice(PRIMITIVES, size=n):
-        number = {"add": int(rng.integers(1, 10)), "take": int(rng.integers(1, 10))}.get(str(name), 0)
-        operations.append(Operation(str(name), int(rng.choice([20, 50, 90])) if name == "mirror" else number))
+    for name in names:
+        drawn = {"add": int(rng.integers(*numbers.operands)), "take": int(rng.integers(*numbers.operands))}
+        number = int(rng.choice(numbers.mirrors)) if name == "mirror" else drawn.get(str(name), 0)
+        operations.append(Operation(str(name), number))
     return operations
 
 
-def _problem(start: int, operations: list[Operation]) -> Problem | None:
+def _problem(start: int, operations: list[Operation], *, unusual: bool = False) -> Problem | None:
     """The problem, or None where its total would leave 0..99 or halve an odd number."""
     total = start
     for operation in operations:
@@ -232,8 +343,12 @@ def _problem(start: int, operations: list[Operation]) -> Problem | None:
         total = operation.equation(total)[1]
         if not 0 <= total <= MAX_TOTAL:
             return None
-    asked = " ".join(operation.sentence() for operation in operations)
-    prompt = f"Start with {start}. {asked} What is the total?"
+    asked = " ".join(operation.sentence(unusual=unusual) for operation in operations)
+    prompt = (
+        f"Begin at {start}. {asked} Which number comes out?"
+        if unusual
+        else f"Start with {start}. {asked} What is the total?"
+    )
     return Problem(
         id=f"ledger-{blake2b(prompt.encode(), digest_size=6).hexdigest()}",
         prompt=prompt,

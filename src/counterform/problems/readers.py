@@ -40,6 +40,8 @@ _OPTIONAL = "correct"
 _FINAL = re.compile(r"(?P<work>.*)####\s*(?P<hashes>.*\S)\s*|A:\s*(?P<a>.*\S)\s*")
 # True == 1 == 1.0 in Python, so this table reads numbers too.
 _GRADES = {True: Mark.RIGHT, False: Mark.WRONG, "true": Mark.RIGHT, "false": Mark.WRONG} | {m.value: m for m in Mark}
+MAX_SHIFTS, MAX_LABEL = 24, 60
+"""Labels of one file, and characters of one: more are no labels but something else."""
 _SCALAR = (bool, int, float, str)
 _MISSING = object()
 _BLANK = object()
@@ -99,12 +101,13 @@ def read_problems(
     instruction: str = "",
     space: str = "",
     template: str = "{prompt}",
+    shift: str = "",
 ) -> ReadProblems:
     """Read problems; column names that are not given are recognised (TRL, GSM8K, verl, MATH).
 
     `instruction` and `space` name the columns of a row's task; they become the problem's facts `instruction` and,
-    where given, `space`. Of rows with one prompt (and one instruction) the first is kept. Raises DataError when the file, its columns or all its rows are
-    unusable.
+    where given, `space`. `shift`: the column of a row's shift. Of rows with one prompt (and one instruction) the first
+    is kept. Raises DataError when the file, its columns or all its rows are unusable.
     """
     path = Path(path)
     broken: list[BrokenRow] = []
@@ -115,25 +118,36 @@ def read_problems(
     columns = _recognised(path, only_rows, prompt, answer, solution)
     asks = _task_column(path, only_rows, "instruction", instruction)
     labels = _task_column(path, only_rows, "space", space)
-    usable: dict[str, tuple[int, str, str, str | None, dict[str, Any], Any]] = {}
+    shifts = _Column(shift)
+    usable: dict[str, tuple[int, str, str, str | None, dict[str, Any], str, Any]] = {}
     for line, row in rows:
         try:
             question, key, worked = _prompt(row, columns[0]), *_answer(row, *columns[1:])
             facts = _task(row, asks, labels, key)
+            label = _label(row, shifts) if shift else ""
             asked = f"{facts['instruction']}\n{question}" if facts else question
             if asked in usable:
                 raise _Unusable(f"same prompt as line {usable[asked][0]}")
         except _Unusable as reason:
             broken.append(BrokenRow(line, str(reason)))
         else:
-            usable[asked] = (line, question, key, worked, facts, row.get("id"))
+            usable[asked] = (line, question, key, worked, facts, label, row.get("id"))
     if not usable:
         raise _nothing(path, "problem", broken)
     ids = _ids(usable, [given for *_, given in usable.values()])
     problems = [
-        Problem(id=name, prompt=template.replace("{prompt}", question), answer=key, solution=worked, facts=facts)
-        for name, (_, question, key, worked, facts, _) in zip(ids, usable.values(), strict=True)
+        Problem(
+            id=name,
+            prompt=template.replace("{prompt}", question),
+            answer=key,
+            solution=worked,
+            facts=facts,
+            shift=label,
+        )
+        for name, (_, question, key, worked, facts, label, _) in zip(ids, usable.values(), strict=True)
     ]
+    if shift:
+        _require_labels(path, shifts, problems, rows[0][1])
     return ReadProblems(problems=problems, broken=sorted(broken))
 
 
@@ -285,6 +299,32 @@ def _task(row: Row, instruction: _Column | None, space: _Column | None, answer: 
     if answer not in facts["space"]:
         raise _Unusable(f"the answer {_excerpt(answer)} is not in its answer space {_excerpt(facts['space'])}")
     return facts
+
+
+def _label(row: Row, column: _Column) -> str:
+    """The label of a row's shift; empty where it says nothing."""
+    value = column.of(row)
+    if value is _MISSING or value is None:
+        return ""
+    label = " ".join(str(value).split())
+    if len(label) > MAX_LABEL or isinstance(value, bool) or not isinstance(value, str | int):
+        raise _Unusable(f"`{column.name}` is {_excerpt(value)}, not a label of at most {MAX_LABEL} characters")
+    return label
+
+
+def _require_labels(path: Path, column: _Column, problems: Sequence[Problem], first_row: Row) -> None:
+    """Refuse a shift column that is not there, or that names too many shifts to be one."""
+    labels = {problem.shift for problem in problems if problem.shift}
+    if not column.seen:
+        raise DataError(
+            f"{path} has no column {column.name!r}. Found: {_quoted(_column_names(first_row))}. "
+            "Name yours in the study file: [problems] shift."
+        )
+    if len(labels) > MAX_SHIFTS:
+        raise DataError(
+            f"the column {column.name!r} of {path} has {len(labels):,} different labels, e.g. {sorted(labels)[0]!r}; "
+            f"at most {MAX_SHIFTS} shifts can be told apart. Name another column: [problems] shift."
+        )
 
 
 def _problem_id(row: Row, names: Sequence[_Column], by_name: dict[str, str], template: str) -> str:

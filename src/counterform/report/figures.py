@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 from msgspec import Struct
 
+from counterform.report.curves import ANSWER, Axis
 from counterform.report.labels import points, points_interval, share, share_interval
 from counterform.report.tables import comparison
+from counterform.study import BASE_ARM
 from counterform.types import Baseline, Finding, Level
 
 _ROW = 44
@@ -21,6 +24,10 @@ _SIDE = 18
 """Room at both ends of an axis for half a tick label; the rows' text reaches over it."""
 _SYMBOLS = {"supported": "circle", "refuted": "diamond", "undecided": "circle-open"}
 _DASHES = {"random": "dot", "majority": "dash"}
+_CURVE = 250
+"""Height of a curve's figure in pixels."""
+SIGNS = (("circle", "●"), ("square", "■"), ("diamond", "◆"), ("triangle-up", "▲"), ("cross", "✚"), ("x", "✖"))
+"""Markers of the arms in the curves and their signs in the key: no arm is told by its colour alone."""
 
 
 class _Row(Struct, frozen=True):
@@ -90,29 +97,107 @@ def levels(models: Sequence[Level], baselines: Iterable[Baseline]) -> go.Figure:
     return figure
 
 
-def _intervals(rows: Sequence[_Row], reach: tuple[float, float]) -> go.Figure:
-    figure = go.Figure(
-        layout={
-            "template": "none",
-            "height": _ROW * len(rows) + _AXIS,
-            "margin": {"l": _SIDE, "r": _SIDE, "t": 0, "b": _AXIS},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "showlegend": False,
-            "dragmode": False,
-            "font": {"family": "var(--sans)", "size": 13, "color": "var(--ink)"},
-            "hoverlabel": {"bgcolor": "var(--paper)", "font": {"color": "var(--ink)"}},
-            "xaxis": {
-                "range": reach,
-                "fixedrange": True,
-                "nticks": 6,
-                "gridcolor": "var(--rule)",
-                "zeroline": False,
-                "tickfont": {"size": 12, "color": "var(--muted)"},
-            },
-            "yaxis": {"range": (-0.5, len(rows) - 0.5), "fixedrange": True, "visible": False},
-        }
+def curves(axis: Axis, reading: str) -> go.Figure:
+    """One reading from 0 to 100 % against distance, a line a model with its intervals, and what a guess would show.
+
+    Levels that are numbers stand at their distance; levels that are words stand side by side in its order.
+    """
+    named = any(not stop.name[0].isdigit() for stop in axis.stops if stop.shift)
+    scale = 100.0 if axis.label.is_share else 1.0
+    places = [float(place) if named else scale * stop.distance for place, stop in enumerate(axis.stops)]
+    width = max(places) - min(places) or 1.0
+    figure = go.Figure(layout=_layout(_CURVE, (min(places) - 0.06 * width, max(places) + 0.06 * width)))
+    figure.update_layout(margin={"l": 46, "r": _SIDE, "t": 8, "b": 44 if named else _AXIS}, hovermode="closest")
+    figure.update_yaxes(
+        range=(-3, 103), fixedrange=True, dtick=20, ticksuffix=" %", gridcolor="var(--rule)", zeroline=False
     )
+    figure.update_yaxes(tickfont={"size": 12, "color": "var(--muted)"})
+    if named:
+        texts = [f"{stop.name}<br>{axis.label.distance(stop.distance)}" for stop in axis.stops]
+        figure.update_xaxes(tickvals=places, ticktext=texts)
+    elif axis.label.is_share:
+        figure.update_xaxes(ticksuffix=" %")
+    elif width <= 8:
+        figure.update_xaxes(dtick=1)
+    for name, values in axis.guesses.items() if reading == ANSWER else ():
+        shares = [100 * value if math.isfinite(value) else None for value in values]
+        line = {"color": "var(--accent)", "width": 1.5, "dash": _DASHES[name]}
+        figure.add_scatter(x=places, y=shares, mode="lines", line=line, hoverinfo="skip")
+    for index, arm in enumerate(axis.arms):
+        # Side by side, so that no interval hides behind another.
+        aside = (index - (len(axis.arms) - 1) / 2) * 0.014 * width
+        _add_curve(figure, axis, reading, arm, [place + aside for place in places])
+    return figure
+
+
+def arm_style(arms: Sequence[str], arm: str) -> tuple[str, str, str]:
+    """The colour, marker and sign of a model in the curves; the untrained one is grey."""
+    trained = [name for name in arms if name != BASE_ARM]
+    if arm == BASE_ARM:
+        return "var(--muted)", "circle-open", "○"
+    index = trained.index(arm)
+    return f"var(--arm-{index % 6})", *SIGNS[index % 6]
+
+
+def _add_curve(figure: go.Figure, axis: Axis, reading: str, arm: str, places: Sequence[float]) -> None:
+    colour, symbol, _ = arm_style(axis.arms, arm)
+    rows = [
+        (place, stop, level)
+        for place, stop, level in zip(places, axis.stops, axis.at(reading, arm), strict=True)
+        if level is not None and math.isfinite(level.estimate)
+    ]
+    known = [math.isfinite(level.low) and math.isfinite(level.high) for _, _, level in rows]
+    figure.add_scatter(
+        x=[place for place, _, _ in rows],
+        y=[100 * level.estimate for _, _, level in rows],
+        mode="lines+markers",
+        line={"color": colour, "width": 1.5, "dash": "dash" if arm == BASE_ARM else "solid"},
+        marker={"color": colour, "symbol": symbol, "size": 8},
+        error_y={
+            "type": "data",
+            "array": [100 * (row[2].high - row[2].estimate) if ok else 0 for row, ok in zip(rows, known, strict=True)],
+            "arrayminus": [
+                100 * (row[2].estimate - row[2].low) if ok else 0 for row, ok in zip(rows, known, strict=True)
+            ],
+            "color": colour,
+            "thickness": 1,
+            "width": 0,
+        },
+        hovertext=[
+            f"{arm}, {stop.name}: {share(level.estimate)}  {share_interval(level.low, level.high)}"
+            for _, stop, level in rows
+        ],
+        hoverinfo="text",
+        cliponaxis=False,
+    )
+
+
+def _layout(height: int, reach: tuple[float, float]) -> dict[str, Any]:
+    """What all figures share."""
+    return {
+        "template": "none",
+        "height": height,
+        "margin": {"l": _SIDE, "r": _SIDE, "t": 0, "b": _AXIS},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "showlegend": False,
+        "dragmode": False,
+        "font": {"family": "var(--sans)", "size": 13, "color": "var(--ink)"},
+        "hoverlabel": {"bgcolor": "var(--paper)", "font": {"color": "var(--ink)"}},
+        "xaxis": {
+            "range": reach,
+            "fixedrange": True,
+            "nticks": 6,
+            "gridcolor": "var(--rule)",
+            "zeroline": False,
+            "tickfont": {"size": 12, "color": "var(--muted)"},
+        },
+    }
+
+
+def _intervals(rows: Sequence[_Row], reach: tuple[float, float]) -> go.Figure:
+    figure = go.Figure(layout=_layout(_ROW * len(rows) + _AXIS, reach))
+    figure.update_yaxes(range=(-0.5, len(rows) - 0.5), fixedrange=True, visible=False)
     for index, row in enumerate(rows):
         y = len(rows) - 1 - index
         _add_interval(figure, row, y - 0.09)

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 
-from counterform.report import tables
+from counterform.report import curves, tables
 from counterform.report.data import ReportData, load
 from counterform.report.labels import number
 from counterform.report.tables import Table
@@ -27,11 +27,13 @@ def _lines(data: ReportData) -> Iterator[str]:
         "Gains over the untrained model (percentage points)",
         tables.findings_table(tables.gains(results.findings), "Arm"),
     )
-    yield from _section("Levels", tables.levels_table(results.levels, results.baselines))
+    yield from _section("Levels", tables.levels_table(tables.at_home(results.levels), results.baselines))
     yield from _section(
         "Arm against arm (percentage points)",
         tables.findings_table(tables.contrasts(results.findings), "Contrast"),
     )
+    axes = curves.axes(results, data.problems.values())
+    yield from _section("Away from home", curves.shift_table(axes, results.findings), curves.counted(results.findings))
     if data.card:
         yield from _section("Match card", tables.card_table(data.card), tables.card_sentence(data.card))
     yield from _section("Ledger", tables.ledger_table(data.checkpoints))

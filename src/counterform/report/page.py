@@ -20,7 +20,7 @@ from markupsafe import Markup
 from msgspec import Struct
 from plotly.offline import get_plotlyjs
 
-from counterform.report import figures, labels, tables
+from counterform.report import curves, figures, labels, tables
 from counterform.report.data import ReportData, ShownAttempt, load
 from counterform.store import RunDir
 from counterform.study import BASE_ARM
@@ -54,21 +54,24 @@ def write_page(run: RunDir) -> Path:
 def render(data: ReportData) -> str:
     """The page's HTML."""
     attempts, text_limit = attempts_json(data)
+    axes = curves.axes(data.results, data.problems.values())
     sections = {
         "gains": _forests(tables.gains(data.results.findings)),
         "levels": _level_plots(data),
         "contrasts": _forests(tables.contrasts(data.results.findings)),
+        "away": _curves(axes),
     }
     plots = {plot.id: plot.figure.to_plotly_json() for section in sections.values() for plot in section}
     scripts = [get_plotlyjs(), _asset("page.js")]
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.globals.update(labels=labels, tables=tables)
+    environment.globals.update(labels=labels, tables=tables, curves=curves, figures=figures)
     return environment.from_string(_asset("page.html.j2")).render(
         data=data,
         results=data.results,
         **sections,
+        axes=axes,
         attempts=attempts,
         text_limit=text_limit,
         plots=script_json(plots),
@@ -92,7 +95,7 @@ def _forests(findings: list[Finding]) -> list[Plot]:
 
 def _level_plots(data: ReportData) -> list[Plot]:
     plots = []
-    for (probe, metric), group in tables.by_metric(data.results.levels).items():
+    for (probe, metric), group in tables.by_metric(tables.at_home(data.results.levels)).items():
         lines = [line for line in data.results.baselines if (line.probe, line.metric) == (probe, metric)]
         plots.append(
             Plot(
@@ -104,6 +107,26 @@ def _level_plots(data: ReportData) -> list[Plot]:
             )
         )
     return plots
+
+
+def _curves(axes: list[curves.Axis]) -> list[Plot]:
+    """Two figures an axis: right answers, and how far the whole text is from the worked solution where there is one."""
+    return [
+        Plot(
+            id=f"curve-{axis.label.title}-{reading}",
+            label=labels.MetricLabel(
+                f"{axis.label.title}: {what}", f"Distance: {axis.label.unit}.", lower_is_better=lower
+            ),
+            summary=curves.summary(axis, reading),
+            figure=figures.curves(axis, reading),
+        )
+        for axis in axes
+        for reading, what, lower in (
+            (curves.ANSWER, "right answers", False),
+            (curves.WHOLE, "edits to the worked solution", True),
+        )
+        if any(level for arm in axis.arms for level in axis.at(reading, arm))
+    ]
 
 
 def attempts_json(data: ReportData) -> tuple[Markup, int]:

@@ -33,13 +33,18 @@ class Table(Struct, frozen=True):
 
 
 def gains(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that compare an arm with the untrained model."""
-    return [finding for finding in findings if finding.versus == BASE_ARM]
+    """The findings that compare an arm with the untrained model; those of a shift have a section of their own."""
+    return [finding for finding in findings if finding.versus == BASE_ARM and finding.probe != "shift"]
 
 
 def contrasts(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that compare an arm with another arm."""
-    return [finding for finding in findings if finding.versus != BASE_ARM]
+    """The findings that compare an arm with another arm, without those of a shift."""
+    return [finding for finding in findings if finding.versus != BASE_ARM and finding.probe != "shift"]
+
+
+def at_home(levels: Iterable[Level]) -> list[Level]:
+    """The levels without those of a shift."""
+    return [level for level in levels if level.probe != "shift"]
 
 
 def by_metric(rows: Iterable[Measured]) -> dict[tuple[str, str], list[Measured]]:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from counterform.report.curves import counted
 from counterform.report.labels import VERDICT_SIGNS, metric_label, number, points, points_interval
 from counterform.report.tables import by_metric, card_sentence, comparison, contrasts, failures, gains
 from counterform.types import AuditRow, Checkpoint, Finding, Graded, MatchCard, Problem, Results
@@ -30,6 +31,9 @@ def print_results(
         if findings:
             console.print()
             console.print(_table(title, findings))
+    away = [f for f in results.findings if f.probe == "shift"]
+    if away:
+        console.print(Text(f"\n{counted(away)} The curves stand in the report."))
     notes = [*([card_sentence(card)] if card else []), *results.notes, *failures(checkpoints)]
     if notes:
         console.print()

@@ -1,0 +1,45 @@
+"""The user's problems away from those of training: rows with a label, and a second file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from counterform.errors import DataError
+from counterform.problems.readers import MAX_LABEL, read_problems
+from counterform.shifts import unseen, words_of
+from counterform.types import Problem
+
+
+def read_shift_file(path: Path, known: Sequence[Problem], **columns: str) -> tuple[list[Problem], int]:
+    """The problems of a second file with the same `columns`, one shift named after the file; and how many rows are of no use.
+
+    A row with the prompt of a `known` problem is of no use. Raises DataError where no other is left.
+    """
+    read = read_problems(path, **columns)
+    prompts = {problem.prompt for problem in known}
+    new = [problem for problem in read.problems if problem.prompt not in prompts]
+    if not new:
+        raise DataError(
+            f"every problem of {path} is one of the study's own problems, so nothing in it is shifted. "
+            "Name another file: [problems] shift_file."
+        )
+    label = "-".join(path.stem.split())[:MAX_LABEL]
+    # Both files may count their rows from 1, so these ids say where they are from.
+    problems = [replace(problem, id=f"{label}:{problem.id}", shift=label) for problem in new]
+    return problems, len(read.problems) - len(new) + len(read.broken)
+
+
+def some_of_each(problems: Sequence[Problem], n: int, *, trained: Sequence[Problem]) -> list[Problem]:
+    """At most `n` problems a label; distance: the share of a prompt's words that no trained problem's has."""
+    known = words_of(problem.prompt for problem in trained)
+    groups: dict[str, list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault(problem.shift, []).append(problem)
+    return [
+        replace(problem, split="held_out", distance=unseen(problem.prompt, known))
+        for group in groups.values()
+        for problem in group[:n]
+    ]

@@ -1,0 +1,140 @@
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from counterform.models.scripted import ScriptedModel
+from counterform.probes.shift import Shift, parts
+from counterform.problems.ledger import Ledger
+from counterform.sampling import Remembering
+from counterform.study import ProbeSpec
+from counterform.testing import check_probe
+from counterform.types import Graded, HeldOut, Mark, Problem
+from counterform.verify.answer import Answers
+from counterform.verify.steps import grade as verdicts_of
+
+SPEC = ProbeSpec(samples=2, k=1)
+READINGS = {
+    "exact match, answer",
+    "exact match, reasoning",
+    "exact match, whole",
+    "edit distance, answer",
+    "edit distance, reasoning",
+    "edit distance, whole",
+}
+
+
+@pytest.fixture(scope="module")
+def away():
+    family = Ledger(without=[["add", "double"]])
+    home = family.generate(6, rng=np.random.default_rng(0))
+    shifted = family.shifts(2, rng=np.random.default_rng(1), trained=home)
+    return HeldOut(problems=tuple(home), attempts=(), shifted=tuple(shifted))
+
+
+@pytest.fixture(scope="module")
+def grade(away):
+    answers, known = Answers(5.0), {p.id: p for p in (*away.problems, *away.shifted)}
+
+    def graded(attempts):
+        verdicts = verdicts_of(attempts, known, outcome=answers, steps=Ledger())
+        return [Graded(attempt=a, verdict=v) for a, v in zip(attempts, verdicts, strict=True)]
+
+    yield graded
+    answers.close()
+
+
+def read(away, grade, answer):
+    """{(metric, problem id): reading} of a model that answers by the problem."""
+    asked = {p.prompt: p for p in (*away.problems, *away.shifted)}
+    model = ScriptedModel(lambda prompt, _: answer(asked[prompt]))
+    return {(r.metric, r.item_id): r for r in Shift(SPEC, grade)(model, away, arm="one", seed=0)}
+
+
+def test_promises(away, grade):
+    check_probe(Shift(SPEC, grade), ScriptedModel(lambda _, sample: f"1 + 1 = {sample}. The answer is {sample}."), away)
+
+
+def test_a_solution_is_matched_at_home_and_at_every_shift(away, grade):
+    readings = read(away, grade, lambda problem: problem.solution)
+    assert {metric.partition(" @ ")[0] for metric, _ in readings} == READINGS
+    assert {metric.partition(" @ ")[2] for metric, _ in readings} == {"", *(p.shift for p in away.shifted)}
+    for (metric, _), reading in readings.items():
+        assert reading.mark is Mark.RIGHT
+        assert reading.value == float(metric.startswith("exact"))
+
+
+def test_a_right_answer_over_another_reasoning_shows(away, grade):
+    readings = read(away, grade, lambda problem: f"I guess. The answer is {problem.answer}.")
+    for (metric, _), reading in readings.items():
+        reading_of = metric.partition(" @ ")[0]
+        if reading_of == "exact match, answer":
+            assert reading.value == 1.0
+        elif reading_of == "edit distance, answer" or reading_of.startswith("exact"):
+            assert reading.value == 0.0
+        else:
+            assert 0.0 < reading.value <= 1.0
+
+
+def test_without_a_worked_solution_only_the_answer_is_read(away, grade):
+    bare = replace(away, problems=tuple(replace(p, solution=None) for p in away.problems), shifted=())
+    assert {metric for metric, _ in read(bare, grade, lambda p: p.solution)} == {
+        "exact match, answer",
+        "edit distance, answer",
+    }
+
+
+def test_home_is_asked_as_accuracy_asks(away, grade):
+    from counterform.probes.accuracy import Accuracy
+
+    scripted = ScriptedModel(lambda *_: "The answer is 1.")
+    model = Remembering(scripted)
+    Accuracy(SPEC, grade)(model, away, arm="one", seed=0)
+    calls = len(scripted.calls)
+    Shift(SPEC, grade)(model, away, arm="one", seed=0)
+    assert len(scripted.calls) - calls == SPEC.samples * len(away.shifted)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("7 + 5 = 12. The answer is 12.", ("7 + 5 = 12.", "12")),
+        ("The answer is 12.", ("", "12")),
+        ("He has 3.\nSo 3 + 2 = 5\n#### 5", ("He has 3. So 3 + 2 = 5", "5")),
+        ("We add. Hence \\boxed{18}.", ("We add.", "18")),
+        ("First 5.\nA: 18", ("First 5.", "18")),
+        ("The answer is 3. Wait. The answer is 4.", ("The answer is 3. Wait.", "4")),
+        ("no answer here", ("no answer here", "")),
+        ("", ("", "")),
+        ("It costs 1.5 euros. The answer is 1.5.", ("It costs 1.5 euros.", "1.5")),
+    ],
+)
+def test_parts(text, expected):
+    assert parts(text)[:2] == expected
+
+
+@given(st.text())
+def test_any_text_has_parts(text):
+    assert all(isinstance(part, str) for part in parts(text))
+
+
+@pytest.mark.parametrize("text", ["answer is " * 50_000, ". " * 100_000, "\\boxed{" * 50_000, " " * 200_000])
+def test_hostile_texts_are_cut_in_bounded_time(text):
+    started = time.monotonic()
+    parts(text)
+    assert time.monotonic() - started < 1
+
+
+def test_baselines_stand_at_every_shift():
+    train = [Problem(id=str(at), prompt="?", answer=answer) for at, answer in enumerate(["7", "7", "8"])]
+    away = [replace(train[0], shift="length 7"), replace(train[2], shift="length 8")]
+    lines = {
+        (line.metric, line.name): line.value
+        for line in Shift.baselines(train, HeldOut(problems=tuple(train[:1]), attempts=(), shifted=tuple(away)))
+    }
+    assert lines["exact match, answer", "majority"] == lines["exact match, answer @ length 7", "majority"] == 1.0
+    assert lines["exact match, answer @ length 8", "majority"] == 0.0
+    assert lines["exact match, answer @ length 8", "random"] == 0.5
