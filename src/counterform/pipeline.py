@@ -7,10 +7,11 @@ Each stage reads files, writes files, and is skipped when the hash of everything
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from msgspec import Struct
 
 from counterform import __version__
 from counterform.errors import ControlError, DataError, RunDirError, StudyError, TrainingDiverged
-from counterform.findings import find
+from counterform.findings import find, find_inside
 from counterform.sampling import Remembering, derived_seed, sample_attempts
 from counterform.store import RunDir, key_of, key_of_path, open_run, rows_of
 from counterform.study import BASE_ARM, ArmSpec, ModelSpec, Study, made, part, to_toml
@@ -38,6 +39,7 @@ from counterform.types import (
     HeldOut,
     Ledger,
     Mark,
+    Model,
     Problem,
     Reading,
     Results,
@@ -455,7 +457,14 @@ def _held_out(work: _Work, problems: tuple[Problem, ...]) -> HeldOut:
     attempts = choose_attempts(pool, n=work.study.probe.attempts)
     if not attempts and "find_error" in work.study.probes:
         work.say("probe     find_error has no held-out attempts with a label: no step verifier could read them")
-    return HeldOut(problems=problems, attempts=attempts)
+
+    @contextlib.contextmanager
+    def open_base() -> Iterator[Model]:
+        model = part("model", work.study.model.kind).open(work.study.model)
+        yield model
+        model.close()
+
+    return HeldOut(problems=problems, attempts=attempts, open_base=open_base)
 
 
 def _probe_one(work: _Work, arm: str, seed: int, names: Sequence[str], items: HeldOut) -> None:
@@ -510,9 +519,18 @@ def find_results(work: _Work) -> None:
         lines += find_error.baselines(_held_out(work, held_out).attempts)
     if len(work.study.seeds) == 1:
         notes.append("One seed: the intervals cover the choice of problems, and not the luck of training.")
+    if "internals" in work.study.probes:
+        inside = find_inside([r for r in readings if r.probe == "internals"])
+        notes += inside.notes
+        _write_json(work, "internals.json", inside)
+        # Of what is inside, the mean AUROC alone is a share of which more is better.
+        readings = [r for r in readings if r.probe != "internals" or r.metric == "AUROC"]
     results = find(readings, question=work.study.question, contrasts=work.study.contrasts, baselines=lines, notes=notes)
-    text = msgspec.json.format(msgspec.json.encode(results), indent=1).decode()
-    work.files.write_text("findings.json", text + "\n")
+    _write_json(work, "findings.json", results)
+
+
+def _write_json(work: _Work, name: str, found: Struct) -> None:
+    work.files.write_text(name, msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n")
 
 
 def find_attempts(files: RunDir, name: str) -> tuple[Problem, list[Graded]]:

@@ -40,6 +40,7 @@ PARTS: dict[str, dict[str, str]] = {
         "accuracy": "counterform.probes.accuracy:Accuracy",
         "find_error": "counterform.probes.find_error:FindError",
         "process": "counterform.probes.process:Process",
+        "internals": "counterform.probes.internals:Internals",
     },
 }
 
