@@ -45,12 +45,15 @@ from counterform.types import (
     Results,
     StepVerifier,
     Verdict,
+    WeightChanges,
 )
 
 STAGES = ("problems", "sample", "verify", "arms", "train", "probe", "find", "report")
 
 PROBLEMS_A_PART = 250
 """Problems whose attempts appear together; what a kill -9 can cost."""
+
+WEIGHTS = "readings/internals/weights.json"
 
 Say = Callable[[str], None]
 
@@ -448,6 +451,20 @@ def probe(work: _Work) -> None:
             started = time.monotonic()
             _probe_one(work, arm, seed, missing, items)
             work.say(f"probe     {arm} seed {seed}: {time.monotonic() - started:.1f} s")
+    if "internals" in work.study.probes and work.study.model.kind == "hf":
+        _compare_weights(work)
+
+
+def _compare_weights(work: _Work) -> None:
+    """How far every checkpoint moved from the base: no reading, since it is of no item."""
+    checkpoints = [_checkpoint(work, arm, seed) for arm in work.arms for seed in work.study.seeds]
+    sound = {(c.arm, c.seed): work.files / c.path for c in checkpoints if not c.failure}
+    key = key_of(work.base_key, [work.checkpoint_key(*whose) for whose in sound])
+    if sound and not work.files.is_done("probe/weights", key):
+        from counterform.probes.internals import weight_changes
+
+        _write_json(work, WEIGHTS, weight_changes(work.study.model.path, sound))
+        work.files.done("probe/weights", key)
 
 
 def _held_out(work: _Work, problems: tuple[Problem, ...]) -> HeldOut:
@@ -520,7 +537,12 @@ def find_results(work: _Work) -> None:
     if len(work.study.seeds) == 1:
         notes.append("One seed: the intervals cover the choice of problems, and not the luck of training.")
     if "internals" in work.study.probes:
-        inside = find_inside([r for r in readings if r.probe == "internals"])
+        weights = (
+            msgspec.json.decode((work.files / WEIGHTS).read_bytes(), type=WeightChanges)
+            if (work.files / WEIGHTS).exists()
+            else None
+        )
+        inside = find_inside([r for r in readings if r.probe == "internals"], weights)
         notes += inside.notes
         _write_json(work, "internals.json", inside)
         # Of what is inside, the mean AUROC alone is a share of which more is better.

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from counterform.models.hf import HFModel, load
 from counterform.models.scripted import ScriptedModel
-from counterform.probes.internals import Internals, _held_out_auroc, _ridge
+from counterform.probes.internals import Internals, _held_out_auroc, _ridge, weight_changes
 from counterform.sampling import Remembering
 from counterform.study import ModelSpec, ProbeSpec
 from counterform.testing import check_probe
@@ -160,3 +160,58 @@ class TestUnseen:
         after = read(model, replace(beside, attempts=(hostile, *beside.attempts[1:])))
         changed = {p for p, value in after["KL other"].items() if value != before["KL other"][p]}
         assert changed == {shown.attempt.problem_id}
+
+
+class TestWeights:
+    @pytest.fixture(scope="class")
+    def found(self, tmp_path_factory):
+        """Layer 2 moved one way twice as far, and back; everything moved at random; nothing moved."""
+        folder = tmp_path_factory.mktemp("weights")
+        base, _ = load("world")
+        noise = dict(disturbed(0.1, layer=2).model.named_parameters())
+        everywhere = disturbed(0.1).model
+        moves = {"there": 1.0, "further": 2.0, "back": -1.0, "nowhere": 0.0}
+        for name, far in moves.items():
+            model, _ = load("world")
+            with torch.no_grad():
+                for key, weight in model.named_parameters():
+                    weight += far * (noise[key] - dict(base.named_parameters())[key])
+            model.save_pretrained(folder / name)
+        everywhere.save_pretrained(folder / "everywhere", max_shard_size="1MB")
+        names = [*moves, "everywhere"]
+        return weight_changes("world", {(name, 0): folder / name for name in names})
+
+    def test_the_depth_profile_shows_which_layer_moved(self, found):
+        there = next(c for c in found.changes if c.arm == "there")
+        assert len(there.layers) == 4
+        assert there.layers[2] > 0.05
+        assert (there.layers[0], there.layers[1], there.layers[3], there.outside) == (0, 0, 0, 0)
+        assert 0 < there.overall < there.layers[2]
+        further = next(c for c in found.changes if c.arm == "further")
+        assert further.layers[2] == pytest.approx(2 * there.layers[2], rel=1e-4)
+        assert further.overall == pytest.approx(2 * there.overall, rel=1e-4)
+
+    def test_a_sharded_checkpoint_and_shared_weights_count_once(self, found):
+        everywhere = next(c for c in found.changes if c.arm == "everywhere")
+        assert found.compared == 1.0
+        # Noise of a tenth of each weight's own deviation, against its size with the mean.
+        assert 0.04 < everywhere.outside < 0.11
+        assert all(0.05 < layer < 0.11 for layer in everywhere.layers)
+
+    def test_cosines_of_every_pair(self, found):
+        cosines = {(c.arm, c.other): c.cosine for c in found.cosines}
+        assert len(cosines) == 10
+        assert cosines["there", "further"] == pytest.approx(1, abs=1e-4)
+        assert cosines["there", "back"] == pytest.approx(-1, abs=1e-4)
+        assert cosines["there", "nowhere"] is None
+        assert abs(cosines["there", "everywhere"]) < 0.7
+
+    def test_a_model_of_another_shape_is_not_compared(self, tmp_path):
+        model, _ = load("world")
+        model.resize_token_embeddings(200)
+        model.save_pretrained(tmp_path / "wider")
+        found = weight_changes("world", {("wider", 0): tmp_path / "wider"})
+        assert 0.9 < found.compared < 1
+        assert found.changes[0].overall == 0
+        empty = weight_changes("world", {("empty", 0): tmp_path})
+        assert (empty.compared, empty.changes, empty.cosines) == (0, (), ())

@@ -1,23 +1,40 @@
-"""What changed inside? KL to the base by class of token, and whether "this step is wrong" can be read off the states."""
+"""What changed inside? KL to the base by class of token, whether "this step is wrong" can be read off the states, and
+how far and which way training moved the weights.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from itertools import combinations
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from msgspec import Struct
 from numpy.typing import NDArray
+from safetensors import safe_open
 
 from counterform.errors import ModelError
-from counterform.models.hf import Trace
+from counterform.models.hf import Trace, load
 from counterform.probes.token_classes import token_classes
 from counterform.sampling import derived_seed, trace
 from counterform.stats import auroc_pseudo_values
 from counterform.store import key_of
 from counterform.study import ProbeSpec
-from counterform.types import TOKEN_CLASSES, Grade, HeldOut, Mark, Model, Reading
+from counterform.types import (
+    TOKEN_CLASSES,
+    Grade,
+    HeldOut,
+    Mark,
+    Model,
+    Reading,
+    WeightChange,
+    WeightChanges,
+    WeightCosine,
+)
 
 Floats = NDArray[np.float64]
 
@@ -25,6 +42,9 @@ SHUFFLES = 16
 """Shuffled labellings of which the control is the mean."""
 PENALTIES = np.logspace(-4, 2, 13)
 """Ridge penalties that are tried, as shares of the number of training steps."""
+
+NUMBERS_AT_ONCE = 1_000_000
+"""Weights of one tensor that are compared at once."""
 
 
 class _Text(Struct, frozen=True, kw_only=True):
@@ -236,3 +256,85 @@ def _ridge(states: NDArray[np.float32], labels: NDArray[np.bool_], new: NDArray[
     weights = vt.T @ (s[:, None] / (s[:, None] ** 2 + len(x) * PENALTIES[best]) * along)
     found: Floats = ((new.astype(float) - mean) / spread) @ weights
     return found
+
+
+def weight_changes(base: str, checkpoints: Mapping[tuple[str, int], Path]) -> WeightChanges:
+    """How far every checkpoint (by arm and seed) moved from the model at `base`, layer by layer, and how alike.
+
+    Reads safetensors a few rows at a time: beside the base, no second model stands in memory. Weights that are shared
+    (a head with its embedding) count once. Raises ModelError where the base cannot be loaded.
+    """
+    model, _ = load(base, dtype=torch.float32)
+    weights = {name: weight.detach() for name, weight in model.named_parameters() if weight.dim()}
+    with ExitStack() as stack:
+        stored = [_tensors(path, stack) for path in checkpoints.values()]
+        common = [
+            name for name, weight in weights.items() if all(_alike(weight, files.get(name), name) for files in stored)
+        ]
+        size: dict[int, float] = {}
+        products: dict[int, Floats] = {}
+        for name in common:
+            layer = _layer_of(name)
+            for before, after in _rows(weights[name], [files[name] for files in stored], name):
+                moved = after - before
+                size[layer] = size.get(layer, 0.0) + float(before @ before)
+                products[layer] = products.get(layer, 0.0) + (moved @ moved.T).numpy()
+    compared = sum(weights[name].numel() for name in common) / sum(weight.numel() for weight in weights.values())
+    return _summed(list(checkpoints) if common else [], size, products, compared)
+
+
+def _summed(
+    whose: Sequence[tuple[str, int]], size: Mapping[int, float], products: Mapping[int, Floats], compared: float
+) -> WeightChanges:
+    """From |W0|^2 and the inner products of all W - W0, by layer (-1: of no layer)."""
+    whole = np.sum(list(products.values()), axis=0) if products else np.zeros((len(whose), len(whose)))
+    moved = {layer: np.sqrt(np.diag(inner) / size[layer]) for layer, inner in products.items() if size[layer] > 0}
+    overall = np.sqrt(np.diag(whole) / (sum(size.values()) or 1.0))
+    lengths = np.sqrt(np.outer(np.diag(whole), np.diag(whole)))
+    return WeightChanges(
+        changes=tuple(
+            WeightChange(
+                arm=arm,
+                seed=seed,
+                overall=float(overall[at]),
+                layers=tuple(float(moved[layer][at]) for layer in sorted(moved) if layer >= 0),
+                outside=float(moved[-1][at]) if -1 in moved else 0.0,
+            )
+            for at, (arm, seed) in enumerate(whose)
+        ),
+        cosines=tuple(
+            WeightCosine(
+                arm=whose[a][0],
+                seed=whose[a][1],
+                other=whose[b][0],
+                other_seed=whose[b][1],
+                cosine=float(whole[a, b] / lengths[a, b]) if lengths[a, b] > 0 else None,
+            )
+            for a, b in combinations(range(len(whose)), 2)
+        ),
+        compared=compared,
+    )
+
+
+def _tensors(path: Path, stack: ExitStack) -> dict[str, Any]:
+    """Which open safetensors file of a checkpoint holds each of its tensors."""
+    files = [stack.enter_context(safe_open(file, "pt")) for file in sorted(path.glob("*.safetensors"))]
+    return {name: file for file in files for name in file.keys()}  # noqa: SIM118 (a file is no dict)
+
+
+def _alike(weight: torch.Tensor, file: Any, name: str) -> bool:
+    return file is not None and file.get_slice(name).get_shape() == list(weight.shape)
+
+
+def _layer_of(name: str) -> int:
+    """`model.layers.3.mlp.up_proj.weight` -> 3; -1 for a weight of no layer."""
+    number = re.search(r"\.(\d+)\.", name)
+    return int(number.group(1)) if number else -1
+
+
+def _rows(weight: torch.Tensor, files: Sequence[Any], name: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Of a few rows at a time: the base's numbers, and those of each checkpoint, (checkpoints, numbers)."""
+    step = max(1, NUMBERS_AT_ONCE * len(weight) // weight.numel())
+    for at in range(0, len(weight), step):
+        after = [file.get_slice(name)[at : at + step].double().flatten() for file in files]
+        yield weight[at : at + step].double().flatten(), torch.stack(after)
