@@ -190,3 +190,10 @@ class TestHolm:
         in_order = [corrected[index] for index in np.argsort(p, kind="stable")]
         assert in_order == sorted(in_order)
         assert corrected[int(np.argmin(p))] == pytest.approx(min(1.0, len(p) * min(p)))
+
+
+def test_an_arm_far_noisier_than_this_one_does_not_unbound_its_interval():
+    rng = np.random.default_rng(0)
+    quiet, loud = 0.5 + rng.normal(0, 0.01, (200, 2)), rng.normal(0, 5, (200, 2))
+    found = estimate(quiet, None, [quiet, loud], lucky=1)
+    assert found.high - found.low < 2

@@ -32,6 +32,7 @@ from counterform.types import (
     ArmRecipe,
     Attempt,
     AuditRow,
+    Baseline,
     Case,
     Checkpoint,
     Example,
@@ -537,18 +538,21 @@ def find_results(work: _Work) -> None:
     if len(work.study.seeds) == 1:
         notes.append("One seed: the intervals cover the choice of problems, and not the luck of training.")
     if "internals" in work.study.probes:
-        weights = (
-            msgspec.json.decode((work.files / WEIGHTS).read_bytes(), type=WeightChanges)
-            if (work.files / WEIGHTS).exists()
-            else None
-        )
-        inside = find_inside([r for r in readings if r.probe == "internals"], weights)
+        lines.append(Baseline(probe="internals", metric="AUROC", name="random", value=0.5))
+        inside = find_inside([r for r in readings if r.probe == "internals"], _weights(work))
         notes += inside.notes
         _write_json(work, "internals.json", inside)
         # Of what is inside, the mean AUROC alone is a share of which more is better.
         readings = [r for r in readings if r.probe != "internals" or r.metric == "AUROC"]
+    else:
+        work.files.clear("internals.json")
     results = find(readings, question=work.study.question, contrasts=work.study.contrasts, baselines=lines, notes=notes)
     _write_json(work, "findings.json", results)
+
+
+def _weights(work: _Work) -> WeightChanges | None:
+    path = work.files / WEIGHTS
+    return msgspec.json.decode(path.read_bytes(), type=WeightChanges) if path.exists() else None
 
 
 def _write_json(work: _Work, name: str, found: Struct) -> None:

@@ -140,7 +140,8 @@ def estimate(a: Floats, b: Floats | None, trained: Sequence[Floats], *, lucky: i
         noise = lucky * float(np.mean([s[2] for s in squares])) / (n * seeds)
         variance = of_items + max(between - noise, 0.0)
         spread = of_items**2 / (n - 1) + between**2 / (len(trained) * (seeds - 1))
-        freedom = variance**2 / spread if spread > 0 else freedom
+        # Never under the smaller of the two: where noise hides the luck of seeds, the formula may fall far below 1.
+        freedom = max(variance**2 / spread, min(freedom, len(trained) * (seeds - 1))) if spread > 0 else freedom
     if variance <= 0:
         return Estimate(value=value, low=value, high=value, p=1.0 if value == 0 else 0.0, mde=0.0)
     error = float(np.sqrt(variance))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from counterform.types import (
     Completion,
     Finding,
     Graded,
+    Inside,
     Level,
     Mark,
     MatchCard,
@@ -28,6 +30,9 @@ from counterform.types import (
     Reading,
     Results,
     Verdict,
+    WeightChange,
+    WeightChanges,
+    WeightCosine,
 )
 from counterform.types import Ledger as Cost
 
@@ -113,6 +118,35 @@ def results() -> Results:
     )
 
 
+def inside() -> Inside:
+    """Shares, nats, layers, control and weights of every arm; one mean is undefined."""
+
+    def level(arm: str, metric: str, estimate: float, half: float) -> Level:
+        ends = {"low": estimate - half, "high": estimate + half}
+        return Level(
+            probe="internals", metric=metric, arm=arm, estimate=estimate, **ends, n_items=300, n_seeds=2, unknown=0.0
+        )
+
+    shares = {"form": 0.31, "step result": 0.24, "answer": 0.04, "hedge": 0.06, "other": 0.35}
+    checkpoints = [(arm, seed) for arm in ARMS for seed in SEEDS]
+    changes = [
+        WeightChange(arm=arm, seed=seed, overall=0.02 + 0.01 * at, layers=(0.01, 0.02, 0.03, 0.05), outside=0.004)
+        for at, (arm, seed) in enumerate(checkpoints)
+    ]
+    cosines = [
+        WeightCosine(arm=a[0], seed=a[1], other=b[0], other_seed=b[1], cosine=0.9 if a[0] == b[0] else -0.001)
+        for a, b in combinations(checkpoints, 2)
+    ]
+    models = ("base", *ARMS)
+    return Inside(
+        shares=tuple(level(arm, name, value, 0.03) for name, value in shares.items() for arm in ARMS),
+        per_token=tuple(level(arm, name, value / 9, 0.003) for name, value in shares.items() for arm in ARMS[1:]),
+        layers=tuple(level(arm, str(n), 0.5 + 0.06 * n, 0.04) for n in range(5) for arm in models),
+        control=tuple(level(arm, str(n), 0.49 + 0.005 * n, 0.02) for n in range(5) for arm in models),
+        weights=WeightChanges(changes=tuple(changes), cosines=tuple(cosines), compared=1.0),
+    )
+
+
 def graded(problem: Problem, arm: str, seed: int, sample: int, rng: np.random.Generator, padding: str) -> Graded:
     """An attempt at a ledger problem with a truthful verdict: sound, spoilt, mended, or unreadable in places."""
     start, operations = facts(problem)
@@ -153,6 +187,7 @@ def write_run(path: Path, *, n_problems: int = 40, samples: int = 2, readings: i
     run = RunDir(path)
     run.write_text("study.toml", STUDY)
     run.write_text("findings.json", msgspec.json.encode(results()).decode())
+    run.write_text("internals.json", msgspec.json.encode(inside()).decode())
     problems = Ledger().generate(n_problems, rng=rng)
     run.write_rows("problems.parquet", problems, Problem)
     models = [("base", 0), *((arm, seed) for arm in ARMS for seed in SEEDS)]

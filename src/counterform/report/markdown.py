@@ -32,6 +32,12 @@ def _lines(data: ReportData) -> Iterator[str]:
         "Arm against arm (percentage points)",
         tables.findings_table(tables.contrasts(results.findings), "Contrast"),
     )
+    if data.inside:
+        yield from _section("Inside: where the KL from the untrained model falls", tables.divergence_table(data.inside))
+        yield from _section("Inside: wrong steps told apart by layer (AUROC)", tables.layers_table(data.inside))
+        if data.inside.weights:
+            yield from _section("Inside: size of the weight changes", tables.weights_table(data.inside.weights))
+            yield from _section("Inside: cosine of the weight changes", tables.cosines_table(data.inside.weights))
     if data.card:
         yield from _section("Match card", tables.card_table(data.card), tables.card_sentence(data.card))
     yield from _section("Ledger", tables.ledger_table(data.checkpoints))

@@ -24,7 +24,7 @@ from counterform.report import figures, labels, tables
 from counterform.report.data import ReportData, ShownAttempt, load
 from counterform.store import RunDir
 from counterform.study import BASE_ARM
-from counterform.types import Baseline, Finding, Mark, Problem, StepVerdict
+from counterform.types import Baseline, Finding, Inside, Mark, Problem, StepVerdict
 
 MAX_ATTEMPT_BYTES = 4_000_000
 """What all attempts together may add to the page (plotly.js is 4.8 MB of the 10 MB)."""
@@ -58,6 +58,7 @@ def render(data: ReportData) -> str:
         "gains": _forests(tables.gains(data.results.findings)),
         "levels": _level_plots(data),
         "contrasts": _forests(tables.contrasts(data.results.findings)),
+        **_inside_plots(data.inside),
     }
     plots = {plot.id: plot.figure.to_plotly_json() for section in sections.values() for plot in section}
     scripts = [get_plotlyjs(), _asset("page.js")]
@@ -104,6 +105,32 @@ def _level_plots(data: ReportData) -> list[Plot]:
             )
         )
     return plots
+
+
+def _inside_plots(inside: Inside | None) -> dict[str, list[Plot]]:
+    """The three groups of figures of what changed inside, a figure an arm."""
+    groups: dict[str, list[Plot]] = {"token_shares": [], "layers": [], "weights": []}
+    if inside is None:
+        return groups
+    for arm, classes in tables.by_arm(inside.shares).items():
+        summary = "; ".join(f"{level.metric} {labels.share(level.estimate)}" for level in classes)
+        groups["token_shares"].append(_inside_plot("shares", arm, summary, figures.token_shares(classes)))
+    by_arm, controls = tables.by_arm(inside.layers), tables.by_arm(inside.control)
+    base = by_arm.pop(BASE_ARM, [])
+    for arm, levels in by_arm.items():
+        summary = "; ".join(f"layer {level.metric} {labels.share(level.estimate)}" for level in levels)
+        groups["layers"].append(_inside_plot("layers", arm, summary, figures.layers(levels, base, controls[arm])))
+    changes = inside.weights.changes if inside.weights else ()
+    for arm, own in tables.by_arm(changes).items():
+        profile = tables.weight_profile(own).items()
+        summary = "; ".join(f"{where} {labels.share(sum(sizes) / len(sizes))}" for where, sizes in profile)
+        others = [change for change in changes if change.arm != arm]
+        groups["weights"].append(_inside_plot("weights", arm, summary, figures.weight_profile(own, others)))
+    return groups
+
+
+def _inside_plot(group: str, arm: str, summary: str, figure: go.Figure) -> Plot:
+    return Plot(id=f"inside-{group}-{arm}", label=labels.MetricLabel(arm, ""), summary=summary, figure=figure)
 
 
 def attempts_json(data: ReportData) -> tuple[Markup, int]:
