@@ -283,3 +283,7 @@ class TestInside:
         assert len(found.notes) == 1
         assert "internals read nothing" in found.notes[0]
         assert find_inside([]).notes == ()
+
+    def test_without_graded_steps_it_says_that_there_is_no_linear_probe(self):
+        rows = [row for row in self.ROWS if row.metric.startswith(("KL", "tokens"))]
+        assert "no linear probe" in find_inside(rows).notes[0]

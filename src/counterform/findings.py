@@ -99,6 +99,8 @@ def find_inside(readings: Sequence[Reading], weights: WeightChanges | None = Non
     notes = _false_controls(control)
     if readings and all(reading.value is None for reading in readings):
         notes.append("internals read nothing: it needs a base and arms of kind `hf`, whose insides can be seen.")
+    elif readings and not layers:
+        notes.append("internals: no held-out attempt has a step with a grade, so there is no linear probe.")
     return Inside(
         shares=tuple(shares),
         per_token=tuple(per_token),
