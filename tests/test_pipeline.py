@@ -28,7 +28,7 @@ from counterform.study import (
     TrainSpec,
 )
 from counterform.train.sft import SFT
-from counterform.types import Checkpoint, MatchCard, Problem, Reading
+from counterform.types import Checkpoint, Inside, MatchCard, Problem, Reading
 
 TINY = Study(
     name="tiny",
@@ -159,6 +159,34 @@ def test_rationales_as_training_data_and_as_exemplars(tmp_path):
     levels = {level.metric for level in run.results.levels}
     assert {f"answer ({name})" for name in ("valid", "invalid", "shuffled", "irrelevant", "answer only")} <= levels
     assert {f.verdict for f in run.results.findings} == {"undecided"}
+
+
+class TestInside:
+    STUDY = msgspec.structs.replace(
+        TINY, probes=("internals",), train=TrainSpec(sft=TINY.train.sft, lora={"r": 2, "target_modules": ["q_proj"]})
+    )
+
+    def test_lora_arms_are_seen_inside_and_the_base_is_not_trained(self, tmp_path):
+        run = counterform.run(self.STUDY, tmp_path)
+        inside = msgspec.json.decode((tmp_path / "internals.json").read_bytes(), type=Inside)
+        assert {level.arm for level in inside.shares} == {"imitation", "critique"}
+        assert {level.arm for level in inside.layers} == {"base", "imitation", "critique"}
+        assert {f.metric for f in run.results.findings} == {"AUROC"}
+        assert [(c.arm, c.seed) for c in inside.weights.changes] == [("imitation", 0), ("critique", 0)]
+        assert all(c.overall > 0 == c.outside for c in inside.weights.changes)
+        assert inside.weights.cosines[0].cosine is not None
+        assert inside.weights.compared == 1
+        base = [r for r in msgspec.convert(run.readings.to_pylist(), list[Reading]) if r.arm == "base"]
+        assert {r.value for r in base if r.metric.startswith("KL ")} == {0.0}
+
+    def test_models_whose_insides_cannot_be_seen_stop_nothing_else(self, tmp_path, monkeypatch):
+        from counterform.models.hf import HFModel
+
+        monkeypatch.delattr(HFModel, "trace")
+        study = msgspec.structs.replace(self.STUDY, probes=("find_error", "internals"), train=TrainSpec(trainer="dry"))
+        results = counterform.run(study, tmp_path).results
+        assert {f.probe for f in results.findings} == {"find_error"}
+        assert any("internals read nothing" in note for note in results.notes)
 
 
 class TestResume:

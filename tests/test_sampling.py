@@ -1,6 +1,8 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from counterform.errors import ModelError
 from counterform.models.scripted import ScriptedModel
 from counterform.sampling import Remembering, derived_seed, sample_attempts
 from counterform.types import Problem
@@ -53,3 +55,8 @@ def test_another_question_is_asked_anew():
 
 def test_log_probabilities_pass_through():
     assert Remembering(parrot()).logprobs("a", ["b", "c"]) == [-2.0, -2.0]
+
+
+def test_a_model_whose_insides_cannot_be_seen_says_so():
+    with pytest.raises(ModelError, match=r"insides of 'scripted' cannot be seen\. Give a model of kind `hf`"):
+        Remembering(parrot()).trace("a", "b")

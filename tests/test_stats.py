@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from counterform.stats import estimate, holm, metric_of, pass_at_k, pseudo_values, ratio
+from counterform.stats import (
+    auroc_pseudo_values,
+    estimate,
+    holm,
+    metric_of,
+    pass_at_k,
+    pseudo_values,
+    ratio,
+    ratio_pseudo_values,
+)
 
 
 class TestPassAtK:
@@ -51,6 +60,42 @@ class TestPseudoValues:
         a, b = values[strata == 0].mean(), values[strata == 1].mean()
         found = pseudo_values(values, np.arange(200), strata)
         assert found.mean() == pytest.approx(2 * a * b / (a + b), abs=0.005)
+
+
+class TestRatioOfSums:
+    def test_their_mean_is_close_to_the_ratio_of_sums(self):
+        rng = np.random.default_rng(0)
+        bottom = rng.integers(1, 9, 200).astype(float)
+        top = bottom * rng.random(200)
+        found = ratio_pseudo_values(top, bottom)
+        assert found.mean() == pytest.approx(top.sum() / bottom.sum(), abs=1e-3)
+
+    def test_a_constant_ratio_has_no_spread(self):
+        assert ratio_pseudo_values(np.array([1.0, 2, 3]), np.array([2.0, 4, 6])) == pytest.approx([0.5] * 3)
+
+    @pytest.mark.parametrize("bottom", [[0.0, 0.0, 0.0], [0.0, 4.0, 0.0]])
+    def test_is_undefined_where_one_cluster_has_all_there_is(self, bottom):
+        assert np.isnan(ratio_pseudo_values(np.ones(3), np.array(bottom))).all()
+
+
+class TestAuroc:
+    @given(st.integers(0, 2**32 - 1))
+    def test_is_the_jackknife_of_counting_pairs(self, seed):
+        rng = np.random.default_rng(seed)
+        scores, hits = rng.integers(0, 6, 30).astype(float), rng.random(30) < 0.5
+        clusters = rng.permutation(np.arange(30) % 6)
+
+        def auroc(kept):
+            pairs = [(a, b) for a in scores[kept & hits] for b in scores[kept & ~hits]]
+            return np.mean([(a > b) + (a == b) / 2 for a, b in pairs]) if pairs else math.nan
+
+        everything = np.ones(30, dtype=bool)
+        expected = [6 * auroc(everything) - 5 * auroc(clusters != c) for c in range(6)]
+        found = auroc_pseudo_values(scores, hits, clusters)
+        assert found == pytest.approx(expected if not np.isnan(expected).any() else [math.nan] * 6, nan_ok=True)
+
+    def test_one_kind_alone_tells_nothing(self):
+        assert np.isnan(auroc_pseudo_values(np.arange(4.0), np.zeros(4, dtype=bool), np.arange(4))).all()
 
 
 def shares(rng, clusters, rate, luck=(0.0,)):
@@ -213,3 +258,10 @@ class TestHolm:
         in_order = [corrected[index] for index in np.argsort(p, kind="stable")]
         assert in_order == sorted(in_order)
         assert corrected[int(np.argmin(p))] == pytest.approx(min(1.0, len(p) * min(p)))
+
+
+def test_an_arm_far_noisier_than_this_one_does_not_unbound_its_interval():
+    rng = np.random.default_rng(0)
+    quiet, loud = 0.5 + rng.normal(0, 0.01, (200, 2)), rng.normal(0, 5, (200, 2))
+    found = estimate(quiet, None, [quiet, loud], lucky=1)
+    assert found.high - found.low < 2

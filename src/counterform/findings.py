@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -11,7 +11,19 @@ from msgspec.structs import replace
 
 from counterform import shifts, stats
 from counterform.study import BASE_ARM
-from counterform.types import LOWER_IS_BETTER, Baseline, Finding, FormShare, Level, Mark, Reading, Results
+from counterform.types import (
+    LOWER_IS_BETTER,
+    TOKEN_CLASSES,
+    Baseline,
+    Finding,
+    FormShare,
+    Inside,
+    Level,
+    Mark,
+    Reading,
+    Results,
+    WeightChanges,
+)
 
 ALPHA = 0.05
 
@@ -60,7 +72,8 @@ def find(
             if (a, b) not in readable
         ]
         compared.append((table, readable))
-        shares += [share for control, full in form_shares if (share := _form_share(table, control, full))]
+        if not shifts.reading_and_shift(table.metric)[1]:
+            shares += [share for control, full in form_shares if (share := _form_share(table, control, full))]
     findings = _compare(compared)
     return Results(
         question=question,
@@ -71,6 +84,101 @@ def find(
         form_shares=tuple(shares),
         notes=(*notes, *unread),
     )
+
+
+def find_inside(readings: Sequence[Reading], weights: WeightChanges | None = None) -> Inside:
+    """What changed inside, from the readings of the internals probe (whose docstring says what they are).
+
+    KL is counted in nats and is neither good nor bad, so it stands apart from the findings: ratios of sums over
+    problems, with intervals. The base is left out there: its KL to itself is 0.
+    """
+    tables = {table.metric: table for table in _tables(readings)}
+    divergences = {name: tables[f"KL {name}"] for name in TOKEN_CLASSES if f"KL {name}" in tables}
+    shares: list[Level] = []
+    per_token: list[Level] = []
+    for name, table in divergences.items():
+        whole = {arm: np.sum([t.values[arm] for t in divergences.values()], axis=0) for arm in table.values}
+        # Luck multiplies a KL, and shifts the odds of a share.
+        shares += _ratio_levels(table, whole, name, luck=lambda share: share * (1 - share), limit=1.0)
+        per_token += _ratio_levels(table, tables[f"tokens {name}"].values, name, luck=lambda nats: nats, limit=np.inf)
+    layers, control = (
+        [table for metric, table in tables.items() if metric.startswith(f"{what} layer ")]
+        for what in ("AUROC", "control")
+    )
+    notes = _false_controls(control)
+    if readings and all(reading.value is None for reading in readings):
+        notes.append("internals read nothing: it needs a base and arms of kind `hf`, whose insides can be seen.")
+    elif readings and not layers:
+        notes.append("internals: no held-out attempt has a step with a grade, so there is no linear probe.")
+    return Inside(
+        shares=tuple(shares),
+        per_token=tuple(per_token),
+        layers=tuple(_layer_levels(layers)),
+        control=tuple(_layer_levels(control)),
+        weights=weights,
+        notes=tuple(notes),
+    )
+
+
+def _ratio_levels(
+    top: _Table, bottom: Mapping[str, np.ndarray], name: str, *, luck: Callable[[float], float], limit: float
+) -> list[Level]:
+    """sum(top) / sum(bottom) over items that are problems, of every trained arm in which it is defined.
+
+    Training luck is pooled over the arms as everywhere, but in proportion to `luck` of an arm's own level: arms may
+    be orders of magnitude apart here.
+    """
+    pseudo = {
+        arm: np.stack([stats.ratio_pseudo_values(*pair) for pair in zip(values, bottom[arm], strict=True)], axis=1)
+        for arm, values in top.values.items()
+        if arm != BASE_ARM
+    }
+    pseudo = {arm: values for arm, values in pseudo.items() if not np.isnan(values).any()}
+    scale = {arm: luck(float(values.mean())) for arm, values in pseudo.items()}
+    levels = []
+    for arm, values in pseudo.items():
+        alike = [other * scale[arm] / scale[whose] for whose, other in pseudo.items() if scale[whose] > 0]
+        e = stats.estimate(values, None, alike, lucky=1)
+        levels.append(
+            Level(
+                probe=top.probe,
+                metric=name,
+                arm=arm,
+                estimate=e.value,
+                low=max(e.low, 0.0),
+                high=min(e.high, limit),
+                n_items=values.shape[0],
+                n_seeds=values.shape[1],
+                unknown=top.unknown[arm],
+            )
+        )
+    return levels
+
+
+def _layer_levels(tables: Sequence[_Table]) -> list[Level]:
+    """The levels of every arm at every layer, by the layer's number."""
+    return [
+        replace(_level(table, arm), metric=table.metric.rpartition(" ")[2])
+        for table in tables
+        for arm in table.values
+        if _read_by(table, [arm]).any()
+    ]
+
+
+def _false_controls(tables: Sequence[_Table]) -> list[str]:
+    """A note for every control that is not at 0.5, where shuffled labels must be."""
+    from_half = [
+        _Table(
+            t.probe, t.metric, t.clusters, t.strata, {arm: values - 0.5 for arm, values in t.values.items()}, t.unknown
+        )
+        for t in tables
+    ]
+    rows = [(t, arm, _estimate(t, arm, None)[0]) for t in from_half for arm in t.values if _read_by(t, [arm]).any()]
+    return [
+        f"{arm}: the AUROC with shuffled labels, {table.metric}, is {0.5 + e.value:.2f} and not 0.5; distrust its AUROC."
+        for (table, arm, e), p in zip(rows, stats.holm([e.p for _, _, e in rows]), strict=True)
+        if p <= ALPHA
+    ]
 
 
 def _tables(readings: Sequence[Reading]) -> list[_Table]:

@@ -7,10 +7,11 @@ Each stage reads files, writes files, and is skipped when the hash of everything
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from msgspec import Struct
 
 from counterform import __version__
 from counterform.errors import ControlError, DataError, RunDirError, StudyError, TrainingDiverged
-from counterform.findings import find
+from counterform.findings import find, find_inside
 from counterform.sampling import Remembering, derived_seed, sample_attempts
 from counterform.store import RunDir, key_of, key_of_path, open_run, rows_of
 from counterform.study import BASE_ARM, ArmSpec, ModelSpec, ProblemsSpec, Study, made, part, to_toml
@@ -40,11 +41,13 @@ from counterform.types import (
     HeldOut,
     Ledger,
     Mark,
+    Model,
     Problem,
     Reading,
     Results,
     StepVerifier,
     Verdict,
+    WeightChanges,
 )
 
 STAGES = ("problems", "sample", "verify", "arms", "train", "probe", "find", "report")
@@ -54,6 +57,7 @@ PROBLEMS_A_PART = 250
 
 EXEMPLARS = 16
 """Training problems from which every exemplar of a few-shot prompt is drawn."""
+WEIGHTS = "readings/internals/weights.json"
 
 Say = Callable[[str], None]
 
@@ -541,6 +545,20 @@ def probe(work: _Work) -> None:
             started = time.monotonic()
             _probe_one(work, arm, seed, missing, items)
             work.say(f"probe     {arm} seed {seed}: {time.monotonic() - started:.1f} s")
+    if "internals" in work.study.probes and work.study.model.kind == "hf":
+        _compare_weights(work)
+
+
+def _compare_weights(work: _Work) -> None:
+    """How far every checkpoint moved from the base: no reading, since it is of no item."""
+    checkpoints = [_checkpoint(work, arm, seed) for arm in work.arms for seed in work.study.seeds]
+    sound = {(c.arm, c.seed): work.files / c.path for c in checkpoints if not c.failure}
+    key = key_of(work.base_key, [work.checkpoint_key(*whose) for whose in sound])
+    if sound and not work.files.is_done("probe/weights", key):
+        from counterform.probes.internals import weight_changes
+
+        _write_json(work, WEIGHTS, weight_changes(work.study.model.path, sound))
+        work.files.done("probe/weights", key)
 
 
 def _held_out(work: _Work, problems: tuple[Problem, ...]) -> HeldOut:
@@ -550,7 +568,14 @@ def _held_out(work: _Work, problems: tuple[Problem, ...]) -> HeldOut:
     attempts = choose_attempts(pool, n=work.study.probe.attempts)
     if not attempts and "find_error" in work.study.probes:
         work.say("probe     find_error has no held-out attempts with a label: no step verifier could read them")
-    return HeldOut(problems=problems, attempts=attempts, shifted=work.shifted())
+
+    @contextlib.contextmanager
+    def open_base() -> Iterator[Model]:
+        model = part("model", work.study.model.kind).open(work.study.model)
+        yield model
+        model.close()
+
+    return HeldOut(problems=problems, attempts=attempts, shifted=work.shifted(), open_base=open_base)
 
 
 def _with_exemplars(work: _Work, items: HeldOut) -> HeldOut:
@@ -619,6 +644,15 @@ def find_results(work: _Work) -> None:
         lines += baselines(work.problems("train"), items) if baselines else []
     if len(work.study.seeds) == 1:
         notes.append("One seed: the intervals cover the choice of problems, and not the luck of training.")
+    if "internals" in work.study.probes:
+        lines.append(Baseline(probe="internals", metric="AUROC", name="random", value=0.5))
+        inside = find_inside([r for r in readings if r.probe == "internals"], _weights(work))
+        notes += inside.notes
+        _write_json(work, "internals.json", inside)
+        # Of what is inside, the mean AUROC alone is a share of which more is better.
+        readings = [r for r in readings if r.probe != "internals" or r.metric == "AUROC"]
+    else:
+        work.files.clear("internals.json")
     results = find(
         readings,
         question=work.study.question,
@@ -627,8 +661,16 @@ def find_results(work: _Work) -> None:
         baselines=lines,
         notes=notes,
     )
-    text = msgspec.json.format(msgspec.json.encode(results), indent=1).decode()
-    work.files.write_text("findings.json", text + "\n")
+    _write_json(work, "findings.json", results)
+
+
+def _weights(work: _Work) -> WeightChanges | None:
+    path = work.files / WEIGHTS
+    return msgspec.json.decode(path.read_bytes(), type=WeightChanges) if path.exists() else None
+
+
+def _write_json(work: _Work, name: str, found: Struct) -> None:
+    work.files.write_text(name, msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n")
 
 
 def find_attempts(files: RunDir, name: str) -> tuple[Problem, list[Graded]]:

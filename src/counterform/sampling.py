@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from counterform.errors import ModelError
 from counterform.store import key_of
 from counterform.types import Attempt, Completion, Model, Problem
 
@@ -48,3 +50,17 @@ class Remembering:
     def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
         """As the model itself."""
         return self._model.logprobs(prompt, continuations)
+
+    def trace(self, prompt: str, text: str) -> Any:
+        """As the model itself. Raises ModelError for a model whose insides cannot be seen."""
+        return trace(self._model, prompt, text)
+
+
+def trace(model: Model, prompt: str, text: str) -> Any:
+    """What `model` says before, and holds after, each token of `text` (models/hf.py: Trace).
+
+    Raises ModelError for a model whose insides cannot be seen, as an endpoint's.
+    """
+    if not hasattr(model, "trace"):
+        raise ModelError(f"the insides of {model.name!r} cannot be seen. Give a model of kind `hf`.")
+    return model.trace(prompt, text)

@@ -86,6 +86,48 @@ def pseudo_values(values: Floats, clusters: NDArray[np.int64], strata: NDArray[n
     return n * whole - (n - 1) * without
 
 
+def ratio_pseudo_values(top: Floats, bottom: Floats) -> Floats:
+    """One number a cluster, whose mean is sum(top) / sum(bottom) up to the jackknife's bias correction.
+
+    top, bottom: one sum a cluster. NaN throughout where the ratio is undefined, or would be without some cluster.
+    """
+    left = bottom.sum() - bottom
+    if not (left > 0).all():
+        return np.full(len(top), np.nan)
+    n = len(top)
+    found: Floats = n * top.sum() / bottom.sum() - (n - 1) * (top.sum() - top) / left
+    return found
+
+
+def auroc_pseudo_values(scores: Floats, hits: NDArray[np.bool_], clusters: NDArray[np.int64]) -> Floats:
+    """One number a cluster, whose mean is the AUROC up to the jackknife's bias correction.
+
+    AUROC: the chance that an item that is a hit has a higher score than one that is none; a tie counts half.
+    One entry an item; clusters count from 0. NaN throughout where, without some cluster, one of the kinds is missing.
+    """
+    n = int(clusters.max()) + 1
+    kinds = [np.bincount(clusters[mask], minlength=n).astype(float) for mask in (hits, ~hits)]
+    pairs = np.prod([kind.sum() - kind for kind in kinds], axis=0)
+    if not (pairs > 0).all():
+        return np.full(n, np.nan)
+    above = _wins(scores[hits], scores[~hits])
+    below = hits.sum() - _wins(scores[~hits], scores[hits])
+    of_hits = np.bincount(clusters[hits], weights=above, minlength=n)
+    of_misses = np.bincount(clusters[~hits], weights=below, minlength=n)
+    within = np.array([_wins(scores[hits & (clusters == c)], scores[~hits & (clusters == c)]).sum() for c in range(n)])
+    whole = above.sum() / (kinds[0].sum() * kinds[1].sum())
+    without = (above.sum() - of_hits - of_misses + within) / pairs
+    found: Floats = n * whole - (n - 1) * without
+    return found
+
+
+def _wins(scores: Floats, others: Floats) -> Floats:
+    """For each score, how many of the others are lower; a tie counts half."""
+    ranked = np.sort(others)
+    found: Floats = (np.searchsorted(ranked, scores, "left") + np.searchsorted(ranked, scores, "right")) / 2
+    return found
+
+
 def estimate(a: Floats, b: Floats | None, trained: Sequence[Floats], *, lucky: int) -> Estimate:
     """mean(a) - mean(b), or mean(a) where b is None.
 

@@ -55,6 +55,7 @@ PARTS: dict[str, dict[str, str]] = {
         "instructions": "counterform.probes.instructions:Instructions",
         "validity": "counterform.probes.validity:Validity",
         "shift": "counterform.probes.shift:Shift",
+        "internals": "counterform.probes.internals:Internals",
     },
 }
 

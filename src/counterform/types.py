@@ -7,7 +7,8 @@ turns the readings into *findings*. Everything here is frozen, so a noun can be 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from itertools import takewhile
 from pathlib import Path
@@ -270,6 +271,59 @@ class Level(Struct, frozen=True, kw_only=True):
     """Share of readings whose mark is UNKNOWN."""
 
 
+TOKEN_CLASSES = ("form", "step result", "answer", "hedge", "other")
+"""What the tokens of a worked attempt are for: fixed words and punctuation of a stated answer, the number that a step
+comes to, the answer itself, a word of doubt, and the rest."""
+
+
+class WeightChange(Struct, frozen=True, kw_only=True):
+    """How far training moved the weights of one checkpoint, as a share of the base's: |W - W0| / |W0|."""
+
+    arm: str
+    seed: int
+    overall: float
+    layers: tuple[float, ...]
+    """Of each layer's weights, from the first to the last."""
+    outside: float
+    """Of the weights that belong to no layer: embeddings, the head, the last norm."""
+
+
+class WeightCosine(Struct, frozen=True, kw_only=True):
+    """How alike two trainings changed the weights: the cosine of W_a - W0 and W_b - W0 over all of them."""
+
+    arm: str
+    seed: int
+    other: str
+    other_seed: int
+    cosine: float | None
+    """None: one of the two changed nothing."""
+
+
+class WeightChanges(Struct, frozen=True, kw_only=True):
+    """What training did to the weights of every checkpoint of a study."""
+
+    changes: tuple[WeightChange, ...]
+    cosines: tuple[WeightCosine, ...]
+    """Of every pair of checkpoints, two seeds of one arm too."""
+    compared: float
+    """Share of the base's weights that every checkpoint has under the same name and in the same shape."""
+
+
+class Inside(Struct, frozen=True, kw_only=True):
+    """What changed inside the models: the content of internals.json. Each `metric` is a token class or a layer."""
+
+    shares: tuple[Level, ...]
+    """Of the KL from the base, the share that falls on each class of token."""
+    per_token: tuple[Level, ...]
+    """Mean KL from the base at a token of each class, in nats."""
+    layers: tuple[Level, ...]
+    """AUROC of a linear probe for "this step is wrong", by layer; 0 is the embedding."""
+    control: tuple[Level, ...]
+    """The same with shuffled labels."""
+    weights: WeightChanges | None = None
+    notes: tuple[str, ...] = ()
+
+
 class Baseline(Struct, frozen=True, kw_only=True):
     """What a metric shows without any ability: a guess in the answer space, or always the commonest answer."""
 
@@ -429,6 +483,8 @@ class HeldOut(Struct, frozen=True, kw_only=True):
     """Training problems with a solution, for few-shot prompts: by condition, the same problems in every one."""
     shifted: tuple[Problem, ...] = ()
     """Problems away from those of training, for the `shift` probe alone."""
+    open_base: Callable[[], AbstractContextManager[Model]] | None = None
+    """Opens the untrained model, for a probe that looks at it beside the arm."""
 
 
 class Grade(Protocol):

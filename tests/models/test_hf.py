@@ -168,3 +168,26 @@ class TestLoading:
         tokenizer.save_pretrained(tmp_path)
         model.save_pretrained(tmp_path)
         assert load(str(tmp_path))[1].pad_token == tokenizer.eos_token
+
+
+class TestTrace:
+    def test_agrees_with_logprobs_and_shows_every_layer(self, world):
+        problem = PROBLEMS[0]
+        seen = world.trace(problem.prompt, problem.solution)
+        ids = world.tokenizer(problem.solution, add_special_tokens=False)["input_ids"]
+        scores = seen.logprobs[range(len(ids)), ids]
+        assert float(scores.sum()) == pytest.approx(world.logprobs(problem.prompt, [problem.solution])[0], abs=1e-3)
+        assert seen.hidden.shape == (5, len(ids), 128)
+        assert "".join(problem.solution[start:end] for start, end in seen.spans) == problem.solution
+
+    def test_spans_are_those_of_the_text_itself_though_special_tokens_are_taken_apart(self, world):
+        text = "7 <s> + </s><s> 5"
+        seen = world.trace(PROMPTS[0], text)
+        assert "".join(text[start:end] for start, end in seen.spans) == text
+        assert len(seen.spans) > len(world.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def test_what_does_not_fit_is_left_out_and_nothing_is_nothing(self, world):
+        seen = world.trace(PROMPTS[0], "7 + 5 = 12. " * 400)
+        start = len(world._prompt_ids(PROMPTS[0]))
+        assert len(seen.spans) == len(seen.logprobs) == seen.hidden.shape[1] == 1024 - start
+        assert world.trace(PROMPTS[0], "").spans == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from counterform.types import (
     Checkpoint,
     Completion,
     Finding,
+    FormShare,
     Graded,
+    Inside,
     Level,
     Mark,
     MatchCard,
@@ -28,6 +31,9 @@ from counterform.types import (
     Reading,
     Results,
     Verdict,
+    WeightChange,
+    WeightChanges,
+    WeightCosine,
 )
 from counterform.types import Ledger as Cost
 
@@ -109,7 +115,52 @@ def results() -> Results:
             Baseline(probe="accuracy", metric="pass@1", name="majority", value=0.034),
             Baseline(probe="find_error", metric="F1", name="random", value=0.17),
         ),
+        form_shares=tuple(
+            FormShare(
+                probe="accuracy",
+                metric="pass@1",
+                control=control,
+                full="imitation",
+                share=share,
+                low=None if share is None else share - 0.08,
+                high=None if share is None else share + 0.08,
+                n_items=1200,
+                n_problems=300,
+                n_seeds=len(SEEDS),
+                sentence=f"{control} has of imitation's gain {share}.",
+            )
+            for control, share in (("answer_only", 0.302), ("shuffled_target", -0.068), ("rejection", None))
+        ),
         notes=("3 pairs of the critique arm are missing: the model was not heard.",),
+    )
+
+
+def inside() -> Inside:
+    """Shares, nats, layers, control and weights of every arm; one mean is undefined."""
+
+    def level(arm: str, metric: str, estimate: float, half: float) -> Level:
+        ends = {"low": estimate - half, "high": estimate + half}
+        return Level(
+            probe="internals", metric=metric, arm=arm, estimate=estimate, **ends, n_items=300, n_seeds=2, unknown=0.0
+        )
+
+    shares = {"form": 0.31, "step result": 0.24, "answer": 0.04, "hedge": 0.06, "other": 0.35}
+    checkpoints = [(arm, seed) for arm in ARMS for seed in SEEDS]
+    changes = [
+        WeightChange(arm=arm, seed=seed, overall=0.02 + 0.01 * at, layers=(0.01, 0.02, 0.03, 0.05), outside=0.004)
+        for at, (arm, seed) in enumerate(checkpoints)
+    ]
+    cosines = [
+        WeightCosine(arm=a[0], seed=a[1], other=b[0], other_seed=b[1], cosine=0.9 if a[0] == b[0] else -0.001)
+        for a, b in combinations(checkpoints, 2)
+    ]
+    models = ("base", *ARMS)
+    return Inside(
+        shares=tuple(level(arm, name, value, 0.03) for name, value in shares.items() for arm in ARMS),
+        per_token=tuple(level(arm, name, value / 9, 0.003) for name, value in shares.items() for arm in ARMS[1:]),
+        layers=tuple(level(arm, str(n), 0.5 + 0.06 * n, 0.04) for n in range(5) for arm in models),
+        control=tuple(level(arm, str(n), 0.49 + 0.005 * n, 0.02) for n in range(5) for arm in models),
+        weights=WeightChanges(changes=tuple(changes), cosines=tuple(cosines), compared=1.0),
     )
 
 
@@ -153,6 +204,7 @@ def write_run(path: Path, *, n_problems: int = 40, samples: int = 2, readings: i
     run = RunDir(path)
     run.write_text("study.toml", STUDY)
     run.write_text("findings.json", msgspec.json.encode(results()).decode())
+    run.write_text("internals.json", msgspec.json.encode(inside()).decode())
     problems = Ledger().generate(n_problems, rng=rng)
     run.write_rows("problems.parquet", problems, Problem)
     models = [("base", 0), *((arm, seed) for arm in ARMS for seed in SEEDS)]

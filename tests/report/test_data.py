@@ -27,6 +27,19 @@ def test_load_reads_every_part(run: RunDir) -> None:
     assert data.n_attempts == len(data.attempts) == 11 * 40 * 2
     assert data.n_readings == 440
     assert data.attempts[0].arm == "base"
+    assert data.inside is not None
+
+
+def test_a_figure_inside_that_is_none_is_not_a_number_again(make_run: Callable[..., RunDir], tmp_path: Path) -> None:
+    run = make_run(tmp_path / "unbounded", n_problems=2)
+    inside = load(run).inside
+    assert inside is not None
+    unbounded = msgspec.structs.replace(inside.per_token[0], high=math.inf)
+    run.write_text(
+        "internals.json", msgspec.json.encode(msgspec.structs.replace(inside, per_token=(unbounded,))).decode()
+    )
+    assert math.isnan(load(run).inside.per_token[0].high)
+    assert "| rejection" in to_markdown(run)
 
 
 def test_an_empty_directory_still_makes_a_report(tmp_path: Path) -> None:

@@ -40,6 +40,18 @@ def test_levels_run_from_0_to_100_with_their_baselines(run: RunDir) -> None:
     assert len(figure.data) == 6
 
 
+def test_form_shares_are_bars_between_none_and_all_and_an_undefined_one_is_said(run: RunDir) -> None:
+    figure = figures.form_shares(load(run).results.form_shares)
+    bars = [bar for bar in figure.layout.shapes if bar.type == "rect"]
+    assert {bar.x0 for bar in bars} == {0}
+    assert sorted(bar.x1 for bar in bars) == pytest.approx([-6.8, 30.2])
+    assert sorted(line.x0 for line in figure.layout.shapes if line.type == "line") == [0, 100]
+    low, high = figure.layout.xaxis.range
+    assert low < -14.8
+    assert high > 100
+    assert "undefined: no clear gain" in {note.text for note in figure.layout.annotations}
+
+
 def test_what_is_not_a_number_is_not_drawn(run: RunDir) -> None:
     finding = gains(load(run).results.findings)[0]
     unknown = msgspec.structs.replace(finding, estimate=math.nan, low=math.nan, high=math.nan, mde=math.inf)

@@ -14,6 +14,8 @@ def test_every_figure_of_the_run_is_there(run: RunDir) -> None:
     assert all(points(finding.estimate) in text for finding in data.results.findings)
     assert all(share(level.estimate).replace("\u00a0", " ") in text for level in data.results.levels)
     assert "| Solving (pass@1) | imitation | +31.1 | [+27.0, +35.2] | supported | 5.8 | 0.002 |" in text
+    assert "| Solving (pass@1) | answer_only | imitation | 30.2 % | [22.2, 38.2] | 1,200 | 300 | 2 |" in text
+    assert "| Solving (pass@1) | rejection | imitation | undefined |  | 1,200 | 300 | 2 |" in text
     assert "torch 2.13.0" in text
     assert "- Seeds: 0, 1." in text
     assert data.study_text in text

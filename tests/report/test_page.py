@@ -13,7 +13,7 @@ from counterform.report import page
 from counterform.report.data import ReportData, load
 from counterform.report.page import attempts_json, pieces, script_json, write_page
 from counterform.store import RunDir
-from counterform.types import Mark, StepVerdict
+from counterform.types import Inside, Mark, StepVerdict
 
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(1)> {{7*7}} & \u2028\u2029\u202e"
 
@@ -47,9 +47,29 @@ def test_the_policy_lets_only_the_pages_own_scripts_run(html: str) -> None:
 
 
 def test_sections_stand_in_order(html: str) -> None:
-    parts = ("<h1", 'id="gains"', 'id="levels"', 'id="contrasts"', 'id="matching"', 'id="trust"', 'id="attempts"')
+    parts = (
+        "<h1",
+        'id="gains"',
+        'id="levels"',
+        'id="contrasts"',
+        'id="inside"',
+        'id="matching"',
+        'id="trust"',
+        'id="attempts"',
+    )
     places = [html.index(part) for part in (*parts, 'id="reading"', "name = &#34;first-study&#34;")]
     assert places == sorted(places)
+
+
+def test_what_changed_inside_stands_there_if_anything_was_read(run: RunDir) -> None:
+    data = load(run)
+    text = page.render(data)
+    assert text.count('data-figure="inside-') == 15
+    for part in ("31.0\u00a0%", "0.0344", "0.90", "shuffled labels: must be near"):
+        assert part in text, part
+    assert 'id="inside"' not in page.render(msgspec.structs.replace(data, inside=None))
+    nothing = Inside(shares=(), per_token=(), layers=(), control=(), weights=None)
+    assert 'id="inside"' not in page.render(msgspec.structs.replace(data, inside=nothing))
 
 
 def test_hostile_attempts_and_words_stay_text(run: RunDir) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import (
@@ -27,6 +27,17 @@ from counterform.world import BASE
 
 MAX_CONTEXT_UNKNOWN = 2048
 """Tokens of context assumed for a model whose configuration does not say."""
+
+
+class Trace(NamedTuple):
+    """A text read under teacher forcing: what the model says before, and holds after, each of its tokens."""
+
+    spans: list[tuple[int, int]]
+    """Where each token stands in the text, as character offsets."""
+    logprobs: torch.Tensor
+    """(tokens, vocabulary), nats: the distribution that each token was predicted from."""
+    hidden: torch.Tensor
+    """(layers + 1, tokens, width), after each token was read; layer 0 is the embedding."""
 
 
 class HFModel:
@@ -91,6 +102,33 @@ class HFModel:
             scores = logits.log_softmax(-1).gather(-1, ids[:, len(start) :, None])[..., 0]
             found += [float(scores[row, : len(end)].sum()) for row, end in enumerate(batch)]
         return found
+
+    def trace(self, prompt: str, text: str) -> Trace:
+        """What the model says before, and holds after, each token of `text` as its answer to the prompt.
+
+        Tokens that do not fit the model's context are left out, at the end. Raises ModelError where the tokenizer
+        cannot say where its tokens stand, or the model shows no hidden states.
+        """
+        if not self.tokenizer.is_fast:
+            raise ModelError(
+                f"the tokenizer of {self.name!r} does not say where its tokens stand; it needs a fast one."
+            )
+        plain = without_special_tokens(text, self.tokenizer)
+        encoded = self.tokenizer(plain, add_special_tokens=False, return_offsets_mapping=True)
+        start = self._prompt_ids(prompt)
+        room = max(0, getattr(self.model.config, "max_position_embeddings", MAX_CONTEXT_UNKNOWN) - len(start))
+        ids, places = encoded["input_ids"][:room], _places(text, plain)
+        with torch.inference_mode():
+            seen = self.model(
+                input_ids=torch.tensor([start + ids], device=self.model.device), output_hidden_states=True
+            )
+        if not getattr(seen, "hidden_states", None):
+            raise ModelError(f"{self.name!r} shows no hidden states.")
+        return Trace(
+            spans=[(places[a], places[b]) for a, b in encoded["offset_mapping"][:room]],
+            logprobs=seen.logits[0, len(start) - 1 : len(start) - 1 + len(ids)].float().log_softmax(-1),
+            hidden=torch.stack([layer[0, len(start) : len(start) + len(ids)].float() for layer in seen.hidden_states]),
+        )
 
     def close(self) -> None:
         """Give the memory back before the next model comes."""
@@ -192,6 +230,15 @@ def without_special_tokens(text: str, tokenizer: PreTrainedTokenizerBase) -> str
         if len(token) > 1:
             text = text.replace(token, f"{token[0]} {token[1:]}")
     return text
+
+
+def _places(text: str, spaced: str) -> list[int]:
+    """Where each character of `spaced`, and its end, stands in `text`, of which it is a copy with spaces put in."""
+    places, at = [], 0
+    for character in spaced:
+        places.append(at)
+        at += at < len(text) and text[at] == character
+    return [*places, len(text)]
 
 
 def load_tokenizer(path: str) -> PreTrainedTokenizerBase:

@@ -6,7 +6,7 @@ import contextlib
 import math
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from counterform.errors import RunDirError
 from counterform.store import RunDir, rows_of
-from counterform.types import AuditRow, Checkpoint, Graded, MatchCard, Problem, Results
+from counterform.types import AuditRow, Checkpoint, Graded, Inside, MatchCard, Problem, Results
 
 MAX_ATTEMPTS = 5_000
 """Attempts a page can hold and stay quick."""
@@ -52,6 +52,7 @@ class ReportData(Struct, frozen=True, kw_only=True):
     n_attempts: int
     """How many there are in all."""
     n_readings: int
+    inside: Inside | None = None
 
 
 def load(run: RunDir) -> ReportData:
@@ -65,7 +66,7 @@ def load(run: RunDir) -> ReportData:
     return ReportData(
         name=study.get("name", run.path.name),
         study_text=study_text,
-        results=_results(run / "findings.json")
+        results=_with_nan(run / "findings.json", ("findings", "levels"), Results)
         or Results(question=study.get("question", ""), answer=(), findings=(), levels=(), baselines=()),
         card=card,
         checkpoints=_checkpoints(run, order),
@@ -77,6 +78,7 @@ def load(run: RunDir) -> ReportData:
         attempts=attempts,
         n_attempts=n_attempts,
         n_readings=sum(run.read_table(name, columns=["seed"]).num_rows for name in _readings(run)),
+        inside=_with_nan(run / "internals.json", ("shares", "per_token", "layers", "control"), Inside),
     )
 
 
@@ -132,15 +134,15 @@ def _readings(run: RunDir) -> list[str]:
     return [str(path.relative_to(run.path)) for path in sorted(paths) if path.parent.name != "attempts"]
 
 
-def _results(path: Path) -> Results | None:
-    """The findings. JSON has no word for what is not a number and writes null; here it is NaN again."""
+def _with_nan(path: Path, tables: Iterable[str], kind: type[Noun]) -> Noun | None:
+    """A file of figures. JSON has no word for what is not a number and writes null; in these tables it is NaN again."""
     plain = _json(path, dict[str, Any])
     if plain is None:
         return None
-    for row in [*plain.get("findings", []), *plain.get("levels", [])]:
+    for row in (row for table in tables for row in plain.get(table, [])):
         row.update({name: math.nan for name, value in row.items() if value is None})
     with _naming(path):
-        return msgspec.convert(plain, Results)
+        return msgspec.convert(plain, kind)
 
 
 def _json(path: Path, kind: type[Noun]) -> Noun | None:

@@ -15,12 +15,12 @@ from counterform.report.curves import ANSWER, Axis
 from counterform.report.labels import points, points_interval, share, share_interval
 from counterform.report.tables import comparison
 from counterform.study import BASE_ARM
-from counterform.types import Baseline, Finding, Level
+from counterform.types import Baseline, Finding, FormShare, Level
 
 _ROW = 44
 """Height of a row in pixels: a line of text above, its interval below."""
 _AXIS = 34
-_SIDE = 18
+SIDE = 18
 """Room at both ends of an axis for half a tick label; the rows' text reaches over it."""
 _SYMBOLS = {"supported": "circle", "refuted": "diamond", "undecided": "circle-open"}
 _DASHES = {"random": "dot", "majority": "dash"}
@@ -30,7 +30,7 @@ SIGNS = (("circle", "●"), ("square", "■"), ("diamond", "◆"), ("triangle-up
 """Markers of the arms in the curves and their signs in the key: no arm is told by its colour alone."""
 
 
-class _Row(Struct, frozen=True):
+class Row(Struct, frozen=True):
     """One interval on a common axis, in per cent or percentage points."""
 
     name: str
@@ -45,7 +45,7 @@ class _Row(Struct, frozen=True):
 def forest(findings: Sequence[Finding]) -> go.Figure:
     """Differences with their 95 % intervals, the zero line, and each row's minimum detectable effect as a band."""
     rows = [
-        _Row(
+        Row(
             name=comparison(finding),
             figures=f"{points(finding.estimate)}  {points_interval(finding.low, finding.high)}",
             estimate=100 * finding.estimate,
@@ -57,7 +57,7 @@ def forest(findings: Sequence[Finding]) -> go.Figure:
         for finding in findings
     ]
     bands = [100 * finding.mde if math.isfinite(finding.mde) else 0.0 for finding in findings]
-    figure = _intervals(rows, _reach(rows, bands))
+    figure = intervals(rows, _reach(rows, bands))
     for index, band in enumerate(bands):
         y = len(rows) - 1 - index
         figure.add_shape(
@@ -77,7 +77,7 @@ def forest(findings: Sequence[Finding]) -> go.Figure:
 def levels(models: Sequence[Level], baselines: Iterable[Baseline]) -> go.Figure:
     """Where each model stands, from 0 to 100 %, against what no ability at all would show."""
     rows = [
-        _Row(
+        Row(
             name=level.arm,
             figures=f"{share(level.estimate)}  {share_interval(level.low, level.high)}",
             estimate=100 * level.estimate,
@@ -88,7 +88,7 @@ def levels(models: Sequence[Level], baselines: Iterable[Baseline]) -> go.Figure:
         )
         for level in models
     ]
-    figure = _intervals(rows, (-1, 101))
+    figure = intervals(rows, (-1, 101))
     figure.update_xaxes(tick0=0, dtick=20, ticksuffix=" %")
     for line in baselines:
         figure.add_vline(
@@ -106,8 +106,8 @@ def curves(axis: Axis, reading: str) -> go.Figure:
     scale = 100.0 if axis.label.is_share else 1.0
     places = [float(place) if named else scale * stop.distance for place, stop in enumerate(axis.stops)]
     width = max(places) - min(places) or 1.0
-    figure = go.Figure(layout=_layout(_CURVE, (min(places) - 0.06 * width, max(places) + 0.06 * width)))
-    figure.update_layout(margin={"l": 46, "r": _SIDE, "t": 8, "b": 44 if named else _AXIS}, hovermode="closest")
+    figure = go.Figure(layout=layout(_CURVE, (min(places) - 0.06 * width, max(places) + 0.06 * width)))
+    figure.update_layout(margin={"l": 46, "r": SIDE, "t": 8, "b": 44 if named else _AXIS}, hovermode="closest")
     figure.update_yaxes(
         range=(-3, 103), fixedrange=True, dtick=20, ticksuffix=" %", gridcolor="var(--rule)", zeroline=False
     )
@@ -172,12 +172,12 @@ def _add_curve(figure: go.Figure, axis: Axis, reading: str, arm: str, places: Se
     )
 
 
-def _layout(height: int, reach: tuple[float, float]) -> dict[str, Any]:
-    """What all figures share."""
+def layout(height: int, reach: tuple[float, float] | None) -> dict[str, Any]:
+    """What all figures share. `reach`: the horizontal axis; None where the data decides."""
     return {
         "template": "none",
         "height": height,
-        "margin": {"l": _SIDE, "r": _SIDE, "t": 0, "b": _AXIS},
+        "margin": {"l": SIDE, "r": SIDE, "t": 0, "b": _AXIS},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "showlegend": False,
@@ -195,8 +195,60 @@ def _layout(height: int, reach: tuple[float, float]) -> dict[str, Any]:
     }
 
 
-def _intervals(rows: Sequence[_Row], reach: tuple[float, float]) -> go.Figure:
-    figure = go.Figure(layout=_layout(_ROW * len(rows) + _AXIS, reach))
+def form_shares(shares: Sequence[FormShare]) -> go.Figure:
+    """Which share of an arm's gain a control has too: bars with their 95 % intervals, from none (0) to all (100 %)."""
+    rows = [
+        Row(
+            name=f"{found.control} of {found.full}",
+            figures=f"{share(found.share)}  {share_interval(found.low, found.high)}",
+            estimate=100 * found.share,
+            low=100 * found.low,
+            high=100 * found.high,
+            colour="var(--ink)",
+            symbol="line-ns",
+        )
+        if found.share is not None and found.low is not None and found.high is not None
+        else Row(
+            name=f"{found.control} of {found.full}",
+            figures="undefined: no clear gain",
+            estimate=math.nan,
+            low=math.nan,
+            high=math.nan,
+            colour="var(--muted)",
+            symbol="line-ns",
+        )
+        for found in shares
+    ]
+    figure = bars(rows, _reach(rows, [100.0]))
+    figure.update_xaxes(ticksuffix=" %")
+    for end in (0, 100):
+        figure.add_vline(x=end, line_color="var(--muted)", line_width=1.5, layer="below")
+    return figure
+
+
+def bars(rows: Sequence[Row], reach: tuple[float, float]) -> go.Figure:
+    """Rows of intervals, each over a bar that starts at zero."""
+    figure = intervals(rows, reach)
+    for index, row in enumerate(rows):
+        y = len(rows) - 1 - index
+        if math.isfinite(row.estimate):
+            figure.add_shape(
+                type="rect",
+                x0=0,
+                x1=row.estimate,
+                y0=y - 0.24,
+                y1=y + 0.06,
+                fillcolor="var(--accent)",
+                opacity=0.35,
+                line_width=0,
+                layer="below",
+            )
+    return figure
+
+
+def intervals(rows: Sequence[Row], reach: tuple[float, float]) -> go.Figure:
+    """Rows of intervals below each other, each under its name and figures."""
+    figure = go.Figure(layout=layout(_ROW * len(rows) + _AXIS, reach))
     figure.update_yaxes(range=(-0.5, len(rows) - 0.5), fixedrange=True, visible=False)
     for index, row in enumerate(rows):
         y = len(rows) - 1 - index
@@ -206,7 +258,7 @@ def _intervals(rows: Sequence[_Row], reach: tuple[float, float]) -> go.Figure:
     return figure
 
 
-def _add_interval(figure: go.Figure, row: _Row, y: float) -> None:
+def _add_interval(figure: go.Figure, row: Row, y: float) -> None:
     if not math.isfinite(row.estimate):
         return
     known = math.isfinite(row.low) and math.isfinite(row.high)
@@ -236,7 +288,7 @@ def _add_text(figure: go.Figure, text: str, y: float, *, at: int, colour: str) -
         xanchor="right" if at else "left",
         y=y,
         yanchor="bottom",
-        xshift=_SIDE if at else -_SIDE,
+        xshift=SIDE if at else -SIDE,
         showarrow=False,
         borderpad=1,
         bgcolor="var(--paper)",
@@ -244,7 +296,7 @@ def _add_text(figure: go.Figure, text: str, y: float, *, at: int, colour: str) -
     )
 
 
-def _reach(rows: Sequence[_Row], bands: Sequence[float]) -> tuple[float, float]:
+def _reach(rows: Sequence[Row], bands: Sequence[float]) -> tuple[float, float]:
     """An axis that holds zero, every interval and every band, with a little air."""
     ends = [0.0, *bands, *(-band for band in bands)]
     ends += [end for row in rows for end in (row.estimate, row.low, row.high) if math.isfinite(end)]

@@ -28,6 +28,10 @@ _LABELS = {
         "Finding errors: erroneous", "Attempts with an error in which the first wrong step is named."
     ),
     ("find_error", "correct"): MetricLabel("Finding errors: sound", "Sound attempts that are called right."),
+    ("internals", "AUROC"): MetricLabel(
+        "Wrong steps told apart inside (AUROC)",
+        "Chance that a linear probe on the hidden states scores a wrong step above a right one, mean over the layers; 50 % is none.",
+    ),
     ("process", "violated"): MetricLabel(
         "Wrong steps", "Attempts with a step that is wrong and stays so, of those that could be read.", True
     ),
@@ -131,6 +135,11 @@ def share(value: float) -> str:
 def share_interval(low: float, high: float) -> str:
     """An interval of a level: `[41.0, 47.5]`."""
     return f"[{points(low, signed=False)}, {points(high, signed=False)}]"
+
+
+def nats(value: float) -> str:
+    """A KL in nats with three significant digits: `0.0543`, `0`."""
+    return f"{value:.3g}" if math.isfinite(value) else "–"
 
 
 def number(value: float) -> str:

@@ -32,8 +32,15 @@ def _lines(data: ReportData) -> Iterator[str]:
         "Arm against arm (percentage points)",
         tables.findings_table(tables.contrasts(results.findings), "Contrast"),
     )
+    yield from _section("Form: gain of a control as a share of an arm's gain", tables.form_table(results.form_shares))
     axes = curves.axes(results, data.problems.values())
     yield from _section("Away from home", curves.shift_table(axes, results.findings), curves.counted(results.findings))
+    if data.inside:
+        yield from _section("Inside: where the KL from the untrained model falls", tables.divergence_table(data.inside))
+        yield from _section("Inside: wrong steps told apart by layer (AUROC)", tables.layers_table(data.inside))
+        if data.inside.weights:
+            yield from _section("Inside: size of the weight changes", tables.weights_table(data.inside.weights))
+            yield from _section("Inside: cosine of the weight changes", tables.cosines_table(data.inside.weights))
     if data.card:
         yield from _section("Match card", tables.card_table(data.card), tables.card_sentence(data.card))
     yield from _section("Ledger", tables.ledger_table(data.checkpoints))

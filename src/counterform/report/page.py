@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,11 @@ from markupsafe import Markup
 from msgspec import Struct
 from plotly.offline import get_plotlyjs
 
-from counterform.report import curves, figures, labels, tables
+from counterform.report import curves, figures, figures_inside, labels, tables
 from counterform.report.data import ReportData, ShownAttempt, load
 from counterform.store import RunDir
 from counterform.study import BASE_ARM
-from counterform.types import Baseline, Finding, Mark, Problem, StepVerdict
+from counterform.types import Baseline, Finding, FormShare, Inside, Mark, Problem, StepVerdict
 
 MAX_ATTEMPT_BYTES = 4_000_000
 """What all attempts together may add to the page (plotly.js is 4.8 MB of the 10 MB)."""
@@ -57,9 +58,11 @@ def render(data: ReportData) -> str:
     axes = curves.axes(data.results, data.problems.values())
     sections = {
         "gains": _forests(tables.gains(data.results.findings)),
+        "form": _form_plots(data.results.form_shares),
         "levels": _level_plots(data),
         "contrasts": _forests(tables.contrasts(data.results.findings)),
         "away": _curves(axes),
+        **_inside_plots(data.inside),
     }
     plots = {plot.id: plot.figure.to_plotly_json() for section in sections.values() for plot in section}
     scripts = [get_plotlyjs(), _asset("page.js")]
@@ -90,6 +93,19 @@ def _forests(findings: list[Finding]) -> list[Plot]:
             figure=figures.forest(group),
         )
         for (probe, metric), group in tables.by_metric(findings).items()
+    ]
+
+
+def _form_plots(shares: Sequence[FormShare]) -> list[Plot]:
+    return [
+        Plot(
+            id=f"form-{probe}-{metric}",
+            label=labels.metric_label(probe, metric),
+            summary=" ".join(found.sentence for found in group),
+            figure=figures.form_shares(group),
+        )
+        for (probe, metric), group in tables.by_metric(shares).items()
+        if any(found.share is not None for found in group)
     ]
 
 
@@ -127,6 +143,34 @@ def _curves(axes: list[curves.Axis]) -> list[Plot]:
         )
         if any(level for arm in axis.arms for level in axis.at(reading, arm))
     ]
+
+
+def _inside_plots(inside: Inside | None) -> dict[str, list[Plot]]:
+    """The three groups of figures of what changed inside, a figure an arm."""
+    groups: dict[str, list[Plot]] = {"token_shares": [], "layers": [], "weights": []}
+    if inside is None:
+        return groups
+    for arm, classes in tables.by_arm(inside.shares).items():
+        summary = "; ".join(f"{level.metric} {labels.share(level.estimate)}" for level in classes)
+        groups["token_shares"].append(_inside_plot("shares", arm, summary, figures_inside.token_shares(classes)))
+    by_arm, controls = tables.by_arm(inside.layers), tables.by_arm(inside.control)
+    base = by_arm.pop(BASE_ARM, [])
+    for arm, levels in by_arm.items():
+        summary = "; ".join(f"layer {level.metric} {labels.share(level.estimate)}" for level in levels)
+        groups["layers"].append(
+            _inside_plot("layers", arm, summary, figures_inside.layers(levels, base, controls[arm]))
+        )
+    changes = inside.weights.changes if inside.weights else ()
+    for arm, own in tables.by_arm(changes).items():
+        profile = tables.weight_profile(own).items()
+        summary = "; ".join(f"{where} {labels.share(sum(sizes) / len(sizes))}" for where, sizes in profile)
+        others = [change for change in changes if change.arm != arm]
+        groups["weights"].append(_inside_plot("weights", arm, summary, figures_inside.weight_profile(own, others)))
+    return groups
+
+
+def _inside_plot(group: str, arm: str, summary: str, figure: go.Figure) -> Plot:
+    return Plot(id=f"inside-{group}-{arm}", label=labels.MetricLabel(arm, ""), summary=summary, figure=figure)
 
 
 def attempts_json(data: ReportData) -> tuple[Markup, int]:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from counterform.report.labels import (
     metric_label,
+    nats,
     number,
     points,
     points_interval,
@@ -17,9 +18,22 @@ from counterform.report.labels import (
     share_interval,
 )
 from counterform.study import BASE_ARM
-from counterform.types import AuditRow, Baseline, Checkpoint, Finding, Ledger, Level, MatchCard
+from counterform.types import (
+    AuditRow,
+    Baseline,
+    Checkpoint,
+    Finding,
+    FormShare,
+    Inside,
+    Ledger,
+    Level,
+    MatchCard,
+    WeightChange,
+    WeightChanges,
+)
 
-Measured = TypeVar("Measured", Finding, Level)
+Measured = TypeVar("Measured", Finding, FormShare, Level)
+Placed = TypeVar("Placed", Level, WeightChange)
 
 
 class Table(Struct, frozen=True):
@@ -84,6 +98,29 @@ def findings_table(findings: Sequence[Finding], first_heading: str) -> Table:
             for finding in group
         ),
         n_text=2,
+        grouped=True,
+    )
+
+
+def form_table(shares: Sequence[FormShare]) -> Table:
+    """One row a pair of control and full arm, grouped by metric."""
+    return Table(
+        ("Metric", "Control", "Of the gain of", "Share", "95 % interval", "Items", "Problems", "Seeds"),
+        tuple(
+            (
+                metric_label(*metric).title,
+                found.control,
+                found.full,
+                "undefined" if found.share is None else share(found.share),
+                "" if found.low is None or found.high is None else share_interval(found.low, found.high),
+                number(found.n_items),
+                number(found.n_problems),
+                number(found.n_seeds),
+            )
+            for metric, group in by_metric(shares).items()
+            for found in group
+        ),
+        n_text=3,
         grouped=True,
     )
 
@@ -208,3 +245,87 @@ def pairs_table(heading: str, pairs: Mapping[str, object]) -> Table:
         (heading, "Value"),
         tuple((name, number(value) if isinstance(value, int | float) else str(value)) for name, value in pairs.items()),
     )
+
+
+def by_arm(rows: Iterable[Placed]) -> dict[str, list[Placed]]:
+    """The same rows under their arm, in the order in which arms first appear."""
+    groups: dict[str, list[Placed]] = {}
+    for row in rows:
+        groups.setdefault(row.arm, []).append(row)
+    return groups
+
+
+def divergence_table(inside: Inside) -> Table:
+    """Where each arm differs from the base: its KL by class of token, as shares and in nats a token."""
+    means = {(level.arm, level.metric): level for level in inside.per_token}
+    rows = []
+    for arm, levels in by_arm(inside.shares).items():
+        for level in levels:
+            mean = means.get((arm, level.metric))
+            spent = (nats(mean.estimate), f"[{nats(mean.low)}, {nats(mean.high)}]") if mean else ("–", "")
+            counts = (number(level.n_items), number(level.n_seeds))
+            rows.append(
+                (arm, level.metric, share(level.estimate), share_interval(level.low, level.high), *spent, *counts)
+            )
+    headings = ("Arm", "Tokens", "Share of the KL", "95 % interval", "Nats a token", "95 % interval")
+    return Table((*headings, "Problems", "Seeds"), tuple(rows), n_text=2, grouped=True)
+
+
+def layers_table(inside: Inside) -> Table:
+    """How well a linear probe tells wrong steps from right ones, layer by layer, beside its control."""
+    controls = {(level.arm, level.metric): level for level in inside.control}
+    rows = []
+    for arm, levels in by_arm(inside.layers).items():
+        for level in levels:
+            row = [arm, f"layer {level.metric}" if level.metric != "0" else "embedding"]
+            for shown in (level, controls[arm, level.metric]):
+                row += [share(shown.estimate), share_interval(shown.low, shown.high)]
+            rows.append((*row, number(level.n_items), number(level.n_seeds)))
+    headings = ("Model", "State after", "AUROC", "95 % interval", "Shuffled labels", "95 % interval")
+    return Table((*headings, "Problems", "Seeds"), tuple(rows), n_text=2, grouped=True)
+
+
+def weights_table(weights: WeightChanges) -> Table:
+    """How far training moved the weights of each arm, in per cent of their size: the mean over seeds, least and most."""
+    rows = []
+    for arm, changes in by_arm(weights.changes).items():
+        for where, sizes in weight_profile(changes).items():
+            ends = (share(min(sizes)), share(max(sizes)))
+            rows.append((arm, where, share(sum(sizes) / len(sizes)), *ends, number(len(sizes))))
+    return Table(("Arm", "Weights", "Change", "Least", "Most", "Seeds"), tuple(rows), n_text=2, grouped=True)
+
+
+def weight_profile(changes: Sequence[WeightChange]) -> dict[str, list[float]]:
+    """The relative changes of one arm, a number a seed: of all weights, of those in no layer, and of each layer."""
+    depth = len(changes[0].layers) if changes else 0
+    return {
+        "all": [change.overall for change in changes],
+        "embedding, head, last norm": [change.outside for change in changes],
+        **{f"layer {layer + 1}": [change.layers[layer] for change in changes] for layer in range(depth)},
+    }
+
+
+def cosines_table(weights: WeightChanges) -> Table:
+    """How alike the arms changed the weights: the mean cosine over pairs of seeds, with the least and the most.
+
+    On the diagonal stand pairs of seeds of one arm.
+    """
+    pairs: dict[frozenset[str], list[float]] = {}
+    for pair in weights.cosines:
+        if pair.cosine is not None:
+            pairs.setdefault(frozenset((pair.arm, pair.other)), []).append(pair.cosine)
+    arms = list(by_arm(weights.changes))
+    return Table(
+        ("", *arms),
+        tuple((a, *(_cosine(pairs.get(frozenset((a, b)), [])) for b in arms)) for a in arms),
+    )
+
+
+def _cosine(values: Sequence[float]) -> str:
+    if not values:
+        return "–"
+    # "-0.00" is 0.
+    mean, least, most = (
+        f"{round(v, 2) + 0.0:.2f}".replace("-", "−") for v in (sum(values) / len(values), min(values), max(values))
+    )
+    return mean if len(values) == 1 else f"{mean} [{least}, {most}]"
