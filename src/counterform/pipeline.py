@@ -8,25 +8,20 @@ Each stage reads files, writes files, and is skipped when the hash of everything
 from __future__ import annotations
 
 import contextlib
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
-from counterform import __version__
 from counterform.errors import ControlError, DataError, RunDirError, StudyError, TrainingDiverged
 from counterform.findings import find, find_inside
 from counterform.sampling import Remembering, derived_seed, sample_attempts
-from counterform.store import RunDir, key_of, key_of_path, open_run, rows_of
-from counterform.study import BASE_ARM, ArmSpec, ModelSpec, ProblemsSpec, Study, made, part, to_toml
+from counterform.store import RunDir, key_of, open_run, rows_of
+from counterform.study import BASE_ARM, ArmSpec, ModelSpec, Study, made, part, to_toml
 from counterform.types import (
     Arm,
     ArmRecipe,
@@ -36,7 +31,6 @@ from counterform.types import (
     Case,
     Checkpoint,
     Example,
-    Family,
     Graded,
     HeldOut,
     Ledger,
@@ -45,10 +39,10 @@ from counterform.types import (
     Problem,
     Reading,
     Results,
-    StepVerifier,
     Verdict,
     WeightChanges,
 )
+from counterform.work import Say, Work, dtype_read, machine, versions
 
 STAGES = ("problems", "sample", "verify", "arms", "train", "probe", "find", "report")
 
@@ -58,8 +52,6 @@ PROBLEMS_A_PART = 250
 EXEMPLARS = 16
 """Training problems from which every exemplar of a few-shot prompt is drawn."""
 WEIGHTS = "readings/internals/weights.json"
-
-Say = Callable[[str], None]
 
 
 class Run(Struct, frozen=True):
@@ -90,7 +82,7 @@ def run(study: Study, out: str | Path | None = None, *, until: str = "report", s
 
     What is already there and still stands is not done again, so the same command goes on after any interruption.
     """
-    stages: dict[str, Callable[[_Work], None]] = {
+    stages: dict[str, Callable[[Work], None]] = {
         "problems": make_problems,
         "sample": sample,
         "verify": verify,
@@ -101,10 +93,10 @@ def run(study: Study, out: str | Path | None = None, *, until: str = "report", s
         "report": write_report,
     }
     with open_run(Path(out or Path("runs") / study.name)) as files:
-        work = _Work(study, files, say)
+        work = Work(study, files, say)
         files.write_text("study.toml", to_toml(study))
-        files.note("versions", _versions())
-        files.note("machine", _machine())
+        files.note("versions", versions())
+        files.note("machine", machine())
         for name in STAGES[: STAGES.index(until) + 1]:
             started = time.monotonic()
             stages[name](work)
@@ -112,106 +104,7 @@ def run(study: Study, out: str | Path | None = None, *, until: str = "report", s
         return Run(files.path)
 
 
-class _Work:
-    """One study at work: its files, its parts, and the hash of each stage's inputs."""
-
-    def __init__(self, study: Study, files: RunDir, say: Say) -> None:
-        self.study, self.files, self.say = study, files, say
-        source = study.file(study.problems.file) if study.problems.file else None
-        self.family = (
-            made("family", study.problems.family, study.problems.options, "$.problems.options")
-            if study.problems.family
-            else None
-        )
-        self.steps: StepVerifier = (
-            part("step verifier", study.verify.steps or "arithmetic")()
-            if study.verify.steps or self.family is None
-            else self.family
-        )
-        self.outcome = part("outcome verifier", "answer")(study.verify.seconds)
-        # All parts are made before anything runs: a wrong option is not found after an hour of sampling.
-        self.recipes = {
-            spec.name: made("arm", spec.recipe, spec.options, f"$.arms[{index}].options", grade=self.grade_training)
-            for index, spec in enumerate(study.arm_specs)
-        }
-        self.trainer = part("trainer", study.train.trainer)(study.train)
-        self.sampled = study.attempts.model or study.model
-        self.problems_key = key_of(__version__, study.problems, _file_key(source))
-        away = study.file(study.problems.shift_file) if study.problems.shift_file else None
-        self.shifted_key = key_of(self.problems_key, study.probe.shifted, _file_key(away))
-        self.attempts_key = key_of(
-            self.problems_key,
-            study.attempts,
-            _model_key(self.sampled),
-            _file_key(study.file(study.attempts.file) if study.attempts.file else None),
-        )
-        self.verdicts_key = key_of(self.attempts_key, study.verify)
-        self.cases_key = key_of(self.verdicts_key, study.match.cases)
-        self.base_key = _model_key(study.model)
-        together = [study.arms] if study.match.by == "loss_tokens" else []
-        self.arm_keys = {
-            spec.name: key_of(self.cases_key, self.base_key, spec, study.match.by, *together)
-            for spec in study.arm_specs
-        }
-
-    @property
-    def arms(self) -> tuple[str, ...]:
-        """The arms that were not refused when they were compiled: those of every later stage."""
-        return tuple(name for name, key in self.arm_keys.items() if not self.files.is_done(f"refused/{name}", key))
-
-    def checkpoint_key(self, arm: str, seed: int) -> str:
-        """Of everything that decides what one training run becomes."""
-        return key_of(self.arm_keys[arm], self.study.train, seed)
-
-    def reading_key(self, name: str, arm: str, seed: int) -> str:
-        """Of everything that decides what one probe reads off one model."""
-        model = self.base_key if arm == BASE_ARM else self.checkpoint_key(arm, seed)
-        away = [self.shifted_key] if name == "shift" else []
-        return key_of(model, self.verdicts_key, self.study.probe, name, arm, seed, *away)
-
-    def problems(self, *splits: str) -> list[Problem]:
-        """The problems of these splits, without the shifted ones."""
-        return [p for p in self.files.read_rows("problems.parquet", Problem) if p.split in splits and not p.shift]
-
-    def shifted(self) -> tuple[Problem, ...]:
-        """The problems away from those of training; none where no probe asks for them."""
-        if "shift" not in self.study.probes:
-            return ()
-        return tuple(p for p in self.files.read_rows("problems.parquet", Problem) if p.shift)
-
-    def grade(self, attempts: Sequence[Attempt], problems: dict[str, Problem]) -> list[Graded]:
-        """Attempts with their verdicts."""
-        from counterform.verify.steps import grade
-
-        verdicts = grade(attempts, problems, outcome=self.outcome, steps=self.steps)
-        return [Graded(attempt=a, verdict=v) for a, v in zip(attempts, verdicts, strict=True)]
-
-    def grade_training(self, attempts: Sequence[Attempt]) -> list[Graded]:
-        """Attempts at training problems with their verdicts: for a recipe that must prove what it wrote."""
-        return self.grade(attempts, {problem.id: problem for problem in self.problems("train")})
-
-    def graded(self, column: str, wanted: set[str]) -> list[Graded]:
-        """Attempts of the pool with their verdicts: those whose `column` (id, problem_id) is among `wanted`."""
-        found: list[Graded] = []
-        # Part by part, so that a pool of a million attempts never stands in memory whole. `verify` writes the
-        # verdicts of a part in the order of its attempts.
-        for path in sorted((self.files / "attempts").glob("part-*.parquet")):
-            attempts = self.files.read_table(f"attempts/{path.name}")
-            chosen = pa.array([value in wanted for value in attempts[column].to_pylist()], pa.bool_())
-            if not pc.any(chosen).as_py():
-                continue
-            verdicts = self.files.read_table(f"verdicts/{path.name}")
-            rows = rows_of(attempts.filter(chosen), Attempt)
-            marks = rows_of(verdicts.filter(chosen), Verdict)
-            found += [Graded(attempt=a, verdict=v) for a, v in zip(rows, marks, strict=True)]
-        return found
-
-    def count(self, name: str, n: int) -> None:
-        """Record how many rows something happened to; the report shows it."""
-        self.files.note("counts", {**self.files.facts.get("counts", {}), name: n})
-
-
-def make_problems(work: _Work) -> None:
+def make_problems(work: Work) -> None:
     """Problems from a family or from the user's file, split so that no arm ever sees a held-out one."""
     if not work.files.is_done("problems", work.problems_key):
         _make_problems(work)
@@ -222,111 +115,38 @@ def make_problems(work: _Work) -> None:
         work.files.done("shifted", work.shifted_key)
 
 
-def _make_problems(work: _Work) -> None:
+def _make_problems(work: Work) -> None:
+    from counterform.problems.source import generated, read
+
     spec = work.study.problems
-    notes: list[str] = []
-    if work.family is not None:
-        train_rows, held_rows = _generated(work.family, spec)
-    else:
-        from counterform.problems.readers import read_problems
-        from counterform.problems.tasks import as_tasks
-
-        path = work.study.file(spec.file)
-        read = read_problems(path, **_columns(spec))
-        work.count("broken problem rows", len(read.broken))
-        for line, reason in read.broken[:3]:
-            work.say(f"problems: line {line} is left out: {reason}")
-        # In the order of a hash, so that neither split follows the order of the file.
-        found = sorted((p for p in read.problems if not p.shift), key=lambda p: key_of(p.id))
-        if spec.instruction:
-            share = spec.held_out / (spec.train + spec.held_out)
-            found, notes = as_tasks(found, held_out=share, template=spec.template)
-            for note in notes:
-                work.say(f"problems: {note}")
-        if len(found) < spec.train + spec.held_out:
-            raise DataError(
-                f"{path} holds {len(found):,} usable problems{' without a shift' if spec.shift else ''}, fewer than "
-                f"$.problems.train ({spec.train:,}) + $.problems.held_out ({spec.held_out:,}). Lower one of them."
-            )
-        train_rows, held_rows = _split(found, spec)
-        if len(train_rows) < spec.train or len(held_rows) < spec.held_out:
-            raise DataError(
-                f"whole instructions are held out, which leaves {len(train_rows):,} training and {len(held_rows):,} "
-                f"held-out problems of those asked for ($.problems.train = {spec.train:,}, $.problems.held_out = "
-                f"{spec.held_out:,}). Lower the one that falls short."
-            )
-    work.files.note("notes on problems", notes)
+    split = generated(work.family, spec) if work.family else read(work.study.file(spec.file), spec)
+    if work.family is None:
+        work.count("broken problem rows", len(split.broken))
+    for line, reason in split.broken[:3]:
+        work.say(f"problems: line {line} is left out: {reason}")
+    for note in split.notes:
+        work.say(f"problems: {note}")
+    work.files.note("notes on problems", list(split.notes))
     work.files.done("shifted", "")  # what stood beside the old problems is gone with them
-    work.files.write_rows("problems.parquet", [*train_rows, *held_rows], Problem)
+    work.files.write_rows("problems.parquet", [*split.train, *split.held_out], Problem)
 
 
-def _make_shifted(work: _Work) -> None:
-    """Problems away from training: the family's own or the user's, and the held-out ones under format noise."""
+def _make_shifted(work: Work) -> None:
     import numpy as np
 
-    from counterform.probes.noise import noise
-    from counterform.problems.away import read_shift_file, some_of_each
-    from counterform.problems.readers import read_problems
+    from counterform.problems.source import Split, away_from
 
-    spec, n = work.study.problems, work.study.probe.shifted
-    train, held_out = work.problems("train"), work.problems("held_out")
-    rng = np.random.default_rng(derived_seed("shifted"))
-    if work.family is not None:
-        found = work.family.shifts(n, rng=rng, trained=train) if hasattr(work.family, "shifts") else []
-        found = _templated(work, found)
-    else:
-        every = read_problems(work.study.file(spec.file), **_columns(spec)).problems
-        found = [problem for problem in every if problem.shift]
-        if spec.shift_file:
-            columns = {name: column for name, column in _columns(spec).items() if name != "shift"}
-            more, unused = read_shift_file(work.study.file(spec.shift_file), every, **columns)
-            work.count("rows of the shift file that are broken or no shift", unused)
-            found += more
-        found = some_of_each(sorted(found, key=lambda p: key_of(p.id)), n, trained=train)
-    found += noise(held_out[:n], trained=train, rng=rng)
-    work.files.write_rows("problems.parquet", [*train, *held_out, *found], Problem)
+    spec = work.study.problems
+    split = Split(train=work.problems("train"), held_out=work.problems("held_out"))
+    files = [work.study.file(name) for name in (spec.file, spec.shift_file) if name]
+    rng, n = np.random.default_rng(derived_seed("shifted")), work.study.probe.shifted
+    found, unused = away_from(split, spec, family=work.family, files=files, n=n, rng=rng)
+    if spec.shift_file:
+        work.count("rows of the shift file that are broken or no shift", unused)
+    work.files.write_rows("problems.parquet", [*split.train, *split.held_out, *found], Problem)
 
 
-def _columns(spec: ProblemsSpec) -> dict[str, str]:
-    names = ("prompt", "answer", "solution", "instruction", "space", "shift")
-    # A prompt that is composed of an instruction and an input gets the template around the whole.
-    template = "{prompt}" if spec.instruction else spec.template
-    return {**{name: getattr(spec, name) for name in names}, "template": template}
-
-
-def _templated(work: _Work, problems: Sequence[Problem]) -> list[Problem]:
-    template = work.study.problems.template
-    return [msgspec.structs.replace(p, prompt=template.replace("{prompt}", p.prompt)) for p in problems]
-
-
-def _generated(family: Family, spec: ProblemsSpec) -> tuple[list[Problem], list[Problem]]:
-    """Problems of a family. One that holds out whole tasks is asked for more until both splits are full."""
-    import numpy as np
-
-    lengths = {"lengths": spec.lengths} if spec.lengths else {}
-    wanted = (spec.train, spec.held_out)
-    for times in (1, 2, 4, 8):
-        found = family.generate(times * sum(wanted), rng=np.random.default_rng(0), **lengths)
-        found = [msgspec.structs.replace(p, prompt=spec.template.replace("{prompt}", p.prompt)) for p in found]
-        splits = _split(found, spec)
-        if all(len(rows) >= n for rows, n in zip(splits, wanted, strict=True)):
-            return splits
-    raise DataError(
-        f"family {spec.family!r} gives {len(splits[0]):,} training and {len(splits[1]):,} held-out problems in "
-        f"{len(found):,}, fewer than $.problems.train ({spec.train:,}) or $.problems.held_out ({spec.held_out:,}). "
-        "Lower one of them."
-    )
-
-
-def _split(found: Sequence[Problem], spec: ProblemsSpec) -> tuple[list[Problem], list[Problem]]:
-    """Training and held-out problems: as their source marked them, or in order where it marked none as held out."""
-    marked = any(p.split == "held_out" for p in found)
-    train = [p for p in found if p.split == "train"][: spec.train]
-    held_out = [p for p in found if p.split == "held_out"] if marked else found[len(train) :]
-    return train, [msgspec.structs.replace(p, split="held_out") for p in held_out[: spec.held_out]]
-
-
-def sample(work: _Work) -> None:
+def sample(work: Work) -> None:
     """Attempts at every problem: recorded ones from the user's file, or sampled in parts that appear whole."""
     if work.files.is_done("sample", work.attempts_key):
         return
@@ -341,7 +161,7 @@ def sample(work: _Work) -> None:
     work.files.done("sample", work.attempts_key)
 
 
-def _recorded(work: _Work, problems: list[Problem]) -> list[Attempt]:
+def _recorded(work: Work, problems: list[Problem]) -> list[Attempt]:
     from counterform.problems.readers import read_attempts
 
     spec = work.study.attempts
@@ -356,7 +176,7 @@ def _recorded(work: _Work, problems: list[Problem]) -> list[Attempt]:
     return read.attempts
 
 
-def _sample_parts(work: _Work, problems: list[Problem]) -> None:
+def _sample_parts(work: Work, problems: list[Problem]) -> None:
     spec = work.study.attempts
     starts = range(0, len(problems), PROBLEMS_A_PART)
     missing = [at for at in starts if not (work.files / _part("attempts", at)).exists()]
@@ -381,7 +201,7 @@ def _sample_parts(work: _Work, problems: list[Problem]) -> None:
     model.close()
 
 
-def verify(work: _Work) -> None:
+def verify(work: Work) -> None:
     """Audit the verifiers, then grade every attempt."""
     if work.files.is_done("verify", work.verdicts_key):
         return
@@ -404,6 +224,7 @@ def verify(work: _Work) -> None:
 def audit(study: Study) -> list[AuditRow]:
     """Grade the graders of a study, without a run directory."""
     from counterform.problems.readers import read_attempts, read_problems
+    from counterform.problems.source import columns
     from counterform.verify.audit import audit_family, audit_user
 
     outcome = part("outcome verifier", "answer")(study.verify.seconds)
@@ -412,7 +233,7 @@ def audit(study: Study) -> list[AuditRow]:
         family = made("family", study.problems.family, study.problems.options, "$.problems.options")
         return audit_family(family, outcome, steps)
     spec = study.problems
-    problems = read_problems(study.file(spec.file), **_columns(spec)).problems
+    problems = read_problems(study.file(spec.file), **columns(spec)).problems
     attempts = []
     if study.attempts.file:
         read = read_attempts(
@@ -426,7 +247,7 @@ def audit(study: Study) -> list[AuditRow]:
     return audit_user(problems, attempts, outcome, steps)
 
 
-def _audit(work: _Work, problems: list[Problem], pool: list[Attempt]) -> None:
+def _audit(work: Work, problems: list[Problem], pool: list[Attempt]) -> None:
     from counterform.verify.audit import audit_family, audit_user, require
 
     if work.family is not None:
@@ -437,7 +258,7 @@ def _audit(work: _Work, problems: list[Problem], pool: list[Attempt]) -> None:
     require(rows)
 
 
-def compile_arms(work: _Work) -> None:
+def compile_arms(work: Work) -> None:
     """Cases, and from them every arm with its match card."""
     if all(work.files.is_done(f"arm/{name}", work.arm_keys[name]) for name in work.arms):
         return
@@ -462,7 +283,7 @@ def compile_arms(work: _Work) -> None:
             work.files.done(f"arm/{arm.name}", key, differs_by=arm.differs_by, objective=arm.objective)
 
 
-def _compile_each(work: _Work, cases: Sequence[Case]) -> list[Arm]:
+def _compile_each(work: Work, cases: Sequence[Case]) -> list[Arm]:
     """Every arm. One whose recipe cannot use these cases is refused with the reason, and the others go on."""
     arms: list[Arm] = []
     refused: list[str] = []
@@ -490,7 +311,7 @@ def _compile(spec: ArmSpec, recipe: ArmRecipe, cases: Sequence[Case]) -> Arm:
     return msgspec.structs.replace(arm, name=spec.name)
 
 
-def train(work: _Work) -> None:
+def train(work: Work) -> None:
     """Every arm with every seed, from the same base. An arm that diverges is recorded and the others go on."""
     missing = [
         (name, seed)
@@ -513,12 +334,12 @@ def train(work: _Work) -> None:
             work.say(f"train     {name} seed {seed}: {checkpoint.ledger.seconds:.1f} s")
 
 
-def _arm(work: _Work, name: str) -> Arm:
+def _arm(work: Work, name: str) -> Arm:
     examples = tuple(work.files.read_rows(f"arms/{name}.parquet", Example))
     return Arm(name=name, examples=examples, **work.files.facts[f"arm/{name}"])
 
 
-def _train_one(work: _Work, arm: Arm, seed: int, directory: Path) -> Checkpoint:
+def _train_one(work: Work, arm: Arm, seed: int, directory: Path) -> Checkpoint:
     try:
         # The arm's name is part of the seed: two arms must not share their luck, or an A/A test would be no test.
         luck = derived_seed("train", arm.name, seed)
@@ -528,7 +349,7 @@ def _train_one(work: _Work, arm: Arm, seed: int, directory: Path) -> Checkpoint:
         return Checkpoint(arm=arm.name, seed=seed, path="", ledger=Ledger(), failure=str(error))
 
 
-def probe(work: _Work) -> None:
+def probe(work: Work) -> None:
     """Every probe on the base and on every checkpoint: the same held-out items for all."""
     held_out = tuple(work.problems("held_out"))
     items: HeldOut | None = None
@@ -549,7 +370,7 @@ def probe(work: _Work) -> None:
         _compare_weights(work)
 
 
-def _compare_weights(work: _Work) -> None:
+def _compare_weights(work: Work) -> None:
     """How far every checkpoint moved from the base: no reading, since it is of no item."""
     checkpoints = [_checkpoint(work, arm, seed) for arm in work.arms for seed in work.study.seeds]
     sound = {(c.arm, c.seed): work.files / c.path for c in checkpoints if not c.failure}
@@ -561,7 +382,7 @@ def _compare_weights(work: _Work) -> None:
         work.files.done("probe/weights", key)
 
 
-def _held_out(work: _Work, problems: tuple[Problem, ...]) -> HeldOut:
+def _held_out(work: Work, problems: tuple[Problem, ...]) -> HeldOut:
     from counterform.probes.find_error import choose_attempts
 
     pool = work.graded("problem_id", {problem.id for problem in problems})
@@ -578,7 +399,7 @@ def _held_out(work: _Work, problems: tuple[Problem, ...]) -> HeldOut:
     return HeldOut(problems=problems, attempts=attempts, shifted=work.shifted(), open_base=open_base)
 
 
-def _with_exemplars(work: _Work, items: HeldOut) -> HeldOut:
+def _with_exemplars(work: Work, items: HeldOut) -> HeldOut:
     if "validity" not in work.study.probes:
         return items
     import numpy as np
@@ -593,7 +414,7 @@ def _with_exemplars(work: _Work, items: HeldOut) -> HeldOut:
     return msgspec.structs.replace(items, exemplars=found)
 
 
-def _probe_one(work: _Work, arm: str, seed: int, names: Sequence[str], items: HeldOut) -> None:
+def _probe_one(work: Work, arm: str, seed: int, names: Sequence[str], items: HeldOut) -> None:
     problems = {problem.id: problem for problem in (*items.problems, *items.shifted)}
     shown: dict[str, Graded] = {}
 
@@ -605,7 +426,7 @@ def _probe_one(work: _Work, arm: str, seed: int, names: Sequence[str], items: He
     spec = work.study.model
     if arm != BASE_ARM:
         path = str(work.files / _checkpoint(work, arm, seed).path)
-        spec = msgspec.structs.replace(spec, path=path, dtype=_dtype(spec))
+        spec = msgspec.structs.replace(spec, path=path, dtype=dtype_read(spec))
     model = part("model", spec.kind).open(spec)
     remembering = Remembering(model)
     for name in names:
@@ -619,7 +440,7 @@ def _probe_one(work: _Work, arm: str, seed: int, names: Sequence[str], items: He
     model.close()
 
 
-def find_results(work: _Work) -> None:
+def find_results(work: Work) -> None:
     """Readings into findings."""
     readings: list[Reading] = []
     notes: list[str] = [*work.files.facts.get("notes on problems", [])]
@@ -664,12 +485,12 @@ def find_results(work: _Work) -> None:
     _write_json(work, "findings.json", results)
 
 
-def _weights(work: _Work) -> WeightChanges | None:
+def _weights(work: Work) -> WeightChanges | None:
     path = work.files / WEIGHTS
     return msgspec.json.decode(path.read_bytes(), type=WeightChanges) if path.exists() else None
 
 
-def _write_json(work: _Work, name: str, found: Struct) -> None:
+def _write_json(work: Work, name: str, found: Struct) -> None:
     work.files.write_text(name, msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n")
 
 
@@ -699,7 +520,7 @@ def find_attempts(files: RunDir, name: str) -> tuple[Problem, list[Graded]]:
     return problems[problem_id], wanted
 
 
-def write_report(work: _Work) -> None:
+def write_report(work: Work) -> None:
     """The page. It can be made again from the files alone."""
     from counterform.report.page import write_page
 
@@ -707,7 +528,7 @@ def write_report(work: _Work) -> None:
     write_page(RunDir(work.files.path))
 
 
-def _checkpoint(work: _Work, arm: str, seed: int) -> Checkpoint:
+def _checkpoint(work: Work, arm: str, seed: int) -> Checkpoint:
     path = work.files / f"checkpoints/{arm}/{seed}/checkpoint.json"
     if not path.exists():
         raise RunDirError(f"{path} is missing. Run `counterform train` first, or `counterform run`.")
@@ -737,46 +558,3 @@ def _token_counter(spec: ModelSpec) -> Callable[[Sequence[Example]], tuple[list[
 
 def _part(folder: str, at: int) -> str:
     return f"{folder}/part-{at // PROBLEMS_A_PART:05d}.parquet"
-
-
-def _file_key(path: Path | None) -> str:
-    if path is None:
-        return ""
-    if not path.is_file():
-        raise StudyError(f"there is no file {str(path)!r}. Name it in the study file, or give --data DIR.")
-    return key_of_path(path)
-
-
-def _dtype(spec: ModelSpec) -> str:
-    """That of the base's weights, so that no arm is read at a finer grain than the base it is compared with."""
-    if spec.kind != "hf" or spec.dtype != "auto":
-        return spec.dtype
-    from counterform.models.hf import own_dtype
-
-    return own_dtype(spec.path)
-
-
-def _model_key(spec: ModelSpec) -> str:
-    """What a model is: its bytes where they lie here, else its name."""
-    if spec.kind != "hf":
-        return key_of(spec)
-    from counterform.models.hf import source_of
-
-    path = Path(source_of(spec.path))
-    return key_of(msgspec.structs.replace(spec, path=""), key_of_path(path) if path.exists() else spec.path)
-
-
-def _versions() -> dict[str, str]:
-    found = {"counterform": __version__, "python": platform.python_version()}
-    for package in ("torch", "transformers", "trl", "peft", "math-verify", "numpy", "scipy"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _machine() -> dict[str, Any]:
-    from counterform.models.hf import best_device
-
-    return {"device": str(best_device()), "cores": os.cpu_count() or 0, "platform": platform.platform(terse=True)}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
 from counterform.errors import DataError
-from counterform.probes.noise import SHARES, Kind, edited, edits, noise
+from counterform.problems.noise import SHARES, Kind, edited, edits, noise
 from counterform.types import Problem
 
 POOL = ("Add", "7.", "it.", "Double")

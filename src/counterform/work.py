@@ -1,0 +1,166 @@
+"""One study at work: its parts, its files, and the hash of each stage's inputs."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from counterform import __version__
+from counterform.errors import StudyError
+from counterform.store import RunDir, key_of, key_of_path, rows_of
+from counterform.study import BASE_ARM, ModelSpec, Study, made, part
+from counterform.types import Attempt, Graded, Problem, StepVerifier, Verdict
+
+Say = Callable[[str], None]
+
+
+class Work:
+    """One study at work: its files, its parts, and the hash of each stage's inputs."""
+
+    def __init__(self, study: Study, files: RunDir, say: Say) -> None:
+        self.study, self.files, self.say = study, files, say
+        source = study.file(study.problems.file) if study.problems.file else None
+        self.family = (
+            made("family", study.problems.family, study.problems.options, "$.problems.options")
+            if study.problems.family
+            else None
+        )
+        self.steps: StepVerifier = (
+            part("step verifier", study.verify.steps or "arithmetic")()
+            if study.verify.steps or self.family is None
+            else self.family
+        )
+        self.outcome = part("outcome verifier", "answer")(study.verify.seconds)
+        # All parts are made before anything runs: a wrong option is not found after an hour of sampling.
+        self.recipes = {
+            spec.name: made("arm", spec.recipe, spec.options, f"$.arms[{index}].options", grade=self.grade_training)
+            for index, spec in enumerate(study.arm_specs)
+        }
+        self.trainer = part("trainer", study.train.trainer)(study.train)
+        self.sampled = study.attempts.model or study.model
+        self.problems_key = key_of(__version__, study.problems, _file_key(source))
+        away = study.file(study.problems.shift_file) if study.problems.shift_file else None
+        self.shifted_key = key_of(self.problems_key, study.probe.shifted, _file_key(away))
+        self.attempts_key = key_of(
+            self.problems_key,
+            study.attempts,
+            _model_key(self.sampled),
+            _file_key(study.file(study.attempts.file) if study.attempts.file else None),
+        )
+        self.verdicts_key = key_of(self.attempts_key, study.verify)
+        self.cases_key = key_of(self.verdicts_key, study.match.cases)
+        self.base_key = _model_key(study.model)
+        together = [study.arms] if study.match.by == "loss_tokens" else []
+        self.arm_keys = {
+            spec.name: key_of(self.cases_key, self.base_key, spec, study.match.by, *together)
+            for spec in study.arm_specs
+        }
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms that were not refused when they were compiled: those of every later stage."""
+        return tuple(name for name, key in self.arm_keys.items() if not self.files.is_done(f"refused/{name}", key))
+
+    def checkpoint_key(self, arm: str, seed: int) -> str:
+        """Of everything that decides what one training run becomes."""
+        return key_of(self.arm_keys[arm], self.study.train, seed)
+
+    def reading_key(self, name: str, arm: str, seed: int) -> str:
+        """Of everything that decides what one probe reads off one model."""
+        model = self.base_key if arm == BASE_ARM else self.checkpoint_key(arm, seed)
+        away = [self.shifted_key] if name == "shift" else []
+        return key_of(model, self.verdicts_key, self.study.probe, name, arm, seed, *away)
+
+    def problems(self, *splits: str) -> list[Problem]:
+        """The problems of these splits, without the shifted ones."""
+        return [p for p in self.files.read_rows("problems.parquet", Problem) if p.split in splits and not p.shift]
+
+    def shifted(self) -> tuple[Problem, ...]:
+        """The problems away from those of training; none where no probe asks for them."""
+        if "shift" not in self.study.probes:
+            return ()
+        return tuple(p for p in self.files.read_rows("problems.parquet", Problem) if p.shift)
+
+    def grade(self, attempts: Sequence[Attempt], problems: dict[str, Problem]) -> list[Graded]:
+        """Attempts with their verdicts."""
+        from counterform.verify.steps import grade
+
+        verdicts = grade(attempts, problems, outcome=self.outcome, steps=self.steps)
+        return [Graded(attempt=a, verdict=v) for a, v in zip(attempts, verdicts, strict=True)]
+
+    def grade_training(self, attempts: Sequence[Attempt]) -> list[Graded]:
+        """Attempts at training problems with their verdicts: for a recipe that must prove what it wrote."""
+        return self.grade(attempts, {problem.id: problem for problem in self.problems("train")})
+
+    def graded(self, column: str, wanted: set[str]) -> list[Graded]:
+        """Attempts of the pool with their verdicts: those whose `column` (id, problem_id) is among `wanted`."""
+        found: list[Graded] = []
+        # Part by part, so that a pool of a million attempts never stands in memory whole. `verify` writes the
+        # verdicts of a part in the order of its attempts.
+        for path in sorted((self.files / "attempts").glob("part-*.parquet")):
+            attempts = self.files.read_table(f"attempts/{path.name}")
+            chosen = pa.array([value in wanted for value in attempts[column].to_pylist()], pa.bool_())
+            if not pc.any(chosen).as_py():
+                continue
+            verdicts = self.files.read_table(f"verdicts/{path.name}")
+            rows = rows_of(attempts.filter(chosen), Attempt)
+            marks = rows_of(verdicts.filter(chosen), Verdict)
+            found += [Graded(attempt=a, verdict=v) for a, v in zip(rows, marks, strict=True)]
+        return found
+
+    def count(self, name: str, n: int) -> None:
+        """Record how many rows something happened to; the report shows it."""
+        self.files.note("counts", {**self.files.facts.get("counts", {}), name: n})
+
+
+def _file_key(path: Path | None) -> str:
+    if path is None:
+        return ""
+    if not path.is_file():
+        raise StudyError(f"there is no file {str(path)!r}. Name it in the study file, or give --data DIR.")
+    return key_of_path(path)
+
+
+def dtype_read(spec: ModelSpec) -> str:
+    """That of the base's weights, so that no arm is read at a finer grain than the base it is compared with."""
+    if spec.kind != "hf" or spec.dtype != "auto":
+        return spec.dtype
+    from counterform.models.hf import own_dtype
+
+    return own_dtype(spec.path)
+
+
+def _model_key(spec: ModelSpec) -> str:
+    """What a model is: its bytes where they lie here, else its name."""
+    if spec.kind != "hf":
+        return key_of(spec)
+    from counterform.models.hf import source_of
+
+    path = Path(source_of(spec.path))
+    return key_of(msgspec.structs.replace(spec, path=""), key_of_path(path) if path.exists() else spec.path)
+
+
+def versions() -> dict[str, str]:
+    """Of everything that decides numbers."""
+    found = {"counterform": __version__, "python": platform.python_version()}
+    for package in ("torch", "transformers", "trl", "peft", "math-verify", "numpy", "scipy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """What a study runs on."""
+    from counterform.models.hf import best_device
+
+    return {"device": str(best_device()), "cores": os.cpu_count() or 0, "platform": platform.platform(terse=True)}
