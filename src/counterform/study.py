@@ -267,7 +267,12 @@ def embedded_study(*, quick: bool = False) -> Study:
     if not quick:
         return study
     return msgspec.structs.replace(
-        study, name="embedded-quick", seeds=study.seeds[:1], arms=study.arms[:3], contrasts=study.contrasts[:1]
+        study,
+        name="embedded-quick",
+        seeds=study.seeds[:1],
+        arms=study.arms[:3],
+        contrasts=study.contrasts[:1],
+        form_shares=study.form_shares[:1],
     )
 
 
