@@ -219,7 +219,8 @@ def form_shares(shares: Sequence[FormShare]) -> go.Figure:
         )
         for found in shares
     ]
-    figure = bars(rows, _reach(rows, [100.0]))
+    low, high = _reach(rows, [])
+    figure = bars(rows, (low, max(high, 105.0)))
     figure.update_xaxes(ticksuffix=" %")
     for end in (0, 100):
         figure.add_vline(x=end, line_color="var(--muted)", line_width=1.5, layer="below")

@@ -129,7 +129,7 @@ def points_interval(low: float, high: float) -> str:
 
 def share(value: float) -> str:
     """A level in per cent: `44.2 %`."""
-    return f"{100 * value:.1f}\u00a0%" if math.isfinite(value) else "–"
+    return f"{100 * value:.1f}\u00a0%".replace("-", "−") if math.isfinite(value) else "–"
 
 
 def share_interval(low: float, high: float) -> str:
