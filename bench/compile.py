@@ -23,11 +23,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterform.pipeline import PROBLEMS_A_PART, _part, _verdict_table, _Work, compile_arms
+from counterform.pipeline import PROBLEMS_A_PART, _part, _verdict_table, compile_arms
 from counterform.problems import ledger
 from counterform.store import RunDir, table_of
 from counterform.study import MatchSpec, ModelSpec, ProblemsSpec, Study
 from counterform.types import Attempt, Completion, Problem
+from counterform.work import Work
 
 ATTEMPTS_A_PROBLEM = 4
 DISTINCT = 10 * PROBLEMS_A_PART
@@ -69,7 +70,7 @@ def study_of(attempts: int) -> Study:
 def write_pool(folder: Path, attempts: int) -> None:
     """Write problems, attempts and verdicts as the stages before `arms` do."""
     files = RunDir(folder)
-    work = _Work(study_of(attempts), files, say=lambda line: None)
+    work = Work(study_of(attempts), files, say=lambda line: None)
     problems = ledger.Ledger().generate(DISTINCT, rng=np.random.default_rng(0), lengths=(9, 10, 11))
     pool = [attempt for problem in problems for attempt in attempts_at(problem)]
     graded = work.grade(pool, {problem.id: problem for problem in problems})
@@ -109,7 +110,7 @@ def renamed(table: pa.Table, prefix: str, *columns: str) -> pa.Table:
 def compile_pool(folder: Path, attempts: int) -> tuple[int, float, float, float]:
     """Cases, seconds, and peak memory before and after (MB) of compiling the arms."""
     files = RunDir(folder)
-    work = _Work(study_of(attempts), files, say=lambda line: None)
+    work = Work(study_of(attempts), files, say=lambda line: None)
     before, started = peak_mb(), time.perf_counter()
     compile_arms(work)
     seconds = time.perf_counter() - started

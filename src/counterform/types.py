@@ -2,7 +2,8 @@
 
 A study takes *problems* and a *model*, samples *attempts*, gives each a *verdict*, compiles *cases* into
 matched *arms*, trains each arm into a *checkpoint*, *reads* every checkpoint on the same held-out items and
-turns the readings into *findings*. Everything here is frozen, so a noun can be hashed, compared and shared.
+turns the readings into *findings*. Everything here is frozen, so a noun can be hashed, compared and shared. The nouns
+that come by the million are kept from the garbage collector (`gc=False`): they cannot stand in a cycle.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     held-out pairs, share of words edited, share of words that no training prompt has."""
 
 
-class Completion(Struct, frozen=True, kw_only=True):
+class Completion(Struct, frozen=True, kw_only=True, gc=False):
     """What a model wrote after one prompt."""
 
     text: str
@@ -55,7 +56,7 @@ class Completion(Struct, frozen=True, kw_only=True):
     """`error`: the model was never heard (a refused call, a time-out); such a row is UNKNOWN everywhere."""
 
 
-class Attempt(Struct, frozen=True, kw_only=True):
+class Attempt(Struct, frozen=True, kw_only=True, gc=False):
     """One completion for one problem, and who wrote it."""
 
     id: str
@@ -67,7 +68,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """The grade that came with an attempt somebody else recorded."""
 
 
-class StepVerdict(Struct, frozen=True, kw_only=True):
+class StepVerdict(Struct, frozen=True, kw_only=True, gc=False):
     """The grade of one step of an attempt."""
 
     mark: Mark
@@ -81,7 +82,7 @@ class StepVerdict(Struct, frozen=True, kw_only=True):
     """Where in the attempt's text the step stands, as character offsets."""
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """The grade of one attempt: its outcome twice (strict and lenient) and each of its steps."""
 
     attempt_id: str
@@ -114,7 +115,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
         return Mark.RIGHT if read else Mark.UNKNOWN
 
 
-class Graded(Struct, frozen=True, kw_only=True):
+class Graded(Struct, frozen=True, kw_only=True, gc=False):
     """An attempt with its verdict."""
 
     attempt: Attempt
@@ -127,7 +128,7 @@ class Graded(Struct, frozen=True, kw_only=True):
         return [text[start:end] for start, end in (step.span for step in self.verdict.steps)]
 
 
-class Case(Struct, frozen=True, kw_only=True):
+class Case(Struct, frozen=True, kw_only=True, gc=False):
     """One problem with one right and one wrong graded attempt: the unit on which arms are matched."""
 
     problem: Problem
@@ -135,7 +136,7 @@ class Case(Struct, frozen=True, kw_only=True):
     wrong: Graded
 
 
-class Example(Struct, frozen=True, kw_only=True):
+class Example(Struct, frozen=True, kw_only=True, gc=False):
     """One row of training data."""
 
     problem_id: str
@@ -181,7 +182,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     """Why training stopped early (a loss that is not a number); such a checkpoint is not read."""
 
 
-class Reading(Struct, frozen=True, kw_only=True):
+class Reading(Struct, frozen=True, kw_only=True, gc=False):
     """One number read off one model at one held-out item: all that findings ever see."""
 
     probe: str
