@@ -142,8 +142,7 @@ def estimate(a: Floats, b: Floats | None, trained: Sequence[Floats], *, lucky: i
         return Estimate(value=value, low=-np.inf, high=np.inf, p=1.0, mde=np.inf)
     variance, freedom = _variance(difference, trained, lucky)
     if variance <= 0:
-        # All clusters differ alike. Two that do so by chance prove little: the p-value of flipping signs at random.
-        return Estimate(value=value, low=value, high=value, p=1.0 if value == 0 else 2.0 ** (1 - n), mde=0.0)
+        return _without_spread(value, n)
     error = float(np.sqrt(variance))
     half = float(stats.t.ppf(0.5 + LEVEL / 2, freedom)) * error
     return Estimate(
@@ -180,6 +179,24 @@ def ratio(a: Floats, b: Floats, base: Floats, trained: Sequence[Floats]) -> Rati
     rest = gain**2 - t2 * (float(covariance[0, 0]) + luck)
     root = float(np.sqrt(max(half**2 - square * rest, 0.0)))
     return Ratio(value=value, low=(half - root) / square, high=(half + root) / square)
+
+
+def _without_spread(value: float, n: int) -> Estimate:
+    """All n clusters came out alike, as at a floor; the values lie in 0..1 or -1..1.
+
+    That no cluster differs is no proof that none would: a share of 1 - 0.025^(1/n) of all clusters may differ without one
+    among n (Clopper and Pearson 1934), at worst by 1. p: of flipping signs at random. The minimum detectable effect is the
+    share of clusters that must move, all one way, for a sign test to find it with 80 % power.
+    """
+    unseen = 1 - ((1 - LEVEL) / 2) ** (1 / n)
+    needed = int(np.ceil(np.log2(2 / (1 - LEVEL))))
+    return Estimate(
+        value=value,
+        low=value - unseen,
+        high=value + unseen,
+        p=1.0 if value == 0 else 2.0 ** (1 - n),
+        mde=float(stats.beta.ppf(POWER, needed, n - needed + 1)) if n >= needed else np.inf,
+    )
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -56,7 +56,13 @@ def test_at_most_so_many_problems_each_once_for_k_of_1(problems, grade, items):
 
 @pytest.mark.parametrize(
     ("marks", "expected"),
-    [([], UNKNOWN), ([RIGHT, RIGHT, WRONG], RIGHT), ([RIGHT, WRONG], RIGHT), ([WRONG, UNKNOWN], WRONG), ([WRONG, UNKNOWN, WRONG], WRONG)],
+    [
+        ([], UNKNOWN),
+        ([RIGHT, RIGHT, WRONG], RIGHT),
+        ([RIGHT, WRONG], RIGHT),
+        ([WRONG, UNKNOWN], WRONG),
+        ([WRONG, UNKNOWN, WRONG], WRONG),
+    ],
 )
 def test_commonest(marks, expected):
     assert commonest(marks) is expected
