@@ -8,6 +8,7 @@ Each stage reads files, writes files, and is skipped when the hash of everything
 from __future__ import annotations
 
 import contextlib
+import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -262,6 +263,15 @@ def compile_arms(work: Work) -> None:
     """Cases, and from them every arm with its match card."""
     if all(work.files.is_done(f"arm/{name}", work.arm_keys[name]) for name in work.arms):
         return
+    # Millions of new objects and not one cycle: the collector would look through all of them again and again.
+    gc.disable()
+    try:
+        _compile_arms(work)
+    finally:
+        gc.enable()
+
+
+def _compile_arms(work: Work) -> None:
     from counterform.arms.cases import choose_pairs, make_cases, match, match_card
 
     verdicts = work.files.read_table("verdicts", ["attempt_id", "problem_id", "outcome", "located"])

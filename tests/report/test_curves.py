@@ -109,7 +109,7 @@ def test_the_table_has_a_row_a_level_and_model(axes: dict[str, curves.Axis], res
         "0",
         "70.5\u00a0%",
         table.rows[3][5],
-        "+20.0 [+20.0, +20.0]",
+        "+20.0 [−40.2, +80.2]",
     )
     assert {len(row) for row in table.rows} == {len(table.headings)}
     assert curves.counted(results.findings).startswith("Of 6 comparisons")

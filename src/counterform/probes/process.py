@@ -10,9 +10,10 @@ from counterform.types import Grade, Graded, HeldOut, Mark, Model, Reading
 class Process:
     """Grades the steps of the same samples that `accuracy` reads.
 
-    `violated`: the share of attempts with a wrong step that is not mended, of those whose process could be read.
+    `violated`: the share of attempts with a wrong step that is not mended, of those in which a step could be read.
     `right by wrong steps`: the share that is violated and still ends in the right answer, which outcome scoring
-    cannot see. An attempt with a step nobody can read, and none that is wrong, is UNKNOWN and in neither.
+    cannot see. Where other steps could not be read both are lower bounds: leaving such attempts out, unless a step is
+    wrong, would count the wrong ones alone. An attempt without any step that could be read is UNKNOWN and in neither.
     """
 
     name = "process"
@@ -40,7 +41,7 @@ class Process:
         ]
 
     def _reading(self, problem: str, metric: str, rows: list[Graded], arm: str, seed: int) -> Reading:
-        read = [g.verdict for g in rows if g.verdict.process is not Mark.UNKNOWN]
+        read = [g.verdict for g in rows if any(step.mark is not Mark.UNKNOWN for step in g.verdict.steps)]
         hit = [
             verdict.process is Mark.WRONG and (metric == "violated" or verdict.outcome is Mark.RIGHT)
             for verdict in read

@@ -33,7 +33,7 @@ _LABELS = {
         "Chance that a linear probe on the hidden states scores a wrong step above a right one, mean over the layers; 50 % is none.",
     ),
     ("process", "violated"): MetricLabel(
-        "Wrong steps", "Attempts with a step that is wrong and stays so, of those that could be read.", True
+        "Wrong steps", "Attempts with a step that is wrong and stays so, of those in which a step could be read.", True
     ),
     ("process", "right by wrong steps"): MetricLabel(
         "Right by wrong steps", "Attempts that reach the right answer over a wrong step.", True
