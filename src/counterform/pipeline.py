@@ -280,6 +280,7 @@ def _compile_arms(work: Work) -> None:
     pairs, counts = choose_pairs(verdicts, cases=work.study.match.cases, seed=0)
     chosen = {*pairs["right"].to_pylist(), *pairs["wrong"].to_pylist()}
     cases = make_cases(pairs, train_problems, {g.attempt.id: g for g in work.graded("id", chosen)})
+    del verdicts, pairs, chosen, train_problems  # as large as the cases, where the pool is a million attempts
     if len(cases) < work.study.match.cases:
         work.say(f"arms      {len(cases)} cases, fewer than the {work.study.match.cases} asked for")
     count = _token_counter(work.study.model)

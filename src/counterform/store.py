@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
@@ -216,6 +217,8 @@ def rows_of(table: pa.Table, kind: type[Row]) -> list[Row]:
     for at in range(0, len(table), SLICE):
         rows = table.slice(at, SLICE).to_pylist()
         for row in rows:
+            for step in row.get("steps", ()):  # a verdict's: a few names of rules, by the million
+                step["rule"] = sys.intern(step["rule"])
             for name in json_fields:
                 row[name] = json.loads(row[name])
         found += msgspec.convert(rows, list[kind])  # type: ignore[valid-type]
