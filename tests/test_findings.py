@@ -229,7 +229,7 @@ class TestFormShare:
         [found] = self.shares(("form", "full"), rows=rows)
         assert found.low < 0.5 < found.high
         assert (found.n_items, found.n_problems, found.n_seeds) == (120, 120, 2)
-        assert found.sentence.startswith("form has of full's gain in accuracy pass@1 ")
+        assert re.fullmatch(r"form makes \d+ % \[\d+, \d+\] of full's gain in accuracy pass@1\.", found.sentence)
 
     def test_undefined_where_the_full_gain_is_not_clear_of_zero(self):
         [found] = self.shares(("better", "same"))
@@ -240,7 +240,8 @@ class TestFormShare:
         results = find(STUDY, question="?", form_shares=[("worse", "better"), ("worse", "nobody")])
         [found] = results.form_shares
         assert found.share < 0
-        assert found.sentence in results.answer[0]
+        said = found.sentence.removeprefix("worse makes ").partition(" of better's")[0]
+        assert f"Share of better's gain that is also made by worse {said}." in results.answer[0]
 
 
 def inside(arm, *, form, other, seeds=(0, 1), auroc=0.8, control=0.5, problems=60):

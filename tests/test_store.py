@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors import SafetensorError
 
 from counterform import store, types
 from counterform.errors import RunDirError
@@ -174,6 +175,13 @@ def test_a_full_disk_is_one_clear_message_and_nothing_is_lost(tmp_path, what):
     with pytest.raises(RunDirError, match=r"the disk is full at .*free some space and run the same command again"):
         write()
     assert (tmp_path / names[what]).read_bytes() == before
+
+
+def test_a_disk_that_is_full_for_a_library_with_errors_of_its_own(tmp_path):
+    run = RunDir(tmp_path / "run")
+    with pytest.raises(RunDirError, match="the disk is full"), run.appearing_dir("checkpoints/a/0"):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+    assert not (tmp_path / "run" / "checkpoints" / "a" / "0").exists()
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,7 @@ def _form_share(table: _Table, control: str, full: str) -> FormShare | None:
     trained = [a for a in table.values if a != BASE_ARM and not np.isnan(table.values[a][:, items]).any()]
     over, whole, base = (_pseudo(table, arm, items) for arm in named)
     found = stats.ratio(over, whole, base, [_pseudo(table, a, items) for a in trained])
-    head = f"{control} has of {full}'s gain in {table.probe} {table.metric}"
+    gain = f"{full}'s gain in {table.probe} {table.metric}"
     return FormShare(
         probe=table.probe,
         metric=table.metric,
@@ -260,9 +260,9 @@ def _form_share(table: _Table, control: str, full: str) -> FormShare | None:
         n_items=int(items.sum()),
         n_problems=len(np.unique(table.clusters[items])),
         n_seeds=len(table.values[full]),
-        sentence=f"{head} {_percent(found.value)} [{_percent(found.low)}, {_percent(found.high)}]."
+        sentence=f"{control} makes {_percent(found.value, found.low, found.high)} of {gain}."
         if found
-        else f"What {control} has of {full}'s gain in {table.probe} {table.metric} is undefined: that gain is not clear of 0.",
+        else f"What {control} makes of {gain} is undefined: that gain is not clear of 0.",
     )
 
 
@@ -359,7 +359,7 @@ def _answer(findings: Sequence[Finding], shares: Sequence[FormShare]) -> list[st
             groups[f.verdict].append(f"{f.arm} {_points(f.estimate)} [{_points(f.low)}, {_points(f.high)}]")
         words = {"supported": "Better", "refuted": "Worse", "undecided": "Undecided"}
         parts = [f"{words[verdict]}: {', '.join(arms)}." for verdict, arms in groups.items() if arms]
-        parts += [share.sentence for share in shares if (share.probe, share.metric) == (probe, metric)]
+        parts += _form_words([share for share in shares if (share.probe, share.metric) == (probe, metric)])
         sentences.append(f"{_METRIC_WORDS[probe, metric]}: {100 * rows[0].baseline:.1f} % untrained. {' '.join(parts)}")
     return sentences
 
@@ -372,8 +372,19 @@ _METRIC_WORDS = {
 }
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.0f} %".replace("-", "−")
+def _form_words(shares: Sequence[FormShare]) -> list[str]:
+    """Of every arm's gain, in a few words, what each of its controls makes too."""
+    by_arm: dict[str, list[str]] = {}
+    for found in shares:
+        words = "undefined"
+        if found.share is not None and found.low is not None and found.high is not None:
+            words = _percent(found.share, found.low, found.high)
+        by_arm.setdefault(found.full, []).append(f"{found.control} {words}")
+    return [f"Share of {full}'s gain that is also made by {', '.join(parts)}." for full, parts in by_arm.items()]
+
+
+def _percent(value: float, low: float, high: float) -> str:
+    return f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]".replace("-", "−")
 
 
 def _points(value: float) -> str:

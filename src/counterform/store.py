@@ -174,14 +174,22 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RunDirError(
-                f"the disk is full at {path}. What was finished is kept: free some space and run the same command again."
-            ) from error
+            raise _disk_full(path) from error
         if error.errno in (errno.EACCES, errno.EROFS):
             raise RunDirError(
                 f"cannot write {path}: {error.strerror}. Give a writable directory with --out."
             ) from error
         raise
+    except Exception as error:
+        if "No space left on device" not in str(error):  # safetensors raises an error of its own
+            raise
+        raise _disk_full(path) from error
+
+
+def _disk_full(path: Path) -> RunDirError:
+    return RunDirError(
+        f"the disk is full at {path}. What was finished is kept: free some space and run the same command again."
+    )
 
 
 def key_of(*inputs: Any) -> str:
