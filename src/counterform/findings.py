@@ -373,13 +373,12 @@ _METRIC_WORDS = {
 
 
 def _form_words(shares: Sequence[FormShare]) -> list[str]:
-    """Of every arm's gain, in a few words, what each of its controls makes too."""
+    """Of every arm's gain, in a few words, what each of its controls makes too; of no gain there is no word."""
     by_arm: dict[str, list[str]] = {}
     for found in shares:
-        words = "undefined"
         if found.share is not None and found.low is not None and found.high is not None:
-            words = _percent(found.share, found.low, found.high)
-        by_arm.setdefault(found.full, []).append(f"{found.control} {words}")
+            words = f"{found.control} {_percent(found.share, found.low, found.high)}"
+            by_arm.setdefault(found.full, []).append(words)
     return [f"Share of {full}'s gain that is also made by {', '.join(parts)}." for full, parts in by_arm.items()]
 
 
