@@ -31,7 +31,7 @@ from counterform.world import BASE
 
 SEED = 0
 OPTIONS: dict[str, Any] = {
-    "num_train_epochs": 1,
+    "num_train_epochs": 3,
     "per_device_train_batch_size": 16,
     "learning_rate": 5e-4,
     "lr_scheduler_type": "cosine",
@@ -62,7 +62,7 @@ def main() -> None:
         apart = difference(*(Path(folder) / name for name in sides))
 
     print(
-        f"n = {args.examples} examples, 1 epoch, batch {OPTIONS['per_device_train_batch_size']}, {args.repeats} runs "
+        f"n = {args.examples} examples, {OPTIONS["num_train_epochs"]} epochs, batch {OPTIONS['per_device_train_batch_size']}, {args.repeats} runs "
         f"after 1 to warm up, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
     )
     print(f"{'':<16}{'median':>10}{'lowest':>10}{'highest':>10}{'CPU, median':>14}   (seconds)")

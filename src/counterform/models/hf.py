@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,6 +47,7 @@ class HFModel:
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, name: str, batch_size: int = 64
     ) -> None:
         self.model, self.tokenizer, self.name, self.batch_size = model.eval(), tokenizer, name, batch_size
+        self._plain = plain_text(tokenizer)
         named = model.generation_config.eos_token_id
         ends = [] if named is None else named if isinstance(named, list) else [named]
         self._ends = sorted({*ends, tokenizer.eos_token_id} - {None})
@@ -89,7 +90,7 @@ class HFModel:
     def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
         """The summed log-probability (nats) of each continuation after the prompt, without the end token."""
         start = self._prompt_ids(prompt)
-        texts = [without_special_tokens(text, self.tokenizer) for text in continuations]
+        texts = [self._plain(text) for text in continuations]
         ends = [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
         found = []
         for at in range(0, len(ends), self.batch_size):
@@ -113,7 +114,7 @@ class HFModel:
             raise ModelError(
                 f"the tokenizer of {self.name!r} does not say where its tokens stand; it needs a fast one."
             )
-        plain = without_special_tokens(text, self.tokenizer)
+        plain = self._plain(text)
         encoded = self.tokenizer(plain, add_special_tokens=False, return_offsets_mapping=True)
         start = self._prompt_ids(prompt)
         room = max(0, getattr(self.model.config, "max_position_embeddings", MAX_CONTEXT_UNKNOWN) - len(start))
@@ -136,7 +137,7 @@ class HFModel:
         free_memory()
 
     def _prompt_ids(self, prompt: str) -> list[int]:
-        prompt = without_special_tokens(prompt, self.tokenizer)
+        prompt = self._plain(prompt)
         if self.tokenizer.chat_template is None:
             return list(self.tokenizer(prompt)["input_ids"])
         messages = [{"role": "user", "content": prompt}]
@@ -220,16 +221,22 @@ def own_dtype(path: str) -> str:
         return str(AutoConfig.from_pretrained(source).dtype or torch.float32).removeprefix("torch.")
 
 
-def without_special_tokens(text: str, tokenizer: PreTrainedTokenizerBase) -> str:
-    """Text in which nothing is read as a special token: "<|im_end|>" becomes "< |im_end|>".
+def plain_text(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], str]:
+    """A function after which nothing in a text is read as a special token: "<|im_end|>" becomes "< |im_end|>".
 
     Attempts are anybody's text; an attempt that is shown in a critique's prompt must not end the user's turn.
     """
     special = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
-    for token in sorted({*special, *tokenizer.all_special_tokens}, key=len, reverse=True):
-        if len(token) > 1:
-            text = text.replace(token, f"{token[0]} {token[1:]}")
-    return text
+    special |= set(tokenizer.all_special_tokens)
+    tokens = sorted((token for token in special if len(token) > 1), key=len, reverse=True)
+
+    def plain(text: str) -> str:
+        for token in tokens:
+            if token in text:
+                text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
+    return plain
 
 
 def _places(text: str, spaced: str) -> list[int]:

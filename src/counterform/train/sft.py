@@ -20,7 +20,7 @@ from counterform.errors import StudyError, TrainingDiverged, unknown_name
 from counterform.models.hf import best_device, free_memory, load, load_tokenizer
 from counterform.study import TrainSpec
 from counterform.train.launched import launch
-from counterform.train.tokens import token_counter, training_row
+from counterform.train.tokens import token_counter, training_rows
 from counterform.types import Arm, Checkpoint, Ledger
 
 # What a study may not set: it decides where files go, or would let something other than the last step be the result.
@@ -63,7 +63,7 @@ class SFT:
         started = time.monotonic()
         datasets.disable_progress_bars()
         model, tokenizer = load(base, dtype=torch.float32)
-        rows = datasets.Dataset.from_list([training_row(example, tokenizer) for example in arm.examples])
+        rows = datasets.Dataset.from_list(training_rows(arm.examples, tokenizer))
         try:
             trainer = _CountingTrainer(
                 model=model,

@@ -7,20 +7,23 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from counterform.models.hf import without_special_tokens
+from counterform.models.hf import plain_text
 from counterform.types import Example
 
 
-def training_row(example: Example, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-    """A row in TRL's prompt-completion format: messages where the tokenizer has a chat template, else text."""
-    prompt = without_special_tokens(example.prompt, tokenizer)
-    completion = without_special_tokens(example.completion or "", tokenizer)
+def training_rows(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase) -> list[dict[str, Any]]:
+    """Rows in TRL's prompt-completion format: messages where the tokenizer has a chat template, else text."""
+    plain = plain_text(tokenizer)
+    pairs = [(plain(example.prompt), plain(example.completion or "")) for example in examples]
     if tokenizer.chat_template is None:
-        return {"prompt": prompt, "completion": f"\n{completion}"}
-    return {
-        "prompt": [{"role": "user", "content": prompt}],
-        "completion": [{"role": "assistant", "content": completion}],
-    }
+        return [{"prompt": prompt, "completion": f"\n{completion}"} for prompt, completion in pairs]
+    return [
+        {
+            "prompt": [{"role": "user", "content": prompt}],
+            "completion": [{"role": "assistant", "content": completion}],
+        }
+        for prompt, completion in pairs
+    ]
 
 
 def token_counter(
@@ -29,7 +32,7 @@ def token_counter(
     """A function from examples to their prompt tokens and their loss tokens."""
 
     def count(examples: Sequence[Example]) -> tuple[list[int], list[int]]:
-        rows = [training_row(example, tokenizer) for example in examples]
+        rows = training_rows(examples, tokenizer)
         prompts, wholes = [], []
         for row in rows:
             if isinstance(row["prompt"], str):
