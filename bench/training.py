@@ -1,6 +1,6 @@
 """Training one arm: `SFT.train` against a bare TRL SFTTrainer on the same rows with the same options.
 
-Both sides load the base, train on 400 ledger examples for one epoch, batches of 16, and save the result; with one
+Both sides load the base, train on 400 ledger examples for three epochs (the embedded study's), batches of 16, and save the result; with one
 seed they must end in the same weights, which is printed. Interleaved runs in one process; the order turns from run
 to run. Measured: seconds, and CPU seconds, which other work on the machine disturbs less. Target: at least 0.97x
 the peer's speed.
@@ -62,7 +62,7 @@ def main() -> None:
         apart = difference(*(Path(folder) / name for name in sides))
 
     print(
-        f"n = {args.examples} examples, {OPTIONS["num_train_epochs"]} epochs, batch {OPTIONS['per_device_train_batch_size']}, {args.repeats} runs "
+        f"n = {args.examples} examples, {OPTIONS['num_train_epochs']} epochs, batch {OPTIONS['per_device_train_batch_size']}, {args.repeats} runs "
         f"after 1 to warm up, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
     )
     print(f"{'':<16}{'median':>10}{'lowest':>10}{'highest':>10}{'CPU, median':>14}   (seconds)")
