@@ -10,6 +10,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 from msgspec import Struct
+from msgspec.structs import replace
 
 from counterform.report.curves import ANSWER, Axis
 from counterform.report.labels import points, points_interval, share, share_interval
@@ -76,18 +77,7 @@ def forest(findings: Sequence[Finding]) -> go.Figure:
 
 def levels(models: Sequence[Level], baselines: Iterable[Baseline]) -> go.Figure:
     """Where each model stands, from 0 to 100 %, against what no ability at all would show."""
-    rows = [
-        Row(
-            name=level.arm,
-            figures=f"{share(level.estimate)}  {share_interval(level.low, level.high)}",
-            estimate=100 * level.estimate,
-            low=100 * level.low,
-            high=100 * level.high,
-            colour="var(--ink)",
-            symbol="circle",
-        )
-        for level in models
-    ]
+    rows = [share_row(level.arm, level.estimate, level.low, level.high, symbol="circle") for level in models]
     figure = intervals(rows, (-1, 101))
     figure.update_xaxes(tick0=0, dtick=20, ticksuffix=" %")
     for line in baselines:
@@ -197,34 +187,30 @@ def layout(height: int, reach: tuple[float, float] | None) -> dict[str, Any]:
 
 def form_shares(shares: Sequence[FormShare]) -> go.Figure:
     """Which share of an arm's gain a control has too: bars with their 95 % intervals, from none (0) to all (100 %)."""
-    rows = [
-        Row(
-            name=f"{found.control} of {found.full}",
-            figures=f"{share(found.share)}  {share_interval(found.low, found.high)}",
-            estimate=100 * found.share,
-            low=100 * found.low,
-            high=100 * found.high,
-            colour="var(--ink)",
-            symbol="line-ns",
-        )
-        if found.share is not None and found.low is not None and found.high is not None
-        else Row(
-            name=f"{found.control} of {found.full}",
-            figures="undefined: no clear gain",
-            estimate=math.nan,
-            low=math.nan,
-            high=math.nan,
-            colour="var(--muted)",
-            symbol="line-ns",
-        )
-        for found in shares
-    ]
+    rows = []
+    for found in shares:
+        ends = [math.nan if end is None else end for end in (found.share, found.low, found.high)]
+        row = share_row(f"{found.control} of {found.full}", *ends, symbol="line-ns")
+        rows.append(row if found.share is not None else replace(row, figures="undefined: no clear gain"))
     low, high = _reach(rows, [])
     figure = bars(rows, (low, max(high, 105.0)))
     figure.update_xaxes(ticksuffix=" %")
     for end in (0, 100):
         figure.add_vline(x=end, line_color="var(--muted)", line_width=1.5, layer="below")
     return figure
+
+
+def share_row(name: str, estimate: float, low: float, high: float, *, symbol: str) -> Row:
+    """A share with its interval as a row in per cent."""
+    return Row(
+        name=name,
+        figures=f"{share(estimate)}  {share_interval(low, high)}",
+        estimate=100 * estimate,
+        low=100 * low,
+        high=100 * high,
+        colour="var(--ink)",
+        symbol=symbol,
+    )
 
 
 def bars(rows: Sequence[Row], reach: tuple[float, float]) -> go.Figure:

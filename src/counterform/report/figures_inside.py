@@ -7,25 +7,14 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from counterform.report.figures import SIDE, Row, bars, layout
+from counterform.report.figures import SIDE, bars, layout, share_row
 from counterform.report.labels import share, share_interval
 from counterform.types import Level, WeightChange
 
 
 def token_shares(classes: Sequence[Level]) -> go.Figure:
     """Of one arm, which share of its KL from the base falls on each class of token: bars with their 95 % intervals."""
-    rows = [
-        Row(
-            name=level.metric,
-            figures=f"{share(level.estimate)}  {share_interval(level.low, level.high)}",
-            estimate=100 * level.estimate,
-            low=100 * level.low,
-            high=100 * level.high,
-            colour="var(--ink)",
-            symbol="line-ns",
-        )
-        for level in classes
-    ]
+    rows = [share_row(level.metric, level.estimate, level.low, level.high, symbol="line-ns") for level in classes]
     figure = bars(rows, (-1, 101))
     figure.update_xaxes(tick0=0, dtick=20, ticksuffix=" %")
     return figure
