@@ -307,6 +307,20 @@ def spoilt_steps(
     return [*steps, f"The answer is {total}."]
 
 
+def noisy_attempt(problem: Problem, rng: np.random.Generator, *, unnoticed: float, mended: float) -> list[str]:
+    """The steps of an attempt with honest noise: with probability `unnoticed` one error carried on to the end, with
+    probability `mended` one that the next step takes back ("Wait, ..."), else the worked solution.
+    """
+    start, operations = facts(problem)
+    draw = rng.random()
+    if draw >= unnoticed + mended:
+        return solution_steps(start, operations)
+    at = int(rng.integers(len(operations)))
+    kinds = ["arithmetic", "operation", "carry"] if at else ["arithmetic", "operation"]
+    kind, off = str(rng.choice(kinds)), int(rng.integers(1, 4))
+    return spoilt_steps(start, operations, at=at, kind=kind, off=off, mended=draw >= unnoticed)
+
+
 def _distinct(n: int, draw: Callable[[], Problem | None], taken: Collection[str] = ()) -> list[Problem]:
     """`n` different problems of which none is taken; fewer when PATIENCE draws in a row bring no new one."""
     found: dict[str, Problem] = {}

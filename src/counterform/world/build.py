@@ -30,7 +30,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     """Everything that decides what the base becomes."""
 
     seed: int = 0
-    documents: int = 240_000
+    documents: int = 320_000
     batch: int = 32
     learning_rate: float = 1e-3
     initializer: float = 0.05
