@@ -203,6 +203,7 @@ LOWER_IS_BETTER = frozenset(
     {
         "violated",
         "right by wrong steps",
+        "answer lost",
         "edit distance, answer",
         "edit distance, reasoning",
         "edit distance, whole",

@@ -74,7 +74,28 @@ YES, NO, NOT_READ = (1.0, Mark.RIGHT), (0.0, Mark.WRONG), (None, Mark.UNKNOWN)
 @pytest.mark.parametrize("condition", ["valid", "answer only"])
 def test_readings(few_shot, grade, answer, right, clean, by_luck, condition):
     found = read(few_shot, grade, answer, condition)
+    found.pop("answer lost", None)
     assert found == {"answer": {right}, "clean steps": {clean}, "right by wrong steps": {by_luck}}
+
+
+@pytest.mark.parametrize(
+    ("bare", "lost"),
+    [
+        (lambda p: "The answer is 98.", (1.0, Mark.WRONG)),
+        (lambda p: p.solution, (0.0, Mark.RIGHT)),
+        (lambda p: "Hmm, who knows.", (1.0, Mark.UNKNOWN)),
+        (lambda p: None, NOT_READ),
+    ],
+    ids=["lost", "kept", "unreadable", "unheard"],
+)
+def test_what_a_condition_costs_within_one_model(few_shot, grade, bare, lost):
+    worked = " = "  # stands in every rationale and in no bare answer
+
+    def answer(problem, prompt):
+        return problem.solution if worked in prompt else bare(problem)
+
+    assert read(few_shot, grade, answer, "answer only")["answer lost"] == {lost}
+    assert "answer lost" not in read(few_shot, grade, answer, "valid")
 
 
 def test_conditions_differ_in_the_rationales_alone(few_shot, grade):

@@ -19,6 +19,7 @@ from counterform.types import Attempt, Completion, Example, Grade, HeldOut, Mark
 from counterform.wording import few_shot_prompt
 
 METRICS = ("answer", "clean steps", "right by wrong steps")
+VALID, LOST = "answer (valid)", "answer lost"
 
 _LAST_STEP = re.compile(r"(?<=[.!?])\s+|\n")
 
@@ -29,6 +30,8 @@ class Validity:
     Greedy, once. Every held-out problem has exemplars of its own, the same for every model, so that no finding hangs on
     one lucky choice. `answer`: right answers, stated as asked. `clean steps` and `right by wrong steps`: shares of the
     attempts whose process could be read; as in `process`, an answer without its steps is no clean process.
+    `answer lost`: what a condition other than `valid` costs within one model, right after valid exemplars minus right
+    after these, a problem (-1, 0 or 1): the source's claim that it is hardly anything is a level with an interval.
     """
 
     name = "validity"
@@ -40,7 +43,7 @@ class Validity:
         known = len(items.exemplars.get("valid", ()))
         if known < self.spec.exemplars:
             return []
-        readings = []
+        readings: list[Reading] = []
         problems = items.problems[: self.spec.problems]
         drawn = {p.id: _draw(p.id, known, self.spec.exemplars) for p in problems}
         for condition in CONDITIONS:
@@ -75,7 +78,13 @@ class Validity:
                             value=value,
                         )
                     )
-        return readings
+        valid = {reading.item_id: reading for reading in readings if reading.metric == VALID}
+        return readings + [
+            replace(reading, metric=reading.metric.replace("answer", LOST, 1), mark=mark, value=value)
+            for reading in readings
+            if reading.metric.startswith("answer (") and reading.metric != VALID
+            for mark, value in [_lost(valid[reading.item_id], reading)]
+        ]
 
 
 def _draw(problem_id: str, known: int, k: int) -> list[int]:
@@ -91,6 +100,15 @@ def _ended(answer: Completion, exemplars: Sequence[Example]) -> Completion:
     stated = answer.text.find(form) if form else -1
     end = answer.text.find("\n\n", stated)
     return answer if stated < 0 or end < 0 else replace(answer, text=answer.text[:end])
+
+
+def _lost(valid: Reading, other: Reading) -> tuple[Mark, float | None]:
+    """What the other condition costs at one problem; UNKNOWN where one of the two was not heard or read."""
+    if valid.value is None or other.value is None:
+        return Mark.UNKNOWN, None
+    known = Mark.UNKNOWN not in (valid.mark, other.mark)
+    lost = valid.value - other.value
+    return (Mark.WRONG if lost > 0 else Mark.RIGHT) if known else Mark.UNKNOWN, lost
 
 
 def _read(metric: str, verdict: Verdict) -> tuple[Mark, float | None]:

@@ -56,6 +56,7 @@ _LABELS = {
 
 _VALIDITY = {
     "answer": ("Few-shot answer", "Right answers", False),
+    "answer lost": ("Few-shot answers lost", "Right answers after valid exemplars that are not there", True),
     "clean steps": ("Few-shot clean steps", "Attempts whose steps are all right, of those that could be read,", False),
     "right by wrong steps": (
         "Few-shot right by wrong steps",

@@ -93,17 +93,18 @@ def _critique(part: Part, problem: Problem, rng: np.random.Generator) -> tuple[s
     steps = part.attempt(problem, rng, unnoticed=SHARE_UNNOTICED_CRITICISED, mended=SHARE_MENDED)
     watch = part.family.start(problem)
     graded = [watch.feed(step) for step in steps]
-    first_error = _first_error(graded)
+    error = first_error(graded)
     if rng.random() < SHARE_WRONG_CRITIQUE:
-        first_error = int(rng.integers(len(steps))) if first_error is None or rng.random() < 0.5 else None
-    right = [index for index, step in enumerate(graded[:first_error]) if step.mark is Mark.RIGHT]
-    if first_error is None:
+        error = int(rng.integers(len(steps))) if error is None or rng.random() < 0.5 else None
+    right = [index for index, step in enumerate(graded[:error]) if step.mark is Mark.RIGHT]
+    if error is None:
         critique = wording.critique_of_sound_attempt(right)
     else:
-        critique = wording.critique_of_wrong_step(first_error, graded[first_error].hint or steps[first_error], right)
+        critique = wording.critique_of_wrong_step(error, graded[error].hint or steps[error], right)
     return wording.critique_prompt(problem.prompt, steps), critique
 
 
-def _first_error(graded: list[StepVerdict]) -> int | None:
+def first_error(graded: list[StepVerdict]) -> int | None:
+    """Index of the first wrong step that nothing mends; None if there is none."""
     unknown = Mark.UNKNOWN
     return Verdict(attempt_id="", outcome=unknown, lenient=unknown, steps=tuple(graded), verifier="").first_error
