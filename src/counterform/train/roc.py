@@ -1,0 +1,175 @@
+"""Which rollouts of a group to learn from: resampling on correct (RoC), as published, as released, and its controls.
+
+GRPO-RoC (rStar2-Agent, arXiv 2508.20722, section 2.2.3) generates more rollouts a group than it trains on, 2G for G. It
+keeps the failures as they come, since they teach by being many and different, and prefers the successes whose way to the
+right answer was clean: few tool errors, the format kept. The reward stays the outcome alone.
+
+    mode         successes kept               failures kept           how many of each
+    paper        drawn by inverse penalty     drawn uniformly         in proportion, failures rounded down
+    released     the lowest penalties         the first of the group  in proportion, rounded, 2 of each at least
+    random       drawn uniformly, whatever the reward                 as it falls (the control for RoC)
+    no_failures  those of `paper`             none                    only the successes of `paper`
+    both         those of `paper`             by inverse penalty      as `paper`
+
+Where paper and released code (microsoft/rStar, rstar2_agent/down_sample, with its fix #50) differ:
+
+- The paper draws, the code sorts: with the code a success with a high penalty is never seen, and of two equal ones
+  always the earlier.
+- The paper draws failures, the code takes the first ones. Where rollouts finish in any order that is a draw; where they
+  are ordered by when they finished it prefers the short ones.
+- The paper keeps floor(failures / 2); the code rounds both counts (half to even) and keeps at least 2 of each kind that
+  there are. Where its two counts do not sum to `keep` (16 -> 7 with 8 right) the code stops with an assertion; here
+  failures keep their count and successes get the rest. With `keep` < 4 the floor here is keep // 2.
+- The code drops groups of equal rewards before it selects. Here they keep `keep` rows: their advantages are 0 anyway.
+- The paper weights by 1 / penalty, which a penalty of 0 does not have. Here weight is infinite at 0: clean successes go
+  first, uniformly among themselves, then the others in proportion to 1 / penalty. Only ratios of penalties matter, so a
+  penalty scaled into [0, 1] draws as the paper's, which lies in [0, 2].
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from counterform.errors import DataError, StudyError, unknown_name
+
+Mode = Literal["paper", "released", "random", "no_failures", "both"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+RELEASED_FLOOR = 2
+"""Of each kind, in the released scripts (`min_zero_reward_trace_num`, `min_non_zero_reward_trace_num`)."""
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+def select(
+    groups: ArrayLike, rewards: ArrayLike, penalties: ArrayLike, keep: int, *, seed: int, mode: Mode = "paper"
+) -> Ints:
+    """The sorted indices of the rollouts to learn from: `keep` of every group.
+
+    `groups` [n]: ids of any kind of integer in any order; groups may differ in size. `rewards` [n]: NaN is UNKNOWN, any
+    other must be finite. `penalties` [n]: in [0, 1], 0 is clean. The same arguments give the same rows, so every process
+    of a distributed run may select for itself; `released` draws nothing and ignores `seed`. With one seed `paper`,
+    `no_failures` and `both` keep the same successes.
+
+    A success is a reward above its group's mean, which is what GRPO reinforces; in a group of equal rewards, one above 0.
+    For rewards of 0 and 1 that is the paper's split. `released` takes any reward above 0, as its code does.
+
+    An UNKNOWN rollout is neither success nor failure: it does not count in the proportions, is never kept in place of a
+    known one, and fills a group up (drawn uniformly) that has fewer than `keep` known ones, so that every group keeps
+    `keep` rows; it has no advantage. `no_failures` keeps neither failures nor UNKNOWN ones, so its groups are smaller
+    and can be empty.
+
+    Raises StudyError for an unknown mode or a keep below 1, DataError for lengths that differ, a penalty outside [0, 1],
+    an infinite reward, and a group of fewer than `keep`.
+    """
+    if mode not in MODES:
+        raise StudyError(unknown_name("mode", str(mode), MODES))
+    group, size, reward, penalty = _checked(groups, rewards, penalties, keep)
+    rng = np.random.default_rng(seed)
+    known = ~np.isnan(reward)
+    success = known & _successes(group, len(size), reward, known, mode)
+    kind = np.where(known, success.astype(np.int64), 2)  # 0 failure, 1 success, 2 unknown
+    if mode == "random":
+        kind[success] = 0
+    # counts, quotas: [groups, 3], by kind
+    counts = np.bincount(3 * group + kind, minlength=3 * len(size)).reshape(-1, 3)
+    quotas = _quotas(counts, keep, mode)
+    cell = 3 * group + kind
+    order = np.lexsort((_keys(rng, kind, penalty, mode), cell))
+    starts = np.cumsum(counts.ravel()) - counts.ravel()
+    rank = np.arange(len(cell)) - starts[cell[order]]
+    return np.sort(order[rank < quotas.ravel()[cell[order]]])
+
+
+def _successes(group: Ints, n_groups: int, reward: Floats, known: Bools, mode: Mode) -> Bools:
+    if mode == "released":
+        return reward > 0
+    low, high = np.full(n_groups, np.inf), np.full(n_groups, -np.inf)
+    np.minimum.at(low, group[known], reward[known])
+    np.maximum.at(high, group[known], reward[known])
+    # Counted from the group's lowest reward: a mean of equal numbers need not be that number.
+    above = np.where(known, reward - np.where(known, low[group], 0.0), 0.0)
+    total, n = np.bincount(group, above, n_groups), np.bincount(group, known, n_groups)
+    mixed = high > low
+    return np.where(mixed[group], above * n[group] > total[group], reward > 0)
+
+
+def _quotas(counts: Ints, keep: int, mode: Mode) -> Ints:
+    """How many failures, successes and unknown rollouts each group keeps."""
+    failures, successes = counts[:, 0], counts[:, 1]
+    n = failures + successes
+    kept = np.minimum(keep, n)
+    if mode == "released":
+        kept_failures = _released_failures(failures, successes, kept)
+    else:
+        kept_failures = failures * kept // np.maximum(n, 1)
+    quotas = np.stack([kept_failures, kept - kept_failures, keep - kept], axis=1)
+    if mode == "no_failures":
+        quotas[:, [0, 2]] = 0
+    return quotas
+
+
+def _released_failures(failures: Ints, successes: Ints, kept: Ints) -> Ints:
+    n = np.maximum(failures + successes, 1)
+    kept_failures = np.rint(failures * kept / n).astype(np.int64)
+    kept_successes = np.rint(successes * kept / n).astype(np.int64)
+    floor = np.minimum(RELEASED_FLOOR, kept // 2)
+    few = np.minimum(floor, failures)
+    raised = kept_failures <= few
+    kept_failures = np.where(raised, few, kept_failures)
+    kept_successes = np.where(raised, kept - few, kept_successes)
+    few = np.minimum(floor, successes)
+    return np.where(kept_successes <= few, kept - few, kept_failures)
+
+
+def _keys(rng: np.random.Generator, kind: Ints, penalty: Floats, mode: Mode) -> Floats:
+    """What each rollout is sorted by inside its group and kind; the lowest are kept, of equal ones the first.
+
+    The smallest of exponential variables with rates w are a draw without replacement with weights w (Efraimidis and
+    Spirakis 2006); rates 1 / penalty multiply by the penalty. Below them all come the clean ones, at random.
+    """
+    if mode == "released":
+        return np.where(kind == 1, penalty, 0.0)
+    luck = rng.standard_exponential(len(kind))
+    weighted = kind != 2 if mode == "both" else kind == 1
+    return np.where(weighted, np.where(penalty > 0, luck * penalty, -luck), luck)
+
+
+def _checked(
+    groups: ArrayLike, rewards: ArrayLike, penalties: ArrayLike, keep: int
+) -> tuple[Ints, Ints, Floats, Floats]:
+    """Each row's group counted from 0, group sizes, rewards and penalties."""
+    ids, reward, penalty = np.asarray(groups), np.asarray(rewards, np.float64), np.asarray(penalties, np.float64)
+    if not (ids.ndim == 1 and ids.shape == reward.shape == penalty.shape):
+        raise DataError(
+            f"groups, rewards and penalties need one entry a rollout; their shapes are {ids.shape}, {reward.shape} and"
+            f" {penalty.shape}."
+        )
+    if keep < 1:
+        raise StudyError(f"keep = {keep}: every group must keep at least 1 rollout.")
+    outside = np.flatnonzero(~((penalty >= 0) & (penalty <= 1)))
+    if len(outside):
+        raise DataError(
+            f"penalty {penalty[outside[0]]} of rollout {outside[0]} is not in [0, 1] ({len(outside)} such). 0 is clean,"
+            " 1 the worst; scale it."
+        )
+    endless = np.flatnonzero(np.isinf(reward))
+    if len(endless):
+        raise DataError(
+            f"reward {reward[endless[0]]} of rollout {endless[0]} is not finite ({len(endless)} such). A reward that could"
+            " not be read is NaN (UNKNOWN)."
+        )
+    unique, group = np.unique(ids, return_inverse=True)
+    size = np.bincount(group, minlength=len(unique))
+    if len(size) and size.min() < keep:
+        small = size.argmin()
+        raise DataError(
+            f"group {unique[small]} has {size[small]} rollouts, fewer than keep = {keep}. Generate more a group, or keep"
+            " fewer."
+        )
+    return group, size, reward, penalty
