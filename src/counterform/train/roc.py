@@ -54,7 +54,7 @@ def select(
 ) -> Ints:
     """The sorted indices of the rollouts to learn from: `keep` of every group.
 
-    `groups` [n]: ids of any kind of integer in any order; groups may differ in size. `rewards` [n]: NaN is UNKNOWN, any
+    `groups` [n]: ids that can be sorted, in any order; groups may differ in size. `rewards` [n]: NaN is UNKNOWN, any
     other must be finite. `penalties` [n]: in [0, 1], 0 is clean. The same arguments give the same rows, so every process
     of a distributed run may select for itself; `released` draws nothing and ignores `seed`. With one seed `paper`,
     `no_failures` and `both` keep the same successes.
@@ -191,7 +191,7 @@ def _keys(rng: np.random.Generator, read: Read, mode: Mode) -> Floats:
 def _lexical_order(cell: Ints, key: Floats) -> Ints:
     """What orders rows by cell, then key, then place: complex numbers sort that way.
 
-    The rows lie by group already, which a stable sort makes use of; `np.lexsort` would sort all keys first, eight times slower.
+    The rows lie by group already, which a stable sort makes use of; `np.lexsort` would sort all the keys first.
     """
     both = np.empty(len(cell), np.complex128)
     both.real, both.imag = cell, key
