@@ -146,7 +146,7 @@ class TestUnseen:
 
     def test_a_base_with_other_tokens(self, beside):
         model = disturbed(0.0)
-        model.model.resize_token_embeddings(200)
+        model.model.resize_token_embeddings(500)
         assert {r.value for r in Internals(ProbeSpec(), None)(model, beside, arm="one", seed=3)} == {None}
 
     def test_a_hostile_attempt_changes_nothing_but_its_own_problem(self, beside, world):
