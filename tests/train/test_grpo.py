@@ -14,7 +14,12 @@ from counterform.train import RoCGRPOTrainer
 from counterform.train.grpo import EXACT_LOSSES, ROW_LOSSES
 
 PROMPTS = ["Start with 7. Add 5. What is the total?", "Start with 9. Double it. What is the total?"]
-COMPLETIONS = ["7 + 5 = 12. The answer is 12.", "The answer is 12.", "7 + 5 = 13. The answer is 13.", "The answer is 9."]
+COMPLETIONS = [
+    "7 + 5 = 12. The answer is 12.",
+    "The answer is 12.",
+    "7 + 5 = 13. The answer is 13.",
+    "The answer is 9.",
+]
 CLEAN, UNCLEAN = [0.0, 0.9, 0.0, 0.0], [0.9, 0.0, 0.0, 0.0]
 RIGHT = [1.0, 1.0, 0.0, 0.0]
 
@@ -23,7 +28,8 @@ def config(out, **options):
     defaults = {
         "num_generations": 4,
         "per_device_train_batch_size": 8,
-        "learning_rate": 1e-3,
+        "optim": "sgd",  # whose step is the gradient: Adam makes as much of a rounding error
+        "learning_rate": 1.0,
         "max_completion_length": 16,
         "max_steps": 1,
         "logging_steps": 1,
@@ -95,7 +101,12 @@ class TestExactness:
         level = {"importance_sampling_level": "sequence"} if loss_type == "luspo" else {}
         options = {"loss_type": loss_type, **level}
         roc = made(
-            RoCGRPOTrainer, tmp_path, options=options, mode="released", keep=2, penalty_funcs=[cyclic(UNCLEAN, "unclean")]
+            RoCGRPOTrainer,
+            tmp_path,
+            options=options,
+            mode="released",
+            keep=2,
+            penalty_funcs=[cyclic(UNCLEAN, "unclean")],
         )
         fewer = {"num_generations": 2, "per_device_train_batch_size": 4}
         texts = [COMPLETIONS[1], COMPLETIONS[2]]
@@ -200,7 +211,7 @@ class TestIdleSteps:
             now = next(steps)
             return [now[n % 4] for n in range(len(prompts))]
 
-        options = {"max_steps": 3, "weight_decay": 0.1}
+        options = {"max_steps": 3, "weight_decay": 0.1, "optim": "adamw_torch", "learning_rate": 1e-3}
         roc = made(RoCGRPOTrainer, tmp_path, rewards=rewards, options=options, callbacks=[Watch()], patience=2)
         with caplog.at_level(logging.WARNING, "counterform.train.grpo"):
             roc.train()
@@ -264,7 +275,12 @@ LEANT_ON = {
     "_log_completion_extra": ["self", "column", "values"],
 }
 ATTRIBUTES = {
-    "__init__": ["self.reward_funcs", "self.reward_func_names", "self.reward_processing_classes", "self.reward_weights"],
+    "__init__": [
+        "self.reward_funcs",
+        "self.reward_func_names",
+        "self.reward_processing_classes",
+        "self.reward_weights",
+    ],
     "_prepare_inputs": ["self._generate_and_score_completions(", "split_tensor_dict(generation_batch, self.args.steps"],
     "_generate_and_score_completions": [
         "self._calculate_rewards(",

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import TrainerCallback
-from trl import GRPOTrainer
+from trl import GRPOConfig, GRPOTrainer
 
 from counterform.errors import DataError, StudyError, TrainingDiverged
 from counterform.train.roc import Mode, select
@@ -69,35 +69,13 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         self.reward_func_names = [*self.reward_func_names, *self._penalties]
         self.reward_processing_classes = [*self.reward_processing_classes, *[None] * len(penalty_funcs)]
         self.reward_weights = torch.cat([self.reward_weights, torch.zeros(len(penalty_funcs))])
-        self._check()
+        check_selection(self.args, self.keep, self.mode)
         self._selections = self._idle_steps = 0
         self._kept = torch.zeros(0, dtype=torch.bool)
         self._teaches = self._window_teaches = False
         self.generated_tokens = self.prompt_tokens = self.loss_tokens = 0
         self.rollouts_kept = self.rollouts_dropped = 0
         self.add_callback(_SkipIdleSteps(self))
-
-    def _check(self) -> None:
-        if not 2 <= self.keep <= self.num_generations:
-            raise StudyError(
-                f"keep = {self.keep}: keep at least 2 rollouts of a group, and at most the num_generations = "
-                f"{self.num_generations} that are sampled."
-            )
-        select([], [], [], self.keep, seed=0, mode=self.mode)  # an unknown mode is told before the first hour
-        dropping = self.keep < self.num_generations or self.mode == "no_failures"
-        if not dropping or self.loss_type in EXACT_LOSSES or self._rows_stay_even():
-            return
-        raise StudyError(
-            f"loss_type {self.loss_type!r} divides by rows, and here micro-batches would keep different numbers of them. "
-            f"Take one that divides by tokens ({', '.join(EXACT_LOSSES)}; TRL's default is dapo), or make the rows even: a "
-            f"mode other than 'no_failures', whole groups of num_generations = {self.num_generations} on every process, "
-            f"and groups x keep divisible by steps_per_generation = {self.args.steps_per_generation}."
-        )
-
-    def _rows_stay_even(self) -> bool:
-        chunks = self.args.steps_per_generation
-        groups, over = divmod(self.args.per_device_train_batch_size * chunks, self.num_generations)
-        return self.mode != "no_failures" and not over and not groups * self.keep % chunks
 
     def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> torch.Tensor:
         """[rollouts of all processes, rewards and penalties]; NaN where a rollout is UNKNOWN or plays no part."""
@@ -165,8 +143,9 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         """TRL's batch of this process, without the dropped rows."""
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        if not self.model.training:
-            return output
+        return self._without_dropped(output) if self.model.training else output
+
+    def _without_dropped(self, output: dict[str, Any]) -> dict[str, Any]:
         if "num_images" in output:
             raise StudyError("RoCGRPOTrainer drops rows of text alone; it cannot train on images.")
         mask = output["completion_mask"]
@@ -178,9 +157,9 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         self.loss_tokens += int(loss) * self.num_iterations
         self.prompt_tokens += int(prompt)
         if not kept.all():
-            output |= {"completion_mask": mask * kept[:, None]}
+            output = output | {"completion_mask": mask * kept[:, None], "num_items_in_batch": loss}
             output = _only(output, kept, self.args.steps_per_generation)
-        return output | {"num_items_in_batch": loss}
+        return output
 
     def _here(self, rows: int) -> slice:
         start = self.accelerator.process_index * rows
@@ -190,6 +169,11 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         """TRL's loss; notes whether this step has anything to learn from."""
         self._window_teaches |= self._teaches
         loss: torch.Tensor = super().compute_loss(model, inputs, *args, **kwargs)
+        if not loss.isfinite():
+            raise TrainingDiverged(
+                f"the loss is {loss.item()} at step {self.state.global_step + 1}. Lower learning_rate (now "
+                f"{self.args.learning_rate:g}), or set max_grad_norm."
+            )
         return loss
 
     def before_update(self, model: torch.nn.Module) -> None:
@@ -210,6 +194,27 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         # An optimizer passes over a weight without a gradient. DeepSpeed and a gradient scaler keep theirs elsewhere.
         if not self.is_deepspeed_enabled and self.accelerator.scaler is None:
             model.zero_grad(set_to_none=True)
+
+
+def check_selection(args: GRPOConfig, keep: int, mode: Mode) -> None:
+    """Raises StudyError for a selection that cannot be, or under which the loss would not be that of the kept rows."""
+    sampled, chunks = args.num_generations, args.steps_per_generation
+    if not 2 <= keep <= sampled:
+        raise StudyError(
+            f"keep = {keep}: keep at least 2 rollouts of a group, and at most the num_generations = {sampled} that are "
+            "sampled."
+        )
+    select([], [], [], keep, seed=0, mode=mode)  # tells an unknown mode
+    if args.loss_type in EXACT_LOSSES or (keep == sampled and mode != "no_failures"):
+        return
+    groups, over = divmod(args.per_device_train_batch_size * chunks, sampled)
+    if mode == "no_failures" or over or groups * keep % chunks:
+        raise StudyError(
+            f"loss_type {args.loss_type!r} divides by rows, and here micro-batches would keep different numbers of them. "
+            f"Take one that divides by tokens ({', '.join(EXACT_LOSSES)}; TRL's default is dapo), or make the rows even: a "
+            f"mode other than 'no_failures', whole groups of num_generations = {sampled} on every process, and groups x "
+            f"keep divisible by steps_per_generation = {chunks}."
+        )
 
 
 class _SkipIdleSteps(TrainerCallback):  # type: ignore[misc]
