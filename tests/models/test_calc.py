@@ -5,7 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterform.models.calc import Answering, answer
-from counterform.models.hf import load_tokenizer
+from counterform.models.hf import HFModel, load_tokenizer
+from counterform.problems.ledger import Ledger
+from counterform.study import ModelSpec
+from counterform.types import Mark
+from counterform.verify.steps import grade_steps
 
 
 @pytest.mark.parametrize(
@@ -80,3 +84,17 @@ def test_failures_come_at_their_rate():
     growing.texts(6)
     assert sum(growing.tool.calls) == 400
     assert 50 < sum(growing.tool.errors) < 110
+
+
+@pytest.mark.parametrize("failures", [0.0, 1.0])
+def test_a_model_is_sampled_with_the_tool(failures):
+    problems = Ledger().generate(4, rng=np.random.default_rng(0), lengths=(2,))
+    model = HFModel.open(ModelSpec(tool="calc", tool_failures=failures))
+    prompts = [problem.prompt for problem in problems]
+    first, again = (model.generate(prompts, n=2, seed=5, temperature=1.0, max_tokens=24) for _ in range(2))
+    assert first == again
+    for problem, completions in zip(problems, first, strict=True):
+        for completion in completions:
+            rules = {step.rule for step in grade_steps(Ledger(), problem, completion.text) if step.mark is Mark.WRONG}
+            assert "arithmetic" not in rules
+            assert ("= ." in completion.text) == bool(failures and "=" in completion.text), completion.text

@@ -5,11 +5,11 @@ import math
 import datasets
 import pytest
 import torch
-from transformers import PrinterCallback, TrainerCallback
+from transformers import LlamaConfig, LlamaForCausalLM, PrinterCallback, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from counterform.errors import DataError, StudyError, TrainingDiverged
-from counterform.models.hf import load
+from counterform.models.hf import load_tokenizer
 from counterform.train import RoCGRPOTrainer
 from counterform.train.grpo import EXACT_LOSSES, ROW_LOSSES
 
@@ -68,12 +68,19 @@ def cyclic(values, name="right"):
     return func
 
 
+def tiny(words):
+    """A model of two layers that knows nothing: what is tested is whose rows it learns from."""
+    torch.manual_seed(0)
+    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=words, max_position_embeddings=128, **shape))
+
+
 def made(kind, out, *, texts=COMPLETIONS, rewards=RIGHT, options=None, callbacks=(), **ours):
     datasets.disable_progress_bars()
-    model, tokenizer = load("world", dtype=torch.float32)
+    tokenizer = load_tokenizer("world")
     rows = datasets.Dataset.from_list([{"prompt": [{"role": "user", "content": text}]} for text in PROMPTS])
     trainer = kind(
-        model=model,
+        model=tiny(len(tokenizer)),
         reward_funcs=[rewards if callable(rewards) else cyclic(rewards)],
         args=config(out, **(options or {})),
         train_dataset=rows,
@@ -254,10 +261,10 @@ class TestBadInput:
 
     def test_a_users_own_list_of_rewards_is_left_alone(self, tmp_path):
         funcs = [cyclic(RIGHT)]
-        model, tokenizer = load("world", dtype=torch.float32)
+        tokenizer = load_tokenizer("world")
         rows = datasets.Dataset.from_list([{"prompt": PROMPTS[0]}])
         RoCGRPOTrainer(
-            model=model,
+            model=tiny(len(tokenizer)),
             reward_funcs=funcs,
             args=config(tmp_path),
             train_dataset=rows,
@@ -280,10 +287,13 @@ ATTRIBUTES = {
         "self.reward_func_names",
         "self.reward_processing_classes",
         "self.reward_weights",
+        "self.eos_token_ids = ",
+        "self.generation_config = ",
     ],
     "_prepare_inputs": ["self._generate_and_score_completions(", "split_tensor_dict(generation_batch, self.args.steps"],
     "_generate_and_score_completions": [
         "self._calculate_rewards(",
+        "inp[key] = values[i]",
         "torch.isnan(rewards_per_func).all(dim=1)",
         "torch.nanmean(rewards",
         '"completion_mask": completion_mask',

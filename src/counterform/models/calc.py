@@ -46,7 +46,8 @@ class Answering:
 
     def __init__(self, tokenizer: Any, start: int, rows: int, *, failures: float, rng: np.random.Generator) -> None:
         self._tokenizer, self._start, self._failures, self._rng = tokenizer, start, failures, rng
-        self._signs = {token for text, token in tokenizer.get_vocab().items() if text.endswith("=")}
+        # "=" with or without the space before it, as word-level, byte-level and sentencepiece vocabularies write it.
+        self._signs = {token for text, token in tokenizer.get_vocab().items() if text.lstrip(" Ġ▁") == "="}
         self._head = len(self._ids("="))
         self._due: dict[int, list[int]] = {}
         self.calls, self.errors = [0] * rows, [0] * rows
