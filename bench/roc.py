@@ -13,6 +13,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,13 +35,12 @@ def main() -> None:
     print(f"{n:,} rollouts, {GENERATED} -> {KEPT} a group, median of {args.runs} runs, {os.cpu_count()} cores")
     print(f"{'mode':<14}{'side by side':>15}{'shuffled':>12}{'ms a step':>11}")
     for mode in MODES:
-        aside = seconds(lambda: select(groups, rewards, penalties, KEPT, seed=0, mode=mode), args.runs)
-        mixed = seconds(
-            lambda: select(groups[shuffled], rewards[shuffled], penalties[shuffled], KEPT, seed=0, mode=mode), args.runs
-        )
-        step = seconds(lambda: select(*few, KEPT, seed=0, mode=mode), 20 * args.runs)
+        run = partial(select, keep=KEPT, seed=0, mode=mode)
+        aside = seconds(partial(run, groups, rewards, penalties), args.runs)
+        mixed = seconds(partial(run, groups[shuffled], rewards[shuffled], penalties[shuffled]), args.runs)
+        step = seconds(partial(run, *few), 20 * args.runs)
         print(f"{mode:<14}{n / aside:>13,.0f}/s{n / mixed:>10,.0f}/s{1000 * step:>11.2f}")
-    loop = seconds(lambda: plainly(rewards, penalties), 1)
+    loop = seconds(partial(plainly, rewards, penalties), 1)
     print(f"{'a plain loop':<14}{n / loop:>13,.0f}/s")
 
 
