@@ -96,5 +96,6 @@ def test_a_model_is_sampled_with_the_tool(failures):
     for problem, completions in zip(problems, first, strict=True):
         for completion in completions:
             rules = {step.rule for step in grade_steps(Ledger(), problem, completion.text) if step.mark is Mark.WRONG}
-            assert "arithmetic" not in rules
-            assert ("= ." in completion.text) == bool(failures and "=" in completion.text), completion.text
+            assert "arithmetic" not in rules  # a word of the tool's is never wrong
+            # The tiny model has no word "error": nothing stands in its place.
+            assert not failures or "= " not in completion.text

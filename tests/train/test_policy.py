@@ -137,7 +137,7 @@ class TestOptions:
         with pytest.raises(StudyError, match=r"\$\.train\.grpo: .*divisible"):
             check(RoC(), per_device_train_batch_size=6)
         with pytest.raises(StudyError, match="keep = 1: keep at least 2"):
-            check(Grpo(), num_generations=1)
+            check(RoC(), num_generations=1)
 
     def test_a_learning_rate_beyond_all_reason(self, grading, tmp_path):
         with pytest.raises(TrainingDiverged, match=r"Lower learning_rate"):
