@@ -51,6 +51,11 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     Evaluation selects nothing.
     """
 
+    reward_funcs: list[Any]
+    reward_func_names: list[str]
+    reward_processing_classes: list[Any]
+    reward_weights: torch.Tensor
+
     def __init__(
         self,
         *args: Any,
@@ -85,10 +90,11 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             raise DataError(
                 f"a reward or penalty function failed, or returned something else than one number or None a completion: {error}"
             ) from error
-        rewards, penalties = found.split([found.shape[1] - len(self._penalties), len(self._penalties)], dim=1)
+        columns = found.shape[1] - len(self._penalties)
+        rewards, penalties = found[:, :columns], found[:, columns:]
         unknown = rewards.isnan().all(dim=1)
         if self.model.training:
-            weights = self.reward_weights[: rewards.shape[1]].to(found.device)
+            weights = self.reward_weights[:columns].to(found.device)
             total = (rewards * weights).nansum(dim=1).masked_fill(unknown, torch.nan)
             scored = self._choose(total, penalties)
             self._note(total, penalties, scored, rewards)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from counterform.types import Arm, Attempt, Checkpoint, Completion, Grade, Grade
 
 # What a study may not set: files, seeds, what the result is, and what an arm says for itself.
 _OURS = frozenset({"output_dir", "seed", "data_seed", "save_strategy", "load_best_model_at_end", "reward_weights"})
+_DEFAULTS = {field.name: field.default for field in fields(GRPOConfig)}
 HISTORY = "steps.jsonl"
 """In the checkpoint's directory: what was logged, a line a logging step."""
 
@@ -132,21 +134,16 @@ class GRPO:
             raise failure
         return trained.merge_and_unload() if self.spec.lora is not None else trained
 
-    def _generations(self) -> int:
-        default: int = GRPOConfig.__dataclass_fields__["num_generations"].default
-        return int(self.spec.grpo.get("num_generations", default))
-
     def _keep(self, chosen: Selection) -> int:
-        return self._generations() * chosen.keep
+        generations: int = self.spec.grpo.get("num_generations", _DEFAULTS["num_generations"])
+        return generations * chosen.keep
 
     def _config(self, chosen: Selection, seed: int, out: Path) -> GRPOConfig:
         options = usual_options() | {"logging_steps": 1} | self.spec.grpo
         # Every arm sees as many prompts a step; one that samples more has so many times larger a batch of rollouts.
-        options["num_generations"] = self._generations() * chosen.generate
-        default = GRPOConfig.__dataclass_fields__["per_device_train_batch_size"].default
-        for name in ("per_device_train_batch_size", "generation_batch_size"):
-            rows = options.get(name, default if name == "per_device_train_batch_size" else None)
-            options |= {name: rows * chosen.generate} if rows else {}
+        for name in ("num_generations", "per_device_train_batch_size", "generation_batch_size"):
+            rows = options.get(name, _DEFAULTS[name])
+            options[name] = rows and rows * chosen.generate
         try:
             return GRPOConfig(output_dir=str(out), seed=seed, data_seed=seed, save_strategy="no", **options)
         except (TypeError, ValueError) as error:
