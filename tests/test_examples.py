@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from counterform.study import load_study, made
+
 SCRIPT = Path(__file__).parents[1] / "examples" / "validity_bbh.py"
 
 
@@ -72,3 +74,13 @@ def test_validity_bbh_refuses_outputs_that_do_not_pair(data):
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["calc", "roc"])
+def test_the_studies_of_grpo_can_be_made(name):
+    study = load_study(SCRIPT.with_name(f"{name}.toml"))
+    for spec in study.arm_specs:
+        recipe = made("arm", spec.recipe, spec.options, "$.arms")
+        assert callable(recipe)
+    rates = {spec.options.get("tool_failures") for spec in study.arm_specs}
+    assert rates == ({None} if name == "calc" else {0.0, 0.1, 0.2})

@@ -246,3 +246,8 @@ def test_a_part_is_called_with_its_options_and_names_them_when_one_is_unknown():
 def test_an_answer_space_without_an_instruction(refused):
     text = HEAD + '[problems]\nfile = "x.jsonl"\nspace = "labels"'
     assert refused(text) == "$.problems.space: is the answer space of an instruction: name `instruction` too"
+
+
+def test_a_tool_is_for_models_that_it_can_stop(refused):
+    message = refused(HEAD + '[model]\nkind = "openai"\ntool = "calc"')
+    assert message == "$.model.tool: answers inside a model of kind 'hf'; this one is 'openai'"

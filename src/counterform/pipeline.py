@@ -291,7 +291,8 @@ def _compile_arms(work: Work) -> None:
         key = work.arm_keys[arm.name]
         if not work.files.is_done(f"arm/{arm.name}", key):
             work.files.write_rows(f"arms/{arm.name}.parquet", arm.examples, Example)
-            work.files.done(f"arm/{arm.name}", key, differs_by=arm.differs_by, objective=arm.objective)
+            facts = {"differs_by": arm.differs_by, "objective": arm.objective, "options": arm.options}
+            work.files.done(f"arm/{arm.name}", key, **facts)
 
 
 def _compile_each(work: Work, cases: Sequence[Case]) -> list[Arm]:
@@ -331,7 +332,9 @@ def train(work: Work) -> None:
         if not work.files.is_done(f"train/{name}/{seed}", work.checkpoint_key(name, seed))
     ]
     arms = {name: _arm(work, name) for name in dict.fromkeys(name for name, _ in missing)}
-    work.trainer.check(list(arms.values()), base=work.study.model.path)
+    for objective in dict.fromkeys(arm.objective for arm in arms.values()):
+        alike = [arm for arm in arms.values() if arm.objective == objective]
+        work.trainer(objective).check(alike, base=work.study.model.path)
     for name, seed in missing:
         where = f"checkpoints/{name}/{seed}"
         with work.files.appearing_dir(where) as directory:
@@ -354,7 +357,8 @@ def _train_one(work: Work, arm: Arm, seed: int, directory: Path) -> Checkpoint:
     try:
         # The arm's name is part of the seed: two arms must not share their luck, or an A/A test would be no test.
         luck = derived_seed("train", arm.name, seed)
-        checkpoint: Checkpoint = work.trainer.train(arm, base=work.study.model.path, seed=luck, out=directory)
+        trainer = work.trainer(arm.objective)
+        checkpoint = trainer.train(arm, base=work.study.model.path, seed=luck, out=directory)
         return msgspec.structs.replace(checkpoint, arm=arm.name, seed=seed)
     except TrainingDiverged as error:
         return Checkpoint(arm=arm.name, seed=seed, path="", ledger=Ledger(), failure=str(error))

@@ -45,8 +45,20 @@ PARTS: dict[str, dict[str, str]] = {
         "invalid_rationale": "counterform.arms.rationales:InvalidRationale",
         "shuffled_rationale": "counterform.arms.rationales:ShuffledRationale",
         "irrelevant_rationale": "counterform.arms.rationales:IrrelevantRationale",
+        "grpo": "counterform.arms.policy:Grpo",
+        "grpo_2g": "counterform.arms.policy:Grpo2G",
+        "grpo_random": "counterform.arms.policy:GrpoRandom",
+        "grpo_penalty": "counterform.arms.policy:GrpoPenalty",
+        "roc": "counterform.arms.policy:RoC",
+        "roc_no_failures": "counterform.arms.policy:RoCNoFailures",
+        "roc_both": "counterform.arms.policy:RoCBoth",
+        "calc_traces": "counterform.arms.calc:CalcTraces",
     },
-    "trainer": {"sft": "counterform.train.sft:SFT", "dry": "counterform.train.dry:Dry"},
+    "trainer": {
+        "sft": "counterform.train.sft:SFT",
+        "grpo": "counterform.train.policy:GRPO",
+        "dry": "counterform.train.dry:Dry",
+    },
     "penalty": {
         "tool_errors": "counterform.train.penalties:tool_errors",
         "format": "counterform.train.penalties:format_violations",
@@ -93,6 +105,10 @@ class ModelSpec(_Table, frozen=True):
     """hf: prompts generated at once."""
     concurrency: Positive = 16
     """openai: requests under way at once."""
+    tool: Literal["", "calc"] = ""
+    """hf: what answers its calls while it is sampled and read: `calc` writes what comes after "="."""
+    tool_failures: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
+    """Share of sound calls that the tool answers by an error."""
 
 
 class ProblemsSpec(_Table, frozen=True):
@@ -179,8 +195,11 @@ class TrainSpec(_Table, frozen=True):
     """How every arm is trained; the same for all."""
 
     trainer: str = "sft"
+    """sft: TRL's, and TRL's GRPO for the arms that sample for themselves. Any other trains all arms."""
     sft: dict[str, Any] = {}
     """Options of TRL's SFTConfig, passed through."""
+    grpo: dict[str, Any] = {}
+    """Options of TRL's GRPOConfig, passed through; `num_generations` is G, the rollouts a prompt to learn from."""
     lora: dict[str, Any] | None = None
     """Options of peft's LoraConfig; left out: all weights are trained."""
     launch: tuple[str, ...] = ()
@@ -346,6 +365,9 @@ def checked(study: Study, source: str) -> Study:
         _known("arm", arm.recipe, f"{source}: $.arms[{index}]")
     for index, probe in enumerate(study.probes):
         _known("probe", probe, f"{source}: $.probes[{index}]")
+    for table, model in (("model", study.model), ("attempts.model", study.attempts.model)):
+        if model is not None and model.tool and model.kind != "hf":
+            refuse(f"$.{table}.tool", f"answers inside a model of kind 'hf'; this one is {model.kind!r}")
     _known("model", study.model.kind, f"{source}: $.model.kind")
     if study.attempts.model is not None:
         _known("model", study.attempts.model.kind, f"{source}: $.attempts.model.kind")

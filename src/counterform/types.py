@@ -158,6 +158,8 @@ class Arm(Struct, frozen=True, kw_only=True):
     differs_by: str
     """One line: what sets this arm apart from the others."""
     examples: tuple[Example, ...]
+    options: dict[str, Any] = {}
+    """What the trainer of its objective is told besides (JSON values only)."""
 
 
 class Ledger(Struct, frozen=True, kw_only=True):

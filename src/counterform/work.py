@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from counterform import __version__
 from counterform.errors import StudyError
 from counterform.store import RunDir, key_of, key_of_path, rows_of
 from counterform.study import BASE_ARM, ModelSpec, Study, made, part
-from counterform.types import Attempt, Graded, Problem, StepVerifier, Verdict
+from counterform.types import Attempt, Graded, Problem, StepVerifier, Trainer, Verdict
 
 Say = Callable[[str], None]
 
@@ -44,7 +46,9 @@ class Work:
             spec.name: made("arm", spec.recipe, spec.options, f"$.arms[{index}].options", grade=self.grade_training)
             for index, spec in enumerate(study.arm_specs)
         }
-        self.trainer = part("trainer", study.train.trainer)(study.train)
+        self._trainers: dict[str, Trainer] = {}
+        for recipe in self.recipes.values():
+            self.trainer(getattr(recipe, "objective", "sft"))
         self.sampled = study.attempts.model or study.model
         self.problems_key = key_of(__version__, study.problems, _file_key(source))
         away = study.file(study.problems.shift_file) if study.problems.shift_file else None
@@ -71,7 +75,19 @@ class Work:
 
     def checkpoint_key(self, arm: str, seed: int) -> str:
         """Of everything that decides what one training run becomes."""
-        return key_of(self.arm_keys[arm], self.study.train, seed)
+        # An arm is not trained again because the options of the other objective have changed.
+        other = {"sft": "grpo", "grpo": "sft"}[getattr(self.recipes[arm], "objective", "sft")]
+        return key_of(self.arm_keys[arm], msgspec.structs.replace(self.study.train, **{other: {}}), seed)
+
+    def trainer(self, objective: str) -> Trainer:
+        """What trains arms of this objective."""
+        if objective not in self._trainers:
+            name = self.study.train.trainer
+            name = objective if name == "sft" else name
+            maker = part("trainer", name)
+            grade = {"grade": self.grade_training} if "grade" in signature(maker).parameters else {}
+            self._trainers[objective] = maker(self.study.train, **grade)
+        return self._trainers[objective]
 
     def reading_key(self, name: str, arm: str, seed: int) -> str:
         """Of everything that decides what one probe reads off one model."""
@@ -98,7 +114,12 @@ class Work:
 
     def grade_training(self, attempts: Sequence[Attempt]) -> list[Graded]:
         """Attempts at training problems with their verdicts: for a recipe that must prove what it wrote."""
-        return self.grade(attempts, {problem.id: problem for problem in self.problems("train")})
+        return self.grade(attempts, self._training)
+
+    @cached_property
+    def _training(self) -> dict[str, Problem]:
+        # Read once: a GRPO arm grades at every step.
+        return {problem.id: problem for problem in self.problems("train")}
 
     def graded(self, column: str, wanted: set[str]) -> list[Graded]:
         """Attempts of the pool with their verdicts: those whose `column` (id, problem_id) is among `wanted`."""

@@ -153,4 +153,4 @@ class TestDivergence:
 
 
 def test_peak_memory_is_in_megabytes():
-    assert 50 < sft._peak_memory_mb() < 1_000_000
+    assert 50 < sft.peak_memory_mb() < 1_000_000

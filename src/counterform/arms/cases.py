@@ -65,12 +65,16 @@ def match(arms: Sequence[Arm], *, by: str, count: TokenCounter) -> list[Arm]:
 
     By loss tokens, the arm that has most sets the measure, and the others go over their cases again, in order,
     until the next example would take them past it: nothing is thrown away, and the repetition is on the card.
+    An arm that samples for itself has no loss tokens before it is trained, and stays as it is.
     """
-    if by == "examples" or not arms:
+    if by == "examples":
         return list(arms)
     tokens = [count(arm.examples)[1] for arm in arms]
-    budget = max(sum(loss) for loss in tokens)
-    return [replace(arm, examples=_fill(arm.examples, loss, budget)) for arm, loss in zip(arms, tokens, strict=True)]
+    budget = max((sum(loss) for loss in tokens), default=0)
+    return [
+        replace(arm, examples=_fill(arm.examples, loss, budget)) if any(loss) else arm
+        for arm, loss in zip(arms, tokens, strict=True)
+    ]
 
 
 def match_card(

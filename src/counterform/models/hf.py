@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from transformers import (
     AutoConfig,
@@ -21,6 +22,7 @@ from transformers import (
 )
 
 from counterform.errors import CounterformError, MissingExtra, ModelError
+from counterform.models.calc import Answering
 from counterform.study import ModelSpec
 from counterform.types import Completion
 from counterform.world import BASE
@@ -44,9 +46,16 @@ class HFModel:
     """Batched, length-sorted generation with its own seeds."""
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, name: str, batch_size: int = 64
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        name: str,
+        batch_size: int = 64,
+        tool_failures: float | None = None,
     ) -> None:
         self.model, self.tokenizer, self.name, self.batch_size = model.eval(), tokenizer, name, batch_size
+        self.tool_failures = tool_failures
         self._plain = plain_text(tokenizer)
         named = model.generation_config.eos_token_id
         ends = [] if named is None else named if isinstance(named, list) else [named]
@@ -62,7 +71,10 @@ class HFModel:
         Raises ModelError naming what was tried when it cannot be loaded.
         """
         model, tokenizer = load(spec.path, dtype=spec.dtype)
-        return cls(model.to(best_device()), tokenizer, name=spec.path, batch_size=spec.batch_size)
+        failures = spec.tool_failures if spec.tool else None
+        return cls(
+            model.to(best_device()), tokenizer, name=spec.path, batch_size=spec.batch_size, tool_failures=failures
+        )
 
     def generate(
         self, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int
@@ -83,7 +95,8 @@ class HFModel:
             batch = jobs[start : start + self.batch_size]
             with torch.random.fork_rng(devices=devices), torch.inference_mode():
                 torch.manual_seed(seed * 1_000_003 + number)
-                rows = self._generate_batch([encoded[index] for index, _ in batch], temperature, max_tokens)
+                rng = np.random.default_rng([seed, number])
+                rows = self._generate_batch([encoded[index] for index, _ in batch], temperature, max_tokens, rng)
             texts.update(zip(batch, rows, strict=True))
         return [[texts[index, sample] for sample in range(n)] for index in range(len(prompts))]
 
@@ -144,7 +157,9 @@ class HFModel:
         ids = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
         return list(ids)
 
-    def _generate_batch(self, rows: list[list[int]], temperature: float, max_tokens: int) -> list[Completion]:
+    def _generate_batch(
+        self, rows: list[list[int]], temperature: float, max_tokens: int, rng: np.random.Generator
+    ) -> list[Completion]:
         width = max(len(row) for row in rows)
         room = getattr(self.model.config, "max_position_embeddings", MAX_CONTEXT_UNKNOWN) - max_tokens
         if width > room:
@@ -155,8 +170,14 @@ class HFModel:
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=self.model.device)
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.model.device)
+        tool = None
+        if self.tool_failures is not None:
+            tool = [Answering(self.tokenizer, width, len(rows), failures=self.tool_failures, rng=rng)]
         out = self.model.generate(
-            input_ids=ids, attention_mask=mask, generation_config=self._sampling(temperature, max_tokens)
+            input_ids=ids,
+            attention_mask=mask,
+            generation_config=self._sampling(temperature, max_tokens),
+            logits_processor=tool,
         )[:, width:]
         return [self._completion(row) for row in out.tolist()]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -35,9 +35,9 @@ class SFT:
 
     def __init__(self, spec: TrainSpec) -> None:
         self.spec = spec
-        _check_options("$.train.sft", spec.sft, SFTConfig)
+        check_options("$.train.sft", spec.sft, SFTConfig, ours=_OURS)
         if spec.lora is not None:
-            _check_options("$.train.lora", spec.lora, LoraConfig)
+            check_options("$.train.lora", spec.lora, LoraConfig)
 
     def check(self, arms: Sequence[Arm], *, base: str) -> None:
         """Raises StudyError for rows that TRL would cut: an arm without the ends of its answers is another arm."""
@@ -70,7 +70,7 @@ class SFT:
                 args=self._config(seed, out),
                 train_dataset=rows,
                 processing_class=tokenizer,
-                peft_config=self._lora(),
+                peft_config=lora_config(self.spec),
             )
         except (TypeError, ValueError) as error:  # Options that are sound one by one and not together, or here.
             raise StudyError(f"$.train: {error}") from error
@@ -94,26 +94,14 @@ class SFT:
             prompt_tokens=prompt_tokens,
             optimizer_steps=trainer.state.global_step,
             seconds=time.monotonic() - started,
-            peak_memory_mb=_peak_memory_mb(),
+            peak_memory_mb=peak_memory_mb(),
         )
         del trainer, trained, model
         free_memory()
         return Checkpoint(arm=arm.name, seed=seed, path=str(out), ledger=ledger)
 
-    def _lora(self) -> LoraConfig | None:
-        return None if self.spec.lora is None else LoraConfig(**{"task_type": "CAUSAL_LM", **self.spec.lora})
-
     def _config(self, seed: int, out: Path) -> SFTConfig:
-        # TRL turns on bfloat16 and gradient checkpointing by default; on a CPU the one is slow and the other wasteful.
-        options: dict[str, Any] = {
-            "bf16": torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-            "use_cpu": best_device().type == "cpu",
-            "gradient_checkpointing": False,
-            "report_to": [],
-            "disable_tqdm": True,
-            "logging_nan_inf_filter": False,
-            **self.spec.sft,
-        }
+        options = usual_options() | self.spec.sft
         try:
             return SFTConfig(
                 output_dir=str(out), seed=seed, data_seed=seed, save_strategy="no", completion_only_loss=True, **options
@@ -152,12 +140,32 @@ class _CountingTrainer(SFTTrainer):  # type: ignore[misc]
         return loss, whole - loss
 
 
-def _check_options(path: str, options: dict[str, Any], kind: type) -> None:
+def usual_options() -> dict[str, Any]:
+    """What a study's own training sets unless the study file says otherwise.
+
+    TRL turns on bfloat16 and gradient checkpointing by default; on a CPU the one is slow and the other wasteful.
+    """
+    return {
+        "bf16": torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+        "use_cpu": best_device().type == "cpu",
+        "gradient_checkpointing": False,
+        "report_to": [],
+        "disable_tqdm": True,
+        "logging_nan_inf_filter": False,
+    }
+
+
+def lora_config(spec: TrainSpec) -> LoraConfig | None:
+    """The LoRA that a study asks for; None: all weights are trained."""
+    return None if spec.lora is None else LoraConfig(**{"task_type": "CAUSAL_LM", **spec.lora})
+
+
+def check_options(path: str, options: dict[str, Any], kind: type, *, ours: Collection[str] = ()) -> None:
     """Raises StudyError for a name that the config class does not have, and for a value of another type than its own."""
     hints = get_type_hints(kind)
-    known = {field.name for field in fields(kind)} - _OURS
+    known = {field.name for field in fields(kind)} - set(ours)
     for name, value in options.items():
-        if name in _OURS:
+        if name in ours:
             raise StudyError(f"{path}: {name!r} is set by counterform itself and cannot be changed.")
         if name not in known:
             raise StudyError(f"{path}: {unknown_name('option', name, known)}")
@@ -168,7 +176,7 @@ def _check_options(path: str, options: dict[str, Any], kind: type) -> None:
                 raise StudyError(f"{path}.{name}: {error}, namely {value!r}") from error
 
 
-def _peak_memory_mb() -> float:
+def peak_memory_mb() -> float:
     """Peak of the accelerator, or of this process up to now."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20

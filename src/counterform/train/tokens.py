@@ -46,6 +46,8 @@ def token_counter(
             return [], []
         before = [len(ids) for ids in tokenizer(prompts, add_special_tokens=False)["input_ids"]]
         total = [len(ids) for ids in tokenizer(wholes, add_special_tokens=False)["input_ids"]]
-        return before, [whole - prompt for whole, prompt in zip(total, before, strict=True)]
+        # What the trainer is to sample is not known yet; the ledger counts it.
+        given = [example.completion is not None for example in examples]
+        return before, [(whole - prompt) * known for whole, prompt, known in zip(total, before, given, strict=True)]
 
     return count

@@ -1,0 +1,218 @@
+"""Training one arm that samples for itself, by GRPO: the outcome verifier is the reward, RoC or a control selects."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import datasets
+import msgspec
+import torch
+from msgspec import Struct
+from transformers import PrinterCallback
+from trl import GRPOConfig
+
+from counterform.errors import StudyError, TrainingDiverged
+from counterform.models.hf import free_memory, load
+from counterform.study import TrainSpec, part
+from counterform.train.calc import Calc
+from counterform.train.grpo import RoCGRPOTrainer, check_selection
+from counterform.train.penalties import Penalty, Rollout
+from counterform.train.roc import Mode
+from counterform.train.sft import check_options, lora_config, peak_memory_mb, usual_options
+from counterform.train.tokens import training_rows
+from counterform.types import Arm, Attempt, Checkpoint, Completion, Grade, Graded, Ledger, Mark
+
+# What a study may not set: files, seeds, what the result is, and what an arm says for itself.
+_OURS = frozenset({"output_dir", "seed", "data_seed", "save_strategy", "load_best_model_at_end", "reward_weights"})
+_DEFAULTS = {field.name: field.default for field in fields(GRPOConfig)}
+HISTORY = "steps.jsonl"
+"""In the checkpoint's directory: what was logged, a line a logging step."""
+
+
+class Selection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a GRPO arm says for itself (`Arm.options`)."""
+
+    generate: int = 1
+    """Rollouts a prompt that are sampled, in multiples of `num_generations`."""
+    keep: int = 1
+    """Of them, those that are learnt from, in the same multiples."""
+    mode: Mode = "random"
+    penalties: tuple[str, ...] = ()
+    penalty_weight: float = 0.0
+    """Of the mean penalty, taken off the reward."""
+    tool: str = ""
+    tool_failures: float = 0.0
+
+
+class GRPO:
+    """Trains arms whose objective is `grpo` with RoCGRPOTrainer; all weights, or a LoRA that is merged at the end."""
+
+    def __init__(self, spec: TrainSpec, grade: Grade) -> None:
+        self.spec, self.grade = spec, grade
+        check_options("$.train.grpo", spec.grpo, GRPOConfig, ours=_OURS)
+        if spec.launch:
+            raise StudyError(
+                "$.train.launch: arms that sample for themselves are trained in the study's own process. Leave `launch` "
+                "out, or run counterform.train.RoCGRPOTrainer in a script of your own under `accelerate launch`."
+            )
+
+    def check(self, arms: Sequence[Arm], *, base: str) -> None:
+        """Raises StudyError for a selection, or a loss under it, that could not be."""
+        for arm in arms:
+            chosen = selection(arm)
+            config = self._config(chosen, 0, Path("unused"))
+            check_selection(config, self._keep(chosen), chosen.mode)
+            if chosen.tool and config.use_vllm:
+                raise StudyError(f"arm {arm.name!r}: the tool answers inside transformers' own generation, not vLLM's.")
+
+    def train(self, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint:
+        """Let the model at `base` learn `arm` from its own rollouts; the last step is the result.
+
+        Raises TrainingDiverged for a loss or weights that are not numbers, and where no step has anything to teach.
+        """
+        started, chosen = time.monotonic(), selection(arm)
+        datasets.disable_progress_bars()
+        model, tokenizer = load(base, dtype=torch.float32)
+        prompts = [row["prompt"] for row in training_rows(arm.examples, tokenizer)]
+        ids = [example.problem_id for example in arm.examples]
+        judge = _Judge(self.grade, chosen)
+        try:
+            trainer = RoCGRPOTrainer(
+                model=model,
+                reward_funcs=[judge.reward],
+                penalty_funcs=judge.penalty_funcs,
+                keep=self._keep(chosen),
+                mode=chosen.mode,
+                args=self._config(chosen, seed, out),
+                train_dataset=datasets.Dataset.from_dict({"prompt": prompts, "problem_id": ids}),
+                processing_class=tokenizer,
+                peft_config=lora_config(self.spec),
+                rollout_func=Calc(chosen.tool_failures, seed) if chosen.tool else None,
+            )
+        except (TypeError, ValueError) as error:
+            raise StudyError(f"$.train.grpo: {error}") from error
+        trainer.remove_callback(PrinterCallback)
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        trained = self._trained(trainer)
+        trained.save_pretrained(out)
+        tokenizer.save_pretrained(out)
+        lines = [msgspec.json.encode(row) for row in trainer.state.log_history]
+        (out / HISTORY).write_bytes(b"\n".join(lines) + b"\n")
+        ledger = Ledger(
+            examples=len(arm.examples),
+            loss_tokens=trainer.loss_tokens,
+            prompt_tokens=trainer.prompt_tokens,
+            generated_tokens=trainer.generated_tokens,
+            rollouts_kept=trainer.rollouts_kept,
+            rollouts_dropped=trainer.rollouts_dropped,
+            optimizer_steps=trainer.state.global_step,
+            seconds=time.monotonic() - started,
+            peak_memory_mb=peak_memory_mb(),
+        )
+        del trainer, trained, model
+        free_memory()
+        return Checkpoint(arm=arm.name, seed=seed, path=str(out), ledger=ledger)
+
+    def _trained(self, trainer: RoCGRPOTrainer) -> Any:
+        failure = None
+        try:
+            trainer.train()
+        except RuntimeError as error:  # weights that are not numbers are found when they are sampled from
+            failure = error
+        trained = trainer.accelerator.unwrap_model(trainer.model)
+        if not all(weight.isfinite().all() for weight in trained.parameters()):
+            raise TrainingDiverged(
+                f"weights are not numbers after step {trainer.state.global_step}. Lower learning_rate in [train.grpo] "
+                f"(now {trainer.args.learning_rate:g}), or set max_grad_norm."
+            ) from failure
+        if failure is not None:
+            raise failure
+        return trained.merge_and_unload() if self.spec.lora is not None else trained
+
+    def _keep(self, chosen: Selection) -> int:
+        generations: int = self.spec.grpo.get("num_generations", _DEFAULTS["num_generations"])
+        return generations * chosen.keep
+
+    def _config(self, chosen: Selection, seed: int, out: Path) -> GRPOConfig:
+        options = usual_options() | {"logging_steps": 1} | self.spec.grpo
+        # Every arm sees as many prompts a step; one that samples more has so many times larger a batch of rollouts.
+        for name in ("num_generations", "per_device_train_batch_size", "generation_batch_size"):
+            rows = options.get(name, _DEFAULTS[name])
+            options[name] = rows and rows * chosen.generate
+        try:
+            return GRPOConfig(output_dir=str(out), seed=seed, data_seed=seed, save_strategy="no", **options)
+        except (TypeError, ValueError) as error:
+            raise StudyError(f"$.train.grpo: {error}") from error
+
+
+class _Judge:
+    """Rewards and penalties of a batch of rollouts, from one grading of it."""
+
+    def __init__(self, grade: Grade, chosen: Selection) -> None:
+        self.grade, self.weight = grade, chosen.penalty_weight
+        self.penalties: dict[str, Penalty] = {name: part("penalty", name) for name in chosen.penalties}
+        self.penalty_funcs = [self._func(name) for name in self.penalties]
+        self._batch: Any = None
+        self._graded: list[tuple[Graded, Rollout]] = []
+
+    def reward(
+        self, completions: list[Any], log_metric: Callable[[str, float], None], **columns: Any
+    ) -> list[float | None]:
+        """1 for a right answer, 0 for a wrong one, less the weighted penalty; None where the outcome is UNKNOWN."""
+        rewards: list[float | None] = []
+        for graded, rollout in self._look(completions, columns):
+            if rollout.tool_calls:
+                log_metric("tool_errors", rollout.tool_errors / rollout.tool_calls)
+            outcome = graded.verdict.outcome
+            if outcome is Mark.UNKNOWN:
+                rewards.append(None)
+                continue
+            log_metric("right", float(outcome is Mark.RIGHT))
+            found = [penalty(rollout) for penalty in self.penalties.values()] if self.weight else [0.0]
+            rewards.append(float(outcome is Mark.RIGHT) - self.weight * sum(found) / max(len(found), 1))
+        return rewards
+
+    def _func(self, name: str) -> Callable[..., list[float]]:
+        def penalty(completions: list[Any], **columns: Any) -> list[float]:
+            return [self.penalties[name](rollout) for _, rollout in self._look(completions, columns)]
+
+        penalty.__name__ = name
+        return penalty
+
+    def _look(self, completions: list[Any], columns: dict[str, Any]) -> list[tuple[Graded, Rollout]]:
+        if completions is not self._batch:  # TRL hands one list to every function
+            texts = [row if isinstance(row, str) else row[0]["content"] for row in completions]
+            attempts = [
+                Attempt(
+                    id=f"{problem}/grpo/{index}",
+                    problem_id=problem,
+                    model="grpo",
+                    seed=0,
+                    completion=Completion(text=text, tokens=len(ids), finish="stop"),
+                )
+                for index, (problem, text, ids) in enumerate(
+                    zip(columns["problem_id"], texts, columns["completion_ids"], strict=True)
+                )
+            ]
+            none = [0] * len(texts)
+            calls, errors = columns.get("tool_calls", none), columns.get("tool_errors", none)
+            graded = self.grade(attempts)
+            self._graded = [
+                (row, Rollout(text=text, tool_calls=made, tool_errors=failed, verdict=row.verdict))
+                for row, text, made, failed in zip(graded, texts, calls, errors, strict=True)
+            ]
+            self._batch = completions
+        return self._graded
+
+
+def selection(arm: Arm) -> Selection:
+    """What the arm says of its rollouts. Raises StudyError for what it cannot say."""
+    try:
+        return msgspec.convert(arm.options, Selection)
+    except msgspec.ValidationError as error:
+        raise StudyError(f"arm {arm.name!r}: options: {error}") from error

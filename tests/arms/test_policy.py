@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from counterform.arms.calc import CalcTraces
+from counterform.arms.policy import Grpo, Grpo2G, GrpoPenalty, GrpoRandom, RoC, RoCBoth, RoCNoFailures
+from counterform.errors import DataError, StudyError
+from counterform.study import PARTS, part
+from counterform.testing import check_recipe
+
+RECIPES = (Grpo, Grpo2G, GrpoPenalty, GrpoRandom, RoC, RoCBoth, RoCNoFailures)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_promises(recipe, cases):
+    check_recipe(recipe(), cases)
+    arm = recipe()(cases, None)
+    assert arm.objective == recipe.objective == "grpo"
+    assert all(example.completion is None for example in arm.examples)
+    assert part("arm", recipe.name) is recipe
+
+
+def test_what_sets_them_apart(cases):
+    told = {r.name: (r().options["generate"], r().options["keep"], r().options["mode"]) for r in RECIPES}
+    assert told == {
+        "grpo": (1, 1, "random"),
+        "grpo_2g": (2, 2, "random"),
+        "grpo_penalty": (1, 1, "random"),
+        "grpo_random": (2, 1, "random"),
+        "roc": (2, 1, "paper"),
+        "roc_both": (2, 1, "both"),
+        "roc_no_failures": (2, 1, "no_failures"),
+    }
+    assert {r.name for r in RECIPES if r().options["penalty_weight"]} == {"grpo_penalty"}
+
+
+def test_options():
+    options = RoC(mode="released", generate=3, penalties=["process"], tool="calc", tool_failures=0.2).options
+    assert options == {
+        "generate": 3,
+        "keep": 1,
+        "mode": "released",
+        "penalties": ["process"],
+        "penalty_weight": 0.0,
+        "tool": "calc",
+        "tool_failures": 0.2,
+    }
+    for wrong in ({"keep": 3}, {"keep": 0}, {"tool_failures": 1.5}, {"penalty_weight": -1}, {"tool": "calculator"}):
+        with pytest.raises(ValueError, match=r"keep|in 0\.\.1|unknown tool"):
+            RoC(**wrong)
+    with pytest.raises(StudyError, match="proces"):
+        RoC(penalties=["proces"])
+    assert "process" in PARTS["penalty"]
+
+
+class TestCalcTraces:
+    def test_promises(self, cases):
+        check_recipe(CalcTraces(), cases)
+
+    def test_every_error_is_called_again(self, cases):
+        arm = CalcTraces(malformed=1, failed=1)(cases, rng())
+        for example, case in zip(arm.examples, cases, strict=True):
+            steps = example.completion.split(". ")
+            assert [step for step in steps if "error" not in step] == case.problem.solution.split(". ")
+            assert sum("error" in step for step in steps) == 2 * (len(steps) - 1) // 3
+
+    def test_without_noise_it_is_the_worked_solution(self, cases):
+        arm = CalcTraces(malformed=0, failed=0)(cases, rng())
+        assert [example.completion for example in arm.examples] == [case.problem.solution for case in cases]
+
+    def test_bad_input(self, cases):
+        words = [replace(case, problem=replace(case.problem, solution="It is less.")) for case in cases]
+        with pytest.raises(DataError, match="made of equations"):
+            CalcTraces()(words, rng())
+        with pytest.raises(ValueError, match=r"in 0\.\.1"):
+            CalcTraces(failed=2)
+
+
+def rng():
+    return np.random.default_rng(0)
