@@ -291,7 +291,8 @@ def _compile_arms(work: Work) -> None:
         key = work.arm_keys[arm.name]
         if not work.files.is_done(f"arm/{arm.name}", key):
             work.files.write_rows(f"arms/{arm.name}.parquet", arm.examples, Example)
-            work.files.done(f"arm/{arm.name}", key, differs_by=arm.differs_by, objective=arm.objective)
+            told = {name: getattr(arm, name) for name in ("differs_by", "objective", "teacher_tokens")}
+            work.files.done(f"arm/{arm.name}", key, **told)
 
 
 def _compile_each(work: Work, cases: Sequence[Case]) -> list[Arm]:
@@ -314,7 +315,9 @@ def _compile(spec: ArmSpec, recipe: ArmRecipe, cases: Sequence[Case]) -> Arm:
     import numpy as np
 
     # Two arms with one recipe get the same examples: an A/A test differs by nothing but training luck.
-    arm = recipe(cases, np.random.default_rng(derived_seed("arm", spec.recipe)))
+    # A control draws as the recipe that it controls: both show the same attempts.
+    draws_as = getattr(recipe, "draws_as", spec.recipe)
+    arm = recipe(cases, np.random.default_rng(derived_seed("arm", draws_as)))
     if len(arm.examples) != len(cases):
         raise StudyError(
             f"arm {spec.name!r} returned {len(arm.examples)} examples for {len(cases)} cases; it needs one a case."
@@ -355,7 +358,8 @@ def _train_one(work: Work, arm: Arm, seed: int, directory: Path) -> Checkpoint:
         # The arm's name is part of the seed: two arms must not share their luck, or an A/A test would be no test.
         luck = derived_seed("train", arm.name, seed)
         checkpoint: Checkpoint = work.trainer.train(arm, base=work.study.model.path, seed=luck, out=directory)
-        return msgspec.structs.replace(checkpoint, arm=arm.name, seed=seed)
+        ledger = msgspec.structs.replace(checkpoint.ledger, teacher_tokens=arm.teacher_tokens)
+        return msgspec.structs.replace(checkpoint, arm=arm.name, seed=seed, ledger=ledger)
     except TrainingDiverged as error:
         return Checkpoint(arm=arm.name, seed=seed, path="", ledger=Ledger(), failure=str(error))
 
