@@ -277,7 +277,8 @@ def _compile_arms(work: Work) -> None:
     verdicts = work.files.read_table("verdicts", ["attempt_id", "problem_id", "outcome", "located"])
     train_problems = {p.id: p for p in work.problems("train")}
     verdicts = verdicts.filter(pc.is_in(verdicts["problem_id"], pa.array(train_problems)))
-    pairs, counts = choose_pairs(verdicts, cases=work.study.match.cases, seed=0)
+    matched = work.study.match
+    pairs, counts = choose_pairs(verdicts, cases=matched.cases, pairs=matched.pairs, seed=0)
     chosen = {*pairs["right"].to_pylist(), *pairs["wrong"].to_pylist()}
     cases = make_cases(pairs, train_problems, {g.attempt.id: g for g in work.graded("id", chosen)})
     del verdicts, pairs, chosen, train_problems  # as large as the cases, where the pool is a million attempts

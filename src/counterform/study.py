@@ -170,6 +170,8 @@ class MatchSpec(_Table, frozen=True):
 
     by: Literal["examples", "loss_tokens"] = "examples"
     cases: Positive = 400
+    pairs: Positive = 1
+    """Pairs of a right and a wrong attempt that are taken of one problem, each a case of its own, at most."""
 
 
 class ArmSpec(_Table, frozen=True):

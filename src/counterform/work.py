@@ -54,7 +54,8 @@ class Work:
             _file_key(study.file(study.attempts.file) if study.attempts.file else None),
         )
         self.verdicts_key = key_of(self.attempts_key, study.verify)
-        self.cases_key = key_of(self.verdicts_key, study.match.cases)
+        several = [study.match.pairs] if study.match.pairs > 1 else []
+        self.cases_key = key_of(self.verdicts_key, study.match.cases, *several)
         self.base_key = _model_key(study.model)
         together = [study.arms] if study.match.by == "loss_tokens" else []
         self.arm_keys = {
