@@ -17,6 +17,9 @@ from counterform.arms.criticising import Row, worded
 from counterform.errors import ControlError, unknown_name
 from counterform.types import Criticism, Mark
 
+DRAWS = 100
+"""How often a hint of another critique is drawn before there is taken to be none."""
+
 _Spoil = Callable[[Row, Sequence[str], np.random.Generator], Criticism | None]
 """(row, hints of other critiques, rng) -> the spoilt criticism; None where there is nothing to spoil."""
 
@@ -83,13 +86,11 @@ def _wrong_verdict(row: Row, hints: Sequence[str], rng: np.random.Generator) -> 
     if not steps:
         return None
     named = int(rng.choice(steps))
-    texts = row.shown.step_texts
-    strange = [hint for hint in hints if not ends_alike(hint, texts[named])]
     return replace(
         row.said,
         verdict=Mark.WRONG,
         first_error=named,
-        hint=str(rng.choice(strange)) if strange else "",
+        hint=_another(hints, row.shown.step_texts[named], rng),
         right=tuple(at for at in row.said.right if at < named),
     )
 
@@ -97,8 +98,8 @@ def _wrong_verdict(row: Row, hints: Sequence[str], rng: np.random.Generator) -> 
 def _wrong_reason(row: Row, hints: Sequence[str], rng: np.random.Generator) -> Criticism | None:
     if row.said.first_error is None or not row.said.hint:
         return None
-    strange = [hint for hint in hints if not ends_alike(hint, row.said.hint)]
-    return replace(row.said, hint=str(rng.choice(strange))) if strange else None
+    other = _another(hints, row.said.hint, rng)
+    return replace(row.said, hint=other) if other else None
 
 
 _KINDS: Mapping[str, _Spoil] = {"step": _wrong_step, "verdict": _wrong_verdict, "reason": _wrong_reason}
@@ -121,6 +122,12 @@ def _prove(kind: str, row: Row, spoilt: Row) -> None:
     }[kind]
     if not kept:
         raise ControlError(f"a critique of {row.shown.attempt.id!r} still has its right {kind}: {worded(spoilt)!r}")
+
+
+def _another(hints: Sequence[str], own: str, rng: np.random.Generator) -> str:
+    """A hint that comes to something else than `own`; empty where DRAWS draws find none."""
+    places = rng.integers(len(hints), size=DRAWS).tolist() if hints else []
+    return next((hints[at] for at in places if not ends_alike(hints[at], own)), "")
 
 
 def _right_steps(row: Row) -> list[int]:
