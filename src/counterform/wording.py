@@ -68,8 +68,11 @@ def critique_without_content(steps: int) -> str:
 
 
 def repair_prompt(problem_prompt: str, steps: Sequence[str], critique: str) -> str:
-    """An attempt and a critique of it, and then the problem once more, as in a few-shot prompt."""
-    return few_shot_prompt([(critique_prompt(problem_prompt, steps), critique)], problem_prompt)
+    """An attempt and a critique of it, and then the problem once more, as in a few-shot prompt.
+
+    Without the critique's cue, after which a model that has learnt to criticise would criticise again.
+    """
+    return few_shot_prompt([(problem_prompt, f"{' '.join(step.strip() for step in steps)} {critique}")], problem_prompt)
 
 
 def named_error(critique: str) -> int | None:
