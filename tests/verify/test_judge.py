@@ -59,6 +59,7 @@ def test_an_answer_in_form_is_read(text, verdict, step, body):
         ("The attempt is right.\nConclusion: wrong", "contradicts itself"),
         ("Conclusion: right\nNo.\nConclusion: wrong", "contradicts itself"),
         ("Step 9 is wrong.\nConclusion: wrong", "a step that is not there"),
+        ("Conclusion: wrong", "and not what"),
         ("", "no conclusion"),
         *((text, "no conclusion") for text in HOSTILE),
     ],

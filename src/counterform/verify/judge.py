@@ -82,6 +82,8 @@ def read_judge(graded: Graded, answer: Completion) -> Criticism:
         return unknown("the last line is no conclusion")
     right = conclusion[1].lower() == "right"
     text = "\n".join(lines[:-1]).strip()
+    if not (text or right):
+        return unknown("it says that something is wrong, and not what")
     named = wording.named_error(text)
     step = named if named is not None and named >= 0 else None
     if step is not None and step >= len(graded.verdict.steps):
