@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from counterform import wording
 from counterform.problems.ledger import Ledger, facts, spoilt_steps
+from counterform.types import Mark
 
 INDEX = st.integers(0, 200)
 NUMBER = st.integers(-999_999, 999_999)
@@ -126,3 +127,26 @@ def test_any_text_is_read_as_a_label_or_none(text):
 def test_blank_lines_stand_between_exemplars_only():
     shown = [("One?\n\nTwo?", "1 + 1 = 2.\n \nA: 2")]
     assert wording.few_shot_prompt(shown, "And?\n\nNow?") == "One?\nTwo?\n1 + 1 = 2.\nA: 2\n\nAnd?\nNow?"
+
+
+def test_a_verdict_and_its_claims_are_read_back():
+    sound, wrong = wording.critique_of_sound_attempt([0, 2]), wording.critique_of_wrong_step(1, "2 * 3 = 6.", [0])
+    assert (wording.verdict_of(sound), wording.claims_of(sound)) == (Mark.RIGHT, {(0, "right"), (2, "right")})
+    assert (wording.verdict_of(wrong), wording.claims_of(wrong)) == (Mark.WRONG, {(0, "right"), (1, "wrong")})
+    assert wording.verdict_of(wording.critique_of_wrong_answer("6")) is Mark.WRONG
+    assert wording.verdict_of(wording.verdict_sentence(right=False)) is Mark.WRONG
+    nothing = wording.critique_without_content(3)
+    assert (wording.verdict_of(nothing), wording.claims_of(nothing), wording.named_error(nothing)) == (
+        Mark.UNKNOWN,
+        set(),
+        None,
+    )
+
+
+def test_a_repair_ends_in_the_problem_and_has_no_cue_to_criticise():
+    prompt = wording.repair_prompt(
+        "What is 2 * 3?", ["2 * 3 = 5.", "The answer is 5."], "Step 1 is wrong. The attempt is wrong."
+    )
+    assert prompt.startswith("What is 2 * 3?\n2 * 3 = 5. The answer is 5. Step 1 is wrong.")
+    assert prompt.endswith("\n\nWhat is 2 * 3?")
+    assert wording.CRITIQUE_CUE not in prompt

@@ -277,7 +277,8 @@ def _compile_arms(work: Work) -> None:
     verdicts = work.files.read_table("verdicts", ["attempt_id", "problem_id", "outcome", "located"])
     train_problems = {p.id: p for p in work.problems("train")}
     verdicts = verdicts.filter(pc.is_in(verdicts["problem_id"], pa.array(train_problems)))
-    pairs, counts = choose_pairs(verdicts, cases=work.study.match.cases, seed=0)
+    matched = work.study.match
+    pairs, counts = choose_pairs(verdicts, cases=matched.cases, pairs=matched.pairs, seed=0)
     chosen = {*pairs["right"].to_pylist(), *pairs["wrong"].to_pylist()}
     cases = make_cases(pairs, train_problems, {g.attempt.id: g for g in work.graded("id", chosen)})
     del verdicts, pairs, chosen, train_problems  # as large as the cases, where the pool is a million attempts
@@ -291,8 +292,8 @@ def _compile_arms(work: Work) -> None:
         key = work.arm_keys[arm.name]
         if not work.files.is_done(f"arm/{arm.name}", key):
             work.files.write_rows(f"arms/{arm.name}.parquet", arm.examples, Example)
-            facts = {"differs_by": arm.differs_by, "objective": arm.objective, "options": arm.options}
-            work.files.done(f"arm/{arm.name}", key, **facts)
+            told = {name: getattr(arm, name) for name in ("differs_by", "objective", "options", "teacher_tokens")}
+            work.files.done(f"arm/{arm.name}", key, **told)
 
 
 def _compile_each(work: Work, cases: Sequence[Case]) -> list[Arm]:
@@ -315,7 +316,9 @@ def _compile(spec: ArmSpec, recipe: ArmRecipe, cases: Sequence[Case]) -> Arm:
     import numpy as np
 
     # Two arms with one recipe get the same examples: an A/A test differs by nothing but training luck.
-    arm = recipe(cases, np.random.default_rng(derived_seed("arm", spec.recipe)))
+    # A control draws as the recipe that it controls: both show the same attempts.
+    draws_as = getattr(recipe, "draws_as", spec.recipe)
+    arm = recipe(cases, np.random.default_rng(derived_seed("arm", draws_as)))
     if len(arm.examples) != len(cases):
         raise StudyError(
             f"arm {spec.name!r} returned {len(arm.examples)} examples for {len(cases)} cases; it needs one a case."
@@ -359,7 +362,8 @@ def _train_one(work: Work, arm: Arm, seed: int, directory: Path) -> Checkpoint:
         luck = derived_seed("train", arm.name, seed)
         trainer = work.trainer(arm.objective)
         checkpoint = trainer.train(arm, base=work.study.model.path, seed=luck, out=directory)
-        return msgspec.structs.replace(checkpoint, arm=arm.name, seed=seed)
+        ledger = msgspec.structs.replace(checkpoint.ledger, teacher_tokens=arm.teacher_tokens)
+        return msgspec.structs.replace(checkpoint, arm=arm.name, seed=seed, ledger=ledger)
     except TrainingDiverged as error:
         return Checkpoint(arm=arm.name, seed=seed, path="", ledger=Ledger(), failure=str(error))
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from counterform.errors import StudyError, unknown_name
+from counterform.types import Critic
 
 # The one table of short names. Anything else that a study file names is "module:object".
 PARTS: dict[str, dict[str, str]] = {
@@ -39,6 +40,9 @@ PARTS: dict[str, dict[str, str]] = {
         "imitation": "counterform.arms.imitation:Imitation",
         "rejection": "counterform.arms.imitation:Rejection",
         "critique": "counterform.arms.critique:Critique",
+        "verdict_only": "counterform.arms.critique_controls:VerdictOnly",
+        "critique_format": "counterform.arms.critique_controls:CritiqueFormat",
+        "shuffled_critique": "counterform.arms.critique_controls:ShuffledCritique",
         "shuffled_target": "counterform.arms.controls:ShuffledTarget",
         "answer_only": "counterform.arms.controls:AnswerOnly",
         "instructions": "counterform.arms.instructions:Instructions",
@@ -64,10 +68,17 @@ PARTS: dict[str, dict[str, str]] = {
         "format": "counterform.train.penalties:format_violations",
         "process": "counterform.train.penalties:process_violations",
     },
+    "critic": {
+        "steps": "counterform.verify.critics:Steps",
+        "reference": "counterform.verify.critics:Reference",
+        "model": "counterform.verify.judge:Judge",
+    },
     "outcome verifier": {"answer": "counterform.verify.answer:Answers"},
     "probe": {
         "accuracy": "counterform.probes.accuracy:Accuracy",
         "find_error": "counterform.probes.find_error:FindError",
+        "agreement": "counterform.probes.agreement:Agreement",
+        "repair": "counterform.probes.repair:Repair",
         "process": "counterform.probes.process:Process",
         "instructions": "counterform.probes.instructions:Instructions",
         "validity": "counterform.probes.validity:Validity",
@@ -180,6 +191,8 @@ class MatchSpec(_Table, frozen=True):
 
     by: Literal["examples", "loss_tokens"] = "examples"
     cases: Positive = 400
+    pairs: Positive = 1
+    """Pairs of a right and a wrong attempt that are taken of one problem, each a case of its own, at most."""
 
 
 class ArmSpec(_Table, frozen=True):
@@ -415,6 +428,12 @@ def made(kind: str, name: str, options: dict[str, Any], where: str, **ours: Any)
     except (TypeError, ValueError) as error:
         names = ", ".join(option for option in signature(maker).parameters if option not in ours) or "none"
         raise StudyError(f"{where}: {kind} {name!r}: {error}. Its options: {names}") from error
+
+
+def critic(name: str, options: dict[str, Any]) -> Critic:
+    """The critic that a recipe's option names. Raises StudyError as `made` does."""
+    found: Critic = made("critic", name, options, "critic_options")
+    return found
 
 
 def _known(kind: str, name: str, where: str) -> None:

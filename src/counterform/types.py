@@ -140,6 +140,26 @@ class Case(Struct, frozen=True, kw_only=True, gc=False):
     wrong: Graded
 
 
+class Criticism(Struct, frozen=True, kw_only=True, gc=False):
+    """What a critic has to say about one attempt; an arm puts it into words (`wording`)."""
+
+    attempt_id: str
+    verdict: Mark
+    """Of the attempt. UNKNOWN: the critic could not be read, or cannot tell; no training data is made of it."""
+    first_error: int | None = None
+    """The first wrong step, from 0; None where no step is named."""
+    hint: str = ""
+    """What would be right in place of that step."""
+    right: tuple[int, ...] = ()
+    """Steps before it that were checked and are right."""
+    text: str = ""
+    """The critique in the critic's own words, without the verdict; empty: the fields above say all."""
+    why: str = ""
+    """Why the verdict is UNKNOWN."""
+    tokens: int = 0
+    """Written by a model for this critique."""
+
+
 class Example(Struct, frozen=True, kw_only=True, gc=False):
     """One row of training data."""
 
@@ -160,6 +180,8 @@ class Arm(Struct, frozen=True, kw_only=True):
     examples: tuple[Example, ...]
     options: dict[str, Any] = {}
     """What the trainer of its objective is told besides (JSON values only)."""
+    teacher_tokens: int = 0
+    """Written by another model to make these examples."""
 
 
 class Ledger(Struct, frozen=True, kw_only=True):
@@ -460,6 +482,17 @@ class Shifting(Protocol):
 
     def shifts(self, n: int, *, rng: np.random.Generator, trained: Sequence[Problem]) -> list[Problem]:
         """`n` problems at each level of each axis the family has (fewer where there are no more), none of `trained`."""
+        ...
+
+
+class Critic(Protocol):
+    """Says what is wrong with attempts. One that is asked for money sets `keeps`, and is asked once an attempt."""
+
+    name: str
+    """As an arm's description names it; a model's says which, and at what temperature."""
+
+    def __call__(self, shown: Sequence[tuple[Problem, Graded]], *, seed: int) -> list[Criticism]:
+        """A criticism of every attempt, in order. A hostile attempt is no exception: what cannot be told is UNKNOWN."""
         ...
 
 

@@ -11,9 +11,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from counterform.types import Mark
+
 CRITIQUE_CUE = "Check this attempt. Which step is the first wrong one?"
 
 _WRONG_STEP = re.compile(r"\bstep\s+0*([1-9]\d{0,3})\s+is\s+wrong\b", re.IGNORECASE)
+_STEP_CLAIM = re.compile(r"\bstep\s+0*([1-9]\d{0,3})\s+is\s+(right|wrong)\b", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n\s*\n")
 _STATES = re.compile(r"\banswer(?: is|:)", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!](?=\s)")
@@ -35,9 +38,14 @@ def critique_prompt(problem_prompt: str, steps: Sequence[str]) -> str:
     return f"{problem_prompt}\n{numbered}\n{CRITIQUE_CUE}"
 
 
+def verdict_sentence(*, right: bool) -> str:
+    """How a critique ends."""
+    return f"The attempt is {'right' if right else 'wrong'}."
+
+
 def critique_of_sound_attempt(right: Iterable[int]) -> str:
     """A critique that finds nothing wrong. `right`: the steps (0-based) that were checked and are right."""
-    return f"{_steps_are_right(right)}The attempt is right."
+    return f"{_steps_are_right(right)}{verdict_sentence(right=True)}"
 
 
 def critique_of_wrong_step(first_error: int, hint: str, right: Iterable[int]) -> str:
@@ -46,12 +54,25 @@ def critique_of_wrong_step(first_error: int, hint: str, right: Iterable[int]) ->
     `right`: the steps before it that were checked and are right; of the others nothing is said.
     """
     what = f": {hint.strip().rstrip('.')}" if hint else ""
-    return f"{_steps_are_right(right)}Step {first_error + 1} is wrong{what}. The attempt is wrong."
+    return f"{_steps_are_right(right)}Step {first_error + 1} is wrong{what}. {verdict_sentence(right=False)}"
 
 
 def critique_of_wrong_answer(answer: str) -> str:
     """A critique of an attempt in which no single step can be shown wrong, though its answer is."""
-    return f"The answer should be {answer}. The attempt is wrong."
+    return f"The answer should be {answer}. {verdict_sentence(right=False)}"
+
+
+def critique_without_content(steps: int) -> str:
+    """The form of a critique of so many steps, with nothing said of any of them."""
+    return "".join(f"Step {number} is this. " for number in range(1, steps + 1)) + "The attempt is this."
+
+
+def repair_prompt(problem_prompt: str, steps: Sequence[str], critique: str) -> str:
+    """An attempt and a critique of it, and then the problem once more, as in a few-shot prompt.
+
+    Without the critique's cue, after which a model that has learnt to criticise would criticise again.
+    """
+    return few_shot_prompt([(problem_prompt, f"{' '.join(step.strip() for step in steps)} {critique}")], problem_prompt)
 
 
 def named_error(critique: str) -> int | None:
@@ -64,6 +85,19 @@ def named_error(critique: str) -> int | None:
         return int(step.group(1)) - 1
     verdict = _VERDICT.search(critique)
     return -1 if verdict and verdict.group(1).lower() == "right" else None
+
+
+def verdict_of(critique: str) -> Mark:
+    """Whether a critique calls the attempt right or wrong; one that names a wrong step calls it wrong."""
+    named = named_error(critique)
+    if named is not None:
+        return Mark.RIGHT if named == -1 else Mark.WRONG
+    return Mark.WRONG if _VERDICT.search(critique) else Mark.UNKNOWN
+
+
+def claims_of(critique: str) -> set[tuple[int, str]]:
+    """Every step (0-based) that a critique calls "right" or "wrong"."""
+    return {(int(number) - 1, word.lower()) for number, word in _STEP_CLAIM.findall(critique)}
 
 
 def answer_sentence(answer: str) -> str:

@@ -18,10 +18,13 @@ import pyarrow.compute as pc
 from counterform import __version__
 from counterform.errors import StudyError
 from counterform.store import RunDir, key_of, key_of_path, rows_of
-from counterform.study import BASE_ARM, ModelSpec, Study, made, part
-from counterform.types import Attempt, Graded, Problem, StepVerifier, Trainer, Verdict
+from counterform.study import BASE_ARM, ModelSpec, Study, critic, made, part
+from counterform.types import Attempt, Critic, Criticism, Graded, Problem, StepVerifier, Trainer, Verdict
 
 Say = Callable[[str], None]
+
+CRITIQUES_A_PART = 250
+"""Criticisms of a model that appear together."""
 
 
 class Work:
@@ -41,14 +44,6 @@ class Work:
             else self.family
         )
         self.outcome = part("outcome verifier", "answer")(study.verify.seconds)
-        # All parts are made before anything runs: a wrong option is not found after an hour of sampling.
-        self.recipes = {
-            spec.name: made("arm", spec.recipe, spec.options, f"$.arms[{index}].options", grade=self.grade_training)
-            for index, spec in enumerate(study.arm_specs)
-        }
-        self._trainers: dict[str, Trainer] = {}
-        for recipe in self.recipes.values():
-            self.trainer(getattr(recipe, "objective", "sft"))
         self.sampled = study.attempts.model or study.model
         self.problems_key = key_of(__version__, study.problems, _file_key(source))
         away = study.file(study.problems.shift_file) if study.problems.shift_file else None
@@ -60,13 +55,29 @@ class Work:
             _file_key(study.file(study.attempts.file) if study.attempts.file else None),
         )
         self.verdicts_key = key_of(self.attempts_key, study.verify)
-        self.cases_key = key_of(self.verdicts_key, study.match.cases)
+        several = [study.match.pairs] if study.match.pairs > 1 else []
+        self.cases_key = key_of(self.verdicts_key, study.match.cases, *several)
         self.base_key = _model_key(study.model)
         together = [study.arms] if study.match.by == "loss_tokens" else []
         self.arm_keys = {
             spec.name: key_of(self.cases_key, self.base_key, spec, study.match.by, *together)
             for spec in study.arm_specs
         }
+        # All parts are made before anything runs: a wrong option is not found after an hour of sampling.
+        self.recipes = {
+            spec.name: made(
+                "arm",
+                spec.recipe,
+                spec.options,
+                f"$.arms[{index}].options",
+                grade=self.grade_training,
+                critics=self.critic,
+            )
+            for index, spec in enumerate(study.arm_specs)
+        }
+        self._trainers: dict[str, Trainer] = {}
+        for recipe in self.recipes.values():
+            self.trainer(getattr(recipe, "objective", "sft"))
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -121,6 +132,12 @@ class Work:
         # Read once: a GRPO arm grades at every step.
         return {problem.id: problem for problem in self.problems("train")}
 
+    def critic(self, name: str, options: dict[str, Any]) -> Critic:
+        """The critic of a recipe. What one that `keeps` has said is kept in the run directory."""
+        made_one = critic(name, options)
+        folder = f"critiques/{key_of(self.verdicts_key, name, options)}"
+        return Kept(made_one, self.files, folder) if getattr(made_one, "keeps", False) else made_one
+
     def graded(self, column: str, wanted: set[str]) -> list[Graded]:
         """Attempts of the pool with their verdicts: those whose `column` (id, problem_id) is among `wanted`."""
         found: list[Graded] = []
@@ -140,6 +157,27 @@ class Work:
     def count(self, name: str, n: int) -> None:
         """Record how many rows something happened to; the report shows it."""
         self.files.note("counts", {**self.files.facts.get("counts", {}), name: n})
+
+
+class Kept:
+    """A critic that is asked about an attempt only once in a run: it costs, and would not say the same again.
+
+    Criticisms appear in parts, so that a kill -9 costs one part, and two arms with one critic share them.
+    """
+
+    def __init__(self, critic: Critic, files: RunDir, folder: str) -> None:
+        self.name, self._critic, self._files, self._folder = critic.name, critic, files, folder
+
+    def __call__(self, shown: Sequence[tuple[Problem, Graded]], *, seed: int) -> list[Criticism]:
+        parts = len(list((self._files / self._folder).glob("part-*.parquet")))
+        kept = self._files.read_rows(self._folder, Criticism) if parts else []
+        said = {one.attempt_id: one for one in kept}
+        missing = [pair for pair in shown if pair[1].attempt.id not in said]
+        for number, at in enumerate(range(0, len(missing), CRITIQUES_A_PART), parts):
+            found = self._critic(missing[at : at + CRITIQUES_A_PART], seed=seed + number)
+            self._files.write_rows(f"{self._folder}/part-{number:05d}.parquet", found, Criticism)
+            said |= {one.attempt_id: one for one in found}
+        return [said[graded.attempt.id] for _, graded in shown]
 
 
 def _file_key(path: Path | None) -> str:

@@ -53,6 +53,21 @@ class TestChoosePairs:
             for row in choose_pairs(POOL, cases=100, seed=seed)[0].to_pylist():
                 assert LOCATED[row["wrong"]] == (int(row["problem_id"][1:]) % 2 == 0)
 
+    def test_several_pairs_of_one_problem_share_no_attempt(self):
+        twice, counts = choose_pairs(POOL, cases=100, seed=0, pairs=3)
+        rows = twice.to_pylist()
+        assert len(rows) == 40  # two right and two wrong ones a problem, and no third
+        assert len({row["right"] for row in rows}) == len({row["wrong"] for row in rows}) == 40
+        assert {row["right"].split("/")[0] == row["wrong"].split("/")[0] for row in rows} == {True}
+        assert counts == {"right_only": 1, "wrong_only": 1}
+        assert len(choose_pairs(POOL, cases=25, seed=0, pairs=3)[0]) == 25
+
+    def test_one_problem_alone_makes_many_cases(self):
+        rows = [("p", RIGHT, False), ("p", WRONG, True)] * 30
+        pairs, counts = choose_pairs(table(rows), cases=20, seed=0, pairs=20)
+        assert len(pairs) == 20
+        assert counts == {"right_only": 0, "wrong_only": 0}
+
     def test_at_most_so_many_and_the_same_for_a_seed(self):
         few, again, other = (choose_pairs(POOL, cases=7, seed=seed)[0] for seed in (0, 0, 1))
         assert len(few) == 7

@@ -1,10 +1,20 @@
 import numpy as np
+import pytest
 from msgspec.structs import replace
 
-from counterform.arms.critique import Critique, critique_of
+from counterform.arms.criticising import Row, worded
+from counterform.arms.critique import Critique
+from counterform.errors import DataError, StudyError
+from counterform.study import critic, made
 from counterform.testing import check_recipe
-from counterform.types import Mark
-from counterform.wording import critique_prompt, named_error
+from counterform.types import Criticism, Mark
+from counterform.verify.critics import Steps
+from counterform.wording import critique_prompt, named_error, verdict_of
+
+
+def critique_of(case, graded):
+    [said] = Steps()([(case.problem, graded)], seed=0)
+    return worded(Row(case, graded, said))
 
 
 def shown_in(case, example):
@@ -43,13 +53,13 @@ def test_the_critique_says_what_the_verifier_found(cases):
 def test_a_wrong_step_is_named_though_the_answer_is_right(cases):
     case = next(case for case in cases if case.wrong.verdict.first_error is not None)
     lucky = replace(case.wrong, verdict=replace(case.wrong.verdict, outcome=Mark.RIGHT))
-    assert named_error(critique_of(case.problem, lucky)) == case.wrong.verdict.first_error
+    assert named_error(critique_of(case, lucky)) == case.wrong.verdict.first_error
 
 
 def test_a_step_that_nobody_read_is_not_called_right(cases):
     case = cases[0]
     steps = (replace(case.right.verdict.steps[0], mark=Mark.UNKNOWN), *case.right.verdict.steps[1:])
-    critique = critique_of(case.problem, replace(case.right, verdict=replace(case.right.verdict, steps=steps)))
+    critique = critique_of(case, replace(case.right, verdict=replace(case.right.verdict, steps=steps)))
     assert "Step 1 is right" not in critique
     assert "Step 2 is right" in critique
 
@@ -57,8 +67,104 @@ def test_a_step_that_nobody_read_is_not_called_right(cases):
 def test_a_mended_step_is_not_called_right(cases):
     right = cases[0].right.verdict.steps
     steps = (replace(right[0], mark=Mark.WRONG), replace(right[0], mends=True), *right[1:])
-    critique = critique_of(
-        cases[0].problem, replace(cases[0].right, verdict=replace(cases[0].right.verdict, steps=steps))
-    )
+    critique = critique_of(cases[0], replace(cases[0].right, verdict=replace(cases[0].right.verdict, steps=steps)))
     assert critique.startswith("Step 2 is right. ")
     assert critique.endswith("The attempt is right.")
+
+
+def made_with(cases, seed=0, **options):
+    return Critique(**options)(cases, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(("share", "wrong"), [(0.0, 0), (0.2, 4), (0.5, 11), (1.0, 21)])
+def test_the_share_of_wrong_attempts(cases, share, wrong):
+    examples = made_with(cases, share_wrong=share).examples
+    assert sum(shown_in(case, e) is case.wrong for case, e in zip(cases, examples, strict=True)) == wrong
+
+
+def test_a_larger_share_shows_the_wrong_attempts_of_a_smaller_one(cases):
+    shown = [
+        {e.attempt_ids for e in made_with(cases, share_wrong=share).examples if "wrong" in e.attempt_ids[0]}
+        for share in (0.2, 0.5, 0.9)
+    ]
+    assert shown[0] < shown[1] < shown[2]
+
+
+def test_the_corrected_solution_follows_where_something_is_wrong(cases):
+    plain, corrected = made_with(cases), made_with(cases, correction=True)
+    for case, before, after in zip(cases, plain.examples, corrected.examples, strict=True):
+        wrong = shown_in(case, before) is case.wrong
+        assert after.completion == before.completion + (f"\n{case.problem.solution}" if wrong else "")
+        assert after.prompt == before.prompt
+    assert "corrected solution" in corrected.differs_by
+
+
+def test_without_a_worked_solution_the_right_attempt_corrects(cases):
+    bare = [replace(case, problem=replace(case.problem, solution=None)) for case in cases]
+    for case, example in zip(bare, made_with(bare, correction=True, share_wrong=1.0).examples, strict=True):
+        assert example.completion.endswith(case.right.attempt.completion.text)
+
+
+class Mumbles:
+    """A critic that cannot be read at every attempt whose place is among some."""
+
+    name = "a mumbler"
+
+    def __init__(self, places):
+        self.places = places
+
+    def __call__(self, shown, *, seed):
+        return [
+            Criticism(attempt_id=g.attempt.id, verdict=Mark.UNKNOWN, why="it mumbles", tokens=3)
+            if at in self.places
+            else Criticism(attempt_id=g.attempt.id, verdict=Mark.RIGHT, text="It is fine.", tokens=3)
+            for at, (_, g) in enumerate(shown)
+        ]
+
+
+def mumbled(cases, places):
+    return made_with(cases, critic="mine", critics=lambda name, options: Mumbles(places))
+
+
+def test_what_cannot_be_read_is_dropped_counted_and_replaced(cases):
+    arm = mumbled(cases, {0, 5})
+    assert len(arm.examples) == len(cases)
+    told = f"2 of {len(cases)} critiques were of no use (2 it mumbles), and others stand twice"
+    assert told in arm.differs_by
+    assert "the critic is a mumbler" in arm.differs_by
+    assert arm.examples[0] == arm.examples[1]
+    assert {e.completion for e in arm.examples} == {"It is fine.\nThe attempt is right."}
+    assert arm.teacher_tokens == 3 * len(cases)
+
+
+def test_a_critic_that_mumbles_too_often_is_refused(cases):
+    with pytest.raises(
+        DataError, match=r"7 of 21 critiques by a mumbler are of no use \(7 it mumbles\).*another critic"
+    ):
+        mumbled(cases, set(range(7)))
+    with pytest.raises(DataError, match="21 of 21"):
+        mumbled(cases, set(range(21)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"share_wrong": 1.5}, "share_wrong is a share, from 0 to 1; got 1.5"),
+        ({"corrupted": -0.1}, "corrupted is a share"),
+        ({"corruption": "stp"}, "unknown corruption 'stp'. Did you mean 'step'?"),
+        ({"critic": "stps"}, "unknown critic 'stps'. Did you mean 'steps'?"),
+        ({"critic": "steps", "critic_options": {"loud": True}}, "critic_options: critic 'steps'"),
+        ({"critic": "model", "critic_options": {"model": {"knd": "hf"}}}, "knd"),
+        ({"critic": "model", "critic_options": {"model": {"kind": "hff"}}}, "unknown model 'hff'"),
+        ({"colour": "red"}, "share_wrong, corrupted, corruption, correction, critic, critic_options"),
+    ],
+)
+def test_a_bad_option_is_one_message(options, message):
+    with pytest.raises(StudyError) as error:
+        made("arm", "critique", options, "$.arms[0].options", critics=critic)
+    assert message in str(error.value)
+
+
+def test_a_knob_at_its_default_changes_nothing(cases):
+    assert made_with(cases) == made_with(cases, share_wrong=0.5, corrupted=0.0, correction=False)
+    assert verdict_of(made_with(cases).examples[0].completion) is not Mark.UNKNOWN

@@ -16,21 +16,21 @@ TokenCounter = Callable[[Sequence[Example]], tuple[list[int], list[int]]]
 """Prompt tokens and loss tokens of each example, as the trainer will count them."""
 
 
-def choose_pairs(verdicts: pa.Table, *, cases: int, seed: int) -> tuple[pa.Table, dict[str, int]]:
-    """At most `cases` problems with one right and one wrong attempt each, drawn evenly by seed.
+def choose_pairs(verdicts: pa.Table, *, cases: int, seed: int, pairs: int = 1) -> tuple[pa.Table, dict[str, int]]:
+    """At most `cases` pairs of one right and one wrong attempt, at most `pairs` of one problem, drawn evenly by seed.
 
     verdicts: columns attempt_id, problem_id, outcome, located (the attempt has a nameable first wrong step).
-    Returns a table (problem_id, right, wrong: attempt ids) and counts for the match card. Among a problem's
-    wrong attempts one with a located error is taken first, so that a critique has something to name.
+    Returns a table (problem_id, right, wrong: attempt ids) and counts for the match card. No attempt is in two pairs. Among a
+    problem's wrong attempts those with a located error are taken first, so that a critique has something to name.
     Columns stay in Arrow until the choice is made: a pool of a million attempts is never a million objects.
     Raises DataError when no problem has both.
     """
     rng = np.random.default_rng(seed)
     shuffled = verdicts.take(rng.permutation(len(verdicts)))
-    right = _first_of_each(shuffled.filter(pc.equal(shuffled["outcome"], Mark.RIGHT.value)))
+    right = _first_of_each(shuffled.filter(pc.equal(shuffled["outcome"], Mark.RIGHT.value)), pairs)
     wrong = shuffled.filter(pc.equal(shuffled["outcome"], Mark.WRONG.value))
     wrong = pa.concat_tables([wrong.filter(wrong["located"]), wrong.filter(pc.invert(wrong["located"]))])
-    wrong = _first_of_each(wrong)
+    wrong = _first_of_each(wrong, pairs)
     if not len(right) or not len(wrong):
         missing = "right" if not len(right) else "wrong"
         raise DataError(
@@ -38,14 +38,18 @@ def choose_pairs(verdicts: pa.Table, *, cases: int, seed: int) -> tuple[pa.Table
             "right and a wrong attempt of one problem: sample more ($.attempts.samples), at a higher temperature, on "
             f"{'easier' if missing == 'right' else 'harder'} problems, or check the grader with `counterform audit`."
         )
-    pairs = right.join(wrong, keys="problem_id", join_type="inner", right_suffix="_wrong").sort_by("problem_id")
-    if not len(pairs):
+    both = right.join(wrong, keys=["problem_id", "rank"], join_type="inner", right_suffix="_wrong")
+    both = both.sort_by([("problem_id", "ascending"), ("rank", "ascending")])
+    with_right, with_wrong, with_both = (
+        len(table.filter(pc.equal(table["rank"], 0))) for table in (right, wrong, both)
+    )
+    if not len(both):
         raise DataError(
-            f"no problem has both a right and a wrong attempt ({len(right):,} problems have a right one, {len(wrong):,} a "
+            f"no problem has both a right and a wrong attempt ({with_right:,} problems have a right one, {with_wrong:,} a "
             "wrong one). Sample more attempts a problem ($.attempts.samples)."
         )
-    counts = {"right_only": len(right) - len(pairs), "wrong_only": len(wrong) - len(pairs)}
-    chosen = pairs.take(rng.permutation(len(pairs))[:cases])
+    counts = {"right_only": with_right - with_both, "wrong_only": with_wrong - with_both}
+    chosen = both.take(rng.permutation(len(both))[:cases])
     table = pa.table(
         {"problem_id": chosen["problem_id"], "right": chosen["attempt_id"], "wrong": chosen["attempt_id_wrong"]}
     )
@@ -104,11 +108,15 @@ def match_card(
     )
 
 
-def _first_of_each(table: pa.Table) -> pa.Table:
-    """The first row of each problem, in table order."""
-    rows = table.select(["problem_id", "attempt_id"])
-    grouped = rows.group_by("problem_id", use_threads=False).aggregate([("attempt_id", "first")])
-    return grouped.rename_columns({"attempt_id_first": "attempt_id"})
+def _first_of_each(table: pa.Table, most: int) -> pa.Table:
+    """At most so many first rows of each problem, in table order, with their rank in it from 0."""
+    problems = table["problem_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    order = np.argsort(problems, kind="stable")
+    starts = np.searchsorted(problems[order], problems[order], side="left")
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[order] = np.arange(len(order)) - starts
+    rows = table.select(["problem_id", "attempt_id"]).append_column("rank", pa.array(ranks))
+    return rows.filter(pa.array(ranks < most))
 
 
 def _fill(examples: tuple[Example, ...], loss: list[int], budget: int) -> tuple[Example, ...]:

@@ -1,59 +1,62 @@
 """Learning from failures: critique an attempt instead of writing one.
 
 Critique fine-tuning (Wang, Yue, Chen 2025, arXiv 2501.17703): (problem, attempt) -> critique, with the loss on the
-critique alone. The critic here is the step verifier: the first wrong step, what would be right, the verdict.
+critique alone. Who criticises is the critic's business (`steps`, `reference`, `model`: counterform.verify).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from counterform import wording
-from counterform.types import Arm, Case, Example, Graded, Mark, Problem
+from counterform import study
+from counterform.arms.corruption import corrupt, kind_of
+from counterform.arms.criticising import Criticising, Critics, Row, share_of, worded
+from counterform.types import Case, Mark
 
 
-class Critique:
-    """(Problem, attempt) -> critique. Half of the attempts are wrong, half right, drawn anew by seed.
+class Critique(Criticising):
+    """(Problem, attempt) -> critique.
 
-    A pool of one kind teaches a constant verdict: mostly right attempts that all is right, only wrong ones that all
-    is wrong (seen in a prototype of this world). Half and half makes the verdict worth reading the attempt for. The
-    wrong half is drawn first from cases whose wrong attempt has a step that can be named.
+    corrupted: share of the critiques, counted over all of them, that are spoilt on purpose; corruption: in which way
+    (`arms/corruption.py`). correction: the worked solution, or where there is none the case's right attempt, follows a
+    critique that finds something wrong.
     """
 
     name = "critique"
     differs_by = "an attempt is shown, and the target is a critique of it"
 
-    def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm:
-        nameless = np.array([case.wrong.verdict.first_error is None for case in cases])
-        order = np.lexsort((rng.random(len(cases)), nameless))
-        wrong = {int(index) for index in order[: (len(cases) + 1) // 2]}
-        examples = []
-        for index, case in enumerate(cases):
-            shown = case.wrong if index in wrong else case.right
-            examples.append(
-                Example(
-                    problem_id=case.problem.id,
-                    attempt_ids=(shown.attempt.id,),
-                    prompt=wording.critique_prompt(case.problem.prompt, shown.step_texts),
-                    completion=critique_of(case.problem, shown),
-                )
-            )
-        return Arm(name=self.name, differs_by=self.differs_by, examples=tuple(examples))
+    def __init__(
+        self,
+        share_wrong: float = 0.5,
+        corrupted: float = 0.0,
+        corruption: str = "verdict",
+        correction: bool = False,
+        critic: str = "steps",
+        critic_options: Mapping[str, Any] | None = None,
+        critics: Critics = study.critic,
+    ) -> None:
+        super().__init__(share_wrong, critic, critic_options, critics)
+        self._corrupted, self._corruption = share_of("corrupted", corrupted), kind_of(corruption)
+        self._correction = correction
+
+    def targets(self, rows: Sequence[Row], rng: np.random.Generator) -> tuple[list[str], list[str]]:
+        """Every criticism in words, spoilt and corrected as the options say."""
+        rows, done = list(rows), []
+        if self._corrupted:
+            rows, words = corrupt(rows, self._corruption, share=self._corrupted, rng=rng)
+            done.append(words)
+        targets = [worded(row) for row in rows]
+        if self._correction:
+            done.append("the corrected solution follows a critique that finds something wrong")
+            targets = [
+                target if row.said.verdict is Mark.RIGHT else f"{target}\n{_corrected(row.case)}"
+                for row, target in zip(rows, targets, strict=True)
+            ]
+        return targets, done
 
 
-def critique_of(problem: Problem, graded: Graded) -> str:
-    """What the step verifier has to say about an attempt.
-
-    It must not claim more than was checked. A wrong step is named even where the answer is right; a step that nobody
-    could read is passed over, and so is one that the next step mends; and where the answer is wrong and no step can be
-    shown wrong, the critique gives the answer and names no step.
-    """
-    steps, first_error = graded.verdict.steps, graded.verdict.first_error
-    right = [index for index, step in enumerate(steps[:first_error]) if step.mark is Mark.RIGHT]
-    if first_error is not None:
-        return wording.critique_of_wrong_step(first_error, steps[first_error].hint, right)
-    if graded.verdict.outcome is Mark.RIGHT:
-        return wording.critique_of_sound_attempt(right)
-    return wording.critique_of_wrong_answer(problem.answer)
+def _corrected(case: Case) -> str:
+    return case.problem.solution or case.right.attempt.completion.text.strip()

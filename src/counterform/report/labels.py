@@ -28,6 +28,20 @@ _LABELS = {
         "Finding errors: erroneous", "Attempts with an error in which the first wrong step is named."
     ),
     ("find_error", "correct"): MetricLabel("Finding errors: sound", "Sound attempts that are called right."),
+    ("agreement", "verdict"): MetricLabel(
+        "Critiques: verdict", "Attempts that are called right or wrong as the step verifier has it."
+    ),
+    ("agreement", "steps"): MetricLabel(
+        "Critiques: steps",
+        "Of the steps that the critique, or a full one by the step verifier, calls right or wrong: those on which both agree.",
+    ),
+    ("repair", "repaired"): MetricLabel(
+        "Repair: wrong attempts",
+        "Attempts with a wrong step after which, and the own critique of which, the answer is right.",
+    ),
+    ("repair", "kept"): MetricLabel(
+        "Repair: sound attempts", "Sound attempts after which, and the own critique of which, the answer is right."
+    ),
     ("internals", "AUROC"): MetricLabel(
         "Wrong steps told apart inside (AUROC)",
         "Chance that a linear probe on the hidden states scores a wrong step above a right one, mean over the layers; 50 % is none.",
@@ -112,6 +126,11 @@ def metric_label(probe: str, metric: str) -> MetricLabel:
     if probe == "validity" and name in _VALIDITY:
         title, meaning, lower = _VALIDITY[name]
         return MetricLabel(f"{title}, {condition} exemplars", f"{meaning} after {condition} exemplars.", lower)
+    if probe == "agreement" and metric.startswith("first error, "):
+        rule = metric.removeprefix("first error, ")
+        return MetricLabel(
+            f"First error found: {rule}", "Attempts whose first wrong step breaks this rule, and it is named."
+        )
     return _LABELS.get((probe, metric), MetricLabel(f"{probe}: {metric}", ""))
 
 
