@@ -13,7 +13,8 @@ from counterform.problems.ledger import Ledger
 from counterform.rationales import CONDITIONS, exemplars, invalid, irrelevant, other_answers, shuffled
 from counterform.types import Graded, Mark, Problem, StepVerdict
 from counterform.verify.answer import Answers
-from counterform.verify.steps import Arithmetic, split_steps
+from counterform.verify.splitting import split_steps
+from counterform.verify.steps import Arithmetic
 from counterform.verify.steps import grade as verdicts_of
 
 LEDGER = tuple(Ledger().generate(60, rng=np.random.default_rng(0)))

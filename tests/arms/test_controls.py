@@ -10,7 +10,7 @@ from counterform.arms.controls import AnswerOnly, ShuffledTarget
 from counterform.errors import ControlError
 from counterform.testing import check_recipe
 from counterform.types import Attempt, Case, Completion, Graded, Mark, Problem, Verdict
-from counterform.verify.steps import split_steps
+from counterform.verify.splitting import split_steps
 
 
 def case(number, answer, solution=True):

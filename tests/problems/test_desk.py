@@ -17,7 +17,8 @@ from counterform.testing import check_verifier
 from counterform.types import Mark, Problem, Verdict
 from counterform.verify.answer import Answers
 from counterform.verify.audit import audit_family, require
-from counterform.verify.steps import grade_steps, split_steps
+from counterform.verify.splitting import split_steps
+from counterform.verify.steps import grade_steps
 
 FAMILY = Desk()
 SEEDS = st.integers(0, 2**32 - 1)

@@ -29,7 +29,7 @@ from counterform.testing import check_verifier
 from counterform.types import Mark, Problem, Verdict
 from counterform.verify.answer import Answers
 from counterform.verify.audit import audit_family
-from counterform.verify.steps import split_steps
+from counterform.verify.splitting import split_steps
 
 FAMILY = Route()
 SEEDS = st.integers(0, 2**32 - 1)
