@@ -174,6 +174,15 @@ def test_one_early_error_is_not_counted_again():
     assert [watch.feed(step).mark for step in steps] == [Mark.WRONG, Mark.RIGHT, Mark.RIGHT, Mark.RIGHT]
 
 
+def test_what_follows_an_unread_claim_is_not_called_wrong():
+    watch = Dyck().start(problem(Dyck))
+    assert watch.feed("Let me think.").mark is Mark.UNKNOWN
+    assert watch.feed("[ ; stack: [").mark is Mark.WRONG
+    watch = Dyck().start(problem(Dyck))
+    assert watch.feed("I push < now.").mark is Mark.UNKNOWN
+    assert watch.feed("[ ; stack: < [").mark is Mark.UNKNOWN
+
+
 def test_a_tie_is_not_passed_over():
     watch = WordSorting().start(Problem(id="p", prompt="ba bb ca cb", answer=""))
     watch.feed('The first letter: "ba": "b" (2). "bb": "b" (2). "ca": "c" (3). "cb": "c" (3).')

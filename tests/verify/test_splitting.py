@@ -53,6 +53,7 @@ def streamed(text: str, sizes: list[int]) -> list[tuple[str, int, int]]:
         ("So\n\\[\n7 + 5\n= 12. \n\\]\nThen 6.", ["So", "\\[\n7 + 5\n= 12. \n\\]", "Then 6."]),
         ("$$ 7 + 5 = 12 $$, so. Then\n$$ a\n\nb. c", ["$$ 7 + 5 = 12 $$, so.", "Then", "$$ a", "b.", "c"]),
         ("\\begin{align*}\na &= 1. \\\\\n\\end{align*}\nb", ["\\begin{align*}\na &= 1. \\\\\n\\end{align*}", "b"]),
+        ('Sort ["a" ? "b"] now. Why?  So.', ['Sort ["a" ? "b"] now.', "Why?", "So."]),
         (" \n\t ", []),
         ("", []),
     ],

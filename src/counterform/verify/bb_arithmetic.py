@@ -48,7 +48,8 @@ class ArithmeticWatch(Claims):
                 rf"Let's calculate ([A-Z]) = ({_CHAIN}){end}": self._part,
                 rf"Then, the final equation is ({_E}) = ({_CHAIN}){end}": self._whole,
                 rf"So the answer is ({_E}){end}": self._answer,
-            }
+            },
+            matter=r"\d",
         )
 
     def _rewrite(self, said: Claim) -> StepVerdict:

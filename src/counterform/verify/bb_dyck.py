@@ -43,7 +43,8 @@ class DyckWatch(Claims):
                 rf'We will need to pop out ((?:{_B}|[ ,"]|and)+|nothing)(?: one by one)?(?: in that order)?\.': self._pop,
                 rf'So, we need ((?:{_B}|[ ,"]|and)+|nothing)(?:\.|$)': self._need,
                 rf"So the answer is ?((?:{_B} ?)*)\.?": self._need,
-            }
+            },
+            matter=_B,
         )
 
     @property

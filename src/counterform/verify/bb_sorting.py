@@ -59,7 +59,8 @@ class SortingWatch(Claims):
                 rf"Hence, we have ({_ROW})\.?": self._merge,
                 r"I have now sorted all the words\.": self._end,
                 r"The answer is ([^\n]*)": self._answer,
-            }
+            },
+            matter='"',
         )
 
     def _plan(self, said: Claim) -> StepVerdict:

@@ -60,7 +60,8 @@ class TrackingWatch(Claims):
                 rf"({who}) and ({who}) (?:swap|switch|trade)(?: (?:balls|books|positions|partners|their gifts))?[,.]": self._swap,
                 rf"At the end(?: of the \w+)?, ({who}) {_HOLDS} (?:the |an? )?([^.]{{1,60}})\.": self._end,
                 r"So the answer is \(([A-Z])\)\.?": self._answer,
-            }
+            },
+            matter=rf"(?:{who}):",
         )
 
     def _holdings(self, said: Claim) -> StepVerdict:
