@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
+from counterform.splitting import split_steps
 from counterform.types import (
     Attempt,
     Mark,
@@ -18,7 +19,6 @@ from counterform.types import (
 )
 from counterform.verify.equations import claims
 from counterform.verify.exact import decimal
-from counterform.verify.splitting import split_steps
 
 UNREAD = StepVerdict(mark=Mark.UNKNOWN, rule="unread")
 _SOUND = StepVerdict(mark=Mark.RIGHT, rule="arithmetic")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from counterform.verify.splitting import MAX_STEP, MAX_STEPS, Splitter, split_steps
+from counterform.splitting import MAX_STEP, MAX_STEPS, Splitter, split_steps
 
 TAG = re.compile(r"</?(?:think|thinking|answer|tool_call|tool_response)>")
 
