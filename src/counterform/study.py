@@ -34,6 +34,10 @@ PARTS: dict[str, dict[str, str]] = {
         "desk": "counterform.problems.desk:Desk",
         "sorting-out": "counterform.problems.sorting_out:SortingOut",
         "arithmetic": "counterform.verify.steps:Arithmetic",
+        "bb-arithmetic": "counterform.verify.bb_arithmetic:MultistepArithmetic",
+        "bb-dyck": "counterform.verify.bb_dyck:Dyck",
+        "bb-sorting": "counterform.verify.bb_sorting:WordSorting",
+        "bb-tracking": "counterform.verify.bb_tracking:Tracking",
     },
     "arm": {
         "imitation": "counterform.arms.imitation:Imitation",
