@@ -147,7 +147,7 @@ def test_only_reports():
 
 def test_tells_and_does_not_stop():
     problem, error = next((p, e) for p, e in PLANTED if e.kind == "arithmetic" and e.first_error == 1)
-    found, model = guarded(
+    found, _ = guarded(
         then(error.text, " The answer is 1."),
         problem,
         on_violation="report",

@@ -11,7 +11,7 @@ import os
 import random
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from time import time
@@ -22,6 +22,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from counterform.errors import MissingExtra, ModelError
+from counterform.growing import Grown, Reader
+from counterform.models.streaming import StreamBroken, read_along
 from counterform.study import ModelSpec
 from counterform.types import Completion
 
@@ -155,6 +157,42 @@ class OpenAIModel:
 
         self._wait_for(self._side_by_side(jobs, complete))
         return rows
+
+    def write(
+        self,
+        prompts: Sequence[str],
+        readers: Sequence[Reader],
+        *,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+        budget: int,
+    ) -> list[Grown]:
+        """One text a prompt, streamed and read along by its own reader (growing.py: Writer; streaming.py)."""
+        unheard = Grown(text="", sampled=0, told=0, calls=1, finish="error")
+        found = [unheard] * len(prompts)
+
+        async def grow(index: int) -> None:
+            async def open_stream(text: str, tokens: int, call: int) -> AsyncIterator[Any]:
+                ours = [{"role": "assistant", "content": text}] if text else []
+                return await self._client.chat.completions.create(  # type: ignore[call-overload,no-any-return]
+                    model=self.name,
+                    messages=[{"role": "user", "content": prompts[index]}, *ours],
+                    seed=_seed(seed, index, call),
+                    temperature=temperature,
+                    top_p=1.0,
+                    max_tokens=tokens,
+                    stream=True,
+                    extra_body={"continue_final_message": True, "add_generation_prompt": False} if text else None,
+                )
+
+            try:
+                found[index] = await read_along(open_stream, readers[index], max_tokens=max_tokens, budget=budget)
+            except (*_FAILURES, StreamBroken) as error:
+                self.failures[str(error) if isinstance(error, StreamBroken) else _kind(error)] += 1
+
+        self._wait_for(self._side_by_side(range(len(prompts)), grow))
+        return found
 
     def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
         """The summed log-probability (nats) of each continuation after the prompt, as raw text: no chat template.
