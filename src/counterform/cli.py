@@ -172,6 +172,24 @@ def check(
     require(found)
 
 
+@guard.command("serve")
+def serve(
+    upstream: Annotated[str, typer.Option(help="The endpoint, e.g. http://127.0.0.1:8000/v1.")],
+    policy: Annotated[Path, typer.Option(help="A policy: a Python file of rules.")],
+    host: Annotated[str, typer.Option(help="Where to listen; this machine alone unless said otherwise.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8787,
+    dry: Annotated[bool, typer.Option("--dry", help="Refuse nothing, and only count.")] = False,
+) -> None:
+    """Serve the OpenAI chat API in front of an endpoint: a tool call that breaks a rule goes back to the model."""
+    from counterform.guard.proxy import serve as serve_proxy
+    from counterform.guard.tools import Policy
+
+    rules = Policy(policy, dry=dry)
+    _say(f"http://{host}:{port}/v1 asks {len(rules.rules)} rules before a tool call passes")
+    serve_proxy(upstream, rules, host=host, port=port)
+    _say(", ".join(f"{name} {count}" for name, count in rules.counts.most_common()) or "no tool call was made")
+
+
 def main() -> None:
     """Run the command line. Anything a user can mend is one message and exit code 2."""
     # Nothing this program loads should phone home or paint bars over its own lines.
