@@ -43,7 +43,9 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 64])
     args = parser.parse_args()
     model = HFModel.open(ModelSpec(path="world"))
-    print(f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, device {model.model.device}, {args.repeats} runs a side")
+    print(
+        f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, device {model.model.device}, {args.repeats} runs a side"
+    )
     for batch in args.batches:
         model.batch_size = batch
         problems = Ledger().generate(batch if batch > 1 else 8, rng=np.random.default_rng(0))

@@ -86,7 +86,7 @@ class TestLogic:
         found, _ = self.logic(
             tmp_path, ("wide", f"{amount} > 10"), ("narrow", f"{amount} > 20"), ("same", f"10 < {amount}")
         )
-        assert found["narrow"] == "implied by wide"
+        assert found["narrow"] in ("implied by wide", "implied by same")
         assert sorted([found["wide"], found["same"]]) in (["implied by same", "sound"], ["implied by wide", "sound"])
 
     def test_rules_that_forbid_everything_together(self, tmp_path):

@@ -152,7 +152,7 @@ def test_of_parallel_calls_none_passes_beside_a_bad_one():
     message = ask(upstream).choices[0].message
     assert (message.content, message.tool_calls) == ("Sorry.", None)
     look, pay = upstream.body(1)["messages"][-2:]
-    assert (look["tool_call_id"], pay["tool_call_id"]) == ("a", "b")
+    assert (look["tool_call_id"], pay["tool_call_id"]) == ("call-a", "call-b")
     assert "another call" in look["content"]
     assert "At most 50" in pay["content"]
 

@@ -71,8 +71,8 @@ def test_a_cut_closes_the_stream_and_goes_on_behind_what_stays():
     grown = grow(upstream, Scissors(Change(keep=5, add=" [no]")))
     assert grown.text == "Good. [no] Well. Done."
     assert "and" not in "".join(upstream.sent)
-    assert upstream.asked == [("", 100, 0), ("Good. [no]", 97, 1)]
-    assert (grown.sampled, grown.told, grown.calls) == (5, 1, 2)
+    assert upstream.asked == [("", 100, 0), ("Good. [no]", 98, 1)]
+    assert (grown.sampled, grown.told, grown.calls) == (4, 1, 2)
 
 
 def test_stops_and_budgets():
@@ -125,7 +125,8 @@ def endpoint():
                 data = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": "m"}
                 data["choices"] = [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]
                 self.wfile.write(f"data: {json.dumps(data)}\n\n".encode())
-            self.wfile.write(b"data: [DONE]\n\n")
+            data["choices"] = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
+            self.wfile.write(f"data: {json.dumps(data)}\n\ndata: [DONE]\n\n".encode())
 
         def log_message(self, *args):
             pass

@@ -258,22 +258,23 @@ class Watching(Reader):
         """The verifier's own verdict; UNKNOWN from where it fails on, since nobody knows what it remembers then."""
         if not self._broken:
             try:
-                return self._guard.patience.run(lambda: self._fed(step))
+                # A call that was given up may come back later: what it remembers must not become ours.
+                begun, sound = self._watch, list(self._sound) if self._watch is None else []
+                self._watch, verdict = self._guard.patience.run(lambda: self._fed(begun, sound, step))
+                return verdict
             except Exception as error:  # anybody's verifier, fed hostile text
                 self._broken = f"{type(error).__name__}: {error}"[:200]
         self._failures += 1
         return StepVerdict(mark=Mark.UNKNOWN, rule="verifier failed", hint=self._broken)
 
-    def _fed(self, step: str) -> StepVerdict:
-        if self._watch is None:
-            watch = self._guard.verifier.start(self._problem)
-            for sound in self._sound:
-                watch.feed(sound.text)
-            self._watch = watch
-        verdict = self._watch.feed(step)
+    def _fed(self, begun: Watch | None, sound: Sequence[Step], step: str) -> tuple[Watch, StepVerdict]:
+        watch = begun or self._guard.verifier.start(self._problem)
+        for before in sound:
+            watch.feed(before.text)
+        verdict = watch.feed(step)
         if not isinstance(verdict, StepVerdict):
             raise TypeError(f"a verifier says a StepVerdict, not {type(verdict).__name__}")
-        return verdict
+        return watch, verdict
 
     def _passes(self, verdict: StepVerdict) -> bool:
         if verdict.mark is Mark.UNKNOWN and self._guard.on_unknown == "pass":

@@ -268,14 +268,14 @@ async def _server_events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     held = bytearray()
     async for piece in pieces:
         held += piece
-        if len(held) > MAX_EVENT + len(piece):
-            raise UpstreamError(f"the upstream sent an event of more than {MAX_EVENT:,} bytes")
         if b"\n" in piece:
             *lines, rest = bytes(held).split(b"\n")
             held = bytearray(rest)
             for line in lines:
                 if line.startswith(b"data:"):
                     yield line[5:].strip()
+        if len(held) > MAX_EVENT:
+            raise UpstreamError(f"the upstream sent an event of more than {MAX_EVENT:,} bytes")
 
 
 async def _events(first: dict[str, Any], rest: _Chunks) -> AsyncIterator[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, Literal
 
@@ -61,7 +61,7 @@ async def _one_stream(
     """What one stream brought: the text, the tokens so far, why it ended, and what the reader changes before its end."""
     wanted, looked, first = set(reader.ends), len(text), len(ends)
     read = first
-    finish: Finish = "stop"
+    finish: Finish = ""
     async with aclosing(_in_time(stream)) as chunks:
         async for chunk in chunks:
             if not chunk.choices:
@@ -81,10 +81,13 @@ async def _one_stream(
             if choice.finish_reason == "length" or len(ends) - first >= room or len(text) >= MAX_CHARS:
                 finish = "length"
                 break
+            finish = "stop" if choice.finish_reason else finish
+    if not finish:  # nobody said that the text has ended: the line was cut between two chunks
+        raise StreamBroken("broken")
     return text, sampled, finish, None
 
 
-async def _in_time(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def _in_time(stream: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
     """The same chunks; the stream is closed at their end, whoever ends it."""
     try:
         while True:
