@@ -58,7 +58,7 @@ $(VENV)/.torch: constraints.txt
 	touch $@
 
 $(VENV)/.run: $(VENV)/.torch pyproject.toml
-	$(BIN)/pip install -q -c constraints.txt -e '.[train,api]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[train,api,guard]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
