@@ -58,11 +58,11 @@ $(VENV)/.torch: constraints.txt
 	touch $@
 
 $(VENV)/.run: $(VENV)/.torch pyproject.toml
-	$(BIN)/pip install -q -c constraints.txt -e '.[train,api,guard]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[train,api]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
-	$(BIN)/pip install -q -c constraints.txt -r requirements-dev.txt
+	$(BIN)/pip install -q -c constraints.txt -r requirements-dev.txt -e '.[guard]'
 	touch $@
 
 clean:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Literal
+from typing import Literal, cast
 
 from msgspec import Struct
 
@@ -20,6 +20,7 @@ from counterform.splitting import Splitter, Step
 from counterform.types import Completion, Mark, Model, Problem, StepVerdict, StepVerifier, Watch
 
 OnViolation = Literal["stop", "retry", "cut back", "report"]
+Check = Literal["each step", "the end"]
 ENDS = ".!?。！？\n\r>\"')]”’」』）*_"
 """Characters behind which a step of counterform.splitting may end."""
 
@@ -96,7 +97,7 @@ class Guard:
         on_violation: OnViolation = "cut back",
         *,
         note: Note | None = None,
-        check: Literal["each step", "the end"] = "each step",
+        check: Check = "each step",
         interventions: int = 8,
         tokens: int | None = None,
         on_unknown: Literal["pass", "refuse"] = "pass",
@@ -145,7 +146,7 @@ class GuardedModel:
             )
         self.name = model.name
         self._guard, self._model, self._problems = guard, model, problems
-        self._writer: Writer = model
+        self._writer = cast(Writer, model)
 
     def generate(
         self, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int
@@ -247,10 +248,10 @@ class Watching(Reader):
         """Start the splitter and the verifier anew, with the sound steps of this answer behind them."""
         self._answer, self._splitter = answer, Splitter()
         self._sound: list[Step] = [] if not answer else self._sound
-        self._sound_end = self._sound[-1].end if self._sound else 0
+        self._sound_end: int = self._sound[-1].end if self._sound else 0
         self._told_at: set[int] = set() if not answer else self._told_at
         self._waiting: list[Step] = [s for s in self._splitter.feed(answer) if s.end > self._sound_end]
-        self._place = 0
+        self._place: int = 0
         self._watch: Watch | None = None
         self._broken = ""
 
