@@ -18,7 +18,7 @@ from counterform.stats import pass_hat_k
 from counterform.study import ProbeSpec
 from counterform.types import Attempt, Grade, Graded, HeldOut, Mark, Model, Problem, Reading, StepVerifier
 
-GROUP = 64
+GROUP = 32
 """Problems that are answered, and timed, together."""
 
 GAINS = (
@@ -80,8 +80,12 @@ class GuardProbe:
                 answers[condition] = self._graded(rows, group, condition, arm, seed)
             for index, problem in enumerate(group):
                 mine = {condition: [a for a in rows[index] if a.heard] for condition, rows in answers.items()}
-                for metric, value in self._values(mine, answers["none"], seconds):
+                for metric, value in self._values(mine, answers["none"]):
                     readings.append(self._reading(problem, metric, value, arm, seed))
+            for condition, rows in answers.items():
+                share = seconds[condition] / seconds["none"] if any(a.heard for row in rows for a in row) else None
+                # Of the group, in the name of its first problem: the others were not timed apart.
+                readings.append(self._reading(group[0], f"seconds ({condition})", share, arm, seed))
         return readings
 
     def _guards(self, verifier: StepVerifier) -> dict[str, Guard]:
@@ -143,7 +147,7 @@ class GuardProbe:
         ]
 
     def _values(
-        self, mine: dict[str, list[_Answer]], none: Sequence[Sequence[_Answer]], seconds: dict[str, float]
+        self, mine: dict[str, list[_Answer]], none: Sequence[Sequence[_Answer]]
     ) -> list[tuple[str, float | None]]:
         """Every metric of one problem."""
         found: list[tuple[str, float | None]] = []
@@ -174,7 +178,6 @@ class GuardProbe:
             spent = [min(a.guarded.completion.tokens, self.spec.tokens) for a in answers]
             share = fmean(spent) / fmean(usual) if spent and usual and sum(usual) else None
             found.append((f"tokens ({condition})", share))
-            found.append((f"seconds ({condition})", seconds[condition] / seconds["none"] if answers else None))
         told = [a.guarded.told_steps / a.guarded.steps for a in mine["hint told"] if a.guarded.steps]
         found.append(("steps told (hint told)", fmean(told) if told else None))
         return found
