@@ -22,9 +22,10 @@ import numpy as np
 from math_verify import parse, verify
 
 from counterform.problems.ledger import Ledger
+from counterform.splitting import split_steps
 from counterform.types import Mark, Problem, StepVerdict, StepVerifier
 from counterform.verify.answer import Answers, answer_key, stated_answer
-from counterform.verify.steps import Arithmetic, grade_steps, split_steps
+from counterform.verify.steps import Arithmetic, grade_steps
 
 RUNS = 5
 ATTEMPTS = 1_000

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from counterform.errors import ControlError
 from counterform.problems.ledger import Ledger
 from counterform.rationales import CONDITIONS, exemplars, invalid, irrelevant, other_answers, shuffled
+from counterform.splitting import split_steps
 from counterform.types import Graded, Mark, Problem, StepVerdict
 from counterform.verify.answer import Answers
-from counterform.verify.steps import Arithmetic, split_steps
+from counterform.verify.steps import Arithmetic
 from counterform.verify.steps import grade as verdicts_of
 
 LEDGER = tuple(Ledger().generate(60, rng=np.random.default_rng(0)))

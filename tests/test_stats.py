@@ -13,6 +13,7 @@ from counterform.stats import (
     holm,
     metric_of,
     pass_at_k,
+    pass_hat_k,
     pseudo_values,
     ratio,
     ratio_pseudo_values,
@@ -30,6 +31,18 @@ class TestPassAtK:
     def test_impossible_counts(self, n, right, k):
         with pytest.raises(ValueError, match=f"pass@{k} needs at least {k} samples"):
             pass_at_k(n, right, k)
+
+
+class TestPassHatK:
+    @given(st.integers(1, 7).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n))))
+    def test_is_the_share_of_draws_that_are_all_right(self, case):
+        n, right, k = case
+        draws = list(itertools.combinations([True] * right + [False] * (n - right), k))
+        assert pass_hat_k(n, right, k) == pytest.approx(sum(map(all, draws)) / len(draws))
+
+    def test_impossible_counts(self):
+        with pytest.raises(ValueError, match="needs at least 4 samples"):
+            pass_hat_k(3, 1, 4)
 
 
 class TestMetric:

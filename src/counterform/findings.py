@@ -273,8 +273,8 @@ def _level(table: _Table, arm: str) -> Level:
         metric=table.metric,
         arm=arm,
         estimate=estimate.value,
-        low=max(estimate.low, 0.0),
-        high=min(estimate.high, 1.0),
+        low=max(estimate.low, -1.0 if table.metric.startswith("gain ") else 0.0),
+        high=min(estimate.high, _most(table.metric)),
         n_items=n_items,
         n_seeds=len(table.values[arm]),
         unknown=table.unknown[arm],
@@ -305,11 +305,11 @@ def _finding(
         versus=versus,
         baseline=float(_pseudo(table, versus, read).mean()),
         estimate=e.value,
-        low=max(e.low, -1.0),
-        high=min(e.high, 1.0),
+        low=max(e.low, -_most(table.metric)),
+        high=min(e.high, _most(table.metric)),
         p=e.p,
         p_holm=p_holm,
-        mde=min(e.mde, 1.0),
+        mde=min(e.mde, _most(table.metric)),
         n_items=n_items,
         n_problems=n_problems,
         n_seeds=len(table.values[arm]),
@@ -332,6 +332,11 @@ def _verdict(
 def _lower_is_better(metric: str) -> bool:
     # "right by wrong steps (invalid)" and "edit distance, whole @ length 7" too.
     return shifts.reading_and_shift(metric)[0].partition(" (")[0] in LOWER_IS_BETTER
+
+
+def _most(metric: str) -> float:
+    """Beyond what a metric's bounds are not told: a share is no more than all, a cost may be a hundredfold."""
+    return 100.0 if metric.partition(" (")[0] in ("tokens", "seconds") else 1.0
 
 
 def _with_sentence(f: Finding) -> Finding:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
+from counterform.blindness import blindness, sentence
 from counterform.errors import ControlError, DataError, RunDirError, StudyError, TrainingDiverged
 from counterform.findings import find, find_inside
 from counterform.sampling import Remembering, derived_seed, sample_attempts
@@ -415,7 +416,7 @@ def _held_out(work: Work, problems: tuple[Problem, ...]) -> HeldOut:
         yield model
         model.close()
 
-    return HeldOut(problems=problems, attempts=attempts, shifted=work.shifted(), open_base=open_base)
+    return HeldOut(problems=problems, attempts=attempts, shifted=work.shifted(), open_base=open_base, steps=work.steps)
 
 
 def _with_exemplars(work: Work, items: HeldOut) -> HeldOut:
@@ -484,6 +485,9 @@ def find_results(work: Work) -> None:
         lines += baselines(work.problems("train"), items) if baselines else []
     if len(work.study.seeds) == 1:
         notes.append("One seed: the intervals cover the choice of problems, and not the luck of training.")
+    if "process" in work.study.probes:
+        of = [graded.attempt.problem_id for graded in items.attempts]
+        notes.append(sentence(blindness([graded.verdict for graded in items.attempts], of)))
     if "internals" in work.study.probes:
         lines.append(Baseline(probe="internals", metric="AUROC", name="random", value=0.5))
         inside = find_inside([r for r in readings if r.probe == "internals"], _weights(work))

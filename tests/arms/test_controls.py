@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from counterform.arms.controls import AnswerOnly, ShuffledTarget
 from counterform.errors import ControlError
+from counterform.splitting import split_steps
 from counterform.testing import check_recipe
 from counterform.types import Attempt, Case, Completion, Graded, Mark, Problem, Verdict
-from counterform.verify.steps import split_steps
 
 
 def case(number, answer, solution=True):

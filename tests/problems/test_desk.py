@@ -12,12 +12,13 @@ from msgspec.structs import replace
 from counterform.errors import DataError
 from counterform.problems.desk import NOISE, Desk, carried_on, noisy_attempt, spoilt_steps, with_policy
 from counterform.problems.desk_policy import LIMIT, POLICY, READS, WRITES, Order, State, read_step
+from counterform.splitting import split_steps
 from counterform.study import part
 from counterform.testing import check_verifier
 from counterform.types import Mark, Problem, Verdict
 from counterform.verify.answer import Answers
 from counterform.verify.audit import audit_family, require
-from counterform.verify.steps import grade_steps, split_steps
+from counterform.verify.steps import grade_steps
 
 FAMILY = Desk()
 SEEDS = st.integers(0, 2**32 - 1)

@@ -24,12 +24,12 @@ from counterform.problems.route import (
     spoilt_steps,
 )
 from counterform.problems.route_map import Map, Step, in_words, read_step
+from counterform.splitting import split_steps
 from counterform.study import part
 from counterform.testing import check_verifier
 from counterform.types import Mark, Problem, Verdict
 from counterform.verify.answer import Answers
 from counterform.verify.audit import audit_family
-from counterform.verify.steps import split_steps
 
 FAMILY = Route()
 SEEDS = st.integers(0, 2**32 - 1)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
+from counterform.splitting import split_steps
 from counterform.types import (
     Attempt,
     Mark,
@@ -19,67 +20,9 @@ from counterform.types import (
 from counterform.verify.equations import claims
 from counterform.verify.exact import decimal
 
-MAX_STEP = 2_000
-"""Characters; a longer step is cut."""
-MAX_STEPS = 256
-"""Steps of one attempt; the last one takes all that is left."""
-
-_LINE = re.compile(r"[^\r\n]+")
-_ABBREVIATIONS = (
-    "Dr",
-    "Mr",
-    "Mrs",
-    "Ms",
-    "St",
-    "Prof",
-    "vs",
-    "etc",
-    "approx",
-    "e.g",
-    "i.e",
-    "p.m",
-    "a.m",
-    "oz",
-    "lb",
-    "ft",
-)
-_SENTENCE_END = re.compile(
-    r"(?=\s)(?:(?<=[.!?])|(?<=[.!?][\"')\]”’]))(?<!^\d\.)(?<!^\d\d\.)"
-    + "".join(rf"(?<!\b{re.escape(word)}\.)" for word in _ABBREVIATIONS)
-    + r"\s+",
-    re.MULTILINE,
-)
-"""The space after a sentence; "1. " at the start of a line numbers what follows and stays with it."""
-
 UNREAD = StepVerdict(mark=Mark.UNKNOWN, rule="unread")
 _SOUND = StepVerdict(mark=Mark.RIGHT, rule="arithmetic")
 _MENDED = replace(_SOUND, mends=True)
-
-
-def split_steps(text: str) -> list[tuple[int, int]]:
-    """The steps of an attempt as character offsets: its sentences, in order, none blank, no character lost but space."""
-    spans = [span for span in _sentences(text) if span[0] < span[1]]
-    if len(spans) > MAX_STEPS:
-        spans[MAX_STEPS - 1 :] = [(spans[MAX_STEPS - 1][0], spans[-1][1])]
-    return spans
-
-
-def _sentences(text: str) -> Iterator[tuple[int, int]]:
-    for line in _LINE.finditer(text):
-        start, line_end = line.span()
-        for gap in _SENTENCE_END.finditer(text, start, line_end):
-            yield from _trimmed(text, start, gap.start())
-            start = gap.end()
-        yield from _trimmed(text, start, line_end)
-
-
-def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    for at in range(start, end, MAX_STEP):
-        piece = text[at : min(at + MAX_STEP, end)]
-        bare = piece.strip()
-        if bare:
-            first = at + len(piece) - len(piece.lstrip())
-            yield first, first + len(bare)
 
 
 def grade_steps(verifier: StepVerifier, problem: Problem, text: str) -> tuple[StepVerdict, ...]:
