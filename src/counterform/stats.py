@@ -58,6 +58,16 @@ def pass_at_k(n: int, right: int, k: int) -> float:
     return 1.0 - comb(n - right, k) / comb(n, k)
 
 
+def pass_hat_k(n: int, right: int, k: int) -> float:
+    """The unbiased estimate of P(all of k samples are right), pass^k, from `right` of n samples.
+
+    Yao et al. 2024 (tau-bench, arXiv 2406.12045), section 3. Raises ValueError unless 0 <= right <= n and 1 <= k <= n.
+    """
+    if not (0 <= right <= n and 1 <= k <= n):
+        raise ValueError(f"pass^{k} needs at least {k} samples; got {right} right of {n}")
+    return comb(right, k) / comb(n, k)
+
+
 def metric_of(sums: Floats, counts: Floats) -> Floats:
     """A metric from sums and counts by stratum (last axis): the mean, or the harmonic mean of the strata's means.
 
