@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
     data = parser.parse_args().data
+    if not any((data / name).exists() for name in ("bb_mistake", "gsm8k", "math500", "tau_bench")):
+        sys.exit(f"error: {str(data)!r} holds nothing of what this reads. Run it with --help to see what.")
     try:
         print(
             "\n\n".join(
@@ -107,67 +110,51 @@ def main() -> None:
             )
         )
     except CounterformError as error:
-        sys.exit(str(error))
+        sys.exit(f"error: {error}")
 
 
 def _traces(data: Path) -> list[str]:
-    traces = [trace for task in TASKS if (data / f"bb_mistake/{task}.jsonl").exists() for trace in _task(data, task)]
-    if not traces:
+    of = {task: _task(data, task) for task in TASKS if (data / f"bb_mistake/{task}.jsonl").exists()}
+    if not of:
         return []
-    fit = [trace for trace in traces if trace.line % 2 == 0]
-    apart = [trace for trace in fit if trace.read and not trace.agrees]
+    apart = [t for traces in of.values() for t in traces if t.line % 2 == 0 and t.read and not t.agrees]
+    notation = sum((t.task, t.line) in _NOTATION for t in apart)
+    pools = [(task, [t.verdict for t in traces]) for task, traces in of.items()]
+    halves = (("even (fitted)", 0), ("odd (held back)", 1))
     return [
         "## Step verifiers against human labels",
         AGREEMENT,
         _table(
-            ["task", "lines", "traces", "read", "", "same first mistake, of those read", "", "of all", ""],
+            ["task", "lines", "read", "", "same first mistake, of those read", "", "of all", ""],
             [
-                [
-                    task,
-                    half,
-                    f"{len(rows)}",
-                    *_share(_of(rows, lambda t: t.read)),
-                    *_share(_of([t for t in rows if t.read], lambda t: t.agrees)),
-                    *_share(_of(rows, lambda t: t.agrees)),
-                ]
-                for task in TASKS
-                for half, rest in (("even (fitted)", 0), ("odd (held back)", 1))
-                if (rows := [t for t in traces if t.task == task and t.line % 2 == rest])
+                [task, half, *_agreement([t for t in traces if t.line % 2 == rest])]
+                for task, traces in of.items()
+                for half, rest in halves
             ],
         ),
         "A check without any label: what is sound to the end cannot end in a wrong answer.",
         _table(
-            ["task", "labelled sound", "of those, wrong answer", "", "verified sound", "of those, wrong answer", ""],
-            [
-                [task, *_sound([t for t in traces if t.task == task])]
-                for task in TASKS
-                if any(t.task == task for t in traces)
-            ],
+            ["task", "labelled sound, answer wrong", "", "verified sound, answer wrong", ""],
+            [[task, *_sound(traces)] for task, traces in of.items()],
         ),
         "### Where verifier and label differ, on the even lines",
-        f"Of {len(apart)} differences, {sum((t.task, t.line) in _NOTATION for t in apart)} are about what counts as a mistake; "
-        "in the others the label is wrong, for the reason given. Lines and steps are counted from 0.",
+        f"Of {len(apart)} differences, {notation} are about what counts as a mistake; in the other {len(apart) - notation} the "
+        "label is wrong. Each was read. Lines and steps are counted from 0.",
         _table(
             ["task", "line", "label", "verifier", "broken rule; what would be right", "reading"],
             map(_difference, apart),
         ),
         "## Right by wrong steps",
         BLINDNESS,
-        _blindness_table(
-            [
-                (task, [t.verdict for t in traces if t.task == task])
-                for task in TASKS
-                if any(t.task == task for t in traces)
-            ]
-        ),
-        _kinds_table(
-            [
-                (task, [t.verdict for t in traces if t.task == task])
-                for task in TASKS
-                if any(t.task == task for t in traces)
-            ]
-        ),
+        _blindness_table(pools),
+        _kinds_table(pools),
     ]
+
+
+def _agreement(traces: Sequence[Trace]) -> list[str]:
+    read = [t for t in traces if t.read]
+    shares = (_of(traces, lambda t: t.read), _of(read, lambda t: t.agrees), _of(traces, lambda t: t.agrees))
+    return [cell for found in shares for cell in _share(found)]
 
 
 def _task(data: Path, task: str) -> list[Trace]:
@@ -183,10 +170,8 @@ def _task(data: Path, task: str) -> list[Trace]:
 def _sound(traces: Sequence[Trace]) -> list[str]:
     labelled = [t for t in traces if t.label is None]
     verified = [t for t in traces if t.verdict.process is Mark.RIGHT]
-    cells = []
-    for rows in (labelled, verified):
-        cells += [f"{len(rows)}", *_share(_of(rows, lambda t: t.verdict.outcome is Mark.WRONG))]
-    return cells
+    shares = [_of(rows, lambda t: t.verdict.outcome is Mark.WRONG) for rows in (labelled, verified)]
+    return [cell for found in shares for cell in _share(found)]
 
 
 def _difference(trace: Trace) -> list[str]:
@@ -233,28 +218,18 @@ def _blindness_table(pools: Sequence[tuple[str, Sequence[Verdict]]], of: dict[st
     rows = []
     for name, verdicts in pools:
         found = blindness(verdicts, of[name] if of else [f"{line}" for line in range(len(verdicts))])
-        cells = [_share(found.violated_right), _share(found.only_process), _share(found.right_violated)]
+        shares = (found.violated_right, found.only_process, found.right_violated)
         low, middle, high = found.first_error
-        place = f"{middle:.2f} [{low:.2f}, {high:.2f}]" if not math.isnan(middle) else "–"
-        rows.append([name, f"{found.attempts:,}", f"{found.violated_right.n:,}", *sum(cells, []), place])
-    head = [
-        "pool",
-        "attempts read",
-        "violated",
-        "of the violated, right answer",
-        "",
-        "of all, only the process fails",
-        "",
-    ]
+        place = "–" if math.isnan(middle) else f"{middle:.2f} [{low:.2f}, {high:.2f}]"
+        rows.append([name, *(cell for each in shares for cell in _share(each)), place])
+    head = ["pool", "of the violated, right answer", "", "of all, only the process fails", ""]
     return _table([*head, "of the right answers, violated", "", "first wrong step at [quartiles]"], rows)
 
 
 def _kinds_table(pools: Sequence[tuple[str, Sequence[Verdict]]]) -> str:
-    found = [(name, blindness(verdicts, [""] * len(verdicts)).kinds) for name, verdicts in pools]
-    return _table(
-        ["pool", "rule that the first wrong step breaks"],
-        [[n, ", ".join(f"{k} {c}" for k, c in kinds.items())] for n, kinds in found],
-    )
+    kinds = [(name, blindness(verdicts, [""] * len(verdicts)).kinds) for name, verdicts in pools]
+    rows = [[name, ", ".join(f"{rule} {count}" for rule, count in found.items())] for name, found in kinds]
+    return _table(["pool", "rule that the first wrong step breaks"], rows)
 
 
 def _agents(data: Path) -> list[str]:
@@ -264,52 +239,40 @@ def _agents(data: Path) -> list[str]:
     rules = load_policy(Path(__file__).with_name("airline_policy.py"))
     talks = [_talk(row, rules) for row in json.loads(path.read_text())]
     acts = [rule.name for rule in rules if rule.name not in _TALK]
-    effective = {
-        "any rule": _broke(talks, [r.name for r in rules]),
+    broken = {
+        "any rule": _broke(talks, [rule.name for rule in rules]),
         "consent": _broke(talks, ["consent"]),
         "a rule about bookings": _broke(talks, acts),
-        "a rule about bookings, call not refused": _broke(talks, acts, refused=False),
+        "a rule about bookings, and the call was carried out": _broke(talks, acts, refused=False),
     }
-    clusters = np.array([talk.task for talk in talks])
-    right = np.array([talk.reward for talk in talks])
+    tasks, right = np.array([talk.task for talk in talks]), np.array([talk.reward for talk in talks])
+    trials = min(Counter(talk.task for talk in talks).values())
+    shares = {name: ((right, hit), (hit, right), (hit, ~right)) for name, hit in broken.items()}
+    passed = {"rewarded": right} | {f"rewarded, and did not break {name}": right & ~hit for name, hit in broken.items()}
     return [
         "## Agents: an airline's policy against its reward",
         AGENTS,
         _table(
             [
                 "broken",
-                "conversations",
-                "of those, rewarded",
+                "of the violated, rewarded",
                 "",
-                "of the rewarded, broken",
+                "of the rewarded, violated",
                 "",
-                "of the unrewarded, broken",
+                "of the unrewarded, violated",
                 "",
             ],
-            [
-                [
-                    name,
-                    f"{broken.sum()}",
-                    *_share(share(right, broken, clusters)),
-                    *_share(share(broken, right, clusters)),
-                    *_share(share(broken, ~right, clusters)),
-                ]
-                for name, broken in effective.items()
-            ],
+            [[name, *(c for pair in pairs for c in _share(share(*pair, tasks)))] for name, pairs in shares.items()],
         ),
         _table(
-            ["a trial passes if it is", "pass^1", "", "pass^4", ""],
-            [
-                [name, *_passes(talks, passed, 1), *_passes(talks, passed, 4)]
-                for name, passed in [("rewarded", right)]
-                + [(f"rewarded, and breaks not {name}", right & ~broken) for name, broken in effective.items()]
-            ],
+            ["a trial passes if it was", "pass^1", "", f"pass^{trials}", ""],
+            [[name, *_passes(talks, hit, 1), *_passes(talks, hit, trials)] for name, hit in passed.items()],
         ),
         _table(
             [
                 "rule",
                 "calls that break it",
-                "of those, refused by the tool",
+                "refused by the tool",
                 "conversations",
                 "rewarded",
                 "calls where it could not tell",
@@ -398,33 +361,31 @@ def _table(head: Sequence[str], rows: Any) -> str:
 
 INTRODUCTION = """\
 `python examples/blindness.py --data DIR`. Recorded reasoning and a recorded agent, read without a model. A share stands with what it
-was counted from and its 95 % interval, clustered by problem (by task for the agent)."""
+was counted from and its 95 % interval, clustered by problem (for the agent: by task)."""
 AGREEMENT = """\
-BIG-Bench-Mistake (Tyen et al. 2023): solutions of PaLM 2 in which people (`dyck_languages`: mostly a program) marked the first wrong step.
-The four verifiers were written looking at the even lines only; the odd ones were run once they were done. Read: every step up to the first
-wrong one. The best model of the paper, GPT-4, names the labelled step in about 53 % over five tasks. In `word_sorting` a tie that is passed
-over counts as wrong at the step that passes over it: the labels do so, and no trace ever came back to one."""
+BIG-Bench-Mistake (Tyen et al. 2023): solutions of PaLM 2 in which people (in `dyck_languages` mostly a program) marked the first wrong
+step. The verifiers were fitted to the even lines; of the odd ones no difference was looked at. Read: every step up to the first wrong one. The best model of the paper, GPT-4, names the labelled step in about 53 % over five tasks. In `word_sorting` a tie that
+is passed over counts as wrong where it is passed over, as in the labels, even if the attempt comes back to it."""
 BLINDNESS = """\
-All lines, by the verifiers. The data set was drawn to hold 15 % right and 85 % wrong answers (`dyck_languages`: about half), so the shares
-of the violated and of all are those of this data set and of no model at large; the share of the right answers is not touched by that."""
+All lines, by the verifiers. The data set was drawn to hold 15 % right and 85 % wrong answers (`dyck_languages`: about half), so that the
+shares of the violated and of all are those of this data set and of no model at large; the share of the right answers is not touched by it."""
 POOLS = """\
-The verifier `arithmetic`, which reads the equations of any text and nothing else: what it does not read is not wrong, so all shares of
-violated attempts are lower bounds. GSM8K: the recorded attempts of four models at 1,319 problems."""
+The verifier `arithmetic` reads the equations of any text and nothing else: what it does not read is not wrong, so that all violated
+attempts are fewer than there are. GSM8K: the recorded attempts of four models at 1,319 problems."""
 AGENTS = """\
-tau-bench's recorded conversations of gpt-4o with the airline's users: 50 tasks, four trials each, a reward of 0 or 1 for the state in which
-the bookings are left. `examples/airline_policy.py` holds the rules of the airline's written policy that can be checked before a tool
-call runs, one Python function each. A conversation is violated if any call breaks a rule."""
+tau-bench's recorded conversations of gpt-4o with an airline's users: 50 tasks, four trials each, a reward of 0 or 1 for the state in which
+the bookings are left. `examples/airline_policy.py` holds those rules of the airline's written policy that can be checked before a tool
+call runs, one Python function each. A conversation is violated if any call breaks a rule, refused by the tool or not."""
 KEYS = """\
 Read one by one: in tasks 26, 27, 31 and 34 the benchmark's own key breaks the written policy (a trip of 13 and 14 May cancelled on 15 May;
-an insured trip cancelled for a change of plan; an uninsured one upgraded to economy and then cancelled), so that a guard that keeps to
-the policy loses the reward there. In task 5 the free bags were counted for a cabin that was booked only after."""
+an insured trip cancelled for a change of plan; an uninsured one upgraded to economy and cancelled), so that whoever keeps to the policy
+loses the reward there. In task 5 the free bags were counted for a cabin that was booked only after."""
 UNSEEN = """\
 What these rules cannot see: whether what was listed is what was then done, and whether the user's yes meant it (words are matched);
-whether the airline cancelled or delayed a flight (no tool shows it: a user who says so makes `cancel conditions` unable to tell); whether the
-reason a user gives is the true one; whether a transfer to a human was due, or a request was wrongly denied; whether the agent made up
-information or gave advice; whether the flights chosen are those the user wanted, which is what most unrewarded conversations without a
-violation failed at. Facts that were never looked up are counted as "could not tell", and not as a violation, but for the rule that asks
-to look them up."""
+whether the airline cancelled or delayed a flight (no tool shows it; where a user says so `cancel conditions` cannot tell); whether the
+reason a user gives is true; whether a transfer to a human was due, or a request wrongly denied; whether the agent made up information
+or gave advice; whether the flights are those the user wanted. Facts that were never looked up are "could not tell", and no violation
+but of the rule that asks to look them up."""
 
 if __name__ == "__main__":
     main()
