@@ -27,6 +27,8 @@ app = typer.Typer(
 )
 world = typer.Typer(help="The embedded world's tiny base model.", no_args_is_help=True)
 app.add_typer(world, name="world")
+guard = typer.Typer(help="Policies for tool calls.", no_args_is_help=True)
+app.add_typer(guard, name="guard")
 
 StudyFile = Annotated[Path | None, typer.Argument(help="A study file; left out: the embedded study.")]
 Out = Annotated[Path | None, typer.Option(help="The run directory; default runs/NAME.")]
@@ -150,6 +152,42 @@ def build(
     from counterform.world.build import build as build_base
 
     print(json.dumps(build_base(out, Recipe(seed=seed, documents=documents)), indent=1))
+
+
+@guard.command("check")
+def check(
+    policy: Annotated[Path, typer.Argument(help="A policy: a Python file of rules.")], as_json: Json = False
+) -> None:
+    """Run a policy's own tests, and look for rules that contradict each other or can never be broken."""
+    import msgspec
+
+    from counterform.guard.check import check_policy, require
+    from counterform.report.terminal import print_policy
+
+    found = check_policy(policy)
+    if as_json:
+        print(msgspec.json.encode(found).decode())
+    else:
+        print_policy(found, _console())
+    require(found)
+
+
+@guard.command("serve")
+def serve(
+    upstream: Annotated[str, typer.Option(help="The endpoint, e.g. http://127.0.0.1:8000/v1.")],
+    policy: Annotated[Path, typer.Option(help="A policy: a Python file of rules.")],
+    host: Annotated[str, typer.Option(help="Where to listen; this machine alone unless said otherwise.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8787,
+    dry: Annotated[bool, typer.Option("--dry", help="Refuse nothing, and only count.")] = False,
+) -> None:
+    """Serve the OpenAI chat API in front of an endpoint: a tool call that breaks a rule goes back to the model."""
+    from counterform.guard.proxy import serve as serve_proxy
+    from counterform.guard.tools import Policy
+
+    rules = Policy(policy, dry=dry)
+    _say(f"http://{host}:{port}/v1 asks {len(rules.rules)} rules before a tool call passes")
+    serve_proxy(upstream, rules, host=host, port=port)
+    _say(", ".join(f"{name} {count}" for name, count in rules.counts.most_common()) or "no tool call was made")
 
 
 def main() -> None:

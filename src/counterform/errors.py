@@ -7,6 +7,7 @@
     ├── ModelError              a model cannot be loaded or an endpoint cannot be reached
     ├── TrainingDiverged        a loss is not a number; the arm stops, the others go on
     ├── ControlError            a control does not remove what it claims to remove
+    ├── CallRefused             a tool call breaks a rule of a policy, and was not made
     ├── AuditError              a verifier failed on its own worked solutions or planted errors
     └── MissingExtra            an optional package is not installed
 
@@ -45,6 +46,10 @@ class TrainingDiverged(CounterformError):
 
 class ControlError(CounterformError):
     """A control does not remove what it claims to remove."""
+
+
+class CallRefused(CounterformError):
+    """A tool call breaks a rule of a policy, and was not made."""
 
 
 class AuditError(CounterformError):

@@ -273,8 +273,8 @@ def _level(table: _Table, arm: str) -> Level:
         metric=table.metric,
         arm=arm,
         estimate=estimate.value,
-        low=max(estimate.low, 0.0),
-        high=min(estimate.high, 1.0),
+        low=max(estimate.low, -1.0 if table.metric.startswith("gain ") else 0.0),
+        high=min(estimate.high, np.inf if _is_cost(table.metric) else 1.0),
         n_items=n_items,
         n_seeds=len(table.values[arm]),
         unknown=table.unknown[arm],
@@ -305,8 +305,8 @@ def _finding(
         versus=versus,
         baseline=float(_pseudo(table, versus, read).mean()),
         estimate=e.value,
-        low=max(e.low, -1.0),
-        high=min(e.high, 1.0),
+        low=e.low if _is_cost(table.metric) else max(e.low, -1.0),
+        high=e.high if _is_cost(table.metric) else min(e.high, 1.0),
         p=e.p,
         p_holm=p_holm,
         mde=min(e.mde, 1.0),
@@ -332,6 +332,11 @@ def _verdict(
 def _lower_is_better(metric: str) -> bool:
     # "right by wrong steps (invalid)" and "edit distance, whole @ length 7" too.
     return shifts.reading_and_shift(metric)[0].partition(" (")[0] in LOWER_IS_BETTER
+
+
+def _is_cost(metric: str) -> bool:
+    """Tokens and seconds, as a share of what they are without a guard: of these there may be more than all."""
+    return metric.partition(" (")[0] in ("tokens", "seconds")
 
 
 def _with_sentence(f: Finding) -> Finding:

@@ -408,7 +408,7 @@ def _held_out(work: Work, problems: tuple[Problem, ...]) -> HeldOut:
         yield model
         model.close()
 
-    return HeldOut(problems=problems, attempts=attempts, shifted=work.shifted(), open_base=open_base)
+    return HeldOut(problems=problems, attempts=attempts, shifted=work.shifted(), open_base=open_base, steps=work.steps)
 
 
 def _with_exemplars(work: Work, items: HeldOut) -> HeldOut:

@@ -35,6 +35,8 @@ class Remembering:
     def __init__(self, model: Model) -> None:
         self.name, self._model = model.name, model
         self._answers: dict[str, list[list[Completion]]] = {}
+        if hasattr(model, "write"):  # a text that is read along is remembered by who reads it
+            self.write = model.write
 
     def generate(
         self, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int

@@ -61,7 +61,7 @@ def pass_at_k(n: int, right: int, k: int) -> float:
 def pass_hat_k(n: int, right: int, k: int) -> float:
     """The unbiased estimate of P(all of k samples are right), pass^k, from `right` of n samples.
 
-    Yao et al. 2024 (tau-bench, arXiv 2406.12045), section 3. Raises ValueError unless 0 <= right <= n and 1 <= k <= n.
+    Yao et al. 2024 (tau-bench, arXiv 2406.12045), section 2. Raises ValueError unless 0 <= right <= n and 1 <= k <= n.
     """
     if not (0 <= right <= n and 1 <= k <= n):
         raise ValueError(f"pass^{k} needs at least {k} samples; got {right} right of {n}")

@@ -60,6 +60,7 @@ PARTS: dict[str, dict[str, str]] = {
         "validity": "counterform.probes.validity:Validity",
         "shift": "counterform.probes.shift:Shift",
         "internals": "counterform.probes.internals:Internals",
+        "guard": "counterform.probes.guard:GuardProbe",
     },
 }
 
@@ -202,6 +203,12 @@ class ProbeSpec(_Table, frozen=True):
     """Worked exemplars in a prompt of validity."""
     shifted: Positive = 40
     """Problems at each level of each axis of the `shift` probe, at most."""
+    calls: Positive = 4
+    """guard, at equal calls: how often the model may be set to write for one answer."""
+    tokens: Positive = 192
+    """guard, at equal tokens: how many may be sampled for one answer."""
+    rule_note: str = ""
+    """guard: how the model is told of a broken rule ({step}, {rule}); empty: in plain English."""
 
 
 class Study(_Table, frozen=True):

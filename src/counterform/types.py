@@ -202,6 +202,9 @@ class Reading(Struct, frozen=True, kw_only=True, gc=False):
 LOWER_IS_BETTER = frozenset(
     {
         "violated",
+        "refused",
+        "tokens",
+        "seconds",
         "right by wrong steps",
         "edit distance, answer",
         "edit distance, reasoning",
@@ -484,6 +487,8 @@ class HeldOut(Struct, frozen=True, kw_only=True):
     """Training problems with a solution, for few-shot prompts: by condition, the same problems in every one."""
     shifted: tuple[Problem, ...] = ()
     """Problems away from those of training, for the `shift` probe alone."""
+    steps: StepVerifier | None = None
+    """The study's step verifier, for the `guard` probe."""
     open_base: Callable[[], AbstractContextManager[Model]] | None = None
     """Opens the untrained model, for a probe that looks at it beside the arm."""
 

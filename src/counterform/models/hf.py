@@ -21,6 +21,8 @@ from transformers import (
 )
 
 from counterform.errors import CounterformError, MissingExtra, ModelError
+from counterform.growing import Grown, Reader
+from counterform.models.growing import tokens_with, write_batch
 from counterform.study import ModelSpec
 from counterform.types import Completion
 from counterform.world import BASE
@@ -48,6 +50,7 @@ class HFModel:
     ) -> None:
         self.model, self.tokenizer, self.name, self.batch_size = model.eval(), tokenizer, name, batch_size
         self._plain = plain_text(tokenizer)
+        self._looked: dict[str, list[bool]] = {}
         named = model.generation_config.eos_token_id
         ends = [] if named is None else named if isinstance(named, list) else [named]
         self._ends = sorted({*ends, tokenizer.eos_token_id} - {None})
@@ -78,14 +81,47 @@ class HFModel:
             key=lambda job: (len(encoded[job[0]]), job),
         )
         texts: dict[tuple[int, int], Completion] = {}
-        devices = [self.model.device] if self.model.device.type == "cuda" else []
         for number, start in enumerate(range(0, len(jobs), self.batch_size)):
             batch = jobs[start : start + self.batch_size]
-            with torch.random.fork_rng(devices=devices), torch.inference_mode():
-                torch.manual_seed(seed * 1_000_003 + number)
+            with self._seeded(seed, number):
                 rows = self._generate_batch([encoded[index] for index, _ in batch], temperature, max_tokens)
             texts.update(zip(batch, rows, strict=True))
         return [[texts[index, sample] for sample in range(n)] for index in range(len(prompts))]
+
+    def write(
+        self,
+        prompts: Sequence[str],
+        readers: Sequence[Reader],
+        *,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+        budget: int,
+    ) -> list[Grown]:
+        """One text a prompt, each read along by its own reader (growing.py: Writer)."""
+        encoded = [self._prompt_ids(prompt) for prompt in prompts]
+        order = sorted(range(len(prompts)), key=lambda index: (len(encoded[index]), index))
+        ends = "".join(sorted({character for reader in readers for character in reader.ends}))
+        if ends not in self._looked:
+            self._looked[ends] = tokens_with(self.tokenizer, self.model.config.vocab_size, ends)
+        found: dict[int, Grown] = {}
+        for number, start in enumerate(range(0, len(order), self.batch_size)):
+            batch = order[start : start + self.batch_size]
+            self._check_room(max(len(encoded[index]) for index in batch), max_tokens)
+            with self._seeded(seed, number):
+                rows = write_batch(
+                    self.model,
+                    self.tokenizer,
+                    [encoded[index] for index in batch],
+                    [readers[index] for index in batch],
+                    ends=set(self._ends),
+                    looked=self._looked[ends],
+                    temperature=temperature,
+                    max_tokens=max_tokens,
+                    budget=budget,
+                )
+            found.update(zip(batch, rows, strict=True))
+        return [found[index] for index in range(len(prompts))]
 
     def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
         """The summed log-probability (nats) of each continuation after the prompt, without the end token."""
@@ -136,6 +172,22 @@ class HFModel:
         self.model = None
         free_memory()
 
+    @contextmanager
+    def _seeded(self, seed: int, batch: int) -> Iterator[None]:
+        """Sampling with a seed of its own for every batch, without gradients."""
+        devices = [self.model.device] if self.model.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices), torch.inference_mode():
+            torch.manual_seed(seed * 1_000_003 + batch)
+            yield
+
+    def _check_room(self, width: int, max_tokens: int) -> None:
+        room = getattr(self.model.config, "max_position_embeddings", MAX_CONTEXT_UNKNOWN) - max_tokens
+        if width > room:
+            raise ModelError(
+                f"a prompt of {width} tokens and {max_tokens} new ones do not fit the context of {self.name!r} "
+                f"({room + max_tokens}). Shorten the prompts, or lower max_tokens in the study file."
+            )
+
     def _prompt_ids(self, prompt: str) -> list[int]:
         prompt = self._plain(prompt)
         if self.tokenizer.chat_template is None:
@@ -146,12 +198,7 @@ class HFModel:
 
     def _generate_batch(self, rows: list[list[int]], temperature: float, max_tokens: int) -> list[Completion]:
         width = max(len(row) for row in rows)
-        room = getattr(self.model.config, "max_position_embeddings", MAX_CONTEXT_UNKNOWN) - max_tokens
-        if width > room:
-            raise ModelError(
-                f"a prompt of {width} tokens and {max_tokens} new ones do not fit the context of {self.name!r} "
-                f"({room + max_tokens}). Shorten the prompts, or lower max_tokens in the study file."
-            )
+        self._check_room(width, max_tokens)
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=self.model.device)
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.model.device)

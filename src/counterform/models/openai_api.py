@@ -11,7 +11,7 @@ import os
 import random
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from time import time
@@ -22,6 +22,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from counterform.errors import MissingExtra, ModelError
+from counterform.growing import Grown, Reader
+from counterform.models.streaming import StreamBroken, read_along
 from counterform.study import ModelSpec
 from counterform.types import Completion
 
@@ -146,15 +148,55 @@ class OpenAIModel:
                 )
                 unreached = 0
             except _FAILURES as error:
-                kind = _kind(error)
-                self.failures[kind] += 1
-                unreached = unreached + 1 if kind in FIXES else 0
-                # A few 400s can be a few prompts that are too long.
-                if unreached >= (DEAD_AFTER if kind == "400" else min(len(jobs), DEAD_AFTER)):
-                    raise self._unusable(error, FIXES[kind]) from error
+                unreached = self._failed(error, unreached, len(jobs))
 
         self._wait_for(self._side_by_side(jobs, complete))
         return rows
+
+    def write(
+        self,
+        prompts: Sequence[str],
+        readers: Sequence[Reader],
+        *,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+        budget: int,
+    ) -> list[Grown]:
+        """One text a prompt, streamed and read along by its own reader (growing.py: Writer; streaming.py)."""
+        found = [Grown(text="", sampled=0, told=0, calls=1, finish="error")] * len(prompts)
+        unreached = 0
+
+        async def grow(index: int) -> None:
+            nonlocal unreached
+
+            async def open_stream(text: str, tokens: int, call: int) -> AsyncIterator[Any]:
+                ours = [{"role": "assistant", "content": text}] if text else []
+                go_on = {"continue_final_message": True, "add_generation_prompt": False}
+                create: Any = self._client.chat.completions.create
+                return await _with_retries(
+                    lambda: create(
+                        model=self.name,
+                        messages=[{"role": "user", "content": prompts[index]}, *ours],
+                        seed=_seed(seed, index, call),
+                        temperature=temperature,
+                        top_p=1.0,
+                        max_tokens=tokens,
+                        stream=True,
+                        extra_body=go_on if text else None,
+                    )
+                )
+
+            try:
+                found[index] = await read_along(open_stream, readers[index], max_tokens=max_tokens, budget=budget)
+                unreached = 0
+            except StreamBroken as error:
+                self.failures[str(error)] += 1
+            except _FAILURES as error:
+                unreached = self._failed(error, unreached, len(prompts))
+
+        self._wait_for(self._side_by_side(range(len(prompts)), grow))
+        return found
 
     def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
         """The summed log-probability (nats) of each continuation after the prompt, as raw text: no chat template.
@@ -252,6 +294,16 @@ class OpenAIModel:
             future.cancel()  # Ctrl-C must also stop what is under way in the other thread.
             raise
 
+    def _failed(self, error: BaseException, unreached: int, jobs: int) -> int:
+        """Count a failure; how many in a row have now found no usable endpoint. Raises ModelError for too many."""
+        kind = _kind(error)
+        self.failures[kind] += 1
+        unreached = unreached + 1 if kind in FIXES else 0
+        # A few 400s can be a few prompts that are too long.
+        if unreached >= (DEAD_AFTER if kind == "400" else min(jobs, DEAD_AFTER)):
+            raise self._unusable(error, FIXES[kind]) from error
+        return unreached
+
     def _unusable(self, error: BaseException, fix: str) -> ModelError:
         if isinstance(error, openai.APIStatusError):
             said = f"{error.status_code} {error.response.text}"
@@ -265,8 +317,8 @@ class OpenAIModel:
         )
 
 
-async def _with_retries(send: Callable[[], Awaitable[bytes]]) -> bytes:
-    async def attempt() -> bytes:
+async def _with_retries(send: Callable[[], Awaitable[_Result]]) -> _Result:
+    async def attempt() -> _Result:
         # The client's own time-out is one of silence: a server that drips a byte a minute would never meet it.
         async with asyncio.timeout(REQUEST_SECONDS):
             return await send()

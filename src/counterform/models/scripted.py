@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from counterform.errors import ModelError
+from counterform.growing import LOOK_AFTER, Change, Finish, Grown, Reader, changed
 from counterform.study import ModelSpec
 from counterform.types import Completion
 
@@ -47,6 +49,24 @@ class ScriptedModel:
         """`n` completions for each prompt, in prompt order, cut after `max_tokens` words."""
         return [[self._complete(prompt, sample, max_tokens) for sample in range(n)] for prompt in prompts]
 
+    def write(
+        self,
+        prompts: Sequence[str],
+        readers: Sequence[Reader],
+        *,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+        budget: int,
+    ) -> list[Grown]:
+        """One text a prompt, read along word by word (growing.py: Writer).
+
+        After a change the function is asked anew, with the text so far behind the prompt and the number of changes as
+        the sample index, for what follows.
+        """
+        pairs = zip(prompts, readers, strict=True)
+        return [self._write(prompt, reader, max_tokens=max_tokens, budget=budget) for prompt, reader in pairs]
+
     def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
         """What the `logprob` function gives for each continuation. Raises ModelError without one."""
         if self._logprob is None:
@@ -65,3 +85,43 @@ class ScriptedModel:
         if len(words) > max_tokens:
             return Completion(text=" ".join(words[:max_tokens]), tokens=max_tokens, finish="length")
         return Completion(text=text, tokens=len(words), finish="stop")
+
+    def _write(self, prompt: str, reader: Reader, *, max_tokens: int, budget: int) -> Grown:
+        text, sampled, told, calls = "", 0, 0, 0
+        while True:
+            self.calls.append((prompt + text, calls))
+            rest = self._answer(prompt + text, calls)
+            calls += 1
+            if rest is None:
+                return Grown(text="", sampled=sampled, told=told, calls=calls, finish="error")
+            room, left = max_tokens - len(text.split()), budget - sampled
+            words = re.findall(r"\s*\S+", rest)[: max(0, min(room, left))]
+            whole = len(words) == len(rest.split())
+            finish: Finish = (
+                "stop" if whole and len(words) < min(room, left) else "length" if room <= left else "budget"
+            )
+            written, change = _read_along(text, words, reader, finish)
+            text, sampled = text + "".join(words[:written]), sampled + written
+            if change is None or change.stop:
+                text = changed(text, change) if change else text
+                return Grown(
+                    text=text,
+                    sampled=sampled,
+                    told=told,
+                    calls=calls,
+                    finish="stop" if change or finish == "stop" else "length",
+                )
+            text, told = changed(text, change), told + len(change.add.split())
+
+
+def _read_along(text: str, words: Sequence[str], reader: Reader, finish: Finish) -> tuple[int, Change | None]:
+    """How many of these words were written behind the text before the reader changed something, and what."""
+    wanted, read = set(reader.ends), 0
+    for at in range(1, len(words)):
+        # As a model does it: one word after what may be an end, and now and then.
+        if (at > 1 and not wanted.isdisjoint(words[at - 2])) or at - read >= LOOK_AFTER:
+            read = at
+            change = reader.read(text + "".join(words[:at]), "")
+            if change is not None:
+                return at, change
+    return len(words), reader.read(text + "".join(words), finish)

@@ -65,6 +65,17 @@ _VALIDITY = {
 }
 
 
+_GUARD = {
+    "pass^1": ("Right answers that were accepted, of all that were asked for", False),
+    "violated": ("Accepted answers with a step that is wrong and stays so, of all that were asked for", True),
+    "refused": ("Answers that no wrong step could be kept out of within the budget", True),
+    "gain": ("The paired difference in right answers, two ways of guarding the same model", False),
+    "tokens": ("Tokens sampled, those thrown away too, as a share of those without a guard", True),
+    "seconds": ("Time, as a share of that without a guard", True),
+    "steps told": ("Steps of an answer that are the guard's own hint and not the model's", False),
+}
+
+
 class AxisLabel(Struct, frozen=True):
     """An axis of distribution shift in a reader's words."""
 
@@ -111,6 +122,9 @@ def metric_label(probe: str, metric: str) -> MetricLabel:
     if probe == "validity" and name in _VALIDITY:
         title, meaning, lower = _VALIDITY[name]
         return MetricLabel(f"{title}, {condition} exemplars", f"{meaning} after {condition} exemplars.", lower)
+    if probe == "guard":
+        meaning, lower = _GUARD.get(name, ("All of k answers are right and accepted", False))
+        return MetricLabel(f"Guard: {metric}", f"{meaning}.", lower)
     return _LABELS.get((probe, metric), MetricLabel(f"{probe}: {metric}", ""))
 
 

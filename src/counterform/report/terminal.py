@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from counterform.guard.check import PolicyCheck
 from counterform.report.curves import counted
 from counterform.report.labels import VERDICT_SIGNS, metric_label, number, points, points_interval
 from counterform.report.tables import by_metric, card_sentence, comparison, contrasts, failures, gains
@@ -69,6 +70,21 @@ def print_audit(rows: Sequence[AuditRow], console: Console) -> None:
         required = f"{row.required:.0%}" if row.required else "shown only"
         table.add_row(row.verifier, row.check, f"{row.passed:,}", f"{row.total:,}", f"{row.unknown:,}", required)
     console.print(table)
+
+
+def print_policy(found: PolicyCheck, console: Console) -> None:
+    """Print what was found out about a policy, a row a rule."""
+    table = Table("rule", "seen broken", "seen kept", "logic")
+    for rule in found.rules:
+        seen = [_SEEN[rule.seen_broken], _SEEN[rule.seen_kept]]
+        table.add_row(rule.rule, *seen, Text(_printable(rule.logic)))
+    console.print(table)
+    console.print(f"{found.tests} tests, {len(found.failures)} failed")
+    for line in (*found.failures, *found.contradictions, *found.notes):
+        console.print(Text(f"· {_printable(line)}"))
+
+
+_SEEN = {True: "yes", False: "no"}
 
 
 def print_attempts(problem: Problem, graded: Sequence[Graded], console: Console) -> None:

@@ -1,0 +1,196 @@
+"""What does a guard add, and what of it is the hint's information? The same answers, guarded in several ways.
+
+After "interwhen" (arXiv 2602.11202): steering at run time by a verifier. There the hint's information and the guard are one
+condition; here they are told apart.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from statistics import fmean
+
+from msgspec import Struct
+
+from counterform.guard import HINT_AS_STEP, RULE, Guard, Guarded, Note
+from counterform.stats import pass_hat_k
+from counterform.study import ProbeSpec
+from counterform.types import Attempt, Grade, Graded, HeldOut, Mark, Model, Problem, Reading, StepVerifier
+
+GROUP = 64
+"""Problems that are answered, and timed, together."""
+
+GAINS = (
+    ("check and retry", "none"),
+    ("stop and retry", "check and retry"),
+    ("cut back", "check and retry"),
+    ("cut back", "stop and retry"),
+    ("rule told", "cut back"),
+    ("hint told", "cut back"),
+    ("hint alone", "none"),
+    ("hint told", "hint alone"),
+)
+"""Pairs of conditions [a, b] of which the paired difference in right answers is read: a - b."""
+
+
+class _Answer(Struct):
+    """One guarded answer and how it was graded, if it was heard."""
+
+    guarded: Guarded
+    right: bool = False
+    violated: bool = False
+
+    @property
+    def heard(self) -> bool:
+        return self.guarded.completion.finish != "error"
+
+
+class GuardProbe:
+    """Answers held-out problems in seven ways, with the study's own step verifier as the guard.
+
+    none: nothing is stopped. check and retry: a finished answer with a wrong step is thrown away and asked for again;
+    stop and retry: at its first wrong step; cut back: only the wrong step is thrown away. rule told, hint told: and
+    something is said in its place; the hint is the verifier's own right step. hint alone: nothing is stopped, the hint
+    follows the wrong step: the hint's information without the guard.
+
+    Each answer is accepted once no wrong step is left in it. `equal tokens`: if it was within [probe] tokens, those thrown
+    away too; `equal calls`: within [probe] calls. Else it is refused, which is no right answer. pass^k: all of k answers
+    are right. `tokens` and `seconds` are shares of none's.
+    """
+
+    name = "guard"
+
+    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
+        self.spec, self._grade = spec, grade
+
+    def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
+        if items.steps is None:
+            return []
+        problems = items.problems[: self.spec.problems]
+        readings: list[Reading] = []
+        for at in range(0, len(problems), GROUP):
+            group = problems[at : at + GROUP]
+            answers: dict[str, list[list[_Answer]]] = {}
+            seconds: dict[str, float] = {}
+            for condition, guard in self._guards(items.steps).items():
+                started = time.perf_counter()
+                rows = self._ask(guard, model, group, seed + at)
+                seconds[condition] = time.perf_counter() - started
+                answers[condition] = self._graded(rows, group, condition, arm, seed)
+            for index, problem in enumerate(group):
+                mine = {condition: [a for a in rows[index] if a.heard] for condition, rows in answers.items()}
+                for metric, value in self._values(mine, answers["none"], seconds):
+                    readings.append(self._reading(problem, metric, value, arm, seed))
+        return readings
+
+    def _guards(self, verifier: StepVerifier) -> dict[str, Guard]:
+        # One run serves both budgets: an answer that either would accept is finished before this one ends.
+        ample = {
+            "interventions": self.spec.calls * self.spec.max_tokens,
+            "tokens": max(self.spec.tokens, self.spec.calls * self.spec.max_tokens),
+        }
+        rule = Note(self.spec.rule_note) if self.spec.rule_note else RULE
+
+        def guard(*how: str, **options: object) -> Guard:
+            return Guard(verifier, *how, **ample, **options)  # type: ignore[arg-type]
+
+        return {
+            "none": guard("report"),
+            "check and retry": guard("retry", check="the end"),
+            "stop and retry": guard("retry"),
+            "cut back": guard("cut back"),
+            "rule told": guard("cut back", note=rule),
+            "hint told": guard("cut back", note=HINT_AS_STEP),
+            "hint alone": guard("report", note=Note(" Wait, {hint}", stays=True)),
+        }
+
+    def _ask(self, guard: Guard, model: Model, problems: Sequence[Problem], seed: int) -> list[list[Guarded]]:
+        if not hasattr(model, "write"):  # as good as never heard: nobody can read along
+            return [[] for _ in problems]
+        return guard.around(model, problems).answer(
+            [problem.prompt for problem in problems],
+            n=self.spec.samples,
+            seed=seed,
+            temperature=self.spec.temperature,
+            max_tokens=self.spec.max_tokens,
+        )
+
+    def _graded(
+        self, rows: Sequence[Sequence[Guarded]], problems: Sequence[Problem], condition: str, arm: str, seed: int
+    ) -> list[list[_Answer]]:
+        who = f"{arm}-{seed}-{condition.replace(' ', '-')}"
+        given = [
+            Attempt(
+                id=f"{problem.id}/{who}/{sample}",
+                problem_id=problem.id,
+                model=who,
+                seed=seed,
+                completion=guarded.completion,
+            )
+            for problem, row in zip(problems, rows, strict=True)
+            for sample, guarded in enumerate(row)
+            if not guarded.refused
+        ]
+        verdicts: dict[str, Graded] = {graded.attempt.id: graded for graded in self._grade(given)}
+
+        def answer(problem: Problem, sample: int, guarded: Guarded) -> _Answer:
+            graded = verdicts.get(f"{problem.id}/{who}/{sample}")
+            if graded is None:
+                return _Answer(guarded)
+            return _Answer(guarded, graded.verdict.outcome is Mark.RIGHT, graded.verdict.process is Mark.WRONG)
+
+        return [
+            [answer(problem, sample, guarded) for sample, guarded in enumerate(row)]
+            for problem, row in zip(problems, rows, strict=True)
+        ]
+
+    def _values(
+        self, mine: dict[str, list[_Answer]], none: Sequence[Sequence[_Answer]], seconds: dict[str, float]
+    ) -> list[tuple[str, float | None]]:
+        """Every metric of one problem."""
+        found: list[tuple[str, float | None]] = []
+        usual = [a.guarded.completion.tokens for row in none for a in row if a.heard]
+        budgets: dict[str, Callable[[_Answer], bool]] = {
+            "equal tokens": lambda a: a.guarded.completion.tokens <= self.spec.tokens,
+            "equal calls": lambda a: a.guarded.calls <= self.spec.calls,
+        }
+        for budget, within in budgets.items():
+            rights: dict[str, float | None] = {}
+            for condition, answers in mine.items():
+                accepted = [not a.guarded.refused and within(a) for a in answers]
+                right = sum(a.right for a, ok in zip(answers, accepted, strict=True) if ok)
+                violated = sum(a.violated for a, ok in zip(answers, accepted, strict=True) if ok)
+                n, k, where = len(answers), self.spec.k, f"({condition}, {budget})"
+                rights[condition] = right / n if n else None
+                found += [
+                    (f"pass^1 {where}", rights[condition]),
+                    (f"pass^{k} {where}", pass_hat_k(n, right, k) if n >= k else None),
+                    (f"violated {where}", violated / n if n else None),
+                    (f"refused {where}", 1 - sum(accepted) / n if n else None),
+                ]
+            for a, b in GAINS:
+                more, less = rights.get(a), rights.get(b)
+                gain = None if more is None or less is None else more - less
+                found.append((f"gain ({a} over {b}, {budget})", gain))
+        for condition, answers in mine.items():
+            spent = [min(a.guarded.completion.tokens, self.spec.tokens) for a in answers]
+            share = fmean(spent) / fmean(usual) if spent and usual and sum(usual) else None
+            found.append((f"tokens ({condition})", share))
+            found.append((f"seconds ({condition})", seconds[condition] / seconds["none"] if answers else None))
+        told = [a.guarded.told_steps / a.guarded.steps for a in mine["hint told"] if a.guarded.steps]
+        found.append(("steps told (hint told)", fmean(told) if told else None))
+        return found
+
+    def _reading(self, problem: Problem, metric: str, value: float | None, arm: str, seed: int) -> Reading:
+        lower = metric.startswith(("violated", "refused"))
+        mark = Mark.UNKNOWN if value is None else Mark.RIGHT if (value > 0) != lower else Mark.WRONG
+        return Reading(
+            probe=self.name,
+            metric=metric,
+            arm=arm,
+            seed=seed,
+            item_id=problem.id,
+            problem_id=problem.id,
+            mark=mark,
+            value=value,
+        )

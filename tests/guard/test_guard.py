@@ -1,0 +1,302 @@
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterform.errors import ModelError
+from counterform.guard import HINT, HINT_AS_STEP, RULE, Guard, Note
+from counterform.models.scripted import ScriptedModel
+from counterform.problems.ledger import Ledger
+from counterform.testing import HOSTILE
+from counterform.types import Completion, Mark, StepVerdict
+from counterform.verify.steps import grade_steps
+
+PROBLEMS = Ledger().generate(20, rng=np.random.default_rng(0), lengths=(3, 4, 5))
+PLANTED = [(p, e) for at, p in enumerate(PROBLEMS) for e in Ledger().plant_errors(p, rng=np.random.default_rng(at))]
+ASK = {"n": 1, "seed": 0, "temperature": 1.0, "max_tokens": 400}
+POLICIES = [
+    {"on_violation": "stop"},
+    {"on_violation": "retry"},
+    {"on_violation": "retry", "check": "the end"},
+    {"on_violation": "cut back"},
+    {"on_violation": "cut back", "note": RULE},
+    {"on_violation": "cut back", "note": HINT},
+    {"on_violation": "cut back", "note": HINT_AS_STEP},
+]
+
+
+def guarded(answer, problem, verifier=None, ask=ASK, **options):
+    model = ScriptedModel(answer)
+    guard = Guard(verifier or Ledger(), **options)
+    [[found]] = guard.around(model, [problem]).answer([problem.prompt], **ask)
+    return found, model
+
+
+def always(text):
+    """A model that says this from the start, and after a cut goes on with the same words as before."""
+    return lambda prompt, call: text
+
+
+def then(*texts):
+    return lambda prompt, call: texts[min(call, len(texts) - 1)]
+
+
+def wrong_steps(problem, text):
+    return [step for step in grade_steps(Ledger(), problem, text) if step.mark is Mark.WRONG]
+
+
+@pytest.mark.parametrize("options", POLICIES)
+def test_a_sound_text_passes_untouched_in_one_call(options):
+    for problem in PROBLEMS:
+        found, model = guarded(always(problem.solution), problem, **options)
+        words = len(problem.solution.split())
+        assert found.completion == Completion(text=problem.solution, tokens=words, finish="stop")
+        assert (found.refused, found.interventions, found.calls, len(model.calls)) == (False, (), 1, 1)
+        assert found.steps == problem.solution.count(".")
+
+
+@pytest.mark.parametrize("options", POLICIES)
+def test_what_a_stubborn_model_repeats_never_passes(options):
+    for problem, error in PLANTED:
+        found, _ = guarded(always(error.text), problem, **options, interventions=3)
+        assert not wrong_steps(problem, found.completion.text), (problem, error, found)
+        if options.get("note") is not HINT_AS_STEP:
+            assert found.refused
+            assert found.completion.finish == "length"
+            assert found.interventions[0].rule
+        assert problem.solution.startswith(found.completion.text) or found.told_steps
+
+
+def test_stops_before_the_next_step():
+    problem, error = next((p, e) for p, e in PLANTED if e.kind == "arithmetic" and e.first_error == 1)
+    found, model = guarded(always(error.text), problem, on_violation="stop")
+    assert found.completion.text == problem.solution[: problem.solution.index(".") + 1]
+    assert len(model.calls) == 1
+    [step] = found.interventions
+    assert (step.at, step.mark) == (len(found.completion.text) + 1, Mark.WRONG)
+    assert step.hint in problem.solution
+    # Two steps, and the one word behind them that shows that the second has ended.
+    assert found.completion.tokens == len(f"{found.completion.text} {step.step}".split()) + 1
+
+
+def test_cuts_back_and_goes_on():
+    problem, error = next((p, e) for p, e in PLANTED if e.kind == "arithmetic" and e.first_error == 1)
+    first, rest = problem.solution.split(". ", 1)
+    found, model = guarded(then(error.text, f" {rest}"), problem)
+    assert (found.completion.text, found.refused, found.calls) == (problem.solution, False, 2)
+    assert model.calls[1] == (f"{problem.prompt}{first}.", 1)
+    assert found.completion.tokens > len(problem.solution.split())
+
+
+def test_the_model_sees_the_note_and_the_answer_does_not():
+    problem, error = next((p, e) for p, e in PLANTED if e.kind == "arithmetic" and e.first_error == 1)
+    first, rest = problem.solution.split(". ", 1)
+    found, model = guarded(then(error.text, rest), problem, note=HINT)
+    shown = model.calls[1][0]
+    step = found.interventions[0]
+    assert (
+        shown
+        == f"{problem.prompt}{first}.\n[Refused: {step.step} It breaks the rule: arithmetic. Hint: {step.hint} Write this step again.]\n"
+    )
+    assert (found.completion.text, found.told) == (
+        f"{first}.\n{rest}",
+        len(shown.split()) - len(f"{problem.prompt}{first}.".split()),
+    )
+    twice, model = guarded(then(error.text, "0 + 1 = 7. 1 + 1 = 3.", rest), problem, note=RULE)
+    assert model.calls[2][0].count("[Refused") == 1
+    assert twice.completion.text == f"{first}.\n{rest}"
+
+
+def test_notes_at_several_places_are_all_left_out():
+    problem = next(p for p in PROBLEMS if p.solution.count(".") == 6)
+    steps = [f"{step}." for step in problem.solution.rstrip(".").split(". ")]
+    bad = "1 + 1 = 3. And"
+
+    def answer(prompt, call):
+        return bad if call == 0 else f"{steps[call - 1]} {bad}" if call < len(steps) else steps[call - 1]
+
+    found, model = guarded(answer, problem, note=Note("\n({step} is wrong)\n"))
+    assert model.calls[-1][0].count("is wrong") == len(steps)
+    assert found.completion.text == "\n".join(steps)
+    assert (found.refused, found.steps, len(found.interventions)) == (False, len(steps), len(steps))
+
+
+def test_the_hint_as_a_step_solves_what_the_model_cannot():
+    for problem, error in PLANTED:
+        if error.kind == "unfinished":
+            continue
+        steps = [f" {step}." for step in problem.solution.rstrip(".").split(". ")]
+
+        def answer(prompt, call, problem=problem, steps=steps):
+            done = prompt[len(problem.prompt) :].count(".")
+            return "".join([" 1 + 1 = 3. And"] if done == 0 else steps[done:])
+
+        found, _ = guarded(answer, problem, note=HINT_AS_STEP, interventions=20)
+        assert found.completion.text.split() == problem.solution.split()
+        assert (found.refused, found.told_steps) == (False, 1)
+
+
+def test_only_reports():
+    for problem, error in PLANTED:
+        found, model = guarded(always(error.text), problem, on_violation="report")
+        assert (found.completion.text, found.refused, len(model.calls)) == (error.text, False, 1)
+        assert [step.rule for step in found.interventions] == [s.rule for s in wrong_steps(problem, error.text)]
+
+
+def test_tells_and_does_not_stop():
+    problem, error = next((p, e) for p, e in PLANTED if e.kind == "arithmetic" and e.first_error == 1)
+    found, _ = guarded(
+        then(error.text, " The answer is 1."),
+        problem,
+        on_violation="report",
+        note=Note(" Wait, {hint}", stays=True),
+        interventions=1,
+    )
+    assert wrong_steps(problem, found.completion.text)
+    assert found.completion.text.count("Wait,") == 1
+    assert not found.refused
+    assert found.told_steps == 1
+
+
+@pytest.mark.parametrize("options", POLICIES[1:])
+def test_when_the_tokens_end_the_answer_is_refused(options):
+    problem, error = PLANTED[0]
+    found, _ = guarded(always(error.text), problem, **options, interventions=10_000, tokens=200)
+    assert found.completion.tokens <= 200
+    if options.get("note") is not HINT_AS_STEP:
+        assert found.refused
+    assert not wrong_steps(problem, found.completion.text)
+
+
+class Broken:
+    """Crashes, hangs, or talks nonsense at the second step."""
+
+    def __init__(self, how):
+        self.how, self.steps = how, 0
+
+    def start(self, problem):
+        return Broken(self.how)
+
+    def feed(self, step):
+        self.steps += 1
+        if self.steps == 2:
+            if self.how == "crash":
+                raise RecursionError("deep")
+            if self.how == "hang":
+                time.sleep(0.5)
+            return self.how
+        return StepVerdict(mark=Mark.RIGHT, rule="fine")
+
+
+@pytest.mark.parametrize("how", ["crash", "hang", "nonsense"])
+def test_a_verifier_that_fails_is_unknown_and_follows_the_policy(how):
+    text, problem = "One. Two. Three. Four.", PROBLEMS[0]
+    found, _ = guarded(always(text), problem, Broken(how), seconds=0.05, on_unknown="pass")
+    assert (found.completion.text, found.refused, found.failures, found.passed_unknown) == (text, False, 3, 3)
+    found, _ = guarded(always(text), problem, Broken(how), seconds=0.05, on_unknown="refuse", on_violation="stop")
+    assert (found.completion.text, found.refused, found.failures) == ("One.", True, 1)
+    assert found.interventions[0].mark is Mark.UNKNOWN
+
+
+def test_a_verifier_that_always_hangs_does_not_fill_the_process_with_threads():
+    found, _ = guarded(
+        always("a. " * 40), PROBLEMS[0], Broken("hang"), seconds=0.01, on_unknown="refuse", interventions=30
+    )
+    assert found.refused
+
+
+def test_unknown_prompts_make_the_verifier_fail_and_not_the_guard():
+    model = Guard(Ledger(), on_unknown="refuse", on_violation="stop").around(ScriptedModel(always("2 + 2 = 4. So.")))
+    [[found]] = model.answer(["What?"], **ASK)
+    assert (found.refused, found.completion.text, found.failures) == (True, "", 1)
+
+
+def test_a_call_that_fails_is_an_error_and_no_answer():
+    found, _ = guarded(lambda prompt, call: None, PROBLEMS[0])
+    assert (found.completion, found.refused) == (Completion(text="", tokens=0, finish="error"), True)
+
+
+def test_options_are_checked():
+    with pytest.raises(ValueError, match="Did you mean 'cut back'"):
+        Guard(Ledger(), "cutback")
+    with pytest.raises(ValueError, match="nothing is told"):
+        Guard(Ledger(), "stop", note=HINT)
+    with pytest.raises(ValueError, match="alone"):
+        Guard(Ledger(), note=Note("{nothing}"))
+
+    class Deaf:
+        name = "deaf"
+
+    with pytest.raises(ModelError, match="cannot be read along"):
+        Guard(Ledger()).around(Deaf())
+
+
+def test_a_verified_step_is_not_written_on():
+    """A cut at `17.` and `5 ...` behind it would make another number of what was verified."""
+    problem, error = next((p, e) for p, e in PLANTED if e.kind == "arithmetic" and e.first_error == 1)
+    found, _ = guarded(then(error.text, "5 and so on. Well"), problem, interventions=2)
+    assert found.refused
+    assert found.completion.text == problem.solution[: problem.solution.index(".") + 1]
+    assert "written on" in found.interventions[1].rule
+
+
+LOOKALIKES = [
+    "1 + 1 = 3 . Next",  # fullwidth full stop is no end of a sentence
+    "𝟏 + 𝟏 = 𝟑. Next one.",
+    "<think><think>1 + 1 = 3.</think></think> More.",
+    "<answer><think>1 + 1 = 3. 2 + 2 = 5.</answer> More.",
+    "<tool_call>1 + 1 = 3. <tool_call> 1 + 1 = 3.</tool_call> More.",
+    "1 + 1 = 3.\u200b Next.",
+    "1 + 1\u00a0= 3. Next.",
+    "\u202e1 + 1 = 3.\u202c Next.",
+    "x" * 1_000_000,
+    "1 + 1 = 3 " * 2_000,
+    "1 + 1 = 3." * 2_000,
+]
+
+
+@pytest.mark.parametrize("text", [*LOOKALIKES, *HOSTILE], ids=lambda text: text[:12])
+def test_hostile_text_is_refused_where_only_what_is_known_may_pass(text):
+    ask = {**ASK, "max_tokens": 100_000}
+    started = time.perf_counter()
+    found, _ = guarded(always(text), PROBLEMS[0], on_unknown="refuse", on_violation="stop", ask=ask)
+    assert found.completion.text == ""
+    assert found.refused or not text.strip()
+    found, _ = guarded(always(text), PROBLEMS[0], on_unknown="pass", on_violation="stop", ask=ask)
+    assert not wrong_steps(PROBLEMS[0], found.completion.text)
+    assert time.perf_counter() - started < 5
+
+
+class OddNumbersOnly:
+    """Steps are numbers; even ones are wrong."""
+
+    def start(self, problem):
+        return self
+
+    def feed(self, step):
+        digits = "".join(c for c in step if c in "0123456789")
+        mark = Mark.UNKNOWN if not digits else Mark.RIGHT if int(digits[-1]) % 2 else Mark.WRONG
+        return StepVerdict(mark=mark, rule="odd", hint="7.")
+
+
+@given(
+    parts=st.lists(
+        st.lists(st.sampled_from(["1.", "3.", "2.", "5", ".", "\n", " ", "a.", "<think>", "”", "4! "]), max_size=8),
+        min_size=1,
+        max_size=4,
+    ),
+    policy=st.sampled_from([*POLICIES, {"on_violation": "cut back", "note": Note(" <{step}>\n")}]),
+    unknown=st.sampled_from(["pass", "refuse"]),
+    limits=st.tuples(st.integers(1, 12), st.integers(1, 30), st.integers(0, 4)),
+)
+def test_no_wrong_step_is_ever_in_an_answer(parts, policy, unknown, limits):
+    texts = ["".join(part) for part in parts]
+    max_tokens, tokens, interventions = limits
+    options = {**policy, "on_unknown": unknown, "tokens": tokens, "interventions": interventions}
+    found, _ = guarded(then(*texts), PROBLEMS[0], OddNumbersOnly(), {**ASK, "max_tokens": max_tokens}, **options)
+    marks = [step.mark for step in grade_steps(OddNumbersOnly(), PROBLEMS[0], found.completion.text)]
+    assert Mark.WRONG not in marks
+    assert found.completion.tokens <= tokens
+    assert len(found.interventions) <= interventions + 1

@@ -1,0 +1,101 @@
+import pytest
+from msgspec.structs import replace
+
+from counterform.models.scripted import ScriptedModel
+from counterform.probes.guard import GAINS, GuardProbe
+from counterform.problems.ledger import Ledger
+from counterform.study import ProbeSpec
+from counterform.testing import check_probe
+from counterform.types import Mark
+
+SPEC = ProbeSpec(samples=4, k=4, calls=3, tokens=60)
+CONDITIONS = ("none", "check and retry", "stop and retry", "cut back", "rule told", "hint told", "hint alone")
+
+
+@pytest.fixture
+def guarded_items(items):
+    return replace(items, steps=Ledger())
+
+
+def read(items, grade, answer, spec=SPEC):
+    """{metric: its readings} of a model whose answers are given by (problem, text so far, call)."""
+    by_prompt = {problem.prompt: problem for problem in items.problems}
+
+    def say(asked, call):
+        prompt = next(prompt for prompt in by_prompt if asked.startswith(prompt))
+        return answer(by_prompt[prompt], asked[len(prompt) :], call)
+
+    found = {}
+    for reading in GuardProbe(spec, grade)(ScriptedModel(say), items, arm="one", seed=3):
+        found.setdefault(reading.metric, []).append(reading)
+    return found
+
+
+def values(found, metric):
+    return {reading.value for reading in found[metric]}
+
+
+def test_promises(guarded_items, grade):
+    by_prompt = {problem.prompt: problem for problem in guarded_items.problems}
+    check_probe(GuardProbe(SPEC, grade), ScriptedModel(lambda prompt, _: by_prompt[prompt].solution), guarded_items)
+
+
+def test_who_makes_no_error_needs_no_guard(guarded_items, grade):
+    found = read(guarded_items, grade, lambda problem, text, call: problem.solution)
+    for condition in CONDITIONS:
+        for budget in ("equal tokens", "equal calls"):
+            assert values(found, f"pass^1 ({condition}, {budget})") == {1.0}
+            assert values(found, f"pass^4 ({condition}, {budget})") == {1.0}
+            assert values(found, f"violated ({condition}, {budget})") == {0.0}
+            assert values(found, f"refused ({condition}, {budget})") == {0.0}
+        assert all(reading.value == pytest.approx(1, abs=0.5) for reading in found[f"tokens ({condition})"])
+        assert len(found[f"seconds ({condition})"]) == len(guarded_items.problems)
+    for a, b in GAINS:
+        assert values(found, f"gain ({a} over {b}, equal calls)") == {0.0}
+    assert values(found, "steps told (hint told)") == {0.0}
+
+
+def stubborn(problem, text, call):
+    """The first step is always wrong; behind it all is well."""
+    first, rest = problem.solution.split(". ", 1)
+    done = text.count(".")
+    steps = [f" {step}." for step in problem.solution.rstrip(".").split(". ")]
+    return f"{first.rpartition(' ')[0]} 98. {rest}" if done == 0 else "".join(steps[done:])
+
+
+def test_what_is_refused_is_not_right_and_not_violated(guarded_items, grade):
+    found = read(guarded_items, grade, stubborn)
+    assert values(found, "violated (none, equal calls)") == {1.0}
+    for condition in ("check and retry", "stop and retry", "cut back", "rule told"):
+        for budget in ("equal tokens", "equal calls"):
+            assert values(found, f"refused ({condition}, {budget})") == {1.0}
+            assert values(found, f"violated ({condition}, {budget})") == {0.0}
+            assert values(found, f"pass^1 ({condition}, {budget})") == {0.0}
+    # The hint's information solves it, and what of the answer is the guard's own stands beside it.
+    assert values(found, "pass^1 (hint told, equal calls)") == {1.0}
+    assert values(found, "gain (hint told over cut back, equal calls)") == {1.0}
+    assert all(0 < reading.value < 0.5 for reading in found["steps told (hint told)"])
+
+
+def test_budgets_are_counted_apart(guarded_items, grade):
+    """Right at the fifth call, each of which costs a few words: within the tokens, beyond the calls."""
+
+    def fifth(problem, text, call):
+        return stubborn(problem, text, call) if call < 4 else problem.solution
+
+    found = read(guarded_items, grade, fifth, replace(SPEC, tokens=110))
+    assert values(found, "pass^1 (stop and retry, equal tokens)") == {1.0}
+    assert values(found, "pass^1 (stop and retry, equal calls)") == {0.0}
+    assert values(found, "refused (stop and retry, equal calls)") == {1.0}
+    found = read(guarded_items, grade, fifth, replace(SPEC, tokens=20, calls=5))
+    assert values(found, "pass^1 (stop and retry, equal tokens)") == {0.0}
+    assert values(found, "pass^1 (stop and retry, equal calls)") == {1.0}
+
+
+def test_nobody_can_read_along_or_there_is_no_verifier(items, guarded_items, grade):
+    class Deaf:
+        name = "deaf"
+
+    readings = GuardProbe(SPEC, grade)(Deaf(), guarded_items, arm="one", seed=0)
+    assert {(reading.mark, reading.value) for reading in readings} == {(Mark.UNKNOWN, None)}
+    assert GuardProbe(SPEC, grade)(Deaf(), items, arm="one", seed=0) == []
