@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from counterform.guard.check import check_policy
+
 SCRIPT = Path(__file__).parents[1] / "examples" / "blindness.py"
 
 
@@ -105,6 +107,12 @@ def test_rules_stand_against_reward(text):
     assert (against[1], against[3], against[5]) == ("50.0 % (1 of 2)",) * 3
     assert row(text.split("| rule |")[1], "consent") == ["consent", "2", "1", "2", "1", "0"]
     assert row(text, "rewarded")[1] == "50.0 %"
+
+
+def test_every_rule_of_the_airline_is_seen_broken_and_kept():
+    found = check_policy(SCRIPT.with_name("airline_policy.py"))
+    assert found.failures == ()
+    assert [rule.rule for rule in found.rules if not (rule.seen_broken and rule.seen_kept)] == []
 
 
 def test_what_is_not_there_is_one_message(tmp_path):
