@@ -364,8 +364,9 @@ INTRODUCTION = """\
 was counted from and its 95 % interval, clustered by problem (for the agent: by task)."""
 AGREEMENT = """\
 BIG-Bench-Mistake (Tyen et al. 2023): solutions of PaLM 2 in which people (in `dyck_languages` mostly a program) marked the first wrong
-step. The verifiers were fitted to the even lines; of the odd ones no difference was looked at. Read: every step up to the first wrong one. The best model of the paper, GPT-4, names the labelled step in about 53 % over five tasks. In `word_sorting` a tie that
-is passed over counts as wrong where it is passed over, as in the labels, even if the attempt comes back to it."""
+step. The verifiers were fitted to the even lines; of the odd ones no difference was looked at. Read: every step up to the first wrong
+one. The best model of the paper, GPT-4, names the labelled step in about 53 % over five tasks. In `word_sorting` a tie that is passed
+over counts as wrong where it is passed over, as in the labels, even if the attempt comes back to it."""
 BLINDNESS = """\
 All lines, by the verifiers. The data set was drawn to hold 15 % right and 85 % wrong answers (`dyck_languages`: about half), so that the
 shares of the violated and of all are those of this data set and of no model at large; the share of the right answers is not touched by it."""
