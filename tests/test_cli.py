@@ -36,3 +36,15 @@ def test_audit_grades_the_graders():
 @pytest.mark.parametrize("arguments", [["report", "nowhere"], ["show", "nowhere", "x"]])
 def test_a_directory_that_is_no_run(arguments):
     assert "not a run directory" in str(runner.invoke(app, arguments).exception)
+
+
+def test_a_policy_is_checked(tmp_path):
+    path = tmp_path / "policy.py"
+    rule = 'def small(state, call):\n    """Small."""\n    return "No." if call.arguments["n"] > 5 else None\n'
+    path.write_text(rule)
+    done = runner.invoke(app, ["guard", "check", str(path)])
+    assert done.exit_code == 0
+    assert "small" in done.stdout
+    assert json.loads(runner.invoke(app, ["guard", "check", str(path), "--json"]).stdout)["tests"] == 0
+    path.write_text(rule + "def _test_small():\n    assert False, 'no'\n")
+    assert "_test_small: AssertionError: no" in str(runner.invoke(app, ["guard", "check", str(path)]).exception)

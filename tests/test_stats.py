@@ -37,6 +37,18 @@ class TestPassAtK:
             pass_hat_k(n, right, k)
 
 
+class TestPassHatK:
+    @given(st.integers(1, 7).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n))))
+    def test_is_the_share_of_draws_that_are_all_right(self, case):
+        n, right, k = case
+        draws = list(itertools.combinations([True] * right + [False] * (n - right), k))
+        assert pass_hat_k(n, right, k) == pytest.approx(sum(map(all, draws)) / len(draws))
+
+    def test_impossible_counts(self):
+        with pytest.raises(ValueError, match="needs at least 4 samples"):
+            pass_hat_k(3, 1, 4)
+
+
 class TestMetric:
     def test_one_stratum_is_the_mean(self):
         assert metric_of(np.array([3.0]), np.array([4.0])) == 0.75

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Literal
+from typing import Literal, cast
 
 from msgspec import Struct
 
@@ -20,6 +20,7 @@ from counterform.splitting import Splitter, Step
 from counterform.types import Completion, Mark, Model, Problem, StepVerdict, StepVerifier, Watch
 
 OnViolation = Literal["stop", "retry", "cut back", "report"]
+Check = Literal["each step", "the end"]
 ENDS = ".!?。！？\n\r>\"')]”’」』）*_"
 """Characters behind which a step of counterform.splitting may end."""
 
@@ -96,7 +97,7 @@ class Guard:
         on_violation: OnViolation = "cut back",
         *,
         note: Note | None = None,
-        check: Literal["each step", "the end"] = "each step",
+        check: Check = "each step",
         interventions: int = 8,
         tokens: int | None = None,
         on_unknown: Literal["pass", "refuse"] = "pass",
@@ -145,7 +146,7 @@ class GuardedModel:
             )
         self.name = model.name
         self._guard, self._model, self._problems = guard, model, problems
-        self._writer: Writer = model
+        self._writer = cast(Writer, model)
 
     def generate(
         self, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int
@@ -195,6 +196,13 @@ class Watching(Reader):
         self._refused = False
         self._notes: list[tuple[int, int]] = []
         """Notes that the model alone sees: where they stand in the answer, and how long they are."""
+        self._sound: list[Step] = []
+        self._waiting: list[Step] = []
+        self._told_at: set[int] = set()
+        """Where in the answer steps begin that the guard wrote."""
+        self._sound_end = self._place = 0
+        """Up to where the answer is verified; up to where what the model goes on from was read."""
+        self._watch: Watch | None = None
         self._begin("")
 
     def read(self, text: str, finish: Finish) -> Change | None:
@@ -244,15 +252,13 @@ class Watching(Reader):
         )
 
     def _begin(self, answer: str) -> None:
-        """Start the splitter and the verifier anew, with the sound steps of this answer behind them."""
+        """Start the splitter and the verifier anew behind this answer: none of it, or all up to its last sound step."""
+        if not answer:
+            self._sound, self._told_at = [], set()
         self._answer, self._splitter = answer, Splitter()
-        self._sound: list[Step] = [] if not answer else self._sound
         self._sound_end = self._sound[-1].end if self._sound else 0
-        self._told_at: set[int] = set() if not answer else self._told_at
-        self._waiting: list[Step] = [s for s in self._splitter.feed(answer) if s.end > self._sound_end]
-        self._place = 0
-        self._watch: Watch | None = None
-        self._broken = ""
+        self._waiting = [step for step in self._splitter.feed(answer) if step.end > self._sound_end]
+        self._watch, self._broken = None, ""
 
     def _grade(self, step: str) -> StepVerdict:
         """The verifier's own verdict; UNKNOWN from where it fails on, since nobody knows what it remembers then."""
@@ -300,6 +306,7 @@ class Watching(Reader):
         if guard.on_violation == "retry":
             self._notes.clear()
             self._begin("")
+            self._place = 0
             return Change(keep=0)
         return self._going_on(self._sound_end, guard.note, step, verdict)
 

@@ -13,6 +13,7 @@ from statistics import fmean
 from msgspec import Struct
 
 from counterform.guard import HINT_AS_STEP, RULE, Guard, Guarded, Note
+from counterform.guard.guard import Check, OnViolation
 from counterform.stats import pass_hat_k
 from counterform.study import ProbeSpec
 from counterform.types import Attempt, Grade, Graded, HeldOut, Mark, Model, Problem, Reading, StepVerifier
@@ -84,15 +85,12 @@ class GuardProbe:
         return readings
 
     def _guards(self, verifier: StepVerifier) -> dict[str, Guard]:
-        # One run serves both budgets: an answer that either would accept is finished before this one ends.
-        ample = {
-            "interventions": self.spec.calls * self.spec.max_tokens,
-            "tokens": max(self.spec.tokens, self.spec.calls * self.spec.max_tokens),
-        }
         rule = Note(self.spec.rule_note) if self.spec.rule_note else RULE
 
-        def guard(*how: str, **options: object) -> Guard:
-            return Guard(verifier, *how, **ample, **options)  # type: ignore[arg-type]
+        def guard(how: OnViolation, note: Note | None = None, check: Check = "each step") -> Guard:
+            # One run serves both budgets: an answer that either would accept is finished before this one ends.
+            most = self.spec.calls * self.spec.max_tokens
+            return Guard(verifier, how, note=note, check=check, interventions=most, tokens=max(self.spec.tokens, most))
 
         return {
             "none": guard("report"),
