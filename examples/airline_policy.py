@@ -8,6 +8,8 @@ reservation, the user or the flight was never looked up.
 import re
 from datetime import datetime, timedelta
 
+from counterform.calls import Call, Result, State
+
 _NOW = datetime(2024, 5, 15, 15, 0)
 _FREE_BAGS = {
     "regular": {"basic_economy": 0, "economy": 1, "business": 2},
@@ -211,3 +213,103 @@ def who_gets_a_certificate(state, call):
         amounts = {each * len(booked["passengers"]) for booked in seen for each in (50, 100)}
         if call.arguments["amount"] not in amounts:
             return f"Send one of {sorted(amounts)} dollars."
+
+
+_BOOKED = {
+    "reservation_id": "R",
+    "user_id": "u",
+    "cabin": "basic_economy",
+    "origin": "JFK",
+    "destination": "SEA",
+    "flight_type": "one_way",
+    "created_at": "2024-05-01T08:00:00",
+    "insurance": "no",
+    "total_baggages": 1,
+    "passengers": ["a", "b"],
+    "flights": [{"flight_number": "F1", "date": "2024-05-20", "origin": "JFK", "destination": "SEA"}],
+}
+_PROFILE = {"membership": "regular", "payment_methods": {"gift_card_1": {}, "certificate_1": {}}}
+
+
+def _state(said="Yes, please.", profile=_PROFILE, **booked):
+    """A conversation in which the user, a reservation and two flights were looked up."""
+    flights = [{"flight_number": n, "origin": "JFK", "destination": to} for n, to in (("F2", "SEA"), ("F3", "LAX"))]
+    shown = (
+        ("get_user_details", {"user_id": "u"}, profile),
+        ("get_reservation_details", {"reservation_id": "R"}, _BOOKED | booked),
+        ("search_direct_flight", {}, flights),
+    )
+    results = tuple(Result(call=Call(name=name, arguments=asked), text="", value=value) for name, asked, value in shown)
+    return State(messages=(("user", said),), results=results)
+
+
+def _call(name, **arguments):
+    return Call(name=name, arguments={"reservation_id": "R"} | arguments)
+
+
+def _change(*numbers, date="2024-05-20", payment="gift_card_1"):
+    flights = [{"flight_number": number, "date": date} for number in numbers]
+    return _call("update_reservation_flights", flights=flights, payment_id=payment)
+
+
+def _book(*payments, passengers=("a",), bags=0, paid_bags=0):
+    arguments = {"user_id": "u", "cabin": "economy", "passengers": passengers}
+    bags_asked = {"total_baggages": bags, "nonfree_baggages": paid_bags}
+    return Call(
+        name="book_reservation",
+        arguments=arguments | bags_asked | {"payment_methods": [{"payment_id": method} for method in payments]},
+    )
+
+
+def _test_talk():
+    assert consent(_state("Why do you ask?"), _call("cancel_reservation"))
+    assert consent(_state(), _call("cancel_reservation")) is None
+    assert one_thing_at_a_time(_state(), Call(name="think", said="Let me see."))
+    assert one_thing_at_a_time(_state(), Call(name="think")) is None
+    assert looked_up_first(State(), _call("cancel_reservation"))
+    assert looked_up_first(_state(), _call("cancel_reservation")) is None
+
+
+def _test_changes():
+    assert basic_economy_keeps_its_flights(_state(), _change("F2"))
+    assert basic_economy_keeps_its_flights(_state(), _change("F1")) is None
+    assert basic_economy_keeps_its_flights(_state(cabin="economy"), _change("F2")) is None
+    assert same_origin_and_destination(_state(), _change("F3"))
+    assert same_origin_and_destination(_state(), _change("F2")) is None
+    assert change_paid_by_card(_state(), _change("F2", payment="certificate_1"))
+    assert change_paid_by_card(_state(), _change("F2")) is None
+    assert same_number_of_passengers(_state(), _call("update_reservation_passengers", passengers=["a"]))
+    assert same_number_of_passengers(_state(), _call("update_reservation_passengers", passengers=["a", "c"])) is None
+
+
+def _test_cancelling():
+    cancel = _call("cancel_reservation")
+    assert cancel_conditions(_state(), cancel)
+    assert cancel_conditions(_state("I changed my plans. Yes.", insurance="yes"), cancel)
+    assert cancel_conditions(_state("I am ill. Yes.", insurance="yes"), cancel) is None
+    assert cancel_conditions(_state(cabin="business"), cancel) is None
+    assert cancel_conditions(_state(created_at="2024-05-15T01:00:00"), cancel) is None
+    assert cancel_only_what_is_not_flown(_state(flights=[{"date": "2024-05-14"}]), cancel)
+    assert cancel_only_what_is_not_flown(_state(), cancel) is None
+
+
+def _test_money():
+    assert payment_methods_of_a_booking(_state(), _book("certificate_1", "certificate_2"))
+    assert payment_methods_of_a_booking(_state(), _book("certificate_1", "gift_card_1")) is None
+    assert payment_from_the_profile(_state(), _book("credit_card_9"))
+    assert payment_from_the_profile(_state(), _change("F1")) is None
+    assert five_passengers(_state(), _book(passengers="abcdef"))
+    assert five_passengers(_state(), _book(passengers="abcde")) is None
+    assert who_gets_a_certificate(_state(), Call(name="send_certificate", arguments={"user_id": "u", "amount": 100}))
+    gold = _state(profile=_PROFILE | {"membership": "gold"})
+    assert who_gets_a_certificate(gold, Call(name="send_certificate", arguments={"user_id": "u", "amount": 70}))
+    assert (
+        who_gets_a_certificate(gold, Call(name="send_certificate", arguments={"user_id": "u", "amount": 200})) is None
+    )
+
+
+def _test_bags():
+    assert baggage_allowance(_state(), _book(bags=2))
+    assert baggage_allowance(_state(), _book(bags=2, paid_bags=1)) is None
+    assert bags_are_only_added(_state(), _call("update_reservation_baggages", total_baggages=0))
+    assert bags_are_only_added(_state(), _call("update_reservation_baggages", total_baggages=2)) is None

@@ -101,6 +101,10 @@ class TestEndToEnd:
         }
         assert all((r["low"] <= r["estimate"] <= r["high"] and r["mde"] > 0) or r["low"] == r["high"] for r in rows)
 
+    def test_a_note_says_what_outcome_scoring_does_not_see_in_the_pool(self, finished):
+        notes = json.loads((finished.path / "findings.json").read_text())["notes"]
+        assert len([note for note in notes if note.startswith("Blindness: ")]) == 1
+
     def test_the_ledger_counts_what_the_match_card_promised(self, finished):
         card = msgspec.json.decode((finished.path / "arms/match.json").read_bytes(), type=MatchCard)
         for arm in card.arms:

@@ -108,7 +108,7 @@ def sentence(found: Blindness) -> str:
         )
     return (
         f"Blindness: {_percent(violated)} of the {violated.n:,} held-out attempts of the pool with a wrong step end in the right answer, "
-        f"which is {_percent(all_of_them)} of all {all_of_them.n:,}; outcome scoring takes them for sound."
+        f"which is {_percent(all_of_them)} of all {all_of_them.n:,}; outcome scoring takes such attempts for sound."
     )
 
 

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from counterform.calls import Call, State
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterform.calls import Call, Result, State
 from counterform.errors import StudyError
 from counterform.guard.policy import judge, load_policy
 from counterform.types import Mark
@@ -77,3 +81,24 @@ def test_what_is_no_policy_is_one_message(tmp_path, text, message):
 def test_a_missing_file_is_one_message(tmp_path):
     with pytest.raises(StudyError, match="cannot be run: FileNotFoundError"):
         load_policy(tmp_path / "none.py")
+
+
+AIRLINE = load_policy(Path(__file__).parents[2] / "examples" / "airline_policy.py")
+NAMES = st.sampled_from(
+    ["book_reservation", "update_reservation_flights", "cancel_reservation", "send_certificate", "x"]
+)
+KEYS = st.sampled_from(
+    ["reservation_id", "user_id", "flights", "payment_id", "payment_methods", "passengers", "amount"]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(NAMES, st.dictionaries(KEYS, JSON, max_size=5), NAMES, JSON, st.text(max_size=10))
+def test_any_call_is_judged(name, arguments, looked_up, value, said):
+    results = (Result(call=Call(name=looked_up, arguments=arguments), text="", value=value),)
+    verdicts = judge(AIRLINE, State(messages=(("user", said),), results=results), Call(name=name, arguments=arguments))
+    assert [verdict.rule for verdict in verdicts] == [rule.name for rule in AIRLINE]

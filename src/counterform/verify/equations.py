@@ -50,7 +50,7 @@ _UNITS = r"(?:/?w)*+"
 _TERM = rf"-?\({{0,20}}+-?n%?{_UNITS}\)*+{_UNITS}"
 _EXPRESSION = rf"{_TERM}(?:(?:[-+*/^x]|(?<=%)f|(?<=/n)f){_TERM})*+"
 # Not a whole expression, so not read: "y + 3 = 7", "his car + 3 = 7", "3 = 5x"; and a minus after a word may be a dash.
-_GOES_ON = r"[vx%f]|[-+*/^]+[n(v]|[+*/^]w"
+_GOES_ON = r"[vx%f]|[-+*/^]+[n(vx]|[+*/^]w"
 _CHAIN = re.compile(
     rf"(?<![-+*/^x%v])(?<![-+*/^]w)(?<!f)(?!(?<=[wnv)])-){_EXPRESSION}(?:={_EXPRESSION}(?!{_GOES_ON}))+"
 )
@@ -81,6 +81,10 @@ _MEASURES = re.compile(
 _CONVERSIONS = {2, 3, 4, 7, 12, 16, 24, 30, 36, 52, 60, 100, 365, 1000, 3600, 5280}
 _LATEX = {r"\times": "*", r"\cdot": "*", r"\div": "/", r"\%": "%", r"\$": "$", r"\left": "", r"\right": "", r"\,": " "}
 _LATEX_COMMAND = re.compile(r"\\(?:times|cdot|div|left|right)(?![^\W\d_])|\\[%$,]")
+_LATEX_MIXED = re.compile(r"(?<![\d.,}])(\d{1,4})\s?\\[dt]?frac ?\{ ?(\d{1,4}) ?\} ?\{ ?(\d{1,4}) ?\}")
+_LATEX_VARIABLE = re.compile(r"\\(?:pi|theta|alpha|beta|gamma|delta|lambda|mu|phi|omega|sigma|infty)(?![^\W\d_])")
+_SUBSCRIPT = re.compile(r"[^\W\d_]?\s?_(?:\{[^{}]{0,20}\}|[^\W_])")
+_VARIABLE = " ξ "
 _LATEX_FRACTION = re.compile(r"\\[dt]?frac ?\{([^{}]*)\} ?\{([^{}]*)\}")
 _LATEX_WRAPPED = re.compile(r"\\(?:boxed|text|mathrm|mathbf) ?\{([^{}]*)\}")
 
@@ -216,7 +220,10 @@ def _tokens(text: str) -> tuple[str, list[str]]:
 
     n number, % percent, x "times", f "of", v a variable's letters, w words, a sign as itself, "," anything else.
     """
+    if "_" in text:
+        text = _SUBSCRIPT.sub(_VARIABLE, text)
     if "\\" in text:
+        text = _LATEX_MIXED.sub(r" \1 \2/\3 ", _LATEX_VARIABLE.sub(_VARIABLE, text.replace("{,}", ",")))
         text = _LATEX_COMMAND.sub(lambda command: _LATEX[command.group()], text)
         text = _LATEX_WRAPPED.sub(r" \1 ", _LATEX_FRACTION.sub(r"((\1)/(\2))", text))
     if "(" in text:
