@@ -56,6 +56,7 @@ PARTS: dict[str, dict[str, str]] = {
         "validity": "counterform.probes.validity:Validity",
         "shift": "counterform.probes.shift:Shift",
         "internals": "counterform.probes.internals:Internals",
+        "traits": "counterform.probes.traits:Traits",
     },
 }
 
@@ -198,6 +199,8 @@ class ProbeSpec(_Table, frozen=True):
     """Worked exemplars in a prompt of validity."""
     shifted: Positive = 40
     """Problems at each level of each axis of the `shift` probe, at most."""
+    lexicon: str = ""
+    """JSON file of epistemic markers by kind, for `traits`, `internals` and the arms that strip them; empty: our own."""
 
 
 class Study(_Table, frozen=True):
@@ -257,7 +260,8 @@ def load_study(path: str | Path, *, data: str | Path | None = None) -> Study:
         shift_file=_anchored(study.problems.shift_file, here),
     )
     attempts = msgspec.structs.replace(study.attempts, file=_anchored(study.attempts.file, here))
-    study = msgspec.structs.replace(study, data=str(root), problems=problems, attempts=attempts)
+    probe = msgspec.structs.replace(study.probe, lexicon=_anchored(study.probe.lexicon, here))
+    study = msgspec.structs.replace(study, data=str(root), problems=problems, attempts=attempts, probe=probe)
     return checked(study, str(path))
 
 
@@ -296,7 +300,7 @@ def to_toml(study: Study) -> str:
             told |= {field.name: plain} if plain else {}
         elif field.name != "data":
             told[field.name] = msgspec.to_builtins(value)
-    for table, key in (("problems", "file"), ("problems", "shift_file"), ("attempts", "file")):
+    for table, key in (("problems", "file"), ("problems", "shift_file"), ("attempts", "file"), ("probe", "lexicon")):
         file = told.get(table, {}).get(key, "")
         if Path(file).is_absolute():
             told[table][key] = Path(file).name

@@ -15,9 +15,11 @@ import pyarrow.compute as pc
 
 from counterform import __version__
 from counterform.errors import StudyError
+from counterform.sampling import derived_seed
 from counterform.store import RunDir, key_of, key_of_path, rows_of
 from counterform.study import BASE_ARM, ModelSpec, Study, made, part
-from counterform.types import Attempt, Graded, Problem, StepVerifier, Verdict
+from counterform.traits import load_lexicon
+from counterform.types import ArmRecipe, Attempt, Completion, Graded, Problem, StepVerifier, Verdict
 
 Say = Callable[[str], None]
 
@@ -39,9 +41,20 @@ class Work:
             else self.family
         )
         self.outcome = part("outcome verifier", "answer")(study.verify.seconds)
+        named = study.file(study.probe.lexicon) if study.probe.lexicon else None
+        self.lexicon_key = _file_key(named)
+        lexicon = load_lexicon(named or "")
         # All parts are made before anything runs: a wrong option is not found after an hour of sampling.
         self.recipes = {
-            spec.name: made("arm", spec.recipe, spec.options, f"$.arms[{index}].options", grade=self.grade_training)
+            spec.name: made(
+                "arm",
+                spec.recipe,
+                spec.options,
+                f"$.arms[{index}].options",
+                grade=self.grade_training,
+                ask=self.ask,
+                lexicon=lexicon,
+            )
             for index, spec in enumerate(study.arm_specs)
         }
         self.trainer = part("trainer", study.train.trainer)(study.train)
@@ -60,7 +73,7 @@ class Work:
         self.base_key = _model_key(study.model)
         together = [study.arms] if study.match.by == "loss_tokens" else []
         self.arm_keys = {
-            spec.name: key_of(self.cases_key, self.base_key, spec, study.match.by, *together)
+            spec.name: key_of(self.cases_key, self.base_key, spec, study.match.by, *together, *self._listed(self.recipes[spec.name]))
             for spec in study.arm_specs
         }
 
@@ -68,6 +81,10 @@ class Work:
     def arms(self) -> tuple[str, ...]:
         """The arms that were not refused when they were compiled: those of every later stage."""
         return tuple(name for name, key in self.arm_keys.items() if not self.files.is_done(f"refused/{name}", key))
+
+    def _listed(self, recipe: ArmRecipe) -> list[str]:
+        """The key of the study's own lexicon, for a recipe that uses one."""
+        return [self.lexicon_key] if self.lexicon_key and hasattr(recipe, "lexicon") else []
 
     def checkpoint_key(self, arm: str, seed: int) -> str:
         """Of everything that decides what one training run becomes."""
@@ -77,7 +94,8 @@ class Work:
         """Of everything that decides what one probe reads off one model."""
         model = self.base_key if arm == BASE_ARM else self.checkpoint_key(arm, seed)
         away = [self.shifted_key] if name == "shift" else []
-        return key_of(model, self.verdicts_key, self.study.probe, name, arm, seed, *away)
+        listed = [self.lexicon_key] if self.lexicon_key else []
+        return key_of(model, self.verdicts_key, self.study.probe, name, arm, seed, *away, *listed)
 
     def problems(self, *splits: str) -> list[Problem]:
         """The problems of these splits, without the shifted ones."""
@@ -99,6 +117,21 @@ class Work:
     def grade_training(self, attempts: Sequence[Attempt]) -> list[Graded]:
         """Attempts at training problems with their verdicts: for a recipe that must prove what it wrote."""
         return self.grade(attempts, {problem.id: problem for problem in self.problems("train")})
+
+    def ask(self, prompts: Sequence[str], *, n: int) -> list[list[Completion]]:
+        """What the sampled model answers to prompts of a recipe's own: asked once, and kept in a file."""
+        spec = self.study.attempts
+        name = f"arms/asked-{key_of(_model_key(self.sampled), list(prompts), n, spec)[:16]}.parquet"
+        if not (self.files / name).exists():
+            self.say(f"arms      {n} answers to each of {len(prompts)} prompts of a recipe's own")
+            model = part("model", self.sampled.kind).open(self.sampled)
+            rows = model.generate(
+                prompts, n=n, seed=derived_seed("asked"), temperature=spec.temperature, max_tokens=spec.max_tokens
+            )
+            model.close()
+            self.files.write_rows(name, [completion for row in rows for completion in row], Completion)
+        found = self.files.read_rows(name, Completion)
+        return [found[at : at + n] for at in range(0, len(found), n)]
 
     def graded(self, column: str, wanted: set[str]) -> list[Graded]:
         """Attempts of the pool with their verdicts: those whose `column` (id, problem_id) is among `wanted`."""
