@@ -284,6 +284,7 @@ def _compile_arms(work: Work) -> None:
     del verdicts, pairs, chosen, train_problems  # as large as the cases, where the pool is a million attempts
     if len(cases) < work.study.match.cases:
         work.say(f"arms      {len(cases)} cases, fewer than the {work.study.match.cases} asked for")
+    cases = _usable(work, cases)
     count = _token_counter(work.study.model)
     arms = match(_compile_each(work, cases), by=work.study.match.by, count=count)
     card = match_card(arms, cases, by=work.study.match.by, counts=counts, count=count)
@@ -293,6 +294,27 @@ def _compile_arms(work: Work) -> None:
         if not work.files.is_done(f"arm/{arm.name}", key):
             work.files.write_rows(f"arms/{arm.name}.parquet", arm.examples, Example)
             work.files.done(f"arm/{arm.name}", key, differs_by=arm.differs_by, objective=arm.objective)
+
+
+def _usable(work: Work, cases: list[Case]) -> list[Case]:
+    """The cases that every recipe can use which may have to leave some out: all arms have the same problems."""
+    for name, recipe in work.recipes.items():
+        find_usable = getattr(recipe, "usable", None)
+        if find_usable is None:
+            continue
+        try:
+            usable = [case for case, use in zip(cases, find_usable(cases), strict=True) if use]
+        except (ControlError, DataError):
+            continue  # The recipe itself will say so when it is asked for its arm, and be refused.
+        if not usable:
+            raise DataError(
+                f"arm {name!r} can use none of the {len(cases)} cases. Leave it out, or ask it differently."
+            )
+        if len(usable) < len(cases):
+            work.say(f"arms      {len(cases) - len(usable)} cases leave all arms: {name} has nothing for them")
+        work.count(f"cases that left all arms because {name} had nothing for them", len(cases) - len(usable))
+        cases = usable
+    return cases
 
 
 def _compile_each(work: Work, cases: Sequence[Case]) -> list[Arm]:

@@ -44,18 +44,18 @@ class Lexicon:
     """
 
     def __init__(self, kinds: Mapping[str, Sequence[str]], source: str = "the lexicon") -> None:
-        self._terms = _checked(kinds, source)
-        self._patterns = {kind: _pattern(terms) for kind, terms in self._terms.items()}
+        self.terms = _checked(kinds, source)
+        self._patterns = {kind: _pattern(terms) for kind, terms in self.terms.items()}
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The names of the kinds, in their order."""
-        return tuple(self._terms)
+        return tuple(self.terms)
 
     def counts(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """How many markers of each kind stand in each text: (texts, kinds)."""
         parts = [self._counted(texts[at : at + TEXTS_AT_ONCE]) for at in range(0, len(texts), TEXTS_AT_ONCE)]
-        return np.concatenate([np.zeros((0, len(self._terms)), dtype=np.int64), *parts])
+        return np.concatenate([np.zeros((0, len(self.terms)), dtype=np.int64), *parts])
 
     def spans(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Where each marker stands, without the pause after it, and of which kind; kind by kind."""
@@ -74,22 +74,31 @@ class Lexicon:
         return {kind: re.compile(pattern, re.ASCII) for kind, pattern in self._patterns.items()}
 
 
-@cache
 def load_lexicon(path: str | Path = "") -> Lexicon:
     """The lexicon in a JSON file, {"kinds": {"hedge": ["perhaps", ...], ...}}; the package's own where none is named.
 
     Raises DataError where the file cannot be read or holds something else.
     """
+    if not path:
+        return _own()
     try:
-        text = Path(path).read_bytes() if path else files("counterform").joinpath("lexicon.json").read_bytes()
-        read = msgspec.json.decode(text, type=_File)
+        return _read(Path(path).read_bytes(), str(path))
     except OSError as error:
         raise DataError(f"cannot read the lexicon {str(path)!r}: {error.strerror}.") from error
+
+
+@cache
+def _own() -> Lexicon:
+    return _read(files("counterform").joinpath("lexicon.json").read_bytes(), "the package's lexicon")
+
+
+def _read(text: bytes, source: str) -> Lexicon:
+    try:
+        return Lexicon(msgspec.json.decode(text, type=_File).kinds, source)
     except msgspec.DecodeError as error:
         raise DataError(
-            f'the lexicon {str(path)!r} is not of the form {{"kinds": {{"hedge": ["perhaps", "i think"]}}}}: {error}'
+            f'the lexicon {source!r} is not of the form {{"kinds": {{"hedge": ["perhaps", "i think"]}}}}: {error}'
         ) from error
-    return Lexicon(read.kinds, str(path) or "the package's lexicon")
 
 
 def _checked(kinds: Mapping[str, Sequence[str]], source: str) -> dict[str, tuple[str, ...]]:

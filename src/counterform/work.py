@@ -44,6 +44,7 @@ class Work:
         named = study.file(study.probe.lexicon) if study.probe.lexicon else None
         self.lexicon_key = _file_key(named)
         lexicon = load_lexicon(named or "")
+        self._asked: dict[int, dict[str, list[Completion]]] = {}
         # All parts are made before anything runs: a wrong option is not found after an hour of sampling.
         self.recipes = {
             spec.name: made(
@@ -71,9 +72,13 @@ class Work:
         self.verdicts_key = key_of(self.attempts_key, study.verify)
         self.cases_key = key_of(self.verdicts_key, study.match.cases)
         self.base_key = _model_key(study.model)
-        together = [study.arms] if study.match.by == "loss_tokens" else []
+        # One arm may leave cases out for all, or set the measure of loss tokens.
+        bound = study.match.by == "loss_tokens" or any(hasattr(recipe, "usable") for recipe in self.recipes.values())
+        together = [study.arms] if bound else []
         self.arm_keys = {
-            spec.name: key_of(self.cases_key, self.base_key, spec, study.match.by, *together, *self._listed(self.recipes[spec.name]))
+            spec.name: key_of(
+                self.cases_key, self.base_key, spec, study.match.by, *together, *self._listed(self.recipes[spec.name])
+            )
             for spec in study.arm_specs
         }
 
@@ -119,19 +124,20 @@ class Work:
         return self.grade(attempts, {problem.id: problem for problem in self.problems("train")})
 
     def ask(self, prompts: Sequence[str], *, n: int) -> list[list[Completion]]:
-        """What the sampled model answers to prompts of a recipe's own: asked once, and kept in a file."""
-        spec = self.study.attempts
-        name = f"arms/asked-{key_of(_model_key(self.sampled), list(prompts), n, spec)[:16]}.parquet"
-        if not (self.files / name).exists():
-            self.say(f"arms      {n} answers to each of {len(prompts)} prompts of a recipe's own")
-            model = part("model", self.sampled.kind).open(self.sampled)
-            rows = model.generate(
-                prompts, n=n, seed=derived_seed("asked"), temperature=spec.temperature, max_tokens=spec.max_tokens
-            )
-            model.close()
-            self.files.write_rows(name, [completion for row in rows for completion in row], Completion)
-        found = self.files.read_rows(name, Completion)
-        return [found[at : at + n] for at in range(0, len(found), n)]
+        """What the sampled model answers to prompts of a recipe's own: each asked once, and kept in a file."""
+        spec, known = self.study.attempts, self._asked.setdefault(n, {})
+        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in known]
+        if new:
+            name = f"arms/asked-{key_of(_model_key(self.sampled), spec, n, new)[:16]}.parquet"
+            if not (self.files / name).exists():
+                self.say(f"arms      {n} answers to each of {len(new)} prompts of a recipe's own")
+                model, seed = part("model", self.sampled.kind).open(self.sampled), derived_seed("asked", name)
+                rows = model.generate(new, n=n, seed=seed, temperature=spec.temperature, max_tokens=spec.max_tokens)
+                model.close()
+                self.files.write_rows(name, [completion for row in rows for completion in row], Completion)
+            found = self.files.read_rows(name, Completion)
+            known.update(zip(new, [found[at : at + n] for at in range(0, len(found), n)], strict=True))
+        return [known[prompt] for prompt in prompts]
 
     def graded(self, column: str, wanted: set[str]) -> list[Graded]:
         """Attempts of the pool with their verdicts: those whose `column` (id, problem_id) is among `wanted`."""
