@@ -16,17 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
+from counterform import stats
 from counterform.errors import CounterformError, DataError
 from counterform.retention import find_traits
+from counterform.stats import Floats
 from counterform.study import BASE_ARM
 from counterform.traits import Lexicon, load_lexicon
 from counterform.types import Mark, Problem, Reading, Retention, Verdict
 from counterform.verify.steps import Arithmetic, grade_steps
 
 GSM8K_MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
-UNITS = {"mended": "share of answers", "length": "words an answer"}
 
 
 class Answer(Struct, frozen=True):
@@ -38,6 +40,7 @@ class Answer(Struct, frozen=True):
 
 
 def rows_of(file: Path) -> Iterator[Any]:
+    """The rows of a JSONL file."""
     try:
         with file.open("rb") as lines:
             yield from map(msgspec.json.decode, lines)
@@ -46,6 +49,7 @@ def rows_of(file: Path) -> Iterator[Any]:
 
 
 def math500(data: Path) -> list[Answer]:
+    """Eight samples at each problem."""
     rows = rows_of(data / "math500" / "qwen25_math_100x8.jsonl")
     return [
         Answer(f"math-{row['idx']}", text, bool(right))
@@ -55,6 +59,7 @@ def math500(data: Path) -> list[Answer]:
 
 
 def gsm8k(data: Path, *models: str) -> list[Answer]:
+    """One answer of each of these models at each problem."""
     rows = rows_of(data / "gsm8k" / "example_model_solutions.jsonl")
     return [
         Answer(f"gsm-{at}", row[model]["solution"], row[model]["is_correct"])
@@ -88,6 +93,7 @@ def readings(answers: list[Answer], lexicon: Lexicon) -> Iterator[Reading]:
 
 
 def mended(answer: Answer) -> float | None:
+    """Whether a wrong step is mended, as far as equations show; None where none could be read."""
     steps = grade_steps(Arithmetic(), Problem(id=answer.problem, prompt="", answer=""), answer.text)
     if all(step.mark is Mark.UNKNOWN for step in steps):
         return None
@@ -96,14 +102,22 @@ def mended(answer: Answer) -> float | None:
 
 
 def section(name: str, answers: list[Answer], lexicon: Lexicon) -> Iterator[str]:
+    """A table of every trait, and what was found."""
     right = sum(answer.right for answer in answers)
     problems = len({answer.problem for answer in answers})
     words = sum(len(answer.text.split()) for answer in answers)
     yield f"## {name}\n\n{len(answers):,} answers to {problems:,} problems, {right:,} right and {len(answers) - right:,} wrong; {words:,} words.\n"
-    yield "| Trait | Wrong | Right | Right / wrong | 95 % | At like lengths | 95 % | p (Holm) | Lengths in common | Verdict |"
-    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
-    for row in find_traits(list(readings(answers, lexicon))).retained:
-        yield line(row)
+    yield "| Trait | Wrong | 95 % | Right | 95 % | Right − wrong | 95 % | MDE | p | Right / wrong at like lengths | 95 % | Lengths in common |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    rows = list(readings(answers, lexicon))
+    retained = {row.trait: row for row in find_traits(rows).retained}
+    for trait, (top, bottom, scale, unit) in rates(lexicon).items():
+        yield line(
+            f"{trait}, {unit}",
+            [tallied(rows, arm, top, bottom) for arm in (BASE_ARM, "right")],
+            scale,
+            retained.get(trait),
+        )
     found = Counter(
         (kind, " ".join(answer.text[start:end].casefold().split()))
         for answer in answers
@@ -113,27 +127,67 @@ def section(name: str, answers: list[Answer], lexicon: Lexicon) -> Iterator[str]
     yield f"\nFound {sum(found.values()):,} markers; the commonest: {shown or 'none'}.\n"
 
 
-def line(row: Retention) -> str:
-    unit = UNITS.get(row.trait, "per 1,000 words")
-    cells = [f"{row.trait}, {unit}", f"{row.base:.3g}", f"{row.rate:.3g}"]
-    for kept, low, high in ((row.kept, row.low, row.high), (row.matched, row.matched_low, row.matched_high)):
-        known = kept is not None and low is not None and high is not None
-        cells += [f"{kept:.2f}", f"[{low:.2f}, {high:.2f}]"] if known else ["undefined", ""]
-    p = row.matched_p_holm if row.matched is not None else row.p_holm
-    common = f"{100 * row.in_common:.0f} %" if row.in_common else ""
-    words = {"fell": "less in right answers", "rose": "more in right answers", "undecided": "undecided"}
-    cells += ["<0.001" if p < 0.001 else f"{p:.3f}", common, words[row.verdict]]
-    return f"| {' | '.join(cells)} |"
+def rates(lexicon: Lexicon) -> dict[str, tuple[tuple[str, ...], str, float, str]]:
+    """Of each trait: what is counted, in how much of what, the scale and the unit."""
+    markers = tuple(f"markers {kind}" for kind in lexicon.kinds)
+    found = {"all markers": (markers, "tokens", 1000.0, "per 1,000 words")}
+    found |= {
+        kind: ((marker,), "tokens", 1000.0, "per 1,000 words")
+        for kind, marker in zip(lexicon.kinds, markers, strict=True)
+    }
+    return found | {
+        "mended": (("mended",), "", 1.0, "share of answers"),
+        "length": (("tokens",), "", 1.0, "words an answer"),
+    }
+
+
+def tallied(rows: list[Reading], arm: str, top: tuple[str, ...], bottom: str) -> tuple[Floats, Floats]:
+    """Of each problem, the sums of what is counted and of what it is counted in."""
+    place = {problem: at for at, problem in enumerate(dict.fromkeys(row.problem_id for row in rows))}
+    sums = np.zeros((2, len(place)))
+    for row in rows:
+        if row.arm == arm and row.value is not None:
+            at = place[row.problem_id]
+            sums[0, at] += row.value * (row.metric in top)
+            sums[1, at] += row.value if row.metric == bottom else float(not bottom and row.metric in top)
+    return sums[0], sums[1]
+
+
+def line(name: str, pairs: list[tuple[Floats, Floats]], scale: float, row: Retention | None) -> str:
+    """One trait of wrong and of right answers: both rates, their difference, and their ratio at like lengths."""
+    pseudo = [stats.ratio_pseudo_values(scale * top, bottom)[:, None] for top, bottom in pairs]
+    cells = [name]
+    for values, (top, bottom) in zip(pseudo, pairs, strict=True):
+        e = stats.estimate(values, None, [], lucky=0)
+        # Of what was never seen, the most that so much text may hide (Garwood 1936).
+        low, high = (0.0, scale * 3.689 / bottom.sum()) if not top.sum() else (max(e.low, 0.0), e.high)
+        cells += [f"{e.value:.3g}", f"[{low:.3g}, {high:.3g}]"]
+    e = stats.estimate(pseudo[1], pseudo[0], [], lucky=0)
+    seen = any(top.sum() for top, _ in pairs)
+    p = "<0.001" if e.p < 0.001 else f"{e.p:.3f}"
+    cells += (
+        [f"{e.value:+.3g}", f"[{e.low:+.3g}, {e.high:+.3g}]", f"{e.mde:.3g}", p] if seen else ["none seen", "", "", ""]
+    )
+    known = row is not None and row.matched is not None
+    cells += (
+        [f"{row.matched:.2f}", f"[{row.matched_low:.2f}, {row.matched_high:.2f}]"]
+        if row and known
+        else ["undefined", ""]
+    )
+    cells.append(f"{100 * row.in_common:.0f} %" if row and row.in_common else "")
+    return f"| {' | '.join(cells)} |".replace("-", "−").replace("self−check", "self-check")
 
 
 def page(data: Path) -> Iterator[str]:
+    """The whole page."""
     lexicon = load_lexicon()
     yield "# Traits of recorded answers, right against wrong\n"
     yield (
         "`python examples/traits_recorded.py --data DIR` writes this page; no model is run and no figure is typed by hand. Markers are those of "
-        "counterform's own lexicon. Rates are ratios of sums with jackknife intervals over problems, their ratios by Fieller's theorem; "
-        "at like lengths: ten strata of equal numbers of answers, weighed by what both kinds of answer have in each. Undefined where wrong answers "
-        "have too few for a ratio. One trait is one test here, so Holm's correction changes nothing. Token entropy is not recorded. "
+        "counterform's own lexicon. Rates are ratios of sums with jackknife intervals over problems, a ratio of rates by Fieller's theorem; "
+        "at like lengths: ten strata of equal numbers of answers, weighed by what both kinds of answer have in each. A ratio is undefined where "
+        "wrong answers have too few markers to have a share of. p: of no difference, not corrected for being several. MDE: the smallest true difference "
+        "that would be found four times out of five. Token entropy is not recorded. "
         "Mended: by the arithmetic step verifier, of answers in which it read a step. Right and wrong answers differ by the problem too: "
         "hard problems have more wrong answers, and this says nothing of cause.\n"
     )
@@ -144,6 +198,7 @@ def page(data: Path) -> Iterator[str]:
 
 
 def main() -> None:
+    """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     try:

@@ -305,11 +305,9 @@ def _usable(work: Work, cases: list[Case]) -> list[Case]:
         try:
             usable = [case for case, use in zip(cases, find_usable(cases), strict=True) if use]
         except (ControlError, DataError):
-            continue  # The recipe itself will say so when it is asked for its arm, and be refused.
+            usable = []
         if not usable:
-            raise DataError(
-                f"arm {name!r} can use none of the {len(cases)} cases. Leave it out, or ask it differently."
-            )
+            continue  # The recipe itself will say why when it is asked for its arm, and be refused.
         if len(usable) < len(cases):
             work.say(f"arms      {len(cases) - len(usable)} cases leave all arms: {name} has nothing for them")
         work.count(f"cases that left all arms because {name} had nothing for them", len(cases) - len(usable))

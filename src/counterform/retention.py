@@ -22,8 +22,6 @@ Floats = NDArray[np.float64]
 
 ALL, ENTROPY, LENGTH, MENDED = "all markers", "entropy", "length", "mended"
 HOME, AWAY = "pass@1", "right answers away from home"
-LEAST_IN_COMMON = 0.1
-"""Of two distributions of lengths: with less in common there is nothing to compare at like lengths."""
 _NONE_SEEN = 3.689
 """The upper 97.5 % bound of a Poisson mean of which nothing was seen (Garwood 1936)."""
 _BOUNDS_ON_ROBUSTNESS = ("noise", "composition reversed")
@@ -193,7 +191,7 @@ def _matched(trait: _Trait, arm: str, tokens: dict[str, Floats], clusters: NDArr
             ]
             tables.append((counts, np.stack(sums)))
         pair = stats.matched_pseudo_values(tables[0], tables[1])
-        if pair is None or pair[2] < LEAST_IN_COMMON:
+        if pair is None or pair[2] < stats.LEAST_IN_COMMON:
             return None
         found.append(pair)
     of_arm, of_base, common = zip(*found, strict=True)

@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 
 LEVEL = 0.95
 POWER = 0.80
+LEAST_IN_COMMON = 0.1
+"""Of two distributions of lengths: with less in common there is nothing to compare at like lengths."""
 
 
 class Ratio(Struct, frozen=True, kw_only=True):

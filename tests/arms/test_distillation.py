@@ -13,8 +13,6 @@ from counterform.types import Completion, Graded
 from counterform.verify.answer import Answers
 from counterform.verify.steps import grade as verdicts_of
 
-from .conftest import graded
-
 LEXICON = load_lexicon()
 RNG = np.random.default_rng(0)
 
@@ -36,12 +34,15 @@ def waiting(case):
     return f"Wait, {case.problem.solution} I think so."
 
 
+def saying(case, text):
+    """The case with another text as its right attempt."""
+    return replace(case, right=replace(case.right, attempt=replace(case.right.attempt, completion=_said(text))))
+
+
 @pytest.fixture(scope="module")
 def doubtful(cases):
     """Cases whose right attempt doubts."""
-    return [
-        replace(case, right=graded(case.problem, waiting(case), "right", case.right.verdict.outcome)) for case in cases
-    ]
+    return [saying(case, waiting(case)) for case in cases]
 
 
 def asking(cases, guided, unguided):
@@ -102,7 +103,7 @@ def test_cases_without_a_right_guided_trace(cases, grade):
     ask = asking(cases, lambda case: "Hm." if case.problem.id == bad else case.problem.solution, solution)
     recipe = Guided(grade, ask)
     assert recipe.usable(cases) == [case.problem.id != bad for case in cases]
-    with pytest.raises(ControlError, match="1 cases have no right guided trace"):
+    with pytest.raises(ControlError, match=f"1 of {len(cases)} cases have no right guided trace"):
         recipe(cases, RNG)
     bare = [replace(cases[0], problem=replace(cases[0].problem, solution=None))]
     with pytest.raises(DataError, match="shows solutions"):
@@ -110,16 +111,7 @@ def test_cases_without_a_right_guided_trace(cases, grade):
 
 
 def test_short_matched_takes_the_nearest_or_refuses(cases, grade):
-    long = [
-        replace(c, right=graded(c.problem, "Hm. " * 40 + solution(c), "right", c.right.verdict.outcome)) for c in cases
-    ]
-    long = [
-        replace(
-            c,
-            right=replace(c.right, attempt=replace(c.right.attempt, completion=_said(c.right.attempt.completion.text))),
-        )
-        for c in long
-    ]
+    long = [saying(case, "Hm. " * 40 + solution(case)) for case in cases]
     arm = ShortUnguided(grade, asking(long, solution, solution))(long, RNG)
     assert [e.completion for e in arm.examples] == [solution(case) for case in cases]
     with pytest.raises(ControlError, match="samples = 16"):
@@ -135,9 +127,7 @@ def test_stripped_has_no_marker_left(doubtful, cases, grade):
 
 
 def test_stripping_that_breaks_an_answer_is_refused(doubtful, grade):
-    texts = [
-        replace(c, right=graded(c.problem, "Perhaps, no answer.", "right", c.right.verdict.outcome)) for c in doubtful
-    ]
+    texts = [saying(case, "Perhaps, no answer.") for case in doubtful]
     with pytest.raises(ControlError, match="no longer right"):
         StrippedUnguided(grade, LEXICON)(texts, RNG)
 

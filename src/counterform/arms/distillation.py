@@ -8,6 +8,7 @@ The unguided arm itself is the recipe `rejection`. Use `[match] by = "loss_token
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -23,8 +24,9 @@ SHOWN = "{prompt}\n\nCorrect solution: {solution}\n\nCorrectly solve the origina
 """How the solution is shown (the source's make_sft_dataset); `{prompt}` and `{solution}` are replaced."""
 LENGTH_TOLERANCE = 0.1
 """How far the mean length of a length-matched arm may be from that of the guided one."""
-_STRIPS = 5
-_PAUSE = " \t,.!:;…—-"
+_STRIPS = 50
+_PAUSES = re.compile(r"[ \t,.!:;…—]*")
+_COMMA = re.compile(r"[ \t]*,?[ \t]*")
 
 
 class Guided:
@@ -60,7 +62,8 @@ class Guided:
         missing = [case.problem.id for case, graded in zip(cases, found, strict=True) if graded is None]
         if missing:
             raise ControlError(
-                f"arm {self.name!r}: {len(missing)} cases have no right guided trace (first: {missing[0]!r})"
+                f"arm {self.name!r}: {len(missing)} of {len(cases)} cases have no right guided trace (first: {missing[0]!r}). "
+                "Draw more (options = { samples = 16 }), or show the solution in another form (options = { shown = ... })."
             )
         return [graded for graded in found if graded is not None]
 
@@ -180,8 +183,10 @@ def strip(text: str, lexicon: Lexicon) -> str:
                 kept.append(_begun(text[at:start], capital))
                 capital = False
             if end > at:
-                capital = capital or text[start].isupper()
-                at = end + len(text[end:]) - len(text[end:].lstrip(_PAUSE))
+                begins = text[max(0, start - 3) : start].rstrip()[-1:] in ("", ".", "!", "?")
+                capital = capital or (begins and text[start].isupper())
+                after = (_PAUSES if begins else _COMMA).match(text, end)
+                at = after.end() if after else end
         text = "".join([*kept, _begun(text[at:], capital)])
     return text
 

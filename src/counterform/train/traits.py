@@ -15,7 +15,7 @@ from transformers import Trainer, TrainerCallback
 
 from counterform.errors import ModelError, StudyError
 from counterform.models.hf import HFModel
-from counterform.stats import like_lengths
+from counterform.stats import LEAST_IN_COMMON, like_lengths
 from counterform.traits import load_lexicon
 from counterform.types import Completion
 
@@ -172,7 +172,9 @@ def _entropy(model: HFModel, prompts: Sequence[str], answers: Sequence[Completio
 
 
 def _kept(start: _Look, now: _Look, index: int) -> float | None:
-    """The rate of one kind over that of the start, at the lengths that both have; None without a rate to start from."""
+    """The rate of one kind over that of the start, at the lengths that both have, or as it comes where they have too few
+    in common; None without a rate to start from.
+    """
     strata = like_lengths([start.tokens, now.tokens])
     groups = 1 + max(int(part.max()) for part in strata)
     tables = [
@@ -183,6 +185,11 @@ def _kept(start: _Look, now: _Look, index: int) -> float | None:
         for part, look in zip(strata, (start, now), strict=True)
     ]
     weights = np.minimum(*(answers / answers.sum() for answers, _, _ in tables))
+    if weights.sum() < LEAST_IN_COMMON:
+        before, after = (
+            float(look.counts[:, index].sum()) / max(float(look.tokens.sum()), 1.0) for look in (start, now)
+        )
+        return after / before if before > 0 else None
     rates = []
     for answers, counts, tokens in tables:
         scaled = weights / np.maximum(answers, 1)
