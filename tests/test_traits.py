@@ -113,11 +113,11 @@ def test_a_file_of_something_else_is_refused(tmp_path, text):
 
 def test_the_largest_list_and_a_hostile_text_take_linear_time():
     lexicon = Lexicon({"a": [f"word {n:04d} x" for n in range(MAX_CHARACTERS // 11)]})
-    texts = ["word " * 50_000, "word 000" * 30_000, "a" * 200_000, "\u202e\x00" * 50_000]
-    started = time.perf_counter()
+    texts = ["word " * 20_000, "word 000" * 10_000, "a" * 100_000, "\u202e\x00" * 20_000]
+    started = time.process_time()
     assert lexicon.counts(texts).sum() == 0
     assert not any(list(lexicon.spans(text)) for text in texts)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 5
 
 
 def test_no_texts():

@@ -1,7 +1,8 @@
 """How much of each trait an arm has kept: rate(arm) / rate(untrained), as they come and between answers of like length. Pure.
 
-A trait is neither good nor bad and its rate is no share, so retention stands apart from the findings. Shorter answers may hold
-fewer markers a token (a check comes at the end), so a fall at like lengths is the one that means something.
+A trait is neither good nor bad and its rate is no share, so retention stands apart from the findings. The verdict is on the
+rate as it comes. Shorter answers may hold fewer markers a token (a check comes at the end), so the same between answers of like length stands
+beside it; a marker adds to the length itself, so in short answers it may hide a loss, and it is no verdict.
 """
 
 from __future__ import annotations
@@ -76,10 +77,10 @@ def in_words(traits: Traits) -> list[str]:
         return []
     groups: dict[str, list[str]] = {"fell": [], "rose": [], "undecided": []}
     for row in rows:
-        groups[row.verdict].append(f"{row.arm} {_shown(row)}")
+        groups[row.verdict].append(f"{row.arm} {_percent(row.kept, row.low, row.high)}")
     parts = [f"{verdict.capitalize()}: {', '.join(arms)}." for verdict, arms in groups.items() if arms]
     head = f"Markers of doubt, checking and turning back: {rows[0].base:.1f} per 1,000 tokens untrained"
-    return [f"{head}; left of them, at like lengths where those overlap: {' '.join(parts)}"]
+    return [f"{head}; left of them: {' '.join(parts)}"]
 
 
 def _values(rows: Iterable[Reading], items: list[str]) -> dict[str, dict[str, Floats]]:
@@ -122,7 +123,7 @@ def _retained(trait: _Trait, tokens: dict[str, Floats], clusters: NDArray[np.int
         found = {arm: _matched(trait, arm, tokens, clusters) for arm in read}
         matched = {arm: rates for arm, rates in found.items() if rates is not None}
     kept, p = _compared(trait, read, clusters)
-    at_like, p_at_like = _compared(trait, matched, clusters)
+    at_like = _compared(trait, matched, clusters)[0]
     rows = []
     for arm, rates in read.items():
         whole, like = kept[arm], at_like.get(arm)
@@ -138,7 +139,6 @@ def _retained(trait: _Trait, tokens: dict[str, Floats], clusters: NDArray[np.int
             matched=like.value if like else None,
             matched_low=like.low if like else None,
             matched_high=like.high if like else None,
-            matched_p_holm=p_at_like.get(arm, 1.0),
             in_common=matched[arm].in_common if arm in matched else 0.0,
             n_answers=int(_heard(trait, arm).sum()),
             n_problems=rates.arm.shape[0],
@@ -240,25 +240,20 @@ def _with_words(row: Retention, unit: str) -> Retention:
     if row.kept is None:
         words = f"undefined: the untrained model's {row.base:.3g} {unit} are not clear of 0"
         return replace(row, sentence=f"{row.arm}, {row.trait}: {words}.")
-    low, high, p = row.low, row.high, row.p_holm
-    if row.matched is not None:
-        low, high, p = row.matched_low, row.matched_high, row.matched_p_holm
-    if low is not None and high is not None and p <= ALPHA and not low <= 1 <= high:
-        row = replace(row, verdict="fell" if high < 1 else "rose")
+    if row.low is not None and row.high is not None and row.p_holm <= ALPHA and not row.low <= 1 <= row.high:
+        row = replace(row, verdict="fell" if row.high < 1 else "rose")
     size = (
         f"{row.n_answers:,} answers to {row.n_problems:,} problems, {row.n_seeds} seed{'s' if row.n_seeds > 1 else ''}"
     )
-    beside = f"; {_percent(row.kept, row.low, row.high)} as they come" if row.matched is not None else ""
     luck = "; one seed, so the luck of training is not in the interval" if row.n_seeds == 1 else ""
-    words = f"{_shown(row)} of the untrained model's{' at like lengths' if row.matched is not None else ''}{beside}"
+    beside = (
+        f", {_percent(row.matched, row.matched_low, row.matched_high)} at like lengths"
+        if row.matched is not None
+        else ""
+    )
+    words = f"{_percent(row.kept, row.low, row.high)} of the untrained model's{beside}"
     rates = f"{row.base:.3g} to {row.rate:.3g} {unit}"
     return replace(row, sentence=f"{row.arm}, {row.trait}: {words}; {rates}: {row.verdict} ({size}{luck}).")
-
-
-def _shown(row: Retention) -> str:
-    if row.matched is not None:
-        return _percent(row.matched, row.matched_low, row.matched_high)
-    return _percent(row.kept, row.low, row.high)
 
 
 def _percent(value: float | None, low: float | None, high: float | None) -> str:

@@ -101,10 +101,11 @@ def ratio_pseudo_values(top: Floats, bottom: Floats) -> Floats:
     return found
 
 
-def like_lengths(lengths: Sequence[Floats], groups: int = 10) -> list[NDArray[np.int64]]:
+def like_lengths(lengths: Sequence[Floats], groups: int = 5) -> list[NDArray[np.int64]]:
     """The stratum of each answer, for several sets of answers: equal parts of all their lengths together.
 
-    Five strata take away some nine tenths of a confounder's bias (Cochran 1968).
+    Five strata take away some nine tenths of a confounder's bias (Cochran 1968); with more of them the length of a short answer
+    would tell how many markers it has.
     """
     edges = np.unique(np.quantile(np.concatenate(lengths), np.arange(1, groups) / groups))
     return [np.searchsorted(edges, values, "left").astype(np.int64) for values in lengths]

@@ -349,14 +349,13 @@ class Retention(Struct, frozen=True, kw_only=True):
     matched_low: float | None = None
     matched_high: float | None = None
     """The same between answers of like length; None where there are too few, and for the length itself."""
-    matched_p_holm: float = 1.0
     in_common: float = 0.0
     """The part of the two distributions of lengths that is common to both."""
     n_answers: int
     n_problems: int
     n_seeds: int
     verdict: Literal["fell", "rose", "undecided"]
-    """At like lengths where that could be read."""
+    """Of the rate as it comes."""
     sentence: str
 
 

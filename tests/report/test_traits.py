@@ -69,7 +69,7 @@ def test_the_table_has_both_sides_of_the_trade():
 def test_a_trait_that_is_undefined_for_every_arm_has_no_figure():
     assert list(of_traits.by_trait(TRAITS)) == ["all markers", "said"]
     figure = of_traits.retained(TRAITS.retained[:2])
-    assert figure.data[0].x[0] == pytest.approx(40)
+    assert [trace.x[0] for trace in figure.data] == pytest.approx([20, 40])
     assert of_traits.label("said").title == "Said"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import plotly.graph_objects as go
 
@@ -11,7 +11,7 @@ from counterform.report.labels import MetricLabel, number, points, points_interv
 from counterform.report.tables import Table
 from counterform.types import Finding, Retention, Traits
 
-_MARKERS = "Markers per 1,000 tokens, as a share of the untrained model's, at like lengths where those overlap."
+_MARKERS = "Markers per 1,000 tokens, as a share of the untrained model's."
 LABELS = {
     "all markers": MetricLabel("All markers", f"Doubt, checks, taking back and other ways, together. {_MARKERS}"),
     "hedge": MetricLabel("Doubt", f"Perhaps, I think, not sure. {_MARKERS}"),
@@ -45,7 +45,7 @@ def by_trait(traits: Traits) -> dict[str, list[Retention]]:
 
 def retained(rows: Sequence[Retention]) -> go.Figure:
     """One trait of every arm from none (0) to as much as untrained (100 %), with 95 % intervals."""
-    drawn = [_row(row) for row in rows]
+    drawn = [line for row in rows for line in _lines(row)]
     reach = max([115.0, *(1.05 * row.high for row in drawn if row.high == row.high)])
     figure = bars(drawn, (-5.0, min(reach, 400.0)))
     figure.update_xaxes(ticksuffix=" %")
@@ -87,7 +87,7 @@ def table(traits: Traits) -> Table:
                 _UNITS.get(row.trait, "per 1,000"),
                 *_kept(row.kept, row.low, row.high),
                 *_kept(row.matched, row.matched_low, row.matched_high),
-                probability(row.p_holm if row.matched is None else row.matched_p_holm),
+                probability(row.p_holm),
                 share(row.in_common) if row.in_common else "–",
                 row.verdict,
                 *(_gain(traits.accuracy, row.arm, home=home) for home in (True, False)),
@@ -113,12 +113,16 @@ def _kept(value: float | None, low: float | None, high: float | None) -> tuple[s
     return share(value), share_interval(low, high)
 
 
-def _row(row: Retention) -> Row:
-    value, low, high = (
-        (row.kept, row.low, row.high) if row.matched is None else (row.matched, row.matched_low, row.matched_high)
-    )
-    ends = [float("nan") if end is None else end for end in (value, low, high)]
-    return share_row(row.arm, ends[0], ends[1], ends[2], symbol="line-ns")
+def _lines(row: Retention) -> Iterator[Row]:
+    """An arm as it comes, and below it the same at like lengths."""
+    yield _line(row.arm, row.kept, row.low, row.high)
+    if row.matched is not None:
+        yield _line(f"{row.arm}, like lengths", row.matched, row.matched_low, row.matched_high)
+
+
+def _line(name: str, *ends: float | None) -> Row:
+    value, low, high = (float("nan") if end is None else end for end in ends)
+    return share_row(name, value, low, high, symbol="line-ns")
 
 
 def _gain(accuracy: Sequence[Finding], arm: str, *, home: bool) -> str:

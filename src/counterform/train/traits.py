@@ -42,8 +42,8 @@ class TraitCallback(TrainerCallback):  # type: ignore[misc]
         trainer = SFTTrainer(...)  # or GRPOTrainer, or transformers' own
         trainer.add_callback(TraitCallback(trainer, prompts, every=50))
 
-    Logged under `traits/`: each kind of marker per 1,000 tokens, and `KIND kept`, the rate over that of the start between
-    answers of like length (left out where the start has none); `entropy` in nats a token; `tokens` an answer.
+    Logged under `traits/`: each kind of marker per 1,000 tokens, and `KIND kept`, the rate over that of the start, and
+    the same between answers of like length (left out where the start has none); `entropy` in nats a token; `tokens` an answer.
 
     A kind that falls below `floor` times its start, by more than chance (exact test at 5 %, given as many answers), is
     warned about once (TraitLost); with `stop=True` training ends there. More prompts and `samples` see smaller falls.
@@ -111,6 +111,8 @@ class TraitCallback(TrainerCallback):  # type: ignore[misc]
             kept = _kept(self._start, look, index)
             if kept is not None:
                 logs[f"traits/{kind} kept"] = kept
+                like = _kept_at_like_lengths(self._start, look, index)
+                logs |= {f"traits/{kind} kept at like lengths": like} if like is not None else {}
                 self._judge(kind, index, kept, look, state, control)
         # Not the trainer's own `log`: TRL's adds the averages of its step metrics, and empties them. Logging takes back what
         # the trainer meant to log after this step.
@@ -172,29 +174,25 @@ def _entropy(model: HFModel, prompts: Sequence[str], answers: Sequence[Completio
 
 
 def _kept(start: _Look, now: _Look, index: int) -> float | None:
-    """The rate of one kind over that of the start, at the lengths that both have, or as it comes where they have too few
-    in common; None without a rate to start from.
-    """
+    """The rate of one kind over that of the start; None without a rate to start from."""
+    before, after = (float(look.counts[:, index].sum()) / max(float(look.tokens.sum()), 1.0) for look in (start, now))
+    return after / before if before > 0 else None
+
+
+def _kept_at_like_lengths(start: _Look, now: _Look, index: int) -> float | None:
+    """The same between answers of like length; None too where they have too few in common."""
     strata = like_lengths([start.tokens, now.tokens])
     groups = 1 + max(int(part.max()) for part in strata)
-    tables = [
-        [
-            np.bincount(part, weights=row, minlength=groups)
-            for row in (np.ones(len(part)), look.counts[:, index], look.tokens)
-        ]
-        for part, look in zip(strata, (start, now), strict=True)
-    ]
+    tables = []
+    for part, look in zip(strata, (start, now), strict=True):
+        rows = (np.ones(len(part)), look.counts[:, index], look.tokens)
+        tables.append([np.bincount(part, weights=row, minlength=groups) for row in rows])
     weights = np.minimum(*(answers / answers.sum() for answers, _, _ in tables))
-    if weights.sum() < LEAST_IN_COMMON:
-        before, after = (
-            float(look.counts[:, index].sum()) / max(float(look.tokens.sum()), 1.0) for look in (start, now)
-        )
-        return after / before if before > 0 else None
     rates = []
     for answers, counts, tokens in tables:
         scaled = weights / np.maximum(answers, 1)
         rates.append(float((scaled * counts).sum()) / max(float((scaled * tokens).sum()), 1e-9))
-    return rates[1] / rates[0] if rates[0] > 0 else None
+    return rates[1] / rates[0] if rates[0] > 0 and weights.sum() >= LEAST_IN_COMMON else None
 
 
 def _chance(start: _Look, now: _Look, index: int) -> float:
