@@ -185,7 +185,7 @@ def page(data: Path) -> Iterator[str]:
     yield (
         "`python examples/traits_recorded.py --data DIR` writes this page; no model is run and no figure is typed by hand. Markers are those of "
         "counterform's own lexicon. Rates are ratios of sums with jackknife intervals over problems, a ratio of rates by Fieller's theorem; "
-        "at like lengths: five strata of equal numbers of answers, weighed by what both kinds of answer have in each. A ratio is undefined where "
+        "at like lengths: strata of length, 20 % wide, weighed by what both kinds of answer have in each. A ratio is undefined where "
         "wrong answers have too few markers to have a share of. p: of no difference, not corrected for being several. MDE: the smallest true difference "
         "that would be found four times out of five. Where none was seen the interval ends at what so much text may hide, answers taken as independent. Token entropy is not recorded. "
         "Mended: by the arithmetic step verifier, of answers in which it read a step. Right and wrong answers differ by the problem too: "

@@ -101,14 +101,11 @@ def ratio_pseudo_values(top: Floats, bottom: Floats) -> Floats:
     return found
 
 
-def like_lengths(lengths: Sequence[Floats], groups: int = 5) -> list[NDArray[np.int64]]:
-    """The stratum of each answer, for several sets of answers: equal parts of all their lengths together.
-
-    Five strata take away some nine tenths of a confounder's bias (Cochran 1968); with more of them the length of a short answer
-    would tell how many markers it has.
-    """
-    edges = np.unique(np.quantile(np.concatenate(lengths), np.arange(1, groups) / groups))
-    return [np.searchsorted(edges, values, "left").astype(np.int64) for values in lengths]
+def like_lengths(lengths: Sequence[Floats]) -> list[NDArray[np.int64]]:
+    """The stratum of each answer, for several sets of answers: lengths of one stratum are within 20 % of each other."""
+    strata = [np.floor(np.log(np.maximum(values, 1.0)) / np.log(1.2)).astype(np.int64) for values in lengths]
+    least = min((int(part.min()) for part in strata if len(part)), default=0)
+    return [part - least for part in strata]
 
 
 def matched_pseudo_values(
