@@ -44,6 +44,7 @@ studies: $(VENV)/.run
 	echo "![The first screen of its report](gsm8k-smollm2.png)" >> docs/studies/gsm8k-smollm2.md
 	$(BIN)/python examples/validity_bbh.py --data $(DATA)/bbh > docs/studies/validity-bbh.md
 	$(BIN)/python examples/blindness.py --data $(DATA) > docs/studies/blindness.md
+	$(BIN)/python examples/traits_recorded.py --data $(DATA) > docs/studies/traits-recorded.md
 
 bench: $(VENV)/.dev
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done

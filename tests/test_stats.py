@@ -11,6 +11,8 @@ from counterform.stats import (
     auroc_pseudo_values,
     estimate,
     holm,
+    like_lengths,
+    matched_pseudo_values,
     metric_of,
     pass_at_k,
     pass_hat_k,
@@ -284,3 +286,46 @@ def test_an_arm_far_noisier_than_this_one_does_not_unbound_its_interval():
     quiet, loud = 0.5 + rng.normal(0, 0.01, (200, 2)), rng.normal(0, 5, (200, 2))
     found = estimate(quiet, None, [quiet, loud], lucky=1)
     assert found.high - found.low < 2
+
+
+class TestLikeLengths:
+    def test_a_stratum_spans_20_per_cent(self):
+        lengths = np.arange(1.0, 5000.0)
+        (strata,) = like_lengths([lengths])
+        for stratum in range(int(strata.max()) + 1):
+            inside = lengths[strata == stratum]
+            assert len(inside) == 0 or inside.max() <= 1.2 * inside.min() + 1e-9
+        assert like_lengths([np.zeros(0), np.array([0.0])])[1].tolist() == [0]
+
+    def test_one_length_is_one_stratum(self):
+        assert [set(part.tolist()) for part in like_lengths([np.ones(5), np.ones(3)])] == [{0}, {0}]
+
+    def test_rates_at_the_lengths_in_common(self):
+        # Two strata with rates of 1/10 and 3/10 for both sets, which have them in opposite shares.
+        tables = []
+        for short in (8, 2):
+            counts = np.tile([short, 10 - short], (6, 1)).astype(float)
+            tables.append((counts, np.stack([counts * [1, 3], counts * 10])))
+        first, second, common = matched_pseudo_values(*tables)
+        assert common == pytest.approx(0.4)
+        assert first.mean() == second.mean() == pytest.approx(0.2)
+        plain = [ratio_pseudo_values(*t[1].sum(-1)).mean() for t in tables]
+        assert plain == pytest.approx([0.14, 0.26])
+
+    def test_nothing_in_common_is_nothing_to_compare(self):
+        counts = [np.array([[3.0, 0.0]] * 4), np.array([[0.0, 3.0]] * 4)]
+        assert matched_pseudo_values(*[(c, np.stack([c, c])) for c in counts]) is None
+
+    def test_a_common_part_that_hangs_on_one_cluster_is_none(self):
+        first, second = np.array([[3.0, 0.0]] * 4), np.array([[0.0, 3.0]] * 4)
+        second[0, 0] = 1.0
+        assert matched_pseudo_values(*[(c, np.stack([c, c])) for c in (first, second)]) is None
+
+
+def test_a_denominator_that_was_not_trained_has_no_luck():
+    rng = np.random.default_rng(0)
+    luck = rng.normal(0, 0.1, (1, 3))
+    arm, base = rng.normal(0.5, 0.1, (200, 3)) + luck, rng.normal(1, 0.1, (200, 3))
+    both, one = (ratio(arm, base, np.zeros_like(base), [arm], b_trained=t) for t in (True, False))
+    assert one.value == both.value
+    assert one.high - one.low < both.high - both.low

@@ -21,6 +21,7 @@ from msgspec import Struct
 from counterform.blindness import blindness, sentence
 from counterform.errors import ControlError, DataError, RunDirError, StudyError, TrainingDiverged
 from counterform.findings import find, find_inside
+from counterform.retention import find_traits, in_words
 from counterform.sampling import Remembering, derived_seed, sample_attempts
 from counterform.store import RunDir, key_of, open_run, rows_of
 from counterform.study import BASE_ARM, ArmSpec, ModelSpec, Study, made, part, to_toml
@@ -285,6 +286,7 @@ def _compile_arms(work: Work) -> None:
     del verdicts, pairs, chosen, train_problems  # as large as the cases, where the pool is a million attempts
     if len(cases) < work.study.match.cases:
         work.say(f"arms      {len(cases)} cases, fewer than the {work.study.match.cases} asked for")
+    cases = _usable(work, cases)
     count = _token_counter(work.study.model)
     arms = match(_compile_each(work, cases), by=work.study.match.by, count=count)
     card = match_card(arms, cases, by=work.study.match.by, counts=counts, count=count)
@@ -295,6 +297,25 @@ def _compile_arms(work: Work) -> None:
             work.files.write_rows(f"arms/{arm.name}.parquet", arm.examples, Example)
             told = {name: getattr(arm, name) for name in ("differs_by", "objective", "options", "teacher_tokens")}
             work.files.done(f"arm/{arm.name}", key, **told)
+
+
+def _usable(work: Work, cases: list[Case]) -> list[Case]:
+    """The cases that every recipe can use which may have to leave some out: all arms have the same problems."""
+    for name, recipe in work.recipes.items():
+        find_usable = getattr(recipe, "usable", None)
+        if find_usable is None:
+            continue
+        try:
+            usable = [case for case, use in zip(cases, find_usable(cases), strict=True) if use]
+        except (ControlError, DataError):
+            usable = []
+        if not usable:
+            continue  # The recipe itself will say why when it is asked for its arm, and be refused.
+        if len(usable) < len(cases):
+            work.say(f"arms      {len(cases) - len(usable)} cases leave all arms: {name} has nothing for them")
+        work.count(f"cases that left all arms because {name} had nothing for them", len(cases) - len(usable))
+        cases = usable
+    return cases
 
 
 def _compile_each(work: Work, cases: Sequence[Case]) -> list[Arm]:
@@ -497,6 +518,15 @@ def find_results(work: Work) -> None:
         readings = [r for r in readings if r.probe != "internals" or r.metric == "AUROC"]
     else:
         work.files.clear("internals.json")
+    said: list[str] = []
+    if "traits" in work.study.probes:
+        traits = find_traits(readings)
+        notes += traits.notes
+        said = in_words(traits)
+        _write_json(work, "traits.json", traits)
+        readings = [r for r in readings if r.probe != "traits"]
+    else:
+        work.files.clear("traits.json")
     results = find(
         readings,
         question=work.study.question,
@@ -505,6 +535,7 @@ def find_results(work: Work) -> None:
         baselines=lines,
         notes=notes,
     )
+    results = msgspec.structs.replace(results, answer=(*results.answer, *said))
     _write_json(work, "findings.json", results)
 
 

@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 
 LEVEL = 0.95
 POWER = 0.80
+LEAST_IN_COMMON = 0.1
+"""Of two distributions of lengths: with less in common there is nothing to compare at like lengths."""
 
 
 class Ratio(Struct, frozen=True, kw_only=True):
@@ -109,6 +111,42 @@ def ratio_pseudo_values(top: Floats, bottom: Floats) -> Floats:
     return found
 
 
+def like_lengths(lengths: Sequence[Floats]) -> list[NDArray[np.int64]]:
+    """The stratum of each answer, for several sets of answers: lengths of one stratum are within 20 % of each other."""
+    strata = [np.floor(np.log(np.maximum(values, 1.0)) / np.log(1.2)).astype(np.int64) for values in lengths]
+    least = min((int(part.min()) for part in strata if len(part)), default=0)
+    return [part - least for part in strata]
+
+
+def matched_pseudo_values(
+    first: tuple[Floats, Floats], second: tuple[Floats, Floats]
+) -> tuple[Floats, Floats, float] | None:
+    """The rates of two sets of answers as if both had the lengths that they have in common.
+
+    Each set: `counts` (clusters, strata) of answers, and `sums` (2, clusters, strata) of the rate's top and bottom. A stratum
+    weighs as much as the smaller of its two shares of answers (overlap weights). Returns one number a cluster for each
+    set, whose mean is the rate up to the jackknife's bias correction, and the part of the two distributions that is
+    common; None where there is no such part, or would be none without some cluster.
+    """
+    n = len(first[0])
+    left = [
+        (c.sum(0) - np.vstack([np.zeros_like(c[:1]), c]), s.sum(1)[:, None] - np.pad(s, ((0, 0), (1, 0), (0, 0))))
+        for c, s in (first, second)
+    ]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = [counts / counts.sum(1, keepdims=True) for counts, _ in left]
+        weights = np.minimum(*shares)
+        rates = []
+        for counts, sums in left:
+            each = np.where(counts > 0, sums / np.maximum(counts, 1), 0.0)
+            top, bottom = (weights * each).sum(-1)
+            rates.append(top / bottom)
+    if not np.isfinite(rates).all():
+        return None
+    found = [n * rate[0] - (n - 1) * rate[1:] for rate in rates]
+    return found[0], found[1], float(weights[0].sum())
+
+
 def auroc_pseudo_values(scores: Floats, hits: NDArray[np.bool_], clusters: NDArray[np.int64]) -> Floats:
     """One number a cluster, whose mean is the AUROC up to the jackknife's bias correction.
 
@@ -164,10 +202,10 @@ def estimate(a: Floats, b: Floats | None, trained: Sequence[Floats], *, lucky: i
     )
 
 
-def ratio(a: Floats, b: Floats, base: Floats, trained: Sequence[Floats]) -> Ratio | None:
+def ratio(a: Floats, b: Floats, base: Floats, trained: Sequence[Floats], *, b_trained: bool = True) -> Ratio | None:
     """(mean(a) - mean(base)) / (mean(b) - mean(base)) by Fieller's theorem; None where b's gain is not clear of 0.
 
-    a, b, base, trained: as in `estimate`; base was not trained. The interval holds every ratio r for which
+    a, b, base, trained: as in `estimate`; base was not trained, and b need not have been. The interval holds every ratio r for which
     a - r b - (1 - r) base is not clear of 0 (Fieller 1954), the luck of both trainings included. Where b's own gain is not
     clear of 0 that set has no bounds, and there is no ratio to speak of.
     """
@@ -177,12 +215,12 @@ def ratio(a: Floats, b: Floats, base: Floats, trained: Sequence[Floats]) -> Rati
     if n < 2 or whole == 0:
         return None
     value = gain / whole
-    freedom = _variance(over - value * under, trained, 1 + value**2)[1]
+    freedom = _variance(over - value * under, trained, 1 + b_trained * value**2)[1]
     t2 = float(stats.t.ppf(0.5 + LEVEL / 2, freedom)) ** 2
     luck = _luck(over.shape, trained)[0]
     covariance = np.cov(over.mean(1), under.mean(1)) / n
     # Quadratic in r: (whole^2 - t2 var b) r^2 - 2 (gain whole - t2 cov) r + (gain^2 - t2 var a) <= 0.
-    square = whole**2 - t2 * (float(covariance[1, 1]) + luck)
+    square = whole**2 - t2 * (float(covariance[1, 1]) + b_trained * luck)
     if square <= 0:
         return None
     half = gain * whole - t2 * float(covariance[0, 1])

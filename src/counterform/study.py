@@ -61,6 +61,10 @@ PARTS: dict[str, dict[str, str]] = {
         "roc_no_failures": "counterform.arms.policy:RoCNoFailures",
         "roc_both": "counterform.arms.policy:RoCBoth",
         "calc_traces": "counterform.arms.calc:CalcTraces",
+        "guided": "counterform.arms.distillation:Guided",
+        "short_unguided": "counterform.arms.distillation:ShortUnguided",
+        "stripped_unguided": "counterform.arms.distillation:StrippedUnguided",
+        "marked_guided": "counterform.arms.distillation:MarkedGuided",
     },
     "trainer": {
         "sft": "counterform.train.sft:SFT",
@@ -89,6 +93,7 @@ PARTS: dict[str, dict[str, str]] = {
         "shift": "counterform.probes.shift:Shift",
         "internals": "counterform.probes.internals:Internals",
         "guard": "counterform.probes.guard:GuardProbe",
+        "traits": "counterform.probes.traits:Traits",
     },
 }
 
@@ -246,6 +251,8 @@ class ProbeSpec(_Table, frozen=True):
     """guard, at equal tokens: how many may be sampled for one answer."""
     rule_note: str = ""
     """guard: how the model is told of a broken rule ({step}, {rule}); empty: in plain English."""
+    lexicon: str = ""
+    """JSON file of epistemic markers by kind, for `traits`, `internals` and the arms that strip them; empty: our own."""
 
 
 class Study(_Table, frozen=True):
@@ -305,7 +312,8 @@ def load_study(path: str | Path, *, data: str | Path | None = None) -> Study:
         shift_file=_anchored(study.problems.shift_file, here),
     )
     attempts = msgspec.structs.replace(study.attempts, file=_anchored(study.attempts.file, here))
-    study = msgspec.structs.replace(study, data=str(root), problems=problems, attempts=attempts)
+    probe = msgspec.structs.replace(study.probe, lexicon=_anchored(study.probe.lexicon, here))
+    study = msgspec.structs.replace(study, data=str(root), problems=problems, attempts=attempts, probe=probe)
     return checked(study, str(path))
 
 
@@ -344,7 +352,7 @@ def to_toml(study: Study) -> str:
             told |= {field.name: plain} if plain else {}
         elif field.name != "data":
             told[field.name] = msgspec.to_builtins(value)
-    for table, key in (("problems", "file"), ("problems", "shift_file"), ("attempts", "file")):
+    for table, key in (("problems", "file"), ("problems", "shift_file"), ("attempts", "file"), ("probe", "lexicon")):
         file = told.get(table, {}).get(key, "")
         if Path(file).is_absolute():
             told[table][key] = Path(file).name

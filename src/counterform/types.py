@@ -98,17 +98,24 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def errors(self) -> Iterator[int]:
         """Indices of the wrong steps that no step right after them mends."""
-        for index, step in enumerate(self.steps):
-            if step.mark is not Mark.WRONG:
-                continue
-            tries = takewhile(lambda after: after.mends, self.steps[index + 1 :])
-            if not any(after.mark is Mark.RIGHT for after in tries):
-                yield index
+        return (index for index, mended in self._wrong_steps() if not mended)
 
     @property
     def first_error(self) -> int | None:
         """Index of the first wrong step that stays so; None if there is none."""
         return next(self.errors, None)
+
+    @property
+    def mends(self) -> bool:
+        """Whether a wrong step is taken back right after it, and put right."""
+        return any(mended for _, mended in self._wrong_steps())
+
+    def _wrong_steps(self) -> Iterator[tuple[int, bool]]:
+        """Each wrong step, and whether it is mended."""
+        for index, step in enumerate(self.steps):
+            if step.mark is Mark.WRONG:
+                tries = takewhile(lambda after: after.mends, self.steps[index + 1 :])
+                yield index, any(after.mark is Mark.RIGHT for after in tries)
 
     @property
     def process(self) -> Mark:
@@ -354,6 +361,43 @@ class Inside(Struct, frozen=True, kw_only=True):
     control: tuple[Level, ...]
     """The same with shuffled labels."""
     weights: WeightChanges | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Retention(Struct, frozen=True, kw_only=True):
+    """How much of a trait an arm has kept: its rate over the untrained model's, as they come and at like lengths."""
+
+    trait: str
+    arm: str
+    rate: float
+    base: float
+    """Markers per 1,000 tokens, nats a token, tokens an answer, or a share of answers."""
+    kept: float | None
+    low: float | None
+    high: float | None
+    """rate / base with its 95 % interval; None where the untrained model's rate is not clear of 0."""
+    p_holm: float
+    """Of no change, corrected over the arms."""
+    matched: float | None = None
+    matched_low: float | None = None
+    matched_high: float | None = None
+    """The same between answers of like length; None where there are too few, and for the length itself."""
+    in_common: float = 0.0
+    """The part of the two distributions of lengths that is common to both."""
+    n_answers: int
+    n_problems: int
+    n_seeds: int
+    verdict: Literal["fell", "rose", "undecided"]
+    """Of the rate as it comes."""
+    sentence: str
+
+
+class Traits(Struct, frozen=True, kw_only=True):
+    """What training did to traits that accuracy does not see: the content of traits.json."""
+
+    retained: tuple[Retention, ...]
+    accuracy: tuple[Finding, ...] = ()
+    """Right answers in training's distribution and, pooled over the shifts, away from it: what was gained meanwhile."""
     notes: tuple[str, ...] = ()
 
 

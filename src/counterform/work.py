@@ -17,9 +17,22 @@ import pyarrow.compute as pc
 
 from counterform import __version__
 from counterform.errors import StudyError
+from counterform.sampling import derived_seed
 from counterform.store import RunDir, key_of, key_of_path, rows_of
 from counterform.study import BASE_ARM, ModelSpec, Study, critic, made, part
-from counterform.types import Attempt, Critic, Criticism, Graded, Problem, StepVerifier, Trainer, Verdict
+from counterform.traits import load_lexicon
+from counterform.types import (
+    ArmRecipe,
+    Attempt,
+    Completion,
+    Critic,
+    Criticism,
+    Graded,
+    Problem,
+    StepVerifier,
+    Trainer,
+    Verdict,
+)
 
 Say = Callable[[str], None]
 
@@ -44,6 +57,9 @@ class Work:
             else self.family
         )
         self.outcome = part("outcome verifier", "answer")(study.verify.seconds)
+        named = study.file(study.probe.lexicon) if study.probe.lexicon else None
+        self.lexicon_key = _file_key(named)
+        self._asked: dict[int, dict[str, list[Completion]]] = {}
         self.sampled = study.attempts.model or study.model
         self.problems_key = key_of(__version__, study.problems, _file_key(source))
         away = study.file(study.problems.shift_file) if study.problems.shift_file else None
@@ -55,14 +71,7 @@ class Work:
             _file_key(study.file(study.attempts.file) if study.attempts.file else None),
         )
         self.verdicts_key = key_of(self.attempts_key, study.verify)
-        several = [study.match.pairs] if study.match.pairs > 1 else []
-        self.cases_key = key_of(self.verdicts_key, study.match.cases, *several)
-        self.base_key = _model_key(study.model)
-        together = [study.arms] if study.match.by == "loss_tokens" else []
-        self.arm_keys = {
-            spec.name: key_of(self.cases_key, self.base_key, spec, study.match.by, *together)
-            for spec in study.arm_specs
-        }
+        lexicon = load_lexicon(named or "")
         # All parts are made before anything runs: a wrong option is not found after an hour of sampling.
         self.recipes = {
             spec.name: made(
@@ -72,17 +81,35 @@ class Work:
                 f"$.arms[{index}].options",
                 grade=self.grade_training,
                 critics=self.critic,
+                ask=self.ask,
+                lexicon=lexicon,
             )
             for index, spec in enumerate(study.arm_specs)
         }
         self._trainers: dict[str, Trainer] = {}
         for recipe in self.recipes.values():
             self.trainer(getattr(recipe, "objective", "sft"))
+        several = [study.match.pairs] if study.match.pairs > 1 else []
+        self.cases_key = key_of(self.verdicts_key, study.match.cases, *several)
+        self.base_key = _model_key(study.model)
+        # One arm may leave cases out for all, or set the measure of loss tokens.
+        bound = study.match.by == "loss_tokens" or any(hasattr(recipe, "usable") for recipe in self.recipes.values())
+        together = [study.arms] if bound else []
+        self.arm_keys = {
+            spec.name: key_of(
+                self.cases_key, self.base_key, spec, study.match.by, *together, *self._listed(self.recipes[spec.name])
+            )
+            for spec in study.arm_specs
+        }
 
     @property
     def arms(self) -> tuple[str, ...]:
         """The arms that were not refused when they were compiled: those of every later stage."""
         return tuple(name for name, key in self.arm_keys.items() if not self.files.is_done(f"refused/{name}", key))
+
+    def _listed(self, recipe: ArmRecipe) -> list[str]:
+        """The key of the study's own lexicon, for a recipe that uses one."""
+        return [self.lexicon_key] if self.lexicon_key and hasattr(recipe, "lexicon") else []
 
     def checkpoint_key(self, arm: str, seed: int) -> str:
         """Of everything that decides what one training run becomes."""
@@ -104,7 +131,8 @@ class Work:
         """Of everything that decides what one probe reads off one model."""
         model = self.base_key if arm == BASE_ARM else self.checkpoint_key(arm, seed)
         away = [self.shifted_key] if name == "shift" else []
-        return key_of(model, self.verdicts_key, self.study.probe, name, arm, seed, *away)
+        listed = [self.lexicon_key] if self.lexicon_key else []
+        return key_of(model, self.verdicts_key, self.study.probe, name, arm, seed, *away, *listed)
 
     def problems(self, *splits: str) -> list[Problem]:
         """The problems of these splits, without the shifted ones."""
@@ -137,6 +165,22 @@ class Work:
         made_one = critic(name, options)
         folder = f"critiques/{key_of(self.verdicts_key, name, options)}"
         return Kept(made_one, self.files, folder) if getattr(made_one, "keeps", False) else made_one
+
+    def ask(self, prompts: Sequence[str], *, n: int) -> list[list[Completion]]:
+        """What the sampled model answers to prompts of a recipe's own: each asked once, and kept in a file."""
+        spec, known = self.study.attempts, self._asked.setdefault(n, {})
+        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in known]
+        if new:
+            name = f"arms/asked-{key_of(_model_key(self.sampled), spec, n, new)[:16]}.parquet"
+            if not (self.files / name).exists():
+                self.say(f"arms      {n} answers to each of {len(new)} prompts of a recipe's own")
+                model, seed = part("model", self.sampled.kind).open(self.sampled), derived_seed("asked", name)
+                rows = model.generate(new, n=n, seed=seed, temperature=spec.temperature, max_tokens=spec.max_tokens)
+                model.close()
+                self.files.write_rows(name, [completion for row in rows for completion in row], Completion)
+            found = self.files.read_rows(name, Completion)
+            known.update(zip(new, [found[at : at + n] for at in range(0, len(found), n)], strict=True))
+        return [known[prompt] for prompt in prompts]
 
     def graded(self, column: str, wanted: set[str]) -> list[Graded]:
         """Attempts of the pool with their verdicts: those whose `column` (id, problem_id) is among `wanted`."""

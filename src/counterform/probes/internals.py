@@ -24,6 +24,7 @@ from counterform.sampling import derived_seed, trace
 from counterform.stats import auroc_pseudo_values
 from counterform.store import key_of
 from counterform.study import ProbeSpec
+from counterform.traits import Lexicon, load_lexicon
 from counterform.types import (
     TOKEN_CLASSES,
     Grade,
@@ -83,7 +84,7 @@ class Internals:
         with opened as base:
             depth = _depth(base, texts)
             try:
-                divergences, states = _look(model, base, texts)
+                divergences, states = _look(model, base, texts, load_lexicon(self.spec.lexicon))
             except ModelError:
                 divergences, states = None, None
         values = {**_divergences(texts, divergences), **_wrong_steps(texts, states, depth)}
@@ -128,7 +129,9 @@ def _depth(base: Model | None, texts: Sequence[_Text]) -> int:
         return 0
 
 
-def _look(model: Model, base: Model | None, texts: Sequence[_Text]) -> tuple[Floats, list[NDArray[np.float32]]]:
+def _look(
+    model: Model, base: Model | None, texts: Sequence[_Text], lexicon: Lexicon
+) -> tuple[Floats, list[NDArray[np.float32]]]:
     """What there is to see: KL and tokens by class, (texts, 2, classes); of each text (layers, graded steps, width).
 
     Raises ModelError for a model or a base whose insides cannot be seen.
@@ -140,7 +143,7 @@ def _look(model: Model, base: Model | None, texts: Sequence[_Text]) -> tuple[Flo
         seen, before = trace(model, text.prompt, text.text), trace(base, text.prompt, text.text)
         if seen.spans != before.spans or seen.logprobs.shape != before.logprobs.shape:
             raise ModelError(f"{model.name!r} and its base {base.name!r} do not share their tokens.")
-        classes = token_classes(text.text, seen.spans)
+        classes = token_classes(text.text, seen.spans, lexicon)
         sums[index] = [np.bincount(classes, weights, len(TOKEN_CLASSES)) for weights in (_kl(seen, before), None)]
         states.append(_states_at(seen, [end for end, _ in text.steps]))
     return sums, states

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from counterform.traits import Lexicon, load_lexicon
 from counterform.types import TOKEN_CLASSES
 
 MAX_ANSWER = 200
@@ -22,13 +23,6 @@ _STEP_END = re.compile(r"(?<=[.!?])(?<!^\d\.)(?<!^\d\d\.)(?=\s)|\n", re.MULTILIN
 _NUMBERING = re.compile(r"(?:\A|\n)\s{0,20}(?:\d{1,2}[.)]|step \d{1,2}[.:])(?=\s)", re.IGNORECASE)
 _AFTER_EQUALS = re.compile(rf"=\s{{0,3}}({_NUMBER})")
 _ANY_NUMBER = re.compile(rf"(?<![\w.,])({_NUMBER})")
-# The markers of arXiv 2603.24472 and a few more, as whole words and not as its substrings ("unlikely", "await").
-_HEDGE = re.compile(
-    r"\b(?:wait|h+m+|perhaps|maybe|actually|alternatively|seems?|might|likely|probably|possibly|hold on|not sure"
-    r"|i think|i guess|(?:let me |let's )?(?:double[- ])?check(?:ing)?|let me (?:think|see|verify|reconsider)"
-    r"(?: again)?)\b",
-    re.IGNORECASE,
-)
 # The forms that the outcome verifier reads, with the words that lead up to them.
 _STATEMENT = re.compile(
     r"####(?!#)|\\boxed ?\{|^A:"
@@ -45,12 +39,14 @@ _RANK = np.argsort([ANSWER, RESULT, HEDGE, FORM, OTHER])
 """A token that covers characters of several classes ("24." in one) belongs to the first of these."""
 
 
-def token_classes(text: str, spans: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+def token_classes(text: str, spans: Sequence[tuple[int, int]], lexicon: Lexicon | None = None) -> NDArray[np.int64]:
     """The class of each token, an index into TOKEN_CLASSES; `spans`: where the tokens stand, as character offsets.
+
+    A hedge is a marker of any kind of the lexicon (the package's own where none is given).
 
     A token is what its characters are; blanks do not count, and a token of blanks alone is `other`.
     """
-    of_character = character_classes(text)
+    of_character = character_classes(text, lexicon)
     found = np.full(len(spans), OTHER, dtype=np.int64)
     for index, (start, end) in enumerate(spans):
         classes = [int(of_character[at]) for at in range(start, min(end, len(text))) if not text[at].isspace()]
@@ -59,13 +55,13 @@ def token_classes(text: str, spans: Sequence[tuple[int, int]]) -> NDArray[np.int
     return found
 
 
-def character_classes(text: str) -> NDArray[np.int64]:
+def character_classes(text: str, lexicon: Lexicon | None = None) -> NDArray[np.int64]:
     """The class of each character, an index into TOKEN_CLASSES."""
     classes = np.full(len(text), OTHER, dtype=np.int64)
     for start, end in _results(text):
         classes[start:end] = RESULT
-    for hedge in _HEDGE.finditer(text):
-        classes[hedge.start() : hedge.end()] = HEDGE
+    for start, end, _ in (lexicon or load_lexicon()).spans(text):
+        classes[start:end] = HEDGE
     for head, (start, end), tail in _statements(text):
         classes[head:tail] = FORM
         classes[start:end] = ANSWER

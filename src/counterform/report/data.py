@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from counterform.errors import RunDirError
 from counterform.store import RunDir, rows_of
-from counterform.types import AuditRow, Checkpoint, Graded, Inside, MatchCard, Problem, Results
+from counterform.types import AuditRow, Checkpoint, Graded, Inside, MatchCard, Problem, Results, Traits
 
 MAX_ATTEMPTS = 5_000
 """Attempts a page can hold and stay quick."""
@@ -53,6 +53,7 @@ class ReportData(Struct, frozen=True, kw_only=True):
     """How many there are in all."""
     n_readings: int
     inside: Inside | None = None
+    traits: Traits | None = None
 
 
 def load(run: RunDir) -> ReportData:
@@ -79,6 +80,7 @@ def load(run: RunDir) -> ReportData:
         n_attempts=n_attempts,
         n_readings=sum(run.read_table(name, columns=["seed"]).num_rows for name in _readings(run)),
         inside=_with_nan(run / "internals.json", ("shares", "per_token", "layers", "control"), Inside),
+        traits=_with_nan(run / "traits.json", ("accuracy",), Traits),
     )
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from counterform.report import curves, tables
+from counterform.report import traits as of_traits
 from counterform.report.data import ReportData, load
 from counterform.report.labels import number
 from counterform.report.tables import Table
@@ -35,6 +36,8 @@ def _lines(data: ReportData) -> Iterator[str]:
     yield from _section("Form: gain of a control as a share of an arm's gain", tables.form_table(results.form_shares))
     axes = curves.axes(results, data.problems.values())
     yield from _section("Away from home", curves.shift_table(axes, results.findings), curves.counted(results.findings))
+    if data.traits:
+        yield from _section("Traits kept and lost", of_traits.table(data.traits))
     if data.inside:
         yield from _section("Inside: where the KL from the untrained model falls", tables.divergence_table(data.inside))
         yield from _section("Inside: wrong steps told apart by layer (AUROC)", tables.layers_table(data.inside))

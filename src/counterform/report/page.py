@@ -22,6 +22,7 @@ from msgspec import Struct
 from plotly.offline import get_plotlyjs
 
 from counterform.report import curves, figures, figures_inside, labels, tables
+from counterform.report import traits as of_traits
 from counterform.report.data import ReportData, ShownAttempt, load
 from counterform.store import RunDir
 from counterform.study import BASE_ARM
@@ -62,6 +63,7 @@ def render(data: ReportData) -> str:
         "levels": _level_plots(data),
         "contrasts": _forests(tables.contrasts(data.results.findings)),
         "away": _curves(axes),
+        "traits": _trait_plots(data),
         **_inside_plots(data.inside),
     }
     plots = {plot.id: plot.figure.to_plotly_json() for section in sections.values() for plot in section}
@@ -69,7 +71,7 @@ def render(data: ReportData) -> str:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.globals.update(labels=labels, tables=tables, curves=curves, figures=figures)
+    environment.globals.update(labels=labels, tables=tables, curves=curves, figures=figures, of_traits=of_traits)
     return environment.from_string(_asset("page.html.j2")).render(
         data=data,
         results=data.results,
@@ -142,6 +144,18 @@ def _curves(axes: list[curves.Axis]) -> list[Plot]:
             (curves.WHOLE, "edits to the worked solution", True),
         )
         if any(level for arm in axis.arms for level in axis.at(reading, arm))
+    ]
+
+
+def _trait_plots(data: ReportData) -> list[Plot]:
+    return [
+        Plot(
+            id=f"trait-{trait}",
+            label=of_traits.label(trait),
+            summary=of_traits.summary(rows),
+            figure=of_traits.retained(rows),
+        )
+        for trait, rows in (of_traits.by_trait(data.traits) if data.traits else {}).items()
     ]
 
 

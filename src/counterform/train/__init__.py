@@ -1,16 +1,16 @@
-"""Trainers: one arm in, one checkpoint and its ledger out."""
+"""Trainers: one arm in, one checkpoint and its ledger out; TRL's GRPO with RoC, and a watch over traits, for anybody's run."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
-__all__ = ["RoCGRPOTrainer"]
+_PARTS = {"RoCGRPOTrainer": "counterform.train.grpo", "TraitCallback": "counterform.train.traits"}
+__all__ = list(_PARTS)
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when asked for: the pure selection next to it needs no torch.
-    if name not in __all__:
+    # Imported when asked for: transformers takes seconds, and the pure selection needs no torch.
+    if name not in _PARTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from counterform.train.grpo import RoCGRPOTrainer
-
-    return RoCGRPOTrainer
+    return getattr(import_module(_PARTS[name]), name)

@@ -1,0 +1,89 @@
+"""What does it still do besides being right? Doubt, check, take back, look for another way; entropy, length, mended errors.
+
+After Kim et al. 2026 (arXiv 2603.24472): training on right answers whose writer had seen the solution took such markers
+away, and accuracy away from home with them. What is read here are counts, an answer each; `retention.py` makes rates of them and
+compares them with the untrained model's, as they come and between answers of like length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from counterform.errors import ModelError
+from counterform.sampling import sample_attempts, trace
+from counterform.study import ProbeSpec
+from counterform.traits import load_lexicon
+from counterform.types import Attempt, Grade, Graded, HeldOut, Mark, Model, Reading
+
+MARKERS, TOKENS, MENDED, NATS, SEEN = "markers ", "tokens", "mended", "entropy nats", "entropy tokens"
+
+
+class Traits:
+    """Counts in the same samples that `accuracy` reads; an item is an answer.
+
+    `markers KIND`: markers of that kind of the study's lexicon. `tokens`: the answer's length. `mended`: 1 where a wrong
+    step is taken back right after it and put right, by the step verifier; UNKNOWN where no step could be read.
+    `entropy nats`: of each problem's first answer, the sum over its `entropy tokens` of the entropy of the distribution
+    from which the token was drawn, before any temperature; UNKNOWN for a model whose insides cannot be seen.
+    """
+
+    name = "traits"
+
+    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
+        self.spec, self._grade, self._lexicon = spec, grade, load_lexicon(spec.lexicon)
+
+    def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
+        problems = items.problems[: self.spec.problems]
+        graded = self._grade(
+            sample_attempts(
+                model,
+                problems,
+                who=f"{arm}-{seed}",
+                n=self.spec.samples,
+                seed=seed,
+                temperature=self.spec.temperature,
+                max_tokens=self.spec.max_tokens,
+            )
+        )
+        counts = self._lexicon.counts([g.attempt.completion.text for g in graded])
+        prompts = {problem.id: problem.prompt for problem in problems}
+        readings = []
+        for row, g in enumerate(graded):
+            values: dict[str, float | None] = {
+                MARKERS + kind: float(count) for kind, count in zip(self._lexicon.kinds, counts[row], strict=True)
+            }
+            values |= {TOKENS: float(g.attempt.completion.tokens), MENDED: _mended(g)}
+            sample = row % self.spec.samples
+            if sample == 0:
+                values |= dict(zip((NATS, SEEN), _entropy(model, prompts, g.attempt), strict=True))
+            if g.attempt.completion.finish == "error":
+                values = dict.fromkeys(values)
+            readings += [
+                Reading(
+                    probe=self.name,
+                    metric=metric,
+                    arm=arm,
+                    seed=seed,
+                    item_id=f"{g.attempt.problem_id}/{sample}",
+                    problem_id=g.attempt.problem_id,
+                    mark=Mark.UNKNOWN if value is None else Mark.RIGHT,
+                    value=value,
+                )
+                for metric, value in values.items()
+            ]
+        return readings
+
+
+def _mended(graded: Graded) -> float | None:
+    steps: Sequence[object] = [step for step in graded.verdict.steps if step.mark is not Mark.UNKNOWN]
+    return float(graded.verdict.mends) if steps else None
+
+
+def _entropy(model: Model, prompts: dict[str, str], attempt: Attempt) -> tuple[float | None, float | None]:
+    """Nats over all tokens of an answer, and how many tokens those are."""
+    try:
+        logprobs = trace(model, prompts[attempt.problem_id], attempt.completion.text).logprobs
+    except ModelError:
+        return None, None
+    # A token that cannot be drawn has a log-probability of minus infinity, and adds nothing.
+    return float(-(logprobs.exp() * logprobs).nan_to_num().sum()), float(len(logprobs))

@@ -1,0 +1,130 @@
+"""What an arm lost or kept of its traits, beside what it gained in right answers: one table, and one figure a trait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import plotly.graph_objects as go
+
+from counterform.report.figures import Row, bars, share_row
+from counterform.report.labels import MetricLabel, number, points, points_interval, probability, share, share_interval
+from counterform.report.tables import Table
+from counterform.types import Finding, Retention, Traits
+
+_MARKERS = "Markers per 1,000 tokens, as a share of the untrained model's."
+LABELS = {
+    "all markers": MetricLabel("All markers", f"Doubt, checks, taking back and other ways, together. {_MARKERS}"),
+    "hedge": MetricLabel("Doubt", f"Perhaps, I think, not sure. {_MARKERS}"),
+    "self-check": MetricLabel("Self-checks", f"Let me check, to verify. {_MARKERS}"),
+    "backtrack": MetricLabel("Turning back", f"Wait, that's wrong, dead end. {_MARKERS}"),
+    "alternative": MetricLabel("Other ways", f"Alternatively, another approach. {_MARKERS}"),
+    "mended": MetricLabel(
+        "Mended errors",
+        "Answers in which a wrong step is taken back and put right, as a share of the untrained model's.",
+    ),
+    "entropy": MetricLabel(
+        "Token entropy", "Nats a token over the model's own answers, as a share of the untrained model's."
+    ),
+    "length": MetricLabel("Length", "Tokens an answer, as a share of the untrained model's."),
+}
+_UNITS = {"mended": "of answers", "entropy": "nats a token", "length": "tokens"}
+
+
+def label(trait: str) -> MetricLabel:
+    """A trait in a reader's words; a kind of the study's own lexicon is shown under its own name."""
+    return LABELS.get(trait, MetricLabel(trait.capitalize(), _MARKERS))
+
+
+def by_trait(traits: Traits) -> dict[str, list[Retention]]:
+    """The rows of each trait, in their order; a trait that is undefined for every arm is left to the table."""
+    groups: dict[str, list[Retention]] = {}
+    for row in traits.retained:
+        groups.setdefault(row.trait, []).append(row)
+    return {trait: rows for trait, rows in groups.items() if any(row.kept is not None for row in rows)}
+
+
+def retained(rows: Sequence[Retention]) -> go.Figure:
+    """One trait of every arm from none (0) to as much as untrained (100 %), with 95 % intervals."""
+    drawn = [line for row in rows for line in _lines(row)]
+    reach = max([115.0, *(1.05 * row.high for row in drawn if row.high == row.high)])
+    figure = bars(drawn, (-5.0, min(reach, 400.0)))
+    figure.update_xaxes(ticksuffix=" %")
+    figure.add_vline(x=100, line_color="var(--muted)", line_width=1.5, layer="below")
+    return figure
+
+
+def table(traits: Traits) -> Table:
+    """One row an arm, grouped by trait, and beside it what the arm gained at home and away from home."""
+    headings = (
+        "Trait",
+        "Arm",
+        "Untrained",
+        "Arm's",
+        "Unit",
+        "Kept",
+        "95 % interval",
+        "Kept, like lengths",
+        "95 % interval",
+    )
+    more = (
+        "p (Holm)",
+        "Lengths in common",
+        "Verdict",
+        "Right answers at home",
+        "Right answers away",
+        "Answers",
+        "Problems",
+        "Seeds",
+    )
+    return Table(
+        (*headings, *more),
+        tuple(
+            (
+                label(row.trait).title,
+                row.arm,
+                f"{row.base:.3g}",
+                f"{row.rate:.3g}",
+                _UNITS.get(row.trait, "per 1,000"),
+                *_kept(row.kept, row.low, row.high),
+                *_kept(row.matched, row.matched_low, row.matched_high),
+                probability(row.p_holm),
+                share(row.in_common) if row.in_common else "–",
+                row.verdict,
+                *(_gain(traits.accuracy, row.arm, home=home) for home in (True, False)),
+                number(row.n_answers),
+                number(row.n_problems),
+                number(row.n_seeds),
+            )
+            for row in traits.retained
+        ),
+        n_text=2,
+        grouped=True,
+    )
+
+
+def summary(rows: Iterable[Retention]) -> str:
+    """The figure in words, for those who cannot see it."""
+    return " ".join(row.sentence for row in rows)
+
+
+def _kept(value: float | None, low: float | None, high: float | None) -> tuple[str, str]:
+    if value is None or low is None or high is None:
+        return "undefined", ""
+    return share(value), share_interval(low, high)
+
+
+def _lines(row: Retention) -> Iterator[Row]:
+    """An arm as it comes, and below it the same at like lengths."""
+    yield _line(row.arm, row.kept, row.low, row.high)
+    if row.matched is not None:
+        yield _line(f"{row.arm}, like lengths", row.matched, row.matched_low, row.matched_high)
+
+
+def _line(name: str, *ends: float | None) -> Row:
+    value, low, high = (float("nan") if end is None else end for end in ends)
+    return share_row(name, value, low, high, symbol="line-ns")
+
+
+def _gain(accuracy: Sequence[Finding], arm: str, *, home: bool) -> str:
+    found = [f for f in accuracy if f.arm == arm and (f.metric == "pass@1") is home]
+    return f"{points(found[0].estimate)} {points_interval(found[0].low, found[0].high)}" if found else "–"
