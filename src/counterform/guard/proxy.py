@@ -27,8 +27,8 @@ try:
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import JSONResponse, Response, StreamingResponse
     from starlette.routing import Route
-except ImportError as _error:
-    raise MissingExtra("starlette", "guard") from _error
+except ImportError as error:
+    raise MissingExtra("starlette", "guard") from error
 
 TRIES = 4
 """Messages of the model to one request, the first included; then the answer is a refusal."""
