@@ -299,7 +299,7 @@ async def _together(first: dict[str, Any], rest: _Chunks) -> dict[str, Any]:
     async for chunk in rest:
         message.add(chunk)
         last, usage = chunk, chunk.get("usage") or usage
-    kept = {key: last[key] for key in ("id", "created", "model") if key in last}
+    kept: dict[str, Any] = {key: last[key] for key in ("id", "created", "model") if key in last}
     choice = {"index": 0, "message": message.whole, "finish_reason": message.finish}
     used = {"usage": usage} if usage else {}
     return {**kept, "object": "chat.completion", "choices": [choice], **used}
