@@ -27,8 +27,8 @@ try:
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import JSONResponse, Response, StreamingResponse
     from starlette.routing import Route
-except ImportError as _error:
-    raise MissingExtra("starlette", "guard") from _error
+except ImportError as error:
+    raise MissingExtra("starlette", "guard") from error
 
 TRIES = 4
 """Messages of the model to one request, the first included; then the answer is a refusal."""
@@ -293,14 +293,16 @@ async def _events(first: dict[str, Any], rest: _Chunks) -> AsyncIterator[bytes]:
 
 async def _together(first: dict[str, Any], rest: _Chunks) -> dict[str, Any]:
     """The chunks as the one answer of a request that did not ask for a stream."""
-    message, last, usage = Message(), first, None
+    message, last = Message(), first
+    usage: dict[str, int] | None = None
     message.add(first)
     async for chunk in rest:
         message.add(chunk)
         last, usage = chunk, chunk.get("usage") or usage
-    kept = {key: last[key] for key in ("id", "created", "model") if key in last}
+    kept: dict[str, Any] = {key: last[key] for key in ("id", "created", "model") if key in last}
     choice = {"index": 0, "message": message.whole, "finish_reason": message.finish}
-    return {**kept, "object": "chat.completion", "choices": [choice]} | ({"usage": usage} if usage else {})
+    used = {"usage": usage} if usage else {}
+    return {**kept, "object": "chat.completion", "choices": [choice], **used}
 
 
 def _answers(calls: Sequence[Mapping[str, Any]], objections: Sequence[str]) -> list[dict[str, Any]]:

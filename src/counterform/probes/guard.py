@@ -75,9 +75,9 @@ class GuardProbe:
             seconds: dict[str, float] = {}
             for condition, guard in self._guards(items.steps).items():
                 started = time.perf_counter()
-                rows = self._ask(guard, model, group, seed + at)
+                asked = self._ask(guard, model, group, seed + at)
                 seconds[condition] = time.perf_counter() - started
-                answers[condition] = self._graded(rows, group, condition, arm, seed)
+                answers[condition] = self._graded(asked, group, condition, arm, seed)
             for index, problem in enumerate(group):
                 mine = {condition: [a for a in rows[index] if a.heard] for condition, rows in answers.items()}
                 for metric, value in self._values(mine, answers["none"]):
