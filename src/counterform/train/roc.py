@@ -1,0 +1,190 @@
+"""Which rollouts of a group to learn from: resampling on correct (RoC), as published, as released, and its controls.
+
+GRPO-RoC (rStar2-Agent, arXiv 2508.20722, section 2.2.3) generates more rollouts a group than it trains on, 2G for G. It
+keeps the failures as they come, since they teach by being many and different, and prefers the successes whose way to the
+right answer was clean: few tool errors, the format kept. The reward stays the outcome alone.
+
+    mode         successes kept               failures kept           how many of each
+    paper        drawn by inverse penalty     drawn uniformly         in proportion, failures rounded down
+    released     the lowest penalties         the first of the group  in proportion, rounded, 2 of each at least
+    random       drawn uniformly, whatever the reward                 as it falls (the control for RoC)
+    no_failures  those of `paper`             none                    only the successes of `paper`
+    both         those of `paper`             by inverse penalty      as `paper`
+
+Where paper and released code (microsoft/rStar, rstar2_agent/down_sample, with its fix #50) differ:
+
+- The paper draws, the code sorts: with the code a success with a high penalty is never seen, and of two equal ones
+  always the earlier.
+- The paper draws failures, the code takes the first ones. Where rollouts finish in any order that is a draw; where they
+  are ordered by when they finished it prefers the short ones.
+- The paper keeps floor(failures / 2); the code rounds both counts (half to even) and keeps at least 2 of each kind that
+  there are. Where its two counts do not sum to `keep` (16 -> 7 with 8 right) the code stops with an assertion; here
+  failures keep their count and successes get the rest. With `keep` < 4 the floor here is keep // 2.
+- The code drops groups of equal rewards before it selects. Here they keep `keep` rows: their advantages are 0 anyway.
+- The paper weights by 1 / penalty, which a penalty of 0 does not have. Here weight is infinite at 0: clean successes go
+  first, uniformly among themselves, then the others in proportion to 1 / penalty. Only ratios of penalties matter, so a
+  penalty scaled into [0, 1] draws as the paper's, which lies in [0, 2].
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from counterform.errors import DataError, StudyError, unknown_name
+
+Mode = Literal["paper", "released", "random", "no_failures", "both"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+RELEASED_FLOOR = 2
+"""Of each kind, in the released scripts (`min_zero_reward_trace_num`, `min_non_zero_reward_trace_num`)."""
+
+FAILURE, SUCCESS, UNKNOWN = 0, 1, 2
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+def select(
+    groups: ArrayLike, rewards: ArrayLike, penalties: ArrayLike, keep: int, *, seed: int, mode: Mode = "paper"
+) -> Ints:
+    """The sorted indices of the rollouts to learn from: `keep` of every group.
+
+    `groups` [n]: ids of any kind of integer in any order; groups may differ in size. `rewards` [n]: NaN is UNKNOWN, any
+    other must be finite. `penalties` [n]: in [0, 1], 0 is clean. The same arguments give the same rows, so every process
+    of a distributed run may select for itself; `released` draws nothing and ignores `seed`. With one seed `paper`,
+    `no_failures` and `both` keep the same successes.
+
+    A success is a reward above its group's mean, which is what GRPO reinforces; in a group of equal rewards, one above 0.
+    For rewards of 0 and 1 that is the paper's split. `released` takes any reward above 0, as its code does.
+
+    An UNKNOWN rollout is neither success nor failure: it does not count in the proportions, is never kept in place of a
+    known one, and fills a group up (drawn uniformly) that has fewer than `keep` known ones, so that every group keeps
+    `keep` rows; it has no advantage. `no_failures` keeps neither failures nor UNKNOWN ones, so its groups are smaller
+    and can be empty.
+
+    Raises StudyError for an unknown mode or a keep below 1, DataError for lengths that differ, a penalty outside [0, 1],
+    an infinite reward, and a group of fewer than `keep`.
+    """
+    if mode not in MODES:
+        raise StudyError(unknown_name("mode", str(mode), MODES))
+    rows, size, reward, penalty = _grouped(groups, rewards, penalties, keep)
+    if not len(rows):
+        return rows
+    known = ~np.isnan(reward)
+    kind = np.where(known, _successes(size, reward, known, mode), UNKNOWN)
+    # [groups, 3], by kind
+    cell = 3 * np.repeat(np.arange(len(size)), size) + kind
+    counts = np.bincount(cell, minlength=3 * len(size)).reshape(-1, 3)
+    quotas = _quotas(counts, keep, mode)
+    order = _lexical_order(cell, _keys(np.random.default_rng(seed), kind, penalty, mode))
+    places = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts.ravel(), counts.ravel())
+    kept = np.zeros(len(rows), np.bool_)
+    kept[rows[order[places < np.repeat(quotas.ravel(), counts.ravel())]]] = True
+    return np.flatnonzero(kept)
+
+
+def _successes(size: Ints, reward: Floats, known: Bools, mode: Mode) -> Bools:
+    if mode == "random":
+        return np.zeros(len(reward), np.bool_)
+    if mode == "released":
+        return reward > 0
+    starts = np.cumsum(size) - size
+    low = np.minimum.reduceat(np.where(known, reward, np.inf), starts)
+    high = np.maximum.reduceat(np.where(known, reward, -np.inf), starts)
+    # Counted from the group's lowest reward: a mean of equal numbers need not be that number.
+    low = np.where(high >= low, low, 0.0)
+    above = np.where(known, reward - np.repeat(low, size), 0.0)
+    mean = np.add.reduceat(above, starts) / np.maximum(np.add.reduceat(known.astype(np.int64), starts), 1)
+    return np.where(np.repeat(high > low, size), above > np.repeat(mean, size), reward > 0)
+
+
+def _quotas(counts: Ints, keep: int, mode: Mode) -> Ints:
+    """How many failures, successes and unknown rollouts each group keeps."""
+    failures, successes = counts[:, FAILURE], counts[:, SUCCESS]
+    n = failures + successes
+    kept = np.minimum(keep, n)
+    if mode == "released":
+        kept_failures = _released_failures(failures, successes, kept)
+    else:
+        kept_failures = failures * kept // np.maximum(n, 1)
+    quotas = np.stack([kept_failures, kept - kept_failures, keep - kept], axis=1)
+    if mode == "no_failures":
+        quotas[:, [FAILURE, UNKNOWN]] = 0
+    return quotas
+
+
+def _released_failures(failures: Ints, successes: Ints, kept: Ints) -> Ints:
+    n = np.maximum(failures + successes, 1)
+    kept_failures = np.rint(failures * kept / n).astype(np.int64)
+    kept_successes = np.rint(successes * kept / n).astype(np.int64)
+    floor = np.minimum(RELEASED_FLOOR, kept // 2)
+    few = np.minimum(floor, failures)
+    raised = kept_failures <= few
+    kept_failures = np.where(raised, few, kept_failures)
+    kept_successes = np.where(raised, kept - few, kept_successes)
+    few = np.minimum(floor, successes)
+    return np.where(kept_successes <= few, kept - few, kept_failures)
+
+
+def _keys(rng: np.random.Generator, kind: Ints, penalty: Floats, mode: Mode) -> Floats:
+    """What each rollout is sorted by inside its group and kind; the lowest are kept, of equal ones the first.
+
+    The smallest of exponential variables with rates w are a draw without replacement with weights w (Efraimidis and
+    Spirakis 2006); rates 1 / penalty multiply by the penalty. Below them all come the clean ones, at random.
+    """
+    if mode == "released":
+        return np.where(kind == SUCCESS, penalty, 0.0)
+    luck = rng.standard_exponential(len(kind))
+    weighted = kind != UNKNOWN if mode == "both" else kind == SUCCESS
+    return np.where(weighted, np.where(penalty > 0, luck * penalty, -luck), luck)
+
+
+def _lexical_order(cell: Ints, key: Floats) -> Ints:
+    """What orders rows by cell, then key, then place: complex numbers sort that way.
+
+    The rows lie by group already, which a stable sort makes use of; `np.lexsort` would sort all keys first, eight times slower.
+    """
+    both = np.empty(len(cell), np.complex128)
+    both.real, both.imag = cell, key
+    return np.argsort(both, kind="stable")
+
+
+def _grouped(
+    groups: ArrayLike, rewards: ArrayLike, penalties: ArrayLike, keep: int
+) -> tuple[Ints, Ints, Floats, Floats]:
+    """The rows' indices ordered by group, the groups' sizes, and rewards and penalties in that order; all checked."""
+    ids, reward, penalty = np.asarray(groups), np.asarray(rewards, np.float64), np.asarray(penalties, np.float64)
+    if not (ids.ndim == 1 and ids.shape == reward.shape == penalty.shape):
+        raise DataError(
+            f"groups, rewards and penalties need one entry a rollout; their shapes are {ids.shape}, {reward.shape} and"
+            f" {penalty.shape}."
+        )
+    if keep < 1:
+        raise StudyError(f"keep = {keep}: every group must keep at least 1 rollout.")
+    outside = np.flatnonzero(~((penalty >= 0) & (penalty <= 1)))
+    if len(outside):
+        raise DataError(
+            f"penalty {penalty[outside[0]]} of rollout {outside[0]} is not in [0, 1] ({len(outside)} such). 0 is clean,"
+            " 1 the worst; scale it."
+        )
+    endless = np.flatnonzero(np.isinf(reward))
+    if len(endless):
+        raise DataError(
+            f"reward {reward[endless[0]]} of rollout {endless[0]} is not finite ({len(endless)} such). A reward that could"
+            " not be read is NaN (UNKNOWN)."
+        )
+    rows = np.argsort(ids, kind="stable")
+    ids = ids[rows]
+    starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]])) if len(ids) else rows
+    size = np.diff(starts, append=len(ids))
+    if len(size) and size.min() < keep:
+        small = size.argmin()
+        raise DataError(
+            f"group {ids[starts[small]]} has {size[small]} rollouts, fewer than keep = {keep}. Generate more a group, or"
+            " keep fewer."
+        )
+    return rows, size, reward[rows], penalty[rows]
