@@ -1,8 +1,8 @@
 """Arms for other trainers: any arm of a run as the files that TRL, LLaMA-Factory, verl or OpenRLHF read.
 
-    rows.py         examples -> training rows, read back and compared before they count as written
-    verl_grpo.py    problems -> Parquet, a config and a reward file for GRPO in verl
-    verl_reward.py  what that reward file calls: counterform's verifiers
+rows.py         examples -> training rows, read back and compared before they count as written
+verl_grpo.py    problems -> Parquet, a config and a reward file for GRPO in verl
+verl_reward.py  what that reward file calls: counterform's verifiers
 """
 
 from __future__ import annotations

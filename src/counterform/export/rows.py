@@ -80,7 +80,9 @@ def write_arm(folder: Path, arm: str, examples: Sequence[Example], to: str) -> i
             with path.open("wb") as stream:
                 stream.writelines(msgspec.json.encode(row) + b"\n" for row in rows)
         if read_examples(path).examples != list(examples):
-            raise DataError(f"{path.name} does not read back as the arm {arm!r}, so nothing is written. Please report it.")
+            raise DataError(
+                f"{path.name} does not read back as the arm {arm!r}, so nothing is written. Please report it."
+            )
     if to == "llama-factory":
         (folder / "dataset_info.json").write_text(json.dumps(_dataset_info(arm), indent=2) + "\n", encoding="utf-8")
     return len(examples)

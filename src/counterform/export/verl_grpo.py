@@ -30,7 +30,9 @@ _SCHEMA = pa.schema(
         ("solution", pa.string()),
         (
             "extra_info",
-            pa.struct([(name, pa.string()) for name in ("id", "split", "prompt", "family", "facts")] + [("index", pa.int64())]),
+            pa.struct(
+                [(name, pa.string()) for name in ("id", "split", "prompt", "family", "facts")] + [("index", pa.int64())]
+            ),
         ),
     ]
 )

@@ -415,6 +415,7 @@ def _decoded(text: bytes) -> Any:
 
 
 def nothing_usable(path: Path, what: str, broken: Sequence[BrokenRow]) -> DataError:
+    """The error for a file in which no row can be used, with the first reason."""
     if not broken:
         return DataError(f"{path} is empty: it holds no {what}.")
     first = min(broken)
@@ -436,5 +437,6 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 def excerpt(value: object) -> str:
+    """A value of a row, short enough for a message."""
     text = repr(value)
     return text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}..."

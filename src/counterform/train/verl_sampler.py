@@ -41,7 +41,7 @@ class _Selecting:
     """
 
     def __init__(self, *args: Any, sampler_kwargs: Any, **others: Any) -> None:
-        super().__init__(*args, sampler_kwargs=sampler_kwargs, **others)
+        super().__init__(*args, sampler_kwargs=sampler_kwargs, **others)  # type: ignore[call-arg]
         try:
             self._keep, self._mode, self._seed = _options(**sampler_kwargs)
         except TypeError as error:
