@@ -114,6 +114,22 @@ def show(
 
 
 @app.command()
+def export(
+    directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    arm: Annotated[str, typer.Argument(help="The arm's name in the study file.")],
+    to: Annotated[str, typer.Option(help="trl, trl-messages, llama-factory, verl, openrlhf or verl-grpo.")],
+    out: Annotated[Path, typer.Option(help="An empty folder, or one that is not there yet.")],
+) -> None:
+    """Write an arm as another trainer reads it."""
+    from counterform.export import export as export_arm
+
+    done = export_arm(directory, arm, to=to, out=out)
+    print(f"{done.rows:,} rows of {arm} for {to}:")
+    for path in done.files:
+        print(f"  {path}")
+
+
+@app.command()
 def init(path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("study.toml")) -> None:
     """Write a commented study file to start from."""
     from counterform.study import embedded_text

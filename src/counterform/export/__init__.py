@@ -1,0 +1,83 @@
+"""Arms for other trainers: any arm of a run as the files that TRL, LLaMA-Factory, verl or OpenRLHF read.
+
+rows.py         examples -> training rows, read back and compared before they count as written
+verl_grpo.py    problems -> Parquet, a config and a reward file for GRPO in verl
+verl_reward.py  what that reward file calls: counterform's verifiers
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from counterform.errors import DataError, StudyError, unknown_name
+from counterform.export.rows import ROW_FORMATS, write_arm
+from counterform.export.verl_grpo import write_grpo
+from counterform.store import RunDir
+from counterform.study import load_study
+from counterform.types import Example, MatchCard, Problem
+
+VERL_GRPO = "verl-grpo"
+FORMATS = (*ROW_FORMATS, VERL_GRPO)
+
+
+class Exported(Struct, frozen=True):
+    """What was written, and where."""
+
+    rows: int
+    files: tuple[Path, ...]
+
+
+def export(run: str | Path, arm: str, *, to: str, out: str | Path) -> Exported:
+    """Write the arm `arm` of the run directory `run` in the format `to` (one of FORMATS) into the folder `out`.
+
+    The folder appears whole or not at all. Raises StudyError for a run, arm, format or folder that cannot be used, and
+    DataError for an arm without completions in a format that needs them.
+    """
+    run, out = Path(run), Path(out)
+    if to not in FORMATS:
+        raise StudyError(unknown_name("format", to, FORMATS))
+    if not (run / "manifest.json").exists():
+        raise StudyError(f"{run} is not a run directory: it holds no manifest.json. `counterform run` makes one.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise StudyError(f"{out} is not an empty folder and is left as it is. Give another with --out.")
+    files = RunDir(run)
+    examples = _examples(files, arm)
+    if to != VERL_GRPO and any(example.completion is None for example in examples):
+        raise DataError(
+            f"arm {arm!r} has no completions, since its trainer samples them, and {to!r} needs them. "
+            f"Write its problems with --to {VERL_GRPO}."
+        )
+    with RunDir(out.resolve().parent).appearing_dir(out.resolve().name) as folder:
+        if to == VERL_GRPO:
+            rows = write_grpo(folder, out.resolve(), load_study(run / "study.toml"), *_problems(files, examples))
+        else:
+            rows = write_arm(folder, arm, examples, to)
+    return Exported(rows, tuple(sorted(path for path in out.iterdir())))
+
+
+def _examples(files: RunDir, arm: str) -> list[Example]:
+    """The arm's examples. Raises StudyError with the arms that there are, or with why this one was refused."""
+    if not (files / "arms/match.json").exists():
+        raise StudyError(f"{files.path} holds no arms yet. `counterform arms` compiles them.")
+    # What was compiled last: the file of an arm that has left the study may still lie there.
+    card = msgspec.json.decode((files / "arms/match.json").read_bytes(), type=MatchCard)
+    names = [row.arm for row in card.arms]
+    if arm in names:
+        return files.read_rows(f"arms/{arm}.parquet", Example)
+    refused = files.facts.get(f"refused/{arm}")
+    if refused:
+        raise StudyError(f"arm {arm!r} of {files.path} was refused when it was compiled: {refused['why']}")
+    raise StudyError(f"{files.path}: {unknown_name('arm', arm, names)}")
+
+
+def _problems(files: RunDir, examples: list[Example]) -> tuple[list[Problem], list[Problem]]:
+    """The problems that the arm was made from, in its order, and the held-out ones."""
+    all_problems = [p for p in files.read_rows("problems.parquet", Problem) if not p.shift]
+    by_id = {problem.id: problem for problem in all_problems if problem.split == "train"}
+    return (
+        [by_id[name] for name in dict.fromkeys(example.problem_id for example in examples)],
+        [problem for problem in all_problems if problem.split == "held_out"],
+    )
