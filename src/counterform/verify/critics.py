@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from counterform.splitting import split_steps
 from counterform.types import Criticism, Graded, Mark, Problem
-from counterform.verify.steps import split_steps
 
 _NUMBER = re.compile(r"\d{1,12}(?:,\d{3}){0,4}(?:\.\d{1,12})?")
 _EDGES = " \t\r\n.,;:!?\"'`*$()[]{}"
