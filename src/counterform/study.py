@@ -47,6 +47,11 @@ PARTS: dict[str, dict[str, str]] = {
         "irrelevant_rationale": "counterform.arms.rationales:IrrelevantRationale",
     },
     "trainer": {"sft": "counterform.train.sft:SFT", "dry": "counterform.train.dry:Dry"},
+    "penalty": {
+        "tool_errors": "counterform.train.penalties:tool_errors",
+        "format": "counterform.train.penalties:format_violations",
+        "process": "counterform.train.penalties:process_violations",
+    },
     "outcome verifier": {"answer": "counterform.verify.answer:Answers"},
     "probe": {
         "accuracy": "counterform.probes.accuracy:Accuracy",

@@ -8,7 +8,7 @@ that come by the million are kept from the garbage collector (`gc=False`): they 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from itertools import takewhile
@@ -96,15 +96,19 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """Why a mark is UNKNOWN."""
 
     @property
-    def first_error(self) -> int | None:
-        """Index of the first wrong step that no step right after it mends; None if there is none."""
+    def errors(self) -> Iterator[int]:
+        """Indices of the wrong steps that no step right after them mends."""
         for index, step in enumerate(self.steps):
             if step.mark is not Mark.WRONG:
                 continue
             tries = takewhile(lambda after: after.mends, self.steps[index + 1 :])
             if not any(after.mark is Mark.RIGHT for after in tries):
-                return index
-        return None
+                yield index
+
+    @property
+    def first_error(self) -> int | None:
+        """Index of the first wrong step that stays so; None if there is none."""
+        return next(self.errors, None)
 
     @property
     def process(self) -> Mark:

@@ -98,6 +98,11 @@ class TestEveryMode:
         rows = select([3, 1, 3, 1], [0, 1, 1, 0], [0.5, 0.1, 0, 1], 2, seed=0, mode=mode)
         assert rows.tolist() == ([1, 2] if mode == "no_failures" else [0, 1, 2, 3])
 
+    @pytest.mark.parametrize("ids", [[9, 9, -1, -1], ["b", "b", "a", "a"], np.array(["b", "b", "a", "a"], object)])
+    def test_groups_go_by_any_name(self, ids):
+        rows = select(ids, [1, 0, 0, 1], [0] * 4, 1, seed=0, mode="no_failures")
+        assert rows.tolist() == [0, 3]
+
     @pytest.mark.parametrize("mode", MODES)
     def test_nothing_to_select_from(self, mode):
         assert select([], [], [], 4, seed=0, mode=mode).tolist() == []

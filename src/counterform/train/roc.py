@@ -10,6 +10,7 @@ right answer was clean: few tool errors, the format kept. The reward stays the o
     random       drawn uniformly, whatever the reward                 as it falls (the control for RoC)
     no_failures  those of `paper`             none                    only the successes of `paper`
     both         those of `paper`             by inverse penalty      as `paper`
+    waves        drawn by inverse penalty     drawn uniformly         as in the group's first `keep` (see waves.py)
 
 Where paper and released code (microsoft/rStar, rstar2_agent/down_sample, with its fix #50) differ:
 
@@ -28,14 +29,14 @@ Where paper and released code (microsoft/rStar, rstar2_agent/down_sample, with i
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from counterform.errors import DataError, StudyError, unknown_name
 
-Mode = Literal["paper", "released", "random", "no_failures", "both"]
+Mode = Literal["paper", "released", "random", "no_failures", "both", "waves"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 RELEASED_FLOOR = 2
@@ -53,7 +54,7 @@ def select(
 ) -> Ints:
     """The sorted indices of the rollouts to learn from: `keep` of every group.
 
-    `groups` [n]: ids of any kind of integer in any order; groups may differ in size. `rewards` [n]: NaN is UNKNOWN, any
+    `groups` [n]: ids that can be sorted, in any order; groups may differ in size. `rewards` [n]: NaN is UNKNOWN, any
     other must be finite. `penalties` [n]: in [0, 1], 0 is clean. The same arguments give the same rows, so every process
     of a distributed run may select for itself; `released` draws nothing and ignores `seed`. With one seed `paper`,
     `no_failures` and `both` keep the same successes.
@@ -71,28 +72,61 @@ def select(
     """
     if mode not in MODES:
         raise StudyError(unknown_name("mode", str(mode), MODES))
-    rows, size, reward, penalty = _grouped(groups, rewards, penalties, keep)
-    if not len(rows):
-        return rows
-    known = ~np.isnan(reward)
-    kind = np.where(known, _successes(size, reward, known, mode), UNKNOWN)
-    # [groups, 3], by kind
-    cell = 3 * np.repeat(np.arange(len(size)), size) + kind
-    counts = np.bincount(cell, minlength=3 * len(size)).reshape(-1, 3)
-    quotas = _quotas(counts, keep, mode)
-    order = _lexical_order(cell, _keys(np.random.default_rng(seed), kind, penalty, mode))
-    places = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts.ravel(), counts.ravel())
-    kept = np.zeros(len(rows), np.bool_)
-    kept[rows[order[places < np.repeat(quotas.ravel(), counts.ravel())]]] = True
+    read = sort_out(groups, rewards, penalties, keep, mode)
+    counts, quotas = read.counts.ravel(), read.quotas.ravel()
+    order = _lexical_order(read.cell, _keys(np.random.default_rng(seed), read, mode))
+    places = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    kept = np.zeros(len(order), np.bool_)
+    kept[read.rows[order[places < np.repeat(quotas, counts)]]] = True
     return np.flatnonzero(kept)
 
 
-def _successes(size: Ints, reward: Floats, known: Bools, mode: Mode) -> Bools:
-    if mode == "random":
+class Read(NamedTuple):
+    """Rollouts in order of their groups, and how many of each kind are to be kept."""
+
+    rows: Ints
+    """[n] their indices as given; inside a group in the order given. All of [n] below follow it."""
+    penalty: Floats
+    kind: Ints
+    """[n] FAILURE, SUCCESS or UNKNOWN."""
+    cell: Ints
+    """[n] 3 * group + kind, groups counted from 0."""
+    ids: NDArray[Any]
+    """[groups]"""
+    counts: Ints
+    """[groups, kinds]"""
+    quotas: Ints
+    """[groups, kinds]"""
+
+
+def sort_out(groups: ArrayLike, rewards: ArrayLike, penalties: ArrayLike, keep: int, mode: Mode) -> Read:
+    """What `select` knows before it draws. Raises as `select` does."""
+    rows, ids, reward, penalty = _grouped(groups, rewards, penalties)
+    starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]])) if len(ids) else rows
+    size = np.diff(starts, append=len(ids))
+    _check_sizes(ids[starts], size, keep)
+    known = ~np.isnan(reward)
+    kind = np.where(known, _successes(starts, size, reward, known, mode), UNKNOWN)
+    cell = 3 * np.repeat(np.arange(len(size)), size) + kind
+    counts = _counted(cell, len(size))
+    if mode == "waves":
+        place = np.cumsum(known) - known
+        first = known & (place - np.repeat(place[starts], size) < keep)
+        quotas = _wave_quotas(counts, _counted(cell[first], len(size)), keep)
+    else:
+        quotas = _quotas(counts, keep, mode)
+    return Read(rows, penalty, kind, cell, ids[starts], counts, quotas)
+
+
+def _counted(cell: Ints, n_groups: int) -> Ints:
+    return np.bincount(cell, minlength=3 * n_groups).reshape(-1, 3)
+
+
+def _successes(starts: Ints, size: Ints, reward: Floats, known: Bools, mode: Mode) -> Bools:
+    if mode == "random" or not len(size):
         return np.zeros(len(reward), np.bool_)
     if mode == "released":
         return reward > 0
-    starts = np.cumsum(size) - size
     low = np.minimum.reduceat(np.where(known, reward, np.inf), starts)
     high = np.maximum.reduceat(np.where(known, reward, -np.inf), starts)
     # Counted from the group's lowest reward: a mean of equal numbers need not be that number.
@@ -117,6 +151,17 @@ def _quotas(counts: Ints, keep: int, mode: Mode) -> Ints:
     return quotas
 
 
+def _wave_quotas(counts: Ints, first: Ints, keep: int) -> Ints:
+    """As many of each kind as the first `keep` known rollouts have; one of a kind that shows only later."""
+    quotas = first.copy()
+    quotas[:, UNKNOWN] = keep - first[:, FAILURE] - first[:, SUCCESS]
+    if keep > 1:
+        for kind, other in ((FAILURE, SUCCESS), (SUCCESS, FAILURE)):
+            late = (first[:, kind] == 0) & (counts[:, kind] > 0)
+            quotas[late, kind], quotas[late, other] = 1, quotas[late, other] - 1
+    return quotas
+
+
 def _released_failures(failures: Ints, successes: Ints, kept: Ints) -> Ints:
     n = np.maximum(failures + successes, 1)
     kept_failures = np.rint(failures * kept / n).astype(np.int64)
@@ -130,41 +175,37 @@ def _released_failures(failures: Ints, successes: Ints, kept: Ints) -> Ints:
     return np.where(kept_successes <= few, kept - few, kept_failures)
 
 
-def _keys(rng: np.random.Generator, kind: Ints, penalty: Floats, mode: Mode) -> Floats:
+def _keys(rng: np.random.Generator, read: Read, mode: Mode) -> Floats:
     """What each rollout is sorted by inside its group and kind; the lowest are kept, of equal ones the first.
 
     The smallest of exponential variables with rates w are a draw without replacement with weights w (Efraimidis and
     Spirakis 2006); rates 1 / penalty multiply by the penalty. Below them all come the clean ones, at random.
     """
     if mode == "released":
-        return np.where(kind == SUCCESS, penalty, 0.0)
-    luck = rng.standard_exponential(len(kind))
-    weighted = kind != UNKNOWN if mode == "both" else kind == SUCCESS
-    return np.where(weighted, np.where(penalty > 0, luck * penalty, -luck), luck)
+        return np.where(read.kind == SUCCESS, read.penalty, 0.0)
+    luck = rng.standard_exponential(len(read.kind))
+    weighted = read.kind != UNKNOWN if mode == "both" else read.kind == SUCCESS
+    return np.where(weighted, np.where(read.penalty > 0, luck * read.penalty, -luck), luck)
 
 
 def _lexical_order(cell: Ints, key: Floats) -> Ints:
     """What orders rows by cell, then key, then place: complex numbers sort that way.
 
-    The rows lie by group already, which a stable sort makes use of; `np.lexsort` would sort all keys first, eight times slower.
+    The rows lie by group already, which a stable sort makes use of; `np.lexsort` would sort all the keys first.
     """
     both = np.empty(len(cell), np.complex128)
     both.real, both.imag = cell, key
     return np.argsort(both, kind="stable")
 
 
-def _grouped(
-    groups: ArrayLike, rewards: ArrayLike, penalties: ArrayLike, keep: int
-) -> tuple[Ints, Ints, Floats, Floats]:
-    """The rows' indices ordered by group, the groups' sizes, and rewards and penalties in that order; all checked."""
+def _grouped(groups: ArrayLike, rewards: ArrayLike, penalties: ArrayLike) -> tuple[Ints, NDArray[Any], Floats, Floats]:
+    """The rows' indices ordered by group, and group ids, rewards and penalties in that order; checked."""
     ids, reward, penalty = np.asarray(groups), np.asarray(rewards, np.float64), np.asarray(penalties, np.float64)
     if not (ids.ndim == 1 and ids.shape == reward.shape == penalty.shape):
         raise DataError(
             f"groups, rewards and penalties need one entry a rollout; their shapes are {ids.shape}, {reward.shape} and"
             f" {penalty.shape}."
         )
-    if keep < 1:
-        raise StudyError(f"keep = {keep}: every group must keep at least 1 rollout.")
     outside = np.flatnonzero(~((penalty >= 0) & (penalty <= 1)))
     if len(outside):
         raise DataError(
@@ -178,13 +219,15 @@ def _grouped(
             " not be read is NaN (UNKNOWN)."
         )
     rows = np.argsort(ids, kind="stable")
-    ids = ids[rows]
-    starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]])) if len(ids) else rows
-    size = np.diff(starts, append=len(ids))
+    return rows, ids[rows], reward[rows], penalty[rows]
+
+
+def _check_sizes(ids: NDArray[Any], size: Ints, keep: int) -> None:
+    if keep < 1:
+        raise StudyError(f"keep = {keep}: every group must keep at least 1 rollout.")
     if len(size) and size.min() < keep:
         small = size.argmin()
         raise DataError(
-            f"group {ids[starts[small]]} has {size[small]} rollouts, fewer than keep = {keep}. Generate more a group, or"
-            " keep fewer."
+            f"group {ids[small]} has {size[small]} rollouts, fewer than keep = {keep}. Generate more a group, or keep"
+            " fewer."
         )
-    return rows, size, reward[rows], penalty[rows]

@@ -1,0 +1,94 @@
+"""How unclean the way to an answer was, from 0 (clean) to 1: what RoC prefers successes by. No reward, and no grade.
+
+A penalty is any function of a rollout. Several are put together by `penalise`: their mean, which draws as their sum does
+(the paper adds tool errors and format), since RoC looks at ratios alone. Where a rollout leaves nothing to judge a penalty
+by, it is 0.5, as the paper has it for an answer without a tool call: neither clean nor dirty.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from counterform.errors import DataError
+from counterform.types import Mark, Verdict
+
+NOTHING_TO_JUDGE = 0.5
+MAX_TEXT = 100_000
+"""Characters of a rollout that are looked at, from its end."""
+
+# The rest of the sentence belongs to a statement: "The answer is \boxed{5}" is one.
+_STATEMENT = re.compile(r"(?:\banswer(?: is\b|:)|\\boxed\b|####(?!#))[^\n.]*", re.IGNORECASE)
+
+
+class Rollout(Struct, frozen=True, kw_only=True, gc=False):
+    """One sampled answer and what is known of the way to it."""
+
+    text: str
+    """All that the model wrote, calls and tool output in it or not."""
+    tool_calls: int = 0
+    """Calls that the model made or tried to make."""
+    tool_errors: int = 0
+    """Of them, those that came back as an error: malformed, refused, failed."""
+    verdict: Verdict | None = None
+    """Of the step verifier; None where there is none."""
+
+
+Penalty = Callable[[Rollout], float]
+
+
+def tool_errors(rollout: Rollout) -> float:
+    """The share of tool calls that failed; 0.5 without a call (arXiv 2508.20722, section 2.2.3)."""
+    if not rollout.tool_calls:
+        return NOTHING_TO_JUDGE
+    return rollout.tool_errors / rollout.tool_calls
+
+
+def format_violations(rollout: Rollout) -> float:
+    r"""1 where no answer is stated, else the answers stated beyond the first, a turn (same section); at most 1.
+
+    An answer is stated by <answer> tags, each closed, or where there are none by "answer is", "answer:", `\boxed` or
+    `####`. Every tool call starts another turn. (The released code finds no turn in a rollout of one, and gives it 1.)
+    """
+    text = rollout.text[-MAX_TEXT:]
+    stated = text.count("<answer>")
+    if stated != text.count("</answer>"):
+        return 1.0
+    stated = stated or sum(1 for _ in _STATEMENT.finditer(text))
+    if not stated:
+        return 1.0
+    return min(1.0, (stated - 1) / (rollout.tool_calls + 1))
+
+
+def process_violations(rollout: Rollout) -> float:
+    """The share of steps that are wrong and stay so, of those that the step verifier could read; 0.5 if it read none.
+
+    A wrong step that the model itself mends is no violation.
+    """
+    steps = rollout.verdict.steps if rollout.verdict else ()
+    read = sum(step.mark is not Mark.UNKNOWN for step in steps)
+    if not rollout.verdict or not read:
+        return NOTHING_TO_JUDGE
+    return sum(1 for _ in rollout.verdict.errors) / read
+
+
+def penalise(penalties: Sequence[Penalty], rollouts: Sequence[Rollout]) -> NDArray[np.float64]:
+    """The mean of the penalties of each rollout, [n]; with no penalty at all, every rollout is clean.
+
+    Raises DataError, naming the penalty and the rollout, for one outside [0, 1].
+    """
+    found = np.zeros((len(penalties), len(rollouts)))
+    for row, penalty in zip(found, penalties, strict=True):
+        row[:] = [penalty(rollout) for rollout in rollouts]
+        outside = np.flatnonzero(~((row >= 0) & (row <= 1)))
+        if len(outside):
+            name = getattr(penalty, "__name__", type(penalty).__name__)
+            raise DataError(
+                f"penalty {name!r} gave {row[outside[0]]} for rollout {outside[0]} ({len(outside)} such); it must lie in"
+                " [0, 1], 0 clean and 1 the worst."
+            )
+    return found.mean(axis=0) if len(penalties) else np.zeros(len(rollouts))
