@@ -9,11 +9,9 @@ from typing import Any
 
 from counterform.errors import DataError
 from counterform.study import made, part
-from counterform.types import Attempt, Completion, Mark, Problem, Verdict
+from counterform.train.penalties import Rollout, process_violations
+from counterform.types import Attempt, Completion, Mark, Problem
 from counterform.verify.steps import grade
-
-UNREAD_PENALTY = 0.5
-"""Of a rollout in which no step could be read: neither clean nor dirty, as a rollout without a tool call is in the paper."""
 
 
 class VerlReward:
@@ -26,7 +24,7 @@ class VerlReward:
 
     def __call__(self, text: str, answer: str, extra_info: Mapping[str, Any]) -> dict[str, float]:
         """`score`: 1 right, 0 else. `known`: 0 where it could not be told; the sampler drops such a rollout, for verl alone
-        a 0 is a failure. `penalty` in [0, 1]: the share of wrong steps among those that were read, mended ones too.
+        a 0 is a failure. `penalty` in [0, 1]: `penalties.process_violations`.
         """
         problem = _problem(answer, extra_info)
         said = Completion(text=text, tokens=0, finish="stop")
@@ -36,13 +34,8 @@ class VerlReward:
         return {
             "score": float(verdict.outcome is Mark.RIGHT),
             "known": float(verdict.outcome is not Mark.UNKNOWN),
-            "penalty": _penalty(verdict),
+            "penalty": process_violations(Rollout(text=text, verdict=verdict)),
         }
-
-
-def _penalty(verdict: Verdict) -> float:
-    read = [step.mark for step in verdict.steps if step.mark is not Mark.UNKNOWN]
-    return read.count(Mark.WRONG) / len(read) if read else UNREAD_PENALTY
 
 
 def _problem(answer: str, extra_info: Mapping[str, Any]) -> Problem:
