@@ -22,7 +22,7 @@ from scipy import stats as scipy_stats
 from counterform.pipeline import run
 from counterform.stats import Floats, estimate
 from counterform.store import RunDir
-from counterform.study import ArmSpec, embedded_study
+from counterform.study import embedded_study
 from counterform.types import Reading
 
 PROBLEMS, SAMPLES, ARMS = 300, 4, 5
@@ -85,7 +85,7 @@ def trained(out: Path) -> Floats:
         study,
         name="null",
         seeds=tuple(range(STUDIES * ARMS * 2)),
-        arms=(ArmSpec(name="imitation"),),
+        arms=("imitation",),
         contrasts=(),
         form_shares=(),
         probes=("accuracy",),
