@@ -16,7 +16,7 @@ effect in 44 % of null comparisons when the luck of a seed had a standard deviat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import comb
 
 import numpy as np
@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 
 LEVEL = 0.95
 POWER = 0.80
+BINS = 10
+"""Of confidence, in a reliability plot and in the expected calibration error."""
 LEAST_IN_COMMON = 0.1
 """Of two distributions of lengths: with less in common there is nothing to compare at like lengths."""
 
@@ -167,6 +169,51 @@ def auroc_pseudo_values(scores: Floats, hits: NDArray[np.bool_], clusters: NDArr
     without = (above.sum() - of_hits - of_misses + within) / pairs
     found: Floats = n * whole - (n - 1) * without
     return found
+
+
+def average_precision(scores: Floats, hits: NDArray[np.bool_]) -> float:
+    """The area under the precision-recall curve, by steps: the mean precision at each hit's score; ties share one point.
+
+    An uninformative score comes to the share of hits. NaN without a hit.
+    """
+    if not hits.any():
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)
+    found = np.cumsum(hits[order])[last]
+    precision = found / (np.flatnonzero(last) + 1)
+    return float((np.diff(found, prepend=0) * precision).sum() / hits.sum())
+
+
+def calibration_error(scores: Floats, hits: NDArray[np.bool_]) -> float:
+    """The expected calibration error over BINS bins of equal width: mean |confidence - share of hits|, weighted by size.
+
+    Naeini et al. 2015; Guo et al. 2017 (arXiv 1706.04599), equation 3. Scores lie in 0..1. It is above 0 by chance alone in
+    small samples.
+    """
+    gaps = np.bincount(bin_of(scores), weights=scores - hits, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(scores)) if len(scores) else float("nan")
+
+
+def bin_of(scores: Floats) -> NDArray[np.int64]:
+    """The bin, counted from 0, in which each confidence lies; 1 belongs to the last."""
+    return np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+
+
+def leave_out_pseudo_values(
+    metric: Callable[[Floats, NDArray[np.bool_]], float],
+    scores: Floats,
+    hits: NDArray[np.bool_],
+    clusters: NDArray[np.int64],
+) -> Floats:
+    """One number a cluster, whose mean is metric(scores, hits) up to the jackknife's bias correction.
+
+    One entry an item; clusters count from 0. NaN throughout where the metric is undefined, or would be without some cluster.
+    """
+    n = int(clusters.max()) + 1
+    without = np.array([metric(scores[clusters != c], hits[clusters != c]) for c in range(n)])
+    found: Floats = n * metric(scores, hits) - (n - 1) * without
+    return found if np.isfinite(found).all() else np.full(n, np.nan)
 
 
 def _wins(scores: Floats, others: Floats) -> Floats:
