@@ -80,7 +80,8 @@ class Judge:
     def __init__(self, model: Model, *, seed: int = 0) -> None:
         self._model, self._seed = model, seed
         try:
-            model.logprobs("1 + 1 = ", ["2"])
+            # As an endpoint says only when it is asked.
+            model.logprobs(wording.attempt_prompt("What is 1 + 1?", "2"), [wording.step_is(right=True)])
             self.from_logprobs = True
         except ModelError:
             self.from_logprobs = False

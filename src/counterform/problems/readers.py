@@ -69,7 +69,7 @@ class ReadAttempts(Struct, frozen=True, kw_only=True):
     broken: list[BrokenRow]
 
 
-class _Unusable(Exception):
+class Unusable(Exception):
     """Why one row cannot be used."""
 
 
@@ -111,9 +111,9 @@ def read_problems(
     """
     path = Path(path)
     broken: list[BrokenRow] = []
-    rows = list(_rows(path, broken))
+    rows = list(file_rows(path, broken))
     if not rows:
-        raise _nothing(path, "problem", broken)
+        raise nothing_usable(path, "problem", broken)
     only_rows = [row for _, row in rows]
     columns = _recognised(path, only_rows, prompt, answer, solution)
     asks = _task_column(path, only_rows, "instruction", instruction)
@@ -127,13 +127,13 @@ def read_problems(
             label = _label(row, shifts) if shift else ""
             asked = f"{facts['instruction']}\n{question}" if facts else question
             if asked in usable:
-                raise _Unusable(f"same prompt as line {usable[asked][0]}")
-        except _Unusable as reason:
+                raise Unusable(f"same prompt as line {usable[asked][0]}")
+        except Unusable as reason:
             broken.append(BrokenRow(line, str(reason)))
         else:
             usable[asked] = (line, question, key, worked, facts, label, row.get("id"))
     if not usable:
-        raise _nothing(path, "problem", broken)
+        raise nothing_usable(path, "problem", broken)
     ids = _ids(usable, [given for *_, given in usable.values()])
     problems = [
         Problem(
@@ -173,13 +173,13 @@ def read_attempts(
     attempts: list[Attempt] = []
     written: Counter[str] = Counter()
     first_row: dict[str, Any] = {}
-    for line, row in _rows(path, broken):
+    for line, row in file_rows(path, broken):
         first_row = first_row or row
         for text, correct, model in columns:
             try:
                 response, recorded = _text(text.of(row), text), _grade(correct.of(row), correct)
                 problem_id = _problem_id(row, names, by_name, template)
-            except _Unusable as reason:
+            except Unusable as reason:
                 broken.append(BrokenRow(line, str(reason)))
                 continue
             prefix = f"{problem_id}/{model}"
@@ -197,7 +197,7 @@ def read_attempts(
     if first_row:
         _require(path, first_row, [column for text, correct, _ in columns for column in (text, correct)])
     if not attempts:
-        raise _nothing(path, "attempt", broken)
+        raise nothing_usable(path, "attempt", broken)
     return ReadAttempts(attempts=attempts, broken=broken)
 
 
@@ -253,7 +253,7 @@ def _prompt(row: Row, column: _Column) -> str:
     for message in value:
         role, content = (message.get("role"), message.get("content")) if isinstance(message, dict) else (None, None)
         if role not in turns or not isinstance(content, str):
-            raise _Unusable(f"`{column.name}` holds a message that is not a text of the system or the user")
+            raise Unusable(f"`{column.name}` holds a message that is not a text of the system or the user")
         turns[role].append(content)
     return _text("\n\n".join(turns["system"] + turns["user"]), column)
 
@@ -263,7 +263,7 @@ def _answer(row: Row, answers: _Column, solutions: _Column) -> tuple[str, str | 
     value = answers.of(row)
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not math.isfinite(value):
-            raise _Unusable(f"`{answers.name}` is {value}")
+            raise Unusable(f"`{answers.name}` is {value}")
         key, worked = str(int(value)) if value == int(value) else repr(value), None
     else:
         key, worked = final_answer(_text(value, answers))
@@ -297,7 +297,7 @@ def _task(row: Row, instruction: _Column | None, space: _Column | None, answer: 
     labels = re.split("[;,]", given) if isinstance(given, str) else given if isinstance(given, list) else [given]
     facts["space"] = list(dict.fromkeys(_text(label, space).strip() for label in labels))
     if answer not in facts["space"]:
-        raise _Unusable(f"the answer {_excerpt(answer)} is not in its answer space {_excerpt(facts['space'])}")
+        raise Unusable(f"the answer {excerpt(answer)} is not in its answer space {excerpt(facts['space'])}")
     return facts
 
 
@@ -308,7 +308,7 @@ def _label(row: Row, column: _Column) -> str:
         return ""
     label = " ".join(str(value).split())
     if len(label) > MAX_LABEL or isinstance(value, bool) or not isinstance(value, str | int):
-        raise _Unusable(f"`{column.name}` is {_excerpt(value)}, not a label of at most {MAX_LABEL} characters")
+        raise Unusable(f"`{column.name}` is {excerpt(value)}, not a label of at most {MAX_LABEL} characters")
     return label
 
 
@@ -339,8 +339,8 @@ def _problem_id(row: Row, names: Sequence[_Column], by_name: dict[str, str], tem
         if found is not None:
             return found
     if given is _MISSING:
-        raise _Unusable(f"nothing under {_quoted(column.name for column in names)} names its problem")
-    raise _Unusable(f"no problem has this prompt or id: {_excerpt(given)}")
+        raise Unusable(f"nothing under {_quoted(column.name for column in names)} names its problem")
+    raise Unusable(f"no problem has this prompt or id: {excerpt(given)}")
 
 
 def _grade(value: Any, column: _Column) -> Mark:
@@ -348,7 +348,7 @@ def _grade(value: Any, column: _Column) -> Mark:
         return Mark.UNKNOWN
     grade = _GRADES.get(value.lower() if isinstance(value, str) else value) if isinstance(value, _SCALAR) else None
     if grade is None:
-        raise _Unusable(f"`{column.name}` is {_excerpt(value)}, not true, false, 1, 0, right, wrong or null")
+        raise Unusable(f"`{column.name}` is {excerpt(value)}, not true, false, 1, 0, right, wrong or null")
     return grade
 
 
@@ -357,8 +357,8 @@ def _text(value: Any, column: _Column) -> str:
     if isinstance(value, str) and value and not value.isspace():
         return value
     if value is _MISSING:
-        raise _Unusable(f"no column `{column.name}`")
-    raise _Unusable(f"`{column.name}` is {_excerpt(value)}, not text")
+        raise Unusable(f"no column `{column.name}`")
+    raise Unusable(f"`{column.name}` is {excerpt(value)}, not text")
 
 
 def _ids(prompts: Iterable[str], given: Sequence[Any]) -> list[str]:
@@ -369,7 +369,7 @@ def _ids(prompts: Iterable[str], given: Sequence[Any]) -> list[str]:
     return [f"user-{blake2b(prompt.encode(), digest_size=8).hexdigest()}" for prompt in prompts]
 
 
-def _rows(path: Path, broken: list[BrokenRow]) -> Iterator[tuple[int, Row]]:
+def file_rows(path: Path, broken: list[BrokenRow]) -> Iterator[tuple[int, Row]]:
     """Every object of the file with its number; what cannot be read as an object goes to `broken`."""
     read = {".jsonl": _json_lines, ".json": _json, ".parquet": _parquet}.get(path.suffix.lower())
     if read is None:
@@ -379,7 +379,7 @@ def _rows(path: Path, broken: list[BrokenRow]) -> Iterator[tuple[int, Row]]:
             if isinstance(value, dict):
                 yield line, value
             elif value is not _BLANK:
-                reason = str(value) if isinstance(value, _Unusable) else f"not an object: {_excerpt(value)}"
+                reason = str(value) if isinstance(value, Unusable) else f"not an object: {excerpt(value)}"
                 broken.append(BrokenRow(line, reason))
     except OSError as error:
         raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}.") from error
@@ -411,10 +411,11 @@ def _decoded(text: bytes) -> Any:
     try:
         return msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:
-        return _Unusable(f"not JSON: {error}")
+        return Unusable(f"not JSON: {error}")
 
 
-def _nothing(path: Path, what: str, broken: Sequence[BrokenRow]) -> DataError:
+def nothing_usable(path: Path, what: str, broken: Sequence[BrokenRow]) -> DataError:
+    """The error for a file without a usable row."""
     if not broken:
         return DataError(f"{path} is empty: it holds no {what}.")
     first = min(broken)
@@ -435,6 +436,7 @@ def _quoted(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names)
 
 
-def _excerpt(value: object) -> str:
+def excerpt(value: object) -> str:
+    """A value as it stands in an error, shortened."""
     text = repr(value)
     return text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}..."
