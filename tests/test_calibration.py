@@ -48,6 +48,19 @@ def test_confidence_that_says_nothing_and_confidence_that_tells(rng):
     assert blind["ECE (self-consistency)", "base"].estimate == pytest.approx(0.25, abs=0.06)
 
 
+def test_a_method_that_only_counts_candidates_tells_nothing_within_a_problem():
+    rows = []
+    for number in range(40):
+        marks = [Mark.RIGHT] if number % 2 else [Mark.RIGHT, Mark.WRONG, Mark.WRONG]
+        for at, mark in enumerate(marks):
+            for method, value in (("self-consistency", 0.5), ("P(True)", 0.5), ("joint", 1 / (len(marks) + 1))):
+                rows.append(reading(method, f"p{number}", at, mark, value))
+    found = levels(rows)
+    assert found["AUROC (joint)", "base"].low > 0.5
+    assert found["AUROC within a problem (joint)", "base"].estimate == 0.5
+    assert found["AUROC within a problem (joint)", "base"].n_items == 20
+
+
 def test_the_gap_and_how_far_the_joint_comparison_closes_it(rng):
     found = levels(model(rng, gap=0.2, joint_gap=0.05))
     gap, joint = found["self-trust gap (P(True))", "base"], found["self-trust gap (joint)", "base"]
@@ -81,7 +94,7 @@ def test_methods_are_compared_on_the_same_graded_answers(rng):
     rows += [reading("verbalised", "p1", 0, Mark.UNKNOWN, None)]
     read = {}
     for r in metrics(rows):
-        if r.metric.startswith("AUROC"):
+        if r.metric.startswith("AUROC ("):
             read.setdefault(r.metric, set()).add(r.problem_id)
     assert set(read) == {"AUROC (self-consistency)", "AUROC (P(True))", "AUROC (joint)"}
     assert all(ids == {f"p{n}" for n in range(1, 20)} for ids in read.values())

@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Clusters = NDArray[np.int64]
 
+WITHIN = "AUROC within a problem"
 ALONE_AND_JOINT = ((P_TRUE, JOINT), (VERBALISED, JOINT_VERBALISED))
 CURVES: dict[str, Callable[[Floats, Bools, Clusters], Floats]] = {
     "AUROC": stats.auroc_pseudo_values,
@@ -34,6 +35,8 @@ def metrics(readings: Sequence[Reading]) -> list[Reading]:
 
     `AUROC`, `PR-AUC`, `ECE` (METHOD): over all candidates that were graded right or wrong and in which every method that
         was asked has a confidence, so that methods are compared on the same answers.
+    `AUROC within a problem (METHOD)`: of each problem with right and wrong candidates, the chance that a right one is trusted more
+        than a wrong one. The AUROC over all is high too where a method only sees how many candidates there are.
     `self-trust gap (METHOD)`: confidence in the model's own wrong answer told that it is its own, less that in the same answer
         told that it is another's. `self-trust gap closed (joint)`: how much smaller the gap is in the joint comparison.
     """
@@ -90,13 +93,19 @@ def _curves(rows: Sequence[Reading]) -> Iterator[Reading]:
     scores, hits, of = _confidences(rows)
     if not of:
         return
-    problems, clusters = np.unique(of, return_inverse=True)
+    problems, codes = np.unique(of, return_inverse=True)
+    clusters = codes.astype(np.int64)
     for method, confidences in scores.items():
         for metric, pseudo_values in CURVES.items():
-            values = pseudo_values(confidences, hits, clusters.astype(np.int64))
+            values = pseudo_values(confidences, hits, clusters)
             for problem, value in zip(problems, values, strict=True):
                 read = float(value) if np.isfinite(value) else None
                 yield _reading(rows[0], f"{metric} ({method})", str(problem), read)
+        for at, problem in enumerate(problems):
+            right, wrong = (confidences[(clusters == at) & kind] for kind in (hits, ~hits))
+            if len(right) and len(wrong):
+                won = (np.sign(right[:, None] - wrong) + 1).mean() / 2
+                yield _reading(rows[0], f"{WITHIN} ({method})", str(problem), float(won))
 
 
 def _gaps(rows: Sequence[Reading]) -> Iterator[Reading]:

@@ -94,6 +94,6 @@ def test_a_model_without_log_probabilities_is_asked_in_words(read, problems):
 
 
 def test_a_guess_is_a_coin():
-    assert {(line.metric, line.value) for line in Trust.baselines((), None)} == {
-        (f"AUROC ({method})", 0.5) for method in METHODS
-    }
+    lines = {line.metric: line.value for line in Trust.baselines((), None)}
+    assert set(lines.values()) == {0.5}
+    assert {f"AUROC ({method})" for method in METHODS} < set(lines)

@@ -109,7 +109,9 @@ class Trust:
     @staticmethod
     def baselines(train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
         """A confidence that says nothing."""
-        return [Baseline(probe="trust", metric=f"AUROC ({method})", name="random", value=0.5) for method in METHODS]
+        kinds = ("AUROC", "AUROC within a problem")
+        metrics = [f"{kind} ({method})" for kind in kinds for method in METHODS]
+        return [Baseline(probe="trust", metric=metric, name="random", value=0.5) for metric in metrics]
 
 
 def _candidates(problem: Problem, graded: Sequence[Graded]) -> _Own:

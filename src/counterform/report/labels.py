@@ -93,6 +93,10 @@ _GUARD = {
 
 _TRUST = {
     "AUROC": ("Chance that a right answer is trusted more than a wrong one; 50 % is none", False),
+    "AUROC within a problem": (
+        "Chance that a right answer is trusted more than a wrong one to the same problem; 50 % is none",
+        False,
+    ),
     "PR-AUC": (
         "Mean precision over the thresholds that reach one more right answer; chance is the share of right answers",
         False,

@@ -14,7 +14,7 @@ from counterform.study import BASE_ARM
 from counterform.types import Finding, ReliabilityBin, Results, SelfTrust
 
 _HEIGHT = 260
-_HEADLINES = ("AUROC", "self-trust gap")
+_HEADLINES = ("AUROC", "AUROC within a problem", "self-trust gap")
 
 
 def findings(results: Results) -> list[Finding]:
