@@ -14,6 +14,8 @@ from typing import Any
 from counterform.types import Mark
 
 CRITIQUE_CUE = "Check this attempt. Which step is the first wrong one?"
+TRUST_CUE = "Check this attempt. Is it right or wrong?"
+"""Unlike the cue of a critique it supposes no error."""
 
 _WRONG_STEP = re.compile(r"\bstep\s+0*([1-9]\d{0,3})\s+is\s+wrong\b", re.IGNORECASE)
 _STEP_CLAIM = re.compile(r"\bstep\s+0*([1-9]\d{0,3})\s+is\s+(right|wrong)\b", re.IGNORECASE)
@@ -117,7 +119,7 @@ MOST_OPTIONS = 25
 def attempt_prompt(problem_prompt: str, answer: str, whose: str = "") -> str:
     """The request to check one attempt, shown as a single step, after a line that says whose it is."""
     said = f"\n{OWNERS[whose]}" if whose else ""
-    return critique_prompt(problem_prompt + said, [answer])
+    return f"{problem_prompt}{said}\nStep 1: {answer.strip()}\n{TRUST_CUE}"
 
 
 def step_is(*, right: bool) -> str:
