@@ -37,6 +37,8 @@ HEADLINES = (
 )
 """The metric each probe is known by; the answer in words speaks of these."""
 
+NEUTRAL = ("strategy",)
+"""Probes of which no metric is better high or low: `supported` says more, `refuted` less."""
 SIGNED = ("gain ", "self-trust gap")
 """How metrics begin that are themselves differences, and may stand below 0."""
 
@@ -308,7 +310,7 @@ def _finding(
 ) -> Finding:
     read = _read_by(table, [arm, versus])
     finding = Finding(
-        claim=f"{arm} improves {table.probe} {table.metric} over {versus}",
+        claim=f"{arm} {'raises' if table.probe in NEUTRAL else 'improves'} {table.probe} {table.metric} over {versus}",
         probe=table.probe,
         metric=table.metric,
         arm=arm,
@@ -357,7 +359,8 @@ def _with_sentence(f: Finding) -> Finding:
         tail = f"undecided; a true difference under {100 * f.mde:.1f} points would mostly go unseen"
     else:
         better = (f.estimate > 0) != _lower_is_better(f.metric)
-        tail = "better" if better else "worse"
+        more, less = ("more", "less") if f.probe in NEUTRAL else ("better", "worse")
+        tail = more if better else less
     luck = "; one seed, so the luck of training is not in the interval" if f.n_seeds == 1 else ""
     return replace(f, sentence=f"{head}: {tail} ({size}{luck}).")
 

@@ -65,6 +65,7 @@ PARTS: dict[str, dict[str, str]] = {
         "short_unguided": "counterform.arms.distillation:ShortUnguided",
         "stripped_unguided": "counterform.arms.distillation:StrippedUnguided",
         "marked_guided": "counterform.arms.distillation:MarkedGuided",
+        "format": "counterform.arms.formats:Format",
     },
     "trainer": {
         "sft": "counterform.train.sft:SFT",
@@ -95,6 +96,7 @@ PARTS: dict[str, dict[str, str]] = {
         "guard": "counterform.probes.guard:GuardProbe",
         "traits": "counterform.probes.traits:Traits",
         "trust": "counterform.probes.trust:Trust",
+        "strategy": "counterform.probes.strategy:Strategy",
     },
 }
 

@@ -180,14 +180,19 @@ def said_confidences(text: str, options: int) -> list[float | None]:
 
 
 def said_answer(text: str) -> str:
-    """What a text says in the end, so that two texts with the same answer can be told: the boxed or stated answer, or all of it."""
+    """What a text says in the end, so that two texts with the same answer can be told: what it states, or all of it."""
+    return _bare(stated_text(text) or text)
+
+
+def stated_text(text: str) -> str:
+    """What a text states as its answer, in its own words: the last boxed answer, or after the last "answer is"; else empty."""
     tail = text[-MAX_TAIL:]
     if boxed := _BOXED.findall(tail):
-        return _bare(boxed[-1])
+        return str(boxed[-1])
     if heads := list(_STATES.finditer(tail)):
         line = tail[heads[-1].end() :].strip().partition("\n")[0]
-        return _bare(_SENTENCE_END.split(line)[0]) or _bare(tail)
-    return _bare(text)
+        return _SENTENCE_END.split(line)[0].strip(_EDGES)
+    return ""
 
 
 def space_sentence(space: Sequence[str]) -> str:

@@ -110,6 +110,15 @@ _TRUST = {
 }
 
 
+_STRATEGY = {
+    "breadth first": "Openings in the order of a breadth-first search, where a depth-first one would open another place",
+    "candidates before the first is followed": "Places opened from the start before one of them is followed, of all that could be",
+    "depth at first switch": "How deep the place stands that is first turned away from, of the map's greatest depth",
+    "switches": "Openings from another place than the one opened last",
+    "revisits": "Openings of a place that was open",
+}
+
+
 class AxisLabel(Struct, frozen=True):
     """An axis of distribution shift in a reader's words."""
 
@@ -164,6 +173,9 @@ def metric_label(probe: str, metric: str) -> MetricLabel:
     if probe == "trust" and name in _TRUST:
         meaning, lower = _TRUST[name]
         return MetricLabel(f"{name[0].upper()}{name[1:]}: {condition}", f"{meaning}.", lower)
+    if probe == "strategy" and name in _STRATEGY:
+        title = f"{name[0].upper()}{name[1:]}, {condition}"
+        return MetricLabel(title, f"{_STRATEGY[name]}. Neither is better: supported is more, refuted less.")
     if probe == "guard":
         meaning, lower = _GUARD.get(name, ("All of k answers are right and accepted", False))
         return MetricLabel(f"Guard: {metric}", f"{meaning}.", lower)
