@@ -87,6 +87,16 @@ def test_before_and_after_an_arm(rng):
     assert any("Confidence in own wrong answers" in sentence for sentence in results.answer)
 
 
+def test_two_equal_models_are_undecided(rng):
+    verdicts = {}
+    for _ in range(60):
+        results = find(metrics([*model(rng, problems=40), *model(rng, problems=40, arm="one")]), question="?")
+        for finding in results.findings:
+            verdicts.setdefault(finding.metric, []).append(finding.verdict != "undecided")
+    # 5 % each; the chance of more than 10 of 60 is under 0.1 %.
+    assert all(sum(found) <= 10 for found in verdicts.values()), {m: sum(v) for m, v in verdicts.items()}
+
+
 def test_methods_are_compared_on_the_same_graded_answers(rng):
     rows = model(rng, problems=20)
     rows = [r for r in rows if r.problem_id != "p0" or r.metric != "joint"]

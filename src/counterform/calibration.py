@@ -26,7 +26,7 @@ ALONE_AND_JOINT = ((P_TRUE, JOINT), (VERBALISED, JOINT_VERBALISED))
 CURVES: dict[str, Callable[[Floats, Bools, Clusters], Floats]] = {
     "AUROC": stats.auroc_pseudo_values,
     "PR-AUC": lambda *of: stats.leave_out_pseudo_values(stats.average_precision, *of),
-    "ECE": lambda *of: stats.leave_out_pseudo_values(stats.calibration_error, *of),
+    "ECE": stats.calibration_pseudo_values,
 }
 
 

@@ -185,14 +185,17 @@ def average_precision(scores: Floats, hits: NDArray[np.bool_]) -> float:
     return float((np.diff(found, prepend=0) * precision).sum() / hits.sum())
 
 
-def calibration_error(scores: Floats, hits: NDArray[np.bool_]) -> float:
-    """The expected calibration error over BINS bins of equal width: mean |confidence - share of hits|, weighted by size.
+def calibration_pseudo_values(scores: Floats, hits: NDArray[np.bool_], clusters: NDArray[np.int64]) -> Floats:
+    """One number a cluster, whose mean is the expected calibration error: mean |confidence - share of hits| over BINS bins.
 
-    Naeini et al. 2015; Guo et al. 2017 (arXiv 1706.04599), equation 3. Scores lie in 0..1. It is above 0 by chance alone in
-    small samples.
+    Naeini et al. 2015; Guo et al. 2017 (arXiv 1706.04599), equation 3. Scores lie in 0..1; one entry an item; clusters count from
+    0. Whether a bin is over- or underconfident is held fixed: leaving a cluster out where a bin is near the diagonal would
+    turn its sign, and the jackknife then found an effect in 20 % of null comparisons. Above 0 by chance alone in small samples.
     """
-    gaps = np.bincount(bin_of(scores), weights=scores - hits, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(scores)) if len(scores) else float("nan")
+    bins, gaps = bin_of(scores), scores - hits
+    signs = np.sign(np.bincount(bins, weights=gaps, minlength=BINS))
+    top = np.bincount(clusters, weights=signs[bins] * gaps)
+    return ratio_pseudo_values(top, np.bincount(clusters).astype(float))
 
 
 def bin_of(scores: Floats) -> NDArray[np.int64]:
