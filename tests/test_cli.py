@@ -13,7 +13,7 @@ def test_every_stage_has_its_subcommand():
     from counterform.pipeline import STAGES
 
     names = {command.name or command.callback.__name__ for command in app.registered_commands}
-    assert set(STAGES) | {"run", "show", "export", "init", "audit"} == names
+    assert set(STAGES) | {"run", "show", "export", "init", "audit", "trust"} == names
 
 
 def test_init_writes_a_study_that_loads_and_never_overwrites(tmp_path):
@@ -48,3 +48,15 @@ def test_a_policy_is_checked(tmp_path):
     assert json.loads(runner.invoke(app, ["guard", "check", str(path), "--json"]).stdout)["tests"] == 0
     path.write_text(rule + "def _test_small():\n    assert False, 'no'\n")
     assert "_test_small: AssertionError: no" in str(runner.invoke(app, ["guard", "check", str(path)]).exception)
+
+
+def test_trust_scores_the_answers_of_a_file(tmp_path):
+    path = tmp_path / "q.jsonl"
+    rows = [{"question": "Start with 7. Add 5. What is the total?", "answers": ["12", "13", "12"]}, {"question": "x"}]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    done = runner.invoke(app, ["trust", str(path), "--model", "world", "--json"])
+    assert done.exit_code == 0
+    assert "line 2 is left out" in done.stderr
+    [found] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["says"], one["times"]) for one in found["candidates"]] == [("12", 2), ("13", 1)]
+    assert all(0 < one["alone"] < 1 and 0 < one["joint"] < 1 for one in found["candidates"])

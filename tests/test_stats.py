@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
+from counterform import stats
 from counterform.stats import (
     auroc_pseudo_values,
     estimate,
@@ -329,3 +330,36 @@ def test_a_denominator_that_was_not_trained_has_no_luck():
     both, one = (ratio(arm, base, np.zeros_like(base), [arm], b_trained=t) for t in (True, False))
     assert one.value == both.value
     assert one.high - one.low < both.high - both.low
+
+
+class TestConfidence:
+    def test_average_precision_by_hand(self):
+        scores, hits = np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, False, True, False])
+        assert stats.average_precision(scores, hits) == pytest.approx((1 + 2 / 3) / 2)
+        assert stats.average_precision(np.zeros(4), hits) == pytest.approx(0.5)  # ties: the share of hits
+        assert np.isnan(stats.average_precision(scores, np.zeros(4, bool)))
+
+    def test_calibration_error_by_hand(self):
+        scores, hits = np.array([0.95, 1.0, 0.15, 0.1]), np.array([True, False, False, False])
+        found = stats.calibration_pseudo_values(scores, hits, np.arange(4))
+        assert found.mean() == pytest.approx((0.95 + 0.25) / 4)
+        assert list(stats.bin_of(np.array([0.0, 0.099, 0.1, 1.0]))) == [0, 0, 1, 9]
+
+    @given(st.integers(0, 2**32 - 1))
+    def test_pseudo_values_of_a_mean_are_its_values_and_of_auroc_those_of_the_fast_way(self, seed):
+        rng = np.random.default_rng(seed)
+        clusters, hits = np.repeat(np.arange(8), 3), rng.random(24) < 0.5
+        scores = rng.integers(0, 5, 24).astype(float)
+        means = stats.leave_out_pseudo_values(lambda s, h: float(s.mean()), scores, hits, clusters)
+        assert means == pytest.approx(scores.reshape(8, 3).mean(1))
+
+        def auroc(s, h):
+            return (
+                float(np.mean([(a > b) + 0.5 * (a == b) for a in s[h] for b in s[~h]]))
+                if 0 < h.sum() < len(h)
+                else np.nan
+            )
+
+        slow = stats.leave_out_pseudo_values(auroc, scores, hits, clusters)
+        fast = stats.auroc_pseudo_values(scores, hits, clusters)
+        assert slow == pytest.approx(fast, nan_ok=True)

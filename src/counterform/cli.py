@@ -157,6 +157,37 @@ def audit(study: StudyFile = None, data: Data = None, as_json: Json = False) -> 
     require(rows)
 
 
+@app.command()
+def trust(
+    file: Annotated[Path, typer.Argument(help="Rows with `question` and `answers` (JSONL, JSON or Parquet).")],
+    model: Annotated[str, typer.Option(help="`world`, a hub id, a directory, a .gguf file; or an endpoint's model.")],
+    base_url: Annotated[str, typer.Option(help="An OpenAI-compatible endpoint, e.g. http://127.0.0.1:8000/v1.")] = "",
+    as_json: Json = False,
+) -> None:
+    """How far a model trusts each answer to your questions: alone, beside the others, and by how often it is given."""
+    import msgspec
+
+    from counterform.problems.questions import read_questions
+    from counterform.report.terminal import print_trust
+    from counterform.study import ModelSpec, part
+    from counterform.trust import score
+
+    read = read_questions(file)
+    for broken in read.broken:
+        _say(f"line {broken.line} is left out: {broken.reason}")
+    kind = "openai" if base_url else "hf"
+    opened = part("model", kind).open(ModelSpec(kind=kind, path=model, base_url=base_url))
+    try:
+        for row in read.questions:
+            found = score(opened, row.question, row.answers)
+            if as_json:
+                print(msgspec.json.encode(found).decode())
+            else:
+                print_trust(found, _console())
+    finally:
+        opened.close()
+
+
 @world.command("build")
 def build(
     out: Annotated[Path, typer.Argument(help="Where the model goes; an interrupted build goes on.")],

@@ -27,8 +27,20 @@ from counterform.types import (
 
 ALPHA = 0.05
 
-HEADLINES = (("accuracy", "pass@1"), ("find_error", "F1"), ("process", "violated"), ("instructions", "exact match"))
+HEADLINES = (
+    ("accuracy", "pass@1"),
+    ("find_error", "F1"),
+    ("process", "violated"),
+    ("instructions", "exact match"),
+    ("trust", "AUROC (P(True))"),
+    ("trust", "self-trust gap (P(True))"),
+)
 """The metric each probe is known by; the answer in words speaks of these."""
+
+NEUTRAL = ("strategy",)
+"""Probes of which no metric is better high or low: `supported` says more, `refuted` less."""
+SIGNED = ("gain ", "self-trust gap")
+"""How metrics begin that are themselves differences, and may stand below 0."""
 
 
 class _Table(Struct, frozen=True):
@@ -273,7 +285,7 @@ def _level(table: _Table, arm: str) -> Level:
         metric=table.metric,
         arm=arm,
         estimate=estimate.value,
-        low=max(estimate.low, -1.0 if table.metric.startswith("gain ") else 0.0),
+        low=max(estimate.low, -1.0 if table.metric.startswith(SIGNED) else 0.0),
         high=min(estimate.high, _most(table.metric)),
         n_items=n_items,
         n_seeds=len(table.values[arm]),
@@ -298,7 +310,7 @@ def _finding(
 ) -> Finding:
     read = _read_by(table, [arm, versus])
     finding = Finding(
-        claim=f"{arm} improves {table.probe} {table.metric} over {versus}",
+        claim=f"{arm} {'raises' if table.probe in NEUTRAL else 'improves'} {table.probe} {table.metric} over {versus}",
         probe=table.probe,
         metric=table.metric,
         arm=arm,
@@ -347,7 +359,8 @@ def _with_sentence(f: Finding) -> Finding:
         tail = f"undecided; a true difference under {100 * f.mde:.1f} points would mostly go unseen"
     else:
         better = (f.estimate > 0) != _lower_is_better(f.metric)
-        tail = "better" if better else "worse"
+        more, less = ("more", "less") if f.probe in NEUTRAL else ("better", "worse")
+        tail = more if better else less
     luck = "; one seed, so the luck of training is not in the interval" if f.n_seeds == 1 else ""
     return replace(f, sentence=f"{head}: {tail} ({size}{luck}).")
 
@@ -365,7 +378,9 @@ def _answer(findings: Sequence[Finding], shares: Sequence[FormShare]) -> list[st
         words = {"supported": "Better", "refuted": "Worse", "undecided": "Undecided"}
         parts = [f"{words[verdict]}: {', '.join(arms)}." for verdict, arms in groups.items() if arms]
         parts += _form_words([share for share in shares if (share.probe, share.metric) == (probe, metric)])
-        sentences.append(f"{_METRIC_WORDS[probe, metric]}: {100 * rows[0].baseline:.1f} % untrained. {' '.join(parts)}")
+        sentences.append(
+            f"{_METRIC_WORDS[probe, metric]}: {_level_words(rows[0].baseline)} % untrained. {' '.join(parts)}"
+        )
     return sentences
 
 
@@ -374,6 +389,8 @@ _METRIC_WORDS = {
     ("find_error", "F1"): "First wrong step found (F1)",
     ("process", "violated"): "Attempts with a wrong step",
     ("instructions", "exact match"): "Held-out tasks, the right label",
+    ("trust", "AUROC (P(True))"): "Own right answers told from own wrong ones by confidence (AUROC)",
+    ("trust", "self-trust gap (P(True))"): "Confidence in own wrong answers beyond the same as another's",
 }
 
 
@@ -389,6 +406,10 @@ def _form_words(shares: Sequence[FormShare]) -> list[str]:
 
 def _percent(value: float, low: float, high: float) -> str:
     return f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]".replace("-", "−")
+
+
+def _level_words(value: float) -> str:
+    return f"{100 * value:.1f}".replace("-", "−")
 
 
 def _points(value: float) -> str:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
+from counterform import calibration
 from counterform.blindness import blindness, sentence
 from counterform.errors import ControlError, DataError, RunDirError, StudyError, TrainingDiverged
 from counterform.findings import find, find_inside
@@ -527,6 +528,13 @@ def find_results(work: Work) -> None:
         readings = [r for r in readings if r.probe != "traits"]
     else:
         work.files.clear("traits.json")
+    if "trust" in work.study.probes:
+        trust = calibration.self_trust(readings)
+        notes += trust.notes
+        _write_json(work, "trust.json", trust)
+        readings = [r for r in readings if r.probe != "trust"] + calibration.metrics(readings)
+    else:
+        work.files.clear("trust.json")
     results = find(
         readings,
         question=work.study.question,

@@ -16,7 +16,7 @@ effect in 44 % of null comparisons when the luck of a seed had a standard deviat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import comb
 
 import numpy as np
@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 
 LEVEL = 0.95
 POWER = 0.80
+BINS = 10
+"""Of confidence, in a reliability plot and in the expected calibration error."""
 LEAST_IN_COMMON = 0.1
 """Of two distributions of lengths: with less in common there is nothing to compare at like lengths."""
 
@@ -167,6 +169,54 @@ def auroc_pseudo_values(scores: Floats, hits: NDArray[np.bool_], clusters: NDArr
     without = (above.sum() - of_hits - of_misses + within) / pairs
     found: Floats = n * whole - (n - 1) * without
     return found
+
+
+def average_precision(scores: Floats, hits: NDArray[np.bool_]) -> float:
+    """The area under the precision-recall curve, by steps: the mean precision at each hit's score; ties share one point.
+
+    An uninformative score comes to the share of hits. NaN without a hit.
+    """
+    if not hits.any():
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)
+    found = np.cumsum(hits[order])[last]
+    precision = found / (np.flatnonzero(last) + 1)
+    return float((np.diff(found, prepend=0) * precision).sum() / hits.sum())
+
+
+def calibration_pseudo_values(scores: Floats, hits: NDArray[np.bool_], clusters: NDArray[np.int64]) -> Floats:
+    """One number a cluster, whose mean is the expected calibration error: mean |confidence - share of hits| over BINS bins.
+
+    Naeini et al. 2015; Guo et al. 2017 (arXiv 1706.04599), equation 3. Scores lie in 0..1; one entry an item; clusters count from
+    0. Whether a bin is over- or underconfident is held fixed: leaving a cluster out where a bin is near the diagonal would
+    turn its sign, and the jackknife then found an effect in 20 % of null comparisons. Above 0 by chance alone in small samples.
+    """
+    bins, gaps = bin_of(scores), scores - hits
+    signs = np.sign(np.bincount(bins, weights=gaps, minlength=BINS))
+    top = np.bincount(clusters, weights=signs[bins] * gaps)
+    return ratio_pseudo_values(top, np.bincount(clusters).astype(float))
+
+
+def bin_of(scores: Floats) -> NDArray[np.int64]:
+    """The bin, counted from 0, in which each confidence lies; 1 belongs to the last."""
+    return np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+
+
+def leave_out_pseudo_values(
+    metric: Callable[[Floats, NDArray[np.bool_]], float],
+    scores: Floats,
+    hits: NDArray[np.bool_],
+    clusters: NDArray[np.int64],
+) -> Floats:
+    """One number a cluster, whose mean is metric(scores, hits) up to the jackknife's bias correction.
+
+    One entry an item; clusters count from 0. NaN throughout where the metric is undefined, or would be without some cluster.
+    """
+    n = int(clusters.max()) + 1
+    without = np.array([metric(scores[clusters != c], hits[clusters != c]) for c in range(n)])
+    found: Floats = n * metric(scores, hits) - (n - 1) * without
+    return found if np.isfinite(found).all() else np.full(n, np.nan)
 
 
 def _wins(scores: Floats, others: Floats) -> Floats:

@@ -65,6 +65,7 @@ PARTS: dict[str, dict[str, str]] = {
         "short_unguided": "counterform.arms.distillation:ShortUnguided",
         "stripped_unguided": "counterform.arms.distillation:StrippedUnguided",
         "marked_guided": "counterform.arms.distillation:MarkedGuided",
+        "format": "counterform.arms.formats:Format",
     },
     "trainer": {
         "sft": "counterform.train.sft:SFT",
@@ -94,6 +95,8 @@ PARTS: dict[str, dict[str, str]] = {
         "internals": "counterform.probes.internals:Internals",
         "guard": "counterform.probes.guard:GuardProbe",
         "traits": "counterform.probes.traits:Traits",
+        "trust": "counterform.probes.trust:Trust",
+        "strategy": "counterform.probes.strategy:Strategy",
     },
 }
 
@@ -245,6 +248,8 @@ class ProbeSpec(_Table, frozen=True):
     """Worked exemplars in a prompt of validity."""
     shifted: Positive = 40
     """Problems at each level of each axis of the `shift` probe, at most."""
+    trusted: Positive = 100
+    """Held-out problems at which `trust` asks how sure the model is of its answers, at most."""
     calls: Positive = 4
     """guard, at equal calls: how often the model may be set to write for one answer."""
     tokens: Positive = 192

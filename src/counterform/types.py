@@ -242,6 +242,8 @@ LOWER_IS_BETTER = frozenset(
         "seconds",
         "right by wrong steps",
         "answer lost",
+        "ECE",
+        "self-trust gap",
         "edit distance, answer",
         "edit distance, reasoning",
         "edit distance, whole",
@@ -398,6 +400,28 @@ class Traits(Struct, frozen=True, kw_only=True):
     retained: tuple[Retention, ...]
     accuracy: tuple[Finding, ...] = ()
     """Right answers in training's distribution and, pooled over the shifts, away from it: what was gained meanwhile."""
+    notes: tuple[str, ...] = ()
+
+
+class ReliabilityBin(Struct, frozen=True, kw_only=True):
+    """Answers in which a model's confidence lies in one bin, over all seeds, and how many of them are right."""
+
+    arm: str
+    method: str
+    confidence: float
+    """Mean of the bin."""
+    right: float
+    low: float
+    high: float
+    """Share of right answers with its 95 % interval, clustered by problem."""
+    n_answers: int
+    n_problems: int
+
+
+class SelfTrust(Struct, frozen=True, kw_only=True):
+    """How well every model's confidence in its own answers fits them: the content of trust.json."""
+
+    reliability: tuple[ReliabilityBin, ...]
     notes: tuple[str, ...] = ()
 
 

@@ -14,12 +14,17 @@ from typing import Any
 from counterform.types import Mark
 
 CRITIQUE_CUE = "Check this attempt. Which step is the first wrong one?"
+TRUST_CUE = "Check this attempt. Is it right or wrong?"
+"""Unlike the cue of a critique it supposes no error."""
 
 _WRONG_STEP = re.compile(r"\bstep\s+0*([1-9]\d{0,3})\s+is\s+wrong\b", re.IGNORECASE)
 _STEP_CLAIM = re.compile(r"\bstep\s+0*([1-9]\d{0,3})\s+is\s+(right|wrong)\b", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n\s*\n")
 _STATES = re.compile(r"\banswer(?: is|:)", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!](?=\s)")
+_CONFIDENCE = re.compile(r"(?<![\w./])(\d{1,3}(?:\.\d{1,6})?)(?![\w]|\.\d)")
+_OPTION = re.compile(r"^\W{0,8}([A-Z])\b[^\d\n]{0,40}?(\d{1,3}(?:\.\d{1,6})?)(?![\w]|\.\d)", re.MULTILINE)
+_BOXED = re.compile(r"\\boxed\{([^{}\n]{1,200})\}")
 _EDGES = " \t\r\n.,;:!\"'`*()[]{}“”‘’"
 MAX_TAIL = 2_000
 """Characters of an answer in which its label is looked for, from its end."""
@@ -105,6 +110,91 @@ def answer_sentence(answer: str) -> str:
     return f"The answer is {answer}."
 
 
+OWNERS = {"": "", "own": "This attempt is from you.", "another's": "This attempt is from a guest."}
+"""How a model is told whose an attempt is: nothing, its own, somebody else's. Words of like length that the world knows."""
+MOST_OPTIONS = 25
+"""Candidates that can stand side by side; one letter is left for "a different answer"."""
+
+
+def attempt_prompt(problem_prompt: str, answer: str, whose: str = "") -> str:
+    """The request to check one attempt, shown as a single step, after a line that says whose it is."""
+    said = f"\n{OWNERS[whose]}" if whose else ""
+    return f"{problem_prompt}{said}\nStep 1: {answer.strip()}\n{TRUST_CUE}"
+
+
+def step_is(*, right: bool) -> str:
+    """How a critique begins that calls the first step right or wrong."""
+    return f"Step 1 is {'right' if right else 'wrong'}"
+
+
+def confidence_prompt(problem_prompt: str, answer: str, whose: str = "") -> str:
+    """The request to say in words how sure one is of an attempt."""
+    said = f"\n{OWNERS[whose]}" if whose else ""
+    asks = "How likely is it that this attempt is right? Answer with a number from 0 to 100 and nothing else."
+    return f"{problem_prompt}{said}\nAttempt: {answer.strip()}\n{asks}"
+
+
+def reason_prompt(problem_prompt: str, answer: str) -> str:
+    """The request to justify an answer as if it were right."""
+    return f"{problem_prompt}\n{answer.strip()}\nSay why this is the right answer."
+
+
+def comparison_prompt(
+    problem_prompt: str, candidates: Sequence[tuple[str, str]], *, marked: int | None = None, whose: str = "", say: bool
+) -> str:
+    """All candidates (answer, justification) side by side, and the option that it is none of them.
+
+    marked: the candidate of which it is said whose it is. say: ask for chances in words, not for the letter of the right one.
+    """
+    lines = [problem_prompt]
+    for at, (answer, reason) in enumerate(candidates):
+        owner = OWNERS[whose] if at == marked else ""
+        lines.append(f"{option(at)}: {' '.join(part.strip() for part in (answer, reason, owner) if part.strip())}")
+    lines.append(f"{option(len(candidates))}: a different answer.")
+    if say:
+        asks = "For each option, how likely is it that it is right? Answer with a line for each: its letter, then a number from 0 to 100."
+    else:
+        asks = "Which attempt is right? Answer with a letter."
+    return "\n".join([*lines, asks])
+
+
+def option(at: int) -> str:
+    """The letter of an option, counted from 0."""
+    return chr(ord("A") + at)
+
+
+def said_confidence(text: str) -> float | None:
+    """The confidence that a text states, 0 to 1: its last number, a per cent (0.85 is a share); None if it states none."""
+    said = _CONFIDENCE.findall(text[-MAX_TAIL:])
+    return _as_share(said[-1]) if said else None
+
+
+def said_confidences(text: str, options: int) -> list[float | None]:
+    """The confidence that a text states for each option, a line each; None where it states none."""
+    found: list[float | None] = [None] * options
+    for letter, number in _OPTION.findall(text[-MAX_TAIL:]):
+        at = ord(letter) - ord("A")
+        if at < options:
+            found[at] = _as_share(number)
+    return found
+
+
+def said_answer(text: str) -> str:
+    """What a text says in the end, so that two texts with the same answer can be told: what it states, or all of it."""
+    return _bare(stated_text(text) or text)
+
+
+def stated_text(text: str) -> str:
+    """What a text states as its answer, in its own words: the last boxed answer, or after the last "answer is"; else empty."""
+    tail = text[-MAX_TAIL:]
+    if boxed := _BOXED.findall(tail):
+        return str(boxed[-1])
+    if heads := list(_STATES.finditer(tail)):
+        line = tail[heads[-1].end() :].strip().partition("\n")[0]
+        return _SENTENCE_END.split(line)[0].strip(_EDGES)
+    return ""
+
+
 def space_sentence(space: Sequence[str]) -> str:
     """The instruction that states only the answer space."""
     return f"Answer with one of: {', '.join(space)}."
@@ -143,6 +233,13 @@ def named_label(text: str, space: Iterable[str]) -> str | None:
     labels = {_bare(label): label for label in space}
     # The whole line first: a label may have a full stop inside.
     return labels.get(_bare(line)) or labels.get(_bare(_SENTENCE_END.split(line)[0]))
+
+
+def _as_share(number: str) -> float | None:
+    value = float(number)
+    if "." in number and value <= 1:
+        return value
+    return value / 100 if value <= 100 else None
 
 
 def _bare(text: str) -> str:

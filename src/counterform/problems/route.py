@@ -35,6 +35,8 @@ LENGTHS = range(2, 11)
 TRAINED_LENGTHS = (3, 4, 5)
 FEWEST_PLACES, MOST_PLACES = 6, 12
 LETTERS = "ABCD"
+IN_FREE_FORM, WITH_A_LETTER = "Answer in the form: A via B via C to D.", "Answer with a letter."
+"""How the two formats end their question."""
 ERRORS = {"road": 0.35, "answer": 0.2, "dead end": 0.15, "unfinished": 0.15, "again": 0.075, "unopened": 0.075}
 """Kinds of errors with their shares in noisy attempts: most of those that are carried on spoil the answer too."""
 
@@ -227,7 +229,7 @@ def as_multiple_choice(problem: Problem, rng: np.random.Generator) -> Problem:
     options = dict(zip(LETTERS, (ways[int(index)] for index in rng.permutation(len(ways))), strict=True))
     listed = " ".join(f"{letter}: {in_words(way)}." for letter, way in options.items())
     facts = problem.facts | {"options": {letter: list(way) for letter, way in options.items()}}
-    asked = _stated(f"{_question(facts)} {listed} Answer with a letter.", facts)
+    asked = _stated(f"{_question(facts)} {listed} {WITH_A_LETTER}", facts)
     return replace(asked, split=problem.split)
 
 
@@ -317,7 +319,7 @@ def _problem(rng: np.random.Generator, length: int) -> Problem | None:
     ]
     if openings[0] == openings[1]:
         return None
-    return _stated(f"{_question(facts)} Answer in the form: A via B via C to D.", facts)
+    return _stated(f"{_question(facts)} {IN_FREE_FORM}", facts)
 
 
 def _question(facts: dict[str, Any]) -> str:

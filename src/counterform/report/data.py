@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from counterform.errors import RunDirError
 from counterform.store import RunDir, rows_of
-from counterform.types import AuditRow, Checkpoint, Graded, Inside, MatchCard, Problem, Results, Traits
+from counterform.types import AuditRow, Checkpoint, Graded, Inside, MatchCard, Problem, Results, SelfTrust, Traits
 
 MAX_ATTEMPTS = 5_000
 """Attempts a page can hold and stay quick."""
@@ -54,6 +54,7 @@ class ReportData(Struct, frozen=True, kw_only=True):
     n_readings: int
     inside: Inside | None = None
     traits: Traits | None = None
+    trust: SelfTrust | None = None
 
 
 def load(run: RunDir) -> ReportData:
@@ -81,6 +82,7 @@ def load(run: RunDir) -> ReportData:
         n_readings=sum(run.read_table(name, columns=["seed"]).num_rows for name in _readings(run)),
         inside=_with_nan(run / "internals.json", ("shares", "per_token", "layers", "control"), Inside),
         traits=_with_nan(run / "traits.json", ("accuracy",), Traits),
+        trust=_json(run / "trust.json", SelfTrust),
     )
 
 

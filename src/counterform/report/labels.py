@@ -91,6 +91,34 @@ _GUARD = {
 }
 
 
+_TRUST = {
+    "AUROC": ("Chance that a right answer is trusted more than a wrong one; 50 % is none", False),
+    "AUROC within a problem": (
+        "Chance that a right answer is trusted more than a wrong one to the same problem; 50 % is none",
+        False,
+    ),
+    "PR-AUC": (
+        "Mean precision over the thresholds that reach one more right answer; chance is the share of right answers",
+        False,
+    ),
+    "ECE": ("Mean distance between confidence and the share of right answers, over ten bins of confidence", True),
+    "self-trust gap": (
+        "Confidence in the own wrong answer, less that in the same answer when it is said to be another's",
+        True,
+    ),
+    "self-trust gap closed": ("The gap of an answer alone less that in the joint comparison", False),
+}
+
+
+_STRATEGY = {
+    "breadth first": "Openings in the order of a breadth-first search, where a depth-first one would open another place",
+    "candidates before the first is followed": "Places opened from the start before one of them is followed, of all that could be",
+    "depth at first switch": "How deep the place stands that is first turned away from, of the map's greatest depth",
+    "switches": "Openings from another place than the one opened last",
+    "revisits": "Openings of a place that was open",
+}
+
+
 class AxisLabel(Struct, frozen=True):
     """An axis of distribution shift in a reader's words."""
 
@@ -142,6 +170,12 @@ def metric_label(probe: str, metric: str) -> MetricLabel:
         return MetricLabel(
             f"First error found: {rule}", "Attempts whose first wrong step breaks this rule, and it is named."
         )
+    if probe == "trust" and name in _TRUST:
+        meaning, lower = _TRUST[name]
+        return MetricLabel(f"{name[0].upper()}{name[1:]}: {condition}", f"{meaning}.", lower)
+    if probe == "strategy" and name in _STRATEGY:
+        title = f"{name[0].upper()}{name[1:]}, {condition}"
+        return MetricLabel(title, f"{_STRATEGY[name]}. Neither is better: supported is more, refuted less.")
     if probe == "guard":
         meaning, lower = _GUARD.get(name, ("All of k answers are right and accepted", False))
         return MetricLabel(f"Guard: {metric}", f"{meaning}.", lower)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from counterform.report import curves, tables
 from counterform.report import traits as of_traits
+from counterform.report import trust as of_trust
 from counterform.report.data import ReportData, load
 from counterform.report.labels import number
 from counterform.report.tables import Table
@@ -38,6 +39,13 @@ def _lines(data: ReportData) -> Iterator[str]:
     yield from _section("Away from home", curves.shift_table(axes, results.findings), curves.counted(results.findings))
     if data.traits:
         yield from _section("Traits kept and lost", of_traits.table(data.traits))
+    if data.trust:
+        yield from _section("Confidence in one's own answers", of_trust.levels_table(results))
+        yield from _section(
+            "Confidence: against the untrained model (percentage points)",
+            tables.findings_table(of_trust.findings(results), "Arm"),
+        )
+        yield from _section("Reliability", of_trust.reliability_table(data.trust))
     if data.inside:
         yield from _section("Inside: where the KL from the untrained model falls", tables.divergence_table(data.inside))
         yield from _section("Inside: wrong steps told apart by layer (AUROC)", tables.layers_table(data.inside))

@@ -23,6 +23,7 @@ from plotly.offline import get_plotlyjs
 
 from counterform.report import curves, figures, figures_inside, labels, tables
 from counterform.report import traits as of_traits
+from counterform.report import trust as of_trust
 from counterform.report.data import ReportData, ShownAttempt, load
 from counterform.store import RunDir
 from counterform.study import BASE_ARM
@@ -64,6 +65,8 @@ def render(data: ReportData) -> str:
         "contrasts": _forests(tables.contrasts(data.results.findings)),
         "away": _curves(axes),
         "traits": _trait_plots(data),
+        "trust_gains": _forests(of_trust.headlines(data.results)),
+        "reliability": _reliability_plots(data),
         **_inside_plots(data.inside),
     }
     plots = {plot.id: plot.figure.to_plotly_json() for section in sections.values() for plot in section}
@@ -71,7 +74,9 @@ def render(data: ReportData) -> str:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.globals.update(labels=labels, tables=tables, curves=curves, figures=figures, of_traits=of_traits)
+    environment.globals.update(
+        labels=labels, tables=tables, curves=curves, figures=figures, of_traits=of_traits, of_trust=of_trust
+    )
     return environment.from_string(_asset("page.html.j2")).render(
         data=data,
         results=data.results,
@@ -156,6 +161,19 @@ def _trait_plots(data: ReportData) -> list[Plot]:
             figure=of_traits.retained(rows),
         )
         for trait, rows in (of_traits.by_trait(data.traits) if data.traits else {}).items()
+    ]
+
+
+def _reliability_plots(data: ReportData) -> list[Plot]:
+    """A figure a model, the untrained one first."""
+    return [
+        Plot(
+            id=f"reliability-{arm}",
+            label=labels.MetricLabel(arm, ""),
+            summary=of_trust.summary(bins),
+            figure=of_trust.reliability(bins),
+        )
+        for arm, bins in (of_trust.by_arm(data.trust) if data.trust else {}).items()
     ]
 
 

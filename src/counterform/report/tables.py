@@ -35,6 +35,9 @@ from counterform.types import (
 Measured = TypeVar("Measured", Finding, FormShare, Level)
 Placed = TypeVar("Placed", Level, WeightChange)
 
+APART = ("shift", "trust")
+"""Probes whose findings and levels have a section of their own."""
+
 
 class Table(Struct, frozen=True):
     """Headings and cells. The first `n_text` columns are words; the rest are numbers, except a verdict."""
@@ -47,18 +50,18 @@ class Table(Struct, frozen=True):
 
 
 def gains(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that compare an arm with the untrained model; those of a shift have a section of their own."""
-    return [finding for finding in findings if finding.versus == BASE_ARM and finding.probe != "shift"]
+    """The findings that compare an arm with the untrained model; those of a probe with a section of its own stand there."""
+    return [finding for finding in findings if finding.versus == BASE_ARM and finding.probe not in APART]
 
 
 def contrasts(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that compare an arm with another arm, without those of a shift."""
-    return [finding for finding in findings if finding.versus != BASE_ARM and finding.probe != "shift"]
+    """The findings that compare an arm with another arm, without those of a probe with a section of its own."""
+    return [finding for finding in findings if finding.versus != BASE_ARM and finding.probe not in APART]
 
 
 def at_home(levels: Iterable[Level]) -> list[Level]:
-    """The levels without those of a shift."""
-    return [level for level in levels if level.probe != "shift"]
+    """The levels without those of a probe with a section of its own."""
+    return [level for level in levels if level.probe not in APART]
 
 
 def by_metric(rows: Iterable[Measured]) -> dict[tuple[str, str], list[Measured]]:

@@ -10,8 +10,9 @@ from rich.text import Text
 
 from counterform.guard.check import PolicyCheck
 from counterform.report.curves import counted
-from counterform.report.labels import VERDICT_SIGNS, metric_label, number, points, points_interval
+from counterform.report.labels import VERDICT_SIGNS, metric_label, number, points, points_interval, share
 from counterform.report.tables import by_metric, card_sentence, comparison, contrasts, failures, gains
+from counterform.trust import Trust
 from counterform.types import AuditRow, Checkpoint, Finding, Graded, MatchCard, Problem, Results
 
 _STYLES = {"supported": "green", "refuted": "red", "undecided": "dim"}
@@ -82,6 +83,20 @@ def print_policy(found: PolicyCheck, console: Console) -> None:
     console.print(f"{found.tests} tests, {len(found.failures)} failed")
     for line in (*found.failures, *found.contradictions, *found.notes):
         console.print(Text(f"· {_printable(line)}"))
+
+
+def print_trust(found: Trust, console: Console) -> None:
+    """Print how far a model trusts each candidate answer to one question, a row a candidate."""
+    console.print(Text(_printable(found.question), style="bold"))
+    alone, joint = ("P(True)", "joint") if found.from_logprobs else ("verbalised", "joint, verbalised")
+    table = Table("answer", "given", "self-consistency", alone, joint)
+    for one in found.candidates:
+        shares = (one.consistency, one.alone, one.joint)
+        figures = ["–" if value is None else share(value) for value in shares]
+        table.add_row(Text(_printable(one.says)), f"{one.times}", *figures)
+    console.print(table)
+    for note in found.notes:
+        console.print(Text(f"· {_printable(note)}"))
 
 
 _SEEN = {True: "yes", False: "no"}

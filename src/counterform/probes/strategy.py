@@ -1,0 +1,169 @@
+"""How does it search? Breadth first or depth first, read off the trace, with the answer asked in free form and as multiple choice.
+
+After Lee et al. 2025 (arXiv 2505.10185), who had a model name the strategy of a text. Here the problems are maps (the family `route`) and
+an attempt says which place it opens from where, so that nothing is left to a judge.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from statistics import fmean
+
+import numpy as np
+from msgspec import Struct
+
+from counterform.errors import DataError
+from counterform.problems.route import as_multiple_choice
+from counterform.problems.route_map import Map, Search, Step, read_step
+from counterform.sampling import derived_seed, sample_attempts
+from counterform.study import ProbeSpec
+from counterform.types import Attempt, Grade, HeldOut, Mark, Model, Problem, Reading
+
+FORMATS = ("free form", "multiple choice")
+BREADTH, CANDIDATES, DEPTH, SWITCHES, REVISITS = METRICS = (
+    "breadth first",
+    "candidates before the first is followed",
+    "depth at first switch",
+    "switches",
+    "revisits",
+)
+MOST_STEPS = 200
+"""Sentences of an attempt that are read."""
+
+_BETWEEN = re.compile(r"(?<=\.)\s+|\n")
+
+
+class Trace(Struct, frozen=True):
+    """How one attempt searched, each a share from 0 to 1; None where the attempt had no occasion to show it."""
+
+    breadth: float | None
+    """Of the openings at which both orders of search would open different places and it followed one of them: breadth first."""
+    candidates: float | None
+    """Places opened from the start before one of them was followed, of all that could be; None where there is only one."""
+    depth: float | None
+    """How deep the place stood that it first turned away from, of the map's greatest depth."""
+    switches: float | None
+    """Openings from another place than the one opened last, of all but the first."""
+    revisits: float
+    """Openings of a place that was open, of all."""
+
+
+class Strategy:
+    """Samples maps in both formats and follows which places each attempt opens.
+
+    A reading is a problem's mean over its samples. A sample without one opening that could be read shows no strategy; a problem of
+    which every sample is such is UNKNOWN. No metric is better high or low.
+    """
+
+    name = "strategy"
+
+    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
+        self.spec = spec
+
+    def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
+        problems = [p for p in items.problems if "roads" in p.facts and "options" not in p.facts]
+        problems = problems[: self.spec.problems]
+        if not problems:
+            raise DataError(
+                f'probe {self.name!r} needs held-out problems of the family "route" in free form, and there are none. '
+                "Use that family, or leave this probe out."
+            )
+        readings = []
+        for format_ in FORMATS:
+            posed = problems if format_ == FORMATS[0] else [_chosen(problem) for problem in problems]
+            attempts = sample_attempts(
+                model,
+                posed,
+                who=f"{arm}-{seed}",
+                n=self.spec.samples,
+                seed=seed,
+                temperature=self.spec.temperature,
+                max_tokens=self.spec.max_tokens,
+            )
+            for at, problem in enumerate(problems):
+                own = attempts[at * self.spec.samples : (at + 1) * self.spec.samples]
+                readings += self._readings(problem, own, format_, arm, seed)
+        return readings
+
+    def _readings(
+        self, problem: Problem, attempts: Sequence[Attempt], format_: str, arm: str, seed: int
+    ) -> list[Reading]:
+        heard = [a.completion.text for a in attempts if a.completion.finish != "error"]
+        traces = [found for text in heard if (found := trace_of(Map(problem.facts), text)) is not None]
+        readings = []
+        for metric, field in zip(METRICS, Trace.__struct_fields__, strict=True):
+            shown = [value for found in traces if (value := getattr(found, field)) is not None]
+            readings.append(
+                Reading(
+                    probe=self.name,
+                    metric=f"{metric} ({format_})",
+                    arm=arm,
+                    seed=seed,
+                    item_id=problem.id,
+                    problem_id=problem.id,
+                    mark=Mark.RIGHT if traces else Mark.UNKNOWN,
+                    value=fmean(shown) if shown else None,
+                )
+            )
+        return readings
+
+
+def trace_of(on: Map, text: str) -> Trace | None:
+    """How an attempt at a map searched; None where no opening of a place on the map could be read."""
+    openings = _openings(on, text)
+    if not openings:
+        return None
+    now, last = Search(on), on.start
+    depths = {on.start: 0}
+    breadth: list[bool] = []
+    switched: list[int] = []
+    switches = revisits = 0
+    for number, (place, opened) in enumerate(openings):
+        waiting = [known for known in now.came_from if now.unopened(known)]
+        if waiting and waiting[0] != waiting[-1] and place in (waiting[0], waiting[-1]):
+            breadth.append(place == waiting[0])
+        if number and place != last:
+            switches += 1
+            switched.append(depths.get(last, 0))
+        revisits += opened in now.came_from
+        now.take(Step("open", (place, opened)))
+        depths.setdefault(opened, depths.get(place, 0) + 1)
+        last = opened
+    deepest = max(len(on.way(place)) - 1 for place in on.roads)
+    return Trace(
+        breadth=fmean(breadth) if breadth else None,
+        candidates=_candidates(on, openings),
+        depth=min(switched[0] / deepest, 1.0) if switched else None,
+        switches=switches / (len(openings) - 1) if len(openings) > 1 else None,
+        revisits=revisits / len(openings),
+    )
+
+
+def _openings(on: Map, text: str) -> list[tuple[str, str]]:
+    """Which place was opened from which, in order, without those that the next step takes back ("Wait, ...")."""
+    found: list[Step] = []
+    for sentence in _BETWEEN.split(text)[:MOST_STEPS]:
+        step = read_step(sentence.strip()[:MOST_STEPS])
+        if step is None or (step.kind == "open" and not set(step.places) <= on.roads.keys()):
+            continue
+        if step.mends and found:
+            found.pop()
+        found.append(step)
+    return [(step.places[0], step.places[1]) for step in found if step.kind == "open"]
+
+
+def _candidates(on: Map, openings: Sequence[tuple[str, str]]) -> float | None:
+    choices = on.roads[on.start]
+    if len(choices) < 2:
+        return None
+    opened: set[str] = set()
+    for place, other in openings:
+        if place != on.start:
+            break
+        opened.add(other)
+    return len(opened & set(choices)) / len(choices)
+
+
+def _chosen(problem: Problem) -> Problem:
+    return as_multiple_choice(problem, np.random.default_rng(derived_seed("strategy", problem.id)))

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterform.errors import DataError
+from counterform.findings import find
+from counterform.models.scripted import ScriptedModel
+from counterform.probes.strategy import FORMATS, METRICS, Strategy, Trace, trace_of
+from counterform.problems.route import Route, as_multiple_choice, solution_steps
+from counterform.problems.route_map import Map
+from counterform.study import ProbeSpec
+from counterform.testing import HOSTILE, check_probe
+from counterform.types import HeldOut, Mark
+
+MAPS = tuple(Route().generate(30, rng=np.random.default_rng(0)))
+ITEMS = HeldOut(problems=MAPS, attempts=())
+FACTS = {
+    "roads": [["Ash", "Bay"], ["Ash", "Dale"], ["Bay", "Cliff"], ["Dale", "Elm"]],
+    "start": "Ash",
+    "goal": "Elm",
+    "order": "depth",
+}
+ON = Map(FACTS)
+
+
+def searching(order, otherwise=None):
+    """Searches maps in free form in one order, multiple choice in another."""
+    roads = {problem.prompt.partition(" Which")[0]: problem for problem in MAPS}
+
+    def answer(prompt, sample):
+        chosen = order if "Answer in the form" in prompt else otherwise or order
+        return " ".join(solution_steps(roads[prompt.partition(" Which")[0]], chosen))
+
+    return ScriptedModel(answer)
+
+
+def read(model, arm="base"):
+    return Strategy(ProbeSpec(samples=1, k=1), None)(model, ITEMS, arm=arm, seed=0)
+
+
+def test_promises():
+    check_probe(Strategy(ProbeSpec(samples=2, k=2), None), searching("depth"), ITEMS)
+
+
+def test_both_orders_by_hand():
+    depth = trace_of(ON, "Ash to Bay. Bay to Cliff. Cliff is a dead end. Ash to Dale. Dale to Elm. The answer is A.")
+    assert depth == Trace(breadth=0.0, candidates=0.5, depth=1.0, switches=1 / 3, revisits=0.0)
+    breadth = trace_of(ON, "Ash to Bay. Ash to Dale. Bay to Cliff. Cliff is a dead end. Dale to Elm.")
+    assert breadth == Trace(breadth=1.0, candidates=1.0, depth=0.5, switches=1.0, revisits=0.0)
+
+
+def test_a_place_opened_again_and_a_step_taken_back():
+    again = trace_of(ON, "Ash to Bay. Ash to Bay. Ash to Dale. Dale to Elm.")
+    assert again.revisits == 0.25
+    back = trace_of(ON, "Ash to Bay. Bay to Dale. Wait, Bay to Cliff. Ash to Dale.")
+    assert back == trace_of(ON, "Ash to Bay. Bay to Cliff. Ash to Dale.")
+
+
+def test_worked_solutions_search_in_their_order():
+    for problem in MAPS:
+        for posed in (problem, as_multiple_choice(problem, np.random.default_rng(1))):
+            for order, share in (("breadth", 1.0), ("depth", 0.0)):
+                found = trace_of(Map(posed.facts), " ".join(solution_steps(posed, order)))
+                assert found.breadth == share
+                assert found.revisits == 0.0
+
+
+@pytest.mark.parametrize("text", ["", "The answer is A.", "Perhaps Ash, then Bay.", "Oak to Pond.", *HOSTILE])
+def test_no_cue_is_no_strategy(text):
+    assert trace_of(ON, text) is None
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["", "Wait, "]), st.sampled_from(sorted(ON.roads)), st.sampled_from(sorted(ON.roads))
+        ),
+        max_size=12,
+    )
+)
+def test_any_walk_is_read_in_bounds(walk):
+    found = trace_of(ON, " ".join(f"{wait}{one} to {other}." for wait, one, other in walk))
+    for field in Trace.__struct_fields__ if found else ():
+        value = getattr(found, field)
+        assert value is None or 0 <= value <= 1
+
+
+def test_without_a_cue_a_problem_is_unknown_and_counted():
+    readings = read(ScriptedModel(lambda prompt, _: "The answer is A."))
+    assert {(r.mark, r.value) for r in readings} == {(Mark.UNKNOWN, None)}
+    assert {r.metric for r in readings} == {f"{metric} ({asked})" for metric in METRICS for asked in FORMATS}
+
+
+def test_a_format_that_changes_the_search_is_seen_and_is_neither_better_nor_worse():
+    readings = [*read(searching("depth")), *read(searching("depth", otherwise="breadth"), arm="one")]
+    found = {f.metric: f for f in find(readings, question="?").findings}
+    chosen = found["breadth first (multiple choice)"]
+    assert (chosen.estimate, chosen.verdict) == (1.0, "supported")
+    assert ": more (" in chosen.sentence
+    assert chosen.claim.startswith("one raises strategy")
+    assert found["breadth first (free form)"].verdict == "undecided"
+
+
+def test_other_problems_are_refused():
+    with pytest.raises(DataError, match='family "route"'):
+        Strategy(ProbeSpec(), None)(searching("depth"), HeldOut(problems=(), attempts=()), arm="one", seed=0)

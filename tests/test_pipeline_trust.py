@@ -1,0 +1,71 @@
+"""Self-trust, strategy and formats on their way through a study: the cut-down copies of their examples, nothing trained."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import counterform
+from counterform.store import RunDir
+from counterform.study import load_study
+from counterform.types import Example, SelfTrust
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def cut(name, **tables):
+    """An example on a few problems, with a trainer that trains nothing."""
+    study = load_study(EXAMPLES / name)
+    replace = msgspec.structs.replace
+    return replace(
+        study,
+        seeds=(0,),
+        problems=replace(study.problems, train=20, held_out=8),
+        attempts=replace(study.attempts, samples=3),
+        match=replace(study.match, cases=8),
+        train=replace(study.train, trainer="dry", sft={}),
+        probe=replace(study.probe, samples=2, k=2, problems=8, attempts=4, trusted=5),
+        **tables,
+    )
+
+
+@pytest.fixture(scope="module")
+def trust(tmp_path_factory):
+    return counterform.run(
+        cut("trust.toml", arms=("imitation",), contrasts=(), probes=("accuracy", "trust")),
+        tmp_path_factory.mktemp("trust"),
+    )
+
+
+@pytest.fixture(scope="module")
+def strategy(tmp_path_factory):
+    return counterform.run(cut("strategy.toml", probes=("strategy",)), tmp_path_factory.mktemp("strategy"))
+
+
+def test_confidence_becomes_findings_a_file_and_a_section(trust):
+    found = [f for f in trust.results.findings if f.probe == "trust"]
+    assert {"AUROC (P(True))", "ECE (joint)", "PR-AUC (self-consistency)"} <= {f.metric for f in found}
+    read = msgspec.json.decode((trust.path / "trust.json").read_bytes(), type=SelfTrust)
+    assert {one.arm for one in read.reliability} == {"base", "imitation"}
+    page = (trust.path / "report.html").read_text(encoding="utf-8")
+    assert 'id="confidence"' in page
+    assert "trust: AUROC" not in page  # every metric has a label
+
+
+def test_its_samples_are_those_of_accuracy_and_only_so_many_problems_are_asked(trust):
+    rows = [row for row in trust.readings.to_pylist() if row["probe"] == "trust"]
+    assert len({row["problem_id"] for row in rows}) == 5
+    shown = RunDir(trust.path).read_table("readings/attempts/base-0.parquet")
+    assert shown.num_rows == 8 * 2
+
+
+def test_the_same_maps_in_two_formats_and_how_they_are_searched(strategy):
+    free, choice = (
+        RunDir(strategy.path).read_rows(f"arms/{name}.parquet", Example) for name in ("free_form", "multiple_choice")
+    )
+    assert [e.problem_id for e in free] == [e.problem_id for e in choice]
+    assert all("Answer with a letter." in e.prompt for e in choice)
+    levels = {level.metric: level for level in strategy.results.levels if level.arm == "base"}
+    assert levels["breadth first (multiple choice)"].n_items > 0
+    assert not any(f.verdict != "undecided" for f in strategy.results.findings if f.probe == "strategy")
+    assert "strategy: breadth first" not in (strategy.path / "report.html").read_text(encoding="utf-8")
