@@ -194,7 +194,7 @@ def calibration_pseudo_values(scores: Floats, hits: NDArray[np.bool_], clusters:
     """
     bins, gaps = bin_of(scores), scores - hits
     signs = np.sign(np.bincount(bins, weights=gaps, minlength=BINS))
-    top = np.bincount(clusters, weights=signs[bins] * gaps)
+    top = np.bincount(clusters, weights=signs[bins] * gaps).astype(float)
     return ratio_pseudo_values(top, np.bincount(clusters).astype(float))
 
 
