@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -27,7 +28,7 @@ class Row(NamedTuple):
     said: Criticism
 
 
-class Criticising:
+class Criticising(ABC):
     """Base of those arms: which attempts are shown, and what the critic says of them.
 
     share_wrong: of the attempts that are shown. A pool of one kind teaches a constant verdict: mostly right attempts that
@@ -77,9 +78,9 @@ class Criticising:
             name=self.name, differs_by=told, examples=examples, teacher_tokens=sum(found.tokens for found in said)
         )
 
+    @abstractmethod
     def targets(self, rows: Sequence[Row], rng: np.random.Generator) -> tuple[list[str], list[str]]:
         """The target of every row, and what was done to them besides, in words."""
-        raise NotImplementedError
 
     def _readable(self, rows: list[Row]) -> tuple[list[Row], list[str]]:
         """The rows whose criticism could be read. The place of a dropped one is taken by the next readable one from the
