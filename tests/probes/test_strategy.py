@@ -44,17 +44,17 @@ def test_promises():
 
 
 def test_both_orders_by_hand():
-    depth = trace_of(ON, "Ash to Bay. Bay to Cliff. Cliff is a dead end. Ash to Dale. Dale to Elm. The answer is A.")
+    depth = trace_of(ON, "Ash-Bay. Bay-Cliff. Cliff is a dead end. Ash-Dale. Dale-Elm. The answer is A.")
     assert depth == Trace(breadth=0.0, candidates=0.5, depth=1.0, switches=1 / 3, revisits=0.0)
-    breadth = trace_of(ON, "Ash to Bay. Ash to Dale. Bay to Cliff. Cliff is a dead end. Dale to Elm.")
+    breadth = trace_of(ON, "Ash-Bay. Ash-Dale. Bay-Cliff. Cliff is a dead end. Dale-Elm.")
     assert breadth == Trace(breadth=1.0, candidates=1.0, depth=0.5, switches=1.0, revisits=0.0)
 
 
 def test_a_place_opened_again_and_a_step_taken_back():
-    again = trace_of(ON, "Ash to Bay. Ash to Bay. Ash to Dale. Dale to Elm.")
+    again = trace_of(ON, "Ash-Bay. Ash-Bay. Ash-Dale. Dale-Elm.")
     assert again.revisits == 0.25
-    back = trace_of(ON, "Ash to Bay. Bay to Dale. Wait, Bay to Cliff. Ash to Dale.")
-    assert back == trace_of(ON, "Ash to Bay. Bay to Cliff. Ash to Dale.")
+    back = trace_of(ON, "Ash-Bay. Bay-Dale. Wait, Bay-Cliff. Ash-Dale.")
+    assert back == trace_of(ON, "Ash-Bay. Bay-Cliff. Ash-Dale.")
 
 
 def test_worked_solutions_search_in_their_order():
@@ -66,7 +66,7 @@ def test_worked_solutions_search_in_their_order():
                 assert found.revisits == 0.0
 
 
-@pytest.mark.parametrize("text", ["", "The answer is A.", "Perhaps Ash, then Bay.", "Oak to Pond.", *HOSTILE])
+@pytest.mark.parametrize("text", ["", "The answer is A.", "Perhaps Ash, then Bay.", "Oak-Pond.", *HOSTILE])
 def test_no_cue_is_no_strategy(text):
     assert trace_of(ON, text) is None
 

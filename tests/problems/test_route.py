@@ -109,7 +109,7 @@ def test_a_map_is_a_tree_with_dead_ends_and_one_way_of_the_length_asked_for(seed
 @given(SEEDS, SOME_LENGTHS)
 def test_the_prompt_says_every_road_and_both_ends(seed, length):
     problem = drawn(seed, length)
-    said = re.findall(r"(\w+) to (\w+)[,.]", problem.prompt.partition("?")[0])
+    said = re.findall(r"(\w+)-(\w+)[,.]", problem.prompt.partition("?")[0])
     assert [list(road) for road in said] == problem.facts["roads"]
     assert f"from {problem.facts['start']} to {problem.facts['goal']}?" in problem.prompt
 
@@ -286,20 +286,26 @@ def test_noise_has_the_shares_asked_for():
 # The watch.
 
 
+def test_a_road_may_be_named_in_the_words_a_real_model_would_use():
+    assert graded(PROBLEM, ["Ash to Dale.", "Wait, Ash to Cliff."]) == graded(
+        PROBLEM, ["Ash-Dale.", "Wait, Ash-Cliff."]
+    )
+
+
 def test_a_rule_is_named_and_a_right_step_told():
     def last(*steps):
         verdict = graded(PROBLEM, steps)[-1]
         return verdict.mark, verdict.rule, verdict.hint
 
-    assert last("Ash to Elm.") == (WRONG, "road", "Ash to Cliff.")
-    assert last("Ash to Dale.", "Dale to Glen.") == (WRONG, "road", "Dale to Farm.")
-    assert last("Ash to Dale.", "Ash to Dale.") == (WRONG, "again", "Ash to Cliff.")
-    assert last("Ash to Dale.", "Dale to Ash.") == (WRONG, "again", "Dale to Farm.")
-    assert last("Dale to Elm.") == (WRONG, "unopened", "Ash to Cliff.")
-    assert last("Ash to Dale.", "Dale is a dead end.") == (WRONG, "dead end", "Dale to Farm.")
-    assert last("Farm is a dead end.") == (WRONG, "unopened", "Ash to Cliff.")
-    assert last("Ash to Dale.", "The answer is Ash to Dale.") == (WRONG, "unfinished", "Ash to Cliff.")
-    there = ("Ash to Dale.", "Dale to Elm.", "Elm to Glen.")
+    assert last("Ash-Elm.") == (WRONG, "road", "Ash-Cliff.")
+    assert last("Ash-Dale.", "Dale-Glen.") == (WRONG, "road", "Dale-Farm.")
+    assert last("Ash-Dale.", "Ash-Dale.") == (WRONG, "again", "Ash-Cliff.")
+    assert last("Ash-Dale.", "Dale-Ash.") == (WRONG, "again", "Dale-Farm.")
+    assert last("Dale-Elm.") == (WRONG, "unopened", "Ash-Cliff.")
+    assert last("Ash-Dale.", "Dale is a dead end.") == (WRONG, "dead end", "Dale-Farm.")
+    assert last("Farm is a dead end.") == (WRONG, "unopened", "Ash-Cliff.")
+    assert last("Ash-Dale.", "The answer is Ash to Dale.") == (WRONG, "unfinished", "Ash-Cliff.")
+    there = ("Ash-Dale.", "Dale-Elm.", "Elm-Glen.")
     told = "The answer is Ash via Dale via Elm to Glen."
     assert last(*there, "Glen is a dead end.") == (WRONG, "dead end", told)
     assert last(*there, "The answer is Ash via Dale to Glen.") == (WRONG, "answer", told)
@@ -308,34 +314,34 @@ def test_a_rule_is_named_and_a_right_step_told():
 
 
 def test_a_right_step_is_told_where_every_place_was_called_a_dead_end():
-    steps = ["Ash to Cliff.", "Cliff to Bay.", "Bay is a dead end.", "Cliff is a dead end.", "Ash is a dead end."]
-    assert graded(PROBLEM, [*steps, "Bay is a dead end."])[-1].hint == "Ash to Dale."
+    steps = ["Ash-Cliff.", "Cliff-Bay.", "Bay is a dead end.", "Cliff is a dead end.", "Ash is a dead end."]
+    assert graded(PROBLEM, [*steps, "Bay is a dead end."])[-1].hint == "Ash-Dale."
 
 
 def test_any_order_of_opening_is_sound():
-    steps = ["Ash to Dale.", "Ash to Cliff.", "Dale to Elm.", "Cliff to Bay.", "Bay is a dead end.", "Elm to Glen."]
+    steps = ["Ash-Dale.", "Ash-Cliff.", "Dale-Elm.", "Cliff-Bay.", "Bay is a dead end.", "Elm-Glen."]
     assert marks(steps) == [RIGHT] * 6
 
 
 def test_a_place_whose_roads_are_all_tried_is_a_dead_end_once():
-    steps = ["Ash to Cliff.", "Cliff to Bay.", "Bay is a dead end.", "Cliff is a dead end.", "Cliff is a dead end."]
+    steps = ["Ash-Cliff.", "Cliff-Bay.", "Bay is a dead end.", "Cliff is a dead end.", "Cliff is a dead end."]
     assert marks(steps) == [RIGHT] * 4 + [WRONG]
 
 
 def test_a_way_over_a_road_that_was_never_taken_is_wrong():
-    steps = ["Ash to Dale.", "Dale to Glen.", "The answer is Ash via Dale via Elm to Glen."]
+    steps = ["Ash-Dale.", "Dale-Glen.", "The answer is Ash via Dale via Elm to Glen."]
     assert marks(steps) == [RIGHT, WRONG, WRONG]
     assert marks([*steps[:2], "The answer is Ash via Dale to Glen."]) == [RIGHT, WRONG, RIGHT]
 
 
 def test_going_in_a_circle_is_no_way():
-    steps = ["Ash to Dale.", "Dale to Elm.", "Elm to Ash.", "Elm to Glen."]
+    steps = ["Ash-Dale.", "Dale-Elm.", "Elm-Ash.", "Elm-Glen."]
     assert marks([*steps, "The answer is Ash via Dale via Elm via Ash via Dale via Elm to Glen."])[-1] is WRONG
     assert marks([*steps, "The answer is Ash via Dale via Elm to Glen."])[-1] is RIGHT
 
 
 def test_wait_takes_back_the_step_before():
-    read = verdict(PROBLEM, ["Ash to Elm.", "Wait, Ash to Bay.", "Wait, Ash to Dale.", "Elm to Glen."])
+    read = verdict(PROBLEM, ["Ash-Elm.", "Wait, Ash-Bay.", "Wait, Ash-Dale.", "Elm-Glen."])
     assert [step.mark for step in read.steps] == [WRONG, WRONG, RIGHT, WRONG]
     assert [step.mends for step in read.steps] == [False, True, True, False]
     assert read.steps[3].rule == "unopened"
@@ -343,15 +349,15 @@ def test_wait_takes_back_the_step_before():
 
 
 def test_wait_takes_back_a_dead_end_and_an_answer():
-    steps = ["Ash to Dale.", "Dale is a dead end.", "Wait, Dale to Elm.", "The answer is Ash via Dale via Elm to Glen."]
-    steps += ["Wait, Elm to Glen.", "The answer is Ash to Glen.", "Wait, the answer is Ash via Dale via Elm to Glen."]
+    steps = ["Ash-Dale.", "Dale is a dead end.", "Wait, Dale-Elm.", "The answer is Ash via Dale via Elm to Glen."]
+    steps += ["Wait, Elm-Glen.", "The answer is Ash to Glen.", "Wait, the answer is Ash via Dale via Elm to Glen."]
     read = verdict(PROBLEM, steps)
     assert [step.mark for step in read.steps] == [RIGHT, WRONG, RIGHT, WRONG, RIGHT, WRONG, RIGHT]
     assert read.process is RIGHT
 
 
 def test_there_is_nothing_to_take_back_at_the_start():
-    [first] = graded(PROBLEM, ["Wait, Ash to Dale."])
+    [first] = graded(PROBLEM, ["Wait, Ash-Dale."])
     assert (first.mark, first.mends) == (RIGHT, False)
 
 
@@ -362,7 +368,8 @@ def test_there_is_nothing_to_take_back_at_the_start():
         "   ",
         "From Ash we go to Dale.",
         "Ash to Dale to Elm.",
-        "Ash to Dale. Dale to Elm.",
+        "Ash-Dale-Elm.",
+        "Ash-Dale. Dale-Elm.",
         "Ash to Dale\nDale to Elm",
         "Back to Ash.",
         "Ash to nowhere.",
@@ -376,7 +383,7 @@ def test_there_is_nothing_to_take_back_at_the_start():
         "The answer is Ash, Dale, Elm, Glen.",
         "The answer is Ash" + " via Dale" * 5_000 + " to Glen.",
         "Ash to " + "D" + "a" * 50_000 + ".",
-        "<script>Ash to Dale.</script>",
+        "<script>Ash-Dale.</script>",
         "\x00",
         "\ud800",
     ],
@@ -386,34 +393,34 @@ def test_what_cannot_be_read_is_unknown(step):
 
 
 def test_a_known_place_that_is_not_on_this_map_has_no_roads():
-    assert marks(["Ash to Wood.", "Wood to Glen.", "Wood is a dead end."]) == [WRONG, WRONG, RIGHT]
-    assert marks(["Wood to Ash.", "Narnia to Ash."]) == [WRONG, UNKNOWN]
+    assert marks(["Ash-Wood.", "Wood-Glen.", "Wood is a dead end."]) == [WRONG, WRONG, RIGHT]
+    assert marks(["Wood-Ash.", "Narnia-Ash."]) == [WRONG, UNKNOWN]
 
 
 def test_a_remark_changes_nothing():
-    steps = ["Let me see.", "Ash to Dale.", "Good.", "Dale to Glen.", "Ash to Dale."]
+    steps = ["Let me see.", "Ash-Dale.", "Good.", "Dale-Glen.", "Ash-Dale."]
     assert marks(steps) == [UNKNOWN, RIGHT, UNKNOWN, WRONG, WRONG]
 
 
 def test_what_an_unread_step_may_have_opened_is_not_called_wrong():
     way = "The answer is Ash via Dale via Elm to Glen."
-    assert marks(["First I go to Dale.", "Dale to Elm.", "Elm to Glen.", way])[1:] == [UNKNOWN, RIGHT, RIGHT]
-    assert marks(["Ash to Dale.", "There I see Elm and Farm.", "Dale to Elm."])[2] is RIGHT
-    assert marks(["Ash to Dale.", "There I see Elm and Farm.", "Dale is a dead end."])[2] is UNKNOWN
+    assert marks(["First I go to Dale.", "Dale-Elm.", "Elm-Glen.", way])[1:] == [UNKNOWN, RIGHT, RIGHT]
+    assert marks(["Ash-Dale.", "There I see Elm and Farm.", "Dale-Elm."])[2] is RIGHT
+    assert marks(["Ash-Dale.", "There I see Elm and Farm.", "Dale is a dead end."])[2] is UNKNOWN
     assert marks(["It is Ash, Dale, Elm, Glen.", way]) == [UNKNOWN, UNKNOWN]
-    assert marks(["There I see Elm and Farm.", "Cliff to Bay."])[1] is WRONG
-    assert marks(["There I see Elm and Farm.", "Ash to Elm."])[1] is WRONG
-    reached = ["Ash to Cliff.", "Here Dale and Elm come next.", "Elm to Glen."]
+    assert marks(["There I see Elm and Farm.", "Cliff-Bay."])[1] is WRONG
+    assert marks(["There I see Elm and Farm.", "Ash-Elm."])[1] is WRONG
+    reached = ["Ash-Cliff.", "Here Dale and Elm come next.", "Elm-Glen."]
     assert marks([*reached, way])[2:] == [UNKNOWN, RIGHT]
     assert marks([*reached, "The answer is Ash via Cliff to Glen."])[3] is WRONG
 
 
 def test_an_unread_second_thought_may_have_taken_a_step_back():
-    assert marks(["Ash to Dale.", "Wait, that is wrong.", "Ash to Dale.", "Ash to Dale."])[2:] == [RIGHT, WRONG]
+    assert marks(["Ash-Dale.", "Wait, that is wrong.", "Ash-Dale.", "Ash-Dale."])[2:] == [RIGHT, WRONG]
 
 
 def test_letters_are_read_where_there_are_options_and_ways_where_there_are_none():
-    there = ["Ash to Dale.", "Dale to Elm.", "Elm to Glen."]
+    there = ["Ash-Dale.", "Dale-Elm.", "Elm-Glen."]
     read = {letter: marks([*there, f"The answer is {letter}."], CHOICE)[-1] for letter in LETTERS}
     assert read == {"A": WRONG, "B": RIGHT, "C": WRONG, "D": WRONG}
     assert graded(CHOICE, [*there, "The answer is C."])[-1].hint == "The answer is B."
@@ -423,9 +430,9 @@ def test_letters_are_read_where_there_are_options_and_ways_where_there_are_none(
 
 
 def test_after_an_error_the_option_that_follows_from_it_is_right_and_if_there_is_none_none_is_wrong():
-    assert marks(["Ash to Dale.", "Dale to Glen.", "The answer is C."], CHOICE) == [RIGHT, WRONG, RIGHT]
-    assert marks(["Ash to Dale.", "Dale to Glen.", "The answer is B."], CHOICE) == [RIGHT, WRONG, WRONG]
-    assert marks(["Ash to Glen.", "The answer is B."], CHOICE) == [WRONG, UNKNOWN]
+    assert marks(["Ash-Dale.", "Dale-Glen.", "The answer is C."], CHOICE) == [RIGHT, WRONG, RIGHT]
+    assert marks(["Ash-Dale.", "Dale-Glen.", "The answer is B."], CHOICE) == [RIGHT, WRONG, WRONG]
+    assert marks(["Ash-Glen.", "The answer is B."], CHOICE) == [WRONG, UNKNOWN]
 
 
 # Attempts of any kind: steps over the places of a map, in words that are understood, and remarks between them.
@@ -504,7 +511,7 @@ def test_the_verifier_keeps_its_promises():
         # Not a whole way, or more than one.
         ("The answer is Ash via Dale.", UNKNOWN),
         ("The answer is Ash via Dale via Elm to Glen, or not.", UNKNOWN),
-        ("Ash to Dale. Dale to Elm. Elm to Glen.", UNKNOWN),
+        ("Ash-Dale. Dale-Elm. Elm-Glen.", UNKNOWN),
     ],
 )
 def test_outcome_verification_reads_ways(text, mark, outcome):
@@ -518,7 +525,7 @@ def test_outcome_verification_reads_ways(text, mark, outcome):
         ("The answer is (B).", RIGHT),
         ("The answer is B: Ash via Dale via Elm to Glen.", RIGHT),
         ("The answer is C.", WRONG),
-        ("Elm to Glen.", UNKNOWN),
+        ("Elm-Glen.", UNKNOWN),
     ],
 )
 def test_outcome_verification_reads_letters(text, mark, outcome):

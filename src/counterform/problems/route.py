@@ -1,7 +1,7 @@
 """The route family: find the one way through a small map with dead ends, in plain English.
 
-    Roads: Ash to Bay, Bay to Cliff, Ash to Dale, Dale to Elm. Which way leads from Ash to Elm?
-    Ash to Bay. Bay to Cliff. Cliff is a dead end. Ash to Dale. Dale to Elm. The answer is Ash via Dale to Elm.
+    Roads: Ash-Bay, Bay-Cliff, Ash-Dale, Dale-Elm. Which way leads from Ash to Elm?
+    Ash-Bay. Bay-Cliff. Cliff is a dead end. Ash-Dale. Dale-Elm. The answer is Ash via Dale to Elm.
 
 An attempt opens places one by one, so it shows in which order they were opened: depth first (above) or breadth
 first. Both are sound, and every map is such that they differ. A map is a tree: one simple way leads to the goal.
@@ -21,7 +21,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from counterform.errors import DataError
-from counterform.problems.route_map import Map, Search, Step, Way, in_words, read_step
+from counterform.problems.route_map import Map, Search, Step, Way, in_words, read_step, road
 from counterform.types import Mark, PlantedError, Problem, StepVerdict
 
 # fmt: off
@@ -324,7 +324,7 @@ def _problem(rng: np.random.Generator, length: int) -> Problem | None:
 
 def _question(facts: dict[str, Any]) -> str:
     # Each road is listed from its end nearer the start, so that the list reads the same if roads are taken as one-way.
-    roads = ", ".join(f"{one} to {other}" for one, other in facts["roads"])
+    roads = ", ".join(road(ends) for ends in facts["roads"])
     return f"Roads: {roads}. Which way leads from {facts['start']} to {facts['goal']}?"
 
 

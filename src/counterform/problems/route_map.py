@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 Way = tuple[str, ...]
 
 _NAME = r"[A-Z][a-z]{1,15}"
-_OPENING = re.compile(rf"(Wait, )?({_NAME}) to ({_NAME})\.?")
+_OPENING = re.compile(rf"(Wait, )?({_NAME})(?:-| to )({_NAME})\.?")
 _DEAD_END = re.compile(rf"(Wait, )?({_NAME}) is a dead end\.?")
 _ANSWER = re.compile(rf"(?:(Wait, t)|T)he answer is ([A-D]|{_NAME}(?: via {_NAME}){{0,20}} to {_NAME})\.?")
 
@@ -24,7 +25,7 @@ class Step(NamedTuple):
     def sentence(self) -> str:
         """The step in words."""
         if self.kind == "open":
-            words = f"{self.places[0]} to {self.places[1]}."
+            words = f"{road(self.places)}."
         elif self.kind == "dead end":
             words = f"{self.places[0]} is a dead end."
         else:
@@ -41,6 +42,11 @@ def read_step(text: str) -> Step | None:
     if answer := _ANSWER.fullmatch(text):
         return Step("answer", tuple(re.split(" via | to ", answer[2])), bool(answer[1]))
     return None
+
+
+def road(ends: Sequence[str]) -> str:
+    """A road as problems and steps name it, "Ash-Bay". A space inside would cost the tiny base its ability to look one up."""
+    return "-".join(ends)
 
 
 def in_words(way: Way) -> str:

@@ -45,10 +45,10 @@ class Part(NamedTuple):
 
 
 PARTS = (
-    Part(ledger.Ledger(), 0.46, 0.33, ledger.noisy_attempt, (1, 2, 3, 4, 5)),
-    Part(route.Route(), 0.18, 0.45, route.noisy_attempt, route.TRAINED_LENGTHS),
-    Part(sorting_out.SortingOut(), 0.18, 0.40, sorting_out.noisy_attempt, sorting_out.TRAINED_LENGTHS),
-    Part(desk.Desk(), 0.18, 0.45, desk.noisy_attempt, desk.LENGTHS),
+    Part(ledger.Ledger(), 0.40, 0.33, ledger.noisy_attempt, (1, 2, 3, 4, 5)),
+    Part(route.Route(), 0.28, 0.25, route.noisy_attempt, route.TRAINED_LENGTHS),
+    Part(sorting_out.SortingOut(), 0.16, 0.37, sorting_out.noisy_attempt, sorting_out.TRAINED_LENGTHS),
+    Part(desk.Desk(), 0.16, 0.50, desk.noisy_attempt, desk.LENGTHS),
 )
 
 

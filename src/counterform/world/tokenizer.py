@@ -23,7 +23,9 @@ def build_tokenizer(texts: Iterable[str], numbers: Iterable[int]) -> PreTrainedT
     # A word carries the space before it, so joining tokens gives the text back; the added first space makes the
     # first word of a text the same token as any other.
     tokenizer.normalizer = normalizers.Prepend(" ")
-    words = Regex(r"\n| ?[A-Za-z]+| ?\d+| ?[^\sA-Za-z\d]")
+    # "Ash-Bay" is "Ash" and "-Bay", so that what a road leads to stands next to where it starts: with a token between
+    # them, a model of this size does not learn to look a road up.
+    words = Regex(r"\n|[ -]?[A-Za-z]+| ?\d+| ?[^\sA-Za-z\d]")
     tokenizer.pre_tokenizer = pre_tokenizers.Split(words, behavior="isolated")
     tokenizer.decoder = decoders.Sequence([decoders.Fuse(), decoders.Strip(" ", 1, 0)])
 
