@@ -507,7 +507,11 @@ class Watch(Protocol):
 
 
 class StepVerifier(Protocol):
-    """Process verification. One verifier, three uses: it labels finished attempts, and guards growing ones."""
+    """Process verification. One verifier, three uses: it labels finished attempts, and guards growing ones.
+
+    One that has the attribute `bounded = True` promises what testing.check_verifier checks: whatever the text, a call is
+    back in bounded time. A guard asks such a one at once, and any other in a thread that it can leave behind.
+    """
 
     def start(self, problem: Problem) -> Watch: ...
 

@@ -1,3 +1,4 @@
+import threading
 import time
 
 import numpy as np
@@ -198,6 +199,22 @@ def test_a_verifier_that_fails_is_unknown_and_follows_the_policy(how):
     found, _ = guarded(always(text), problem, Broken(how), seconds=0.05, on_unknown="refuse", on_violation="stop")
     assert (found.completion.text, found.refused, found.failures) == ("One.", True, 1)
     assert found.interventions[0].mark is Mark.UNKNOWN
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_a_bounded_verifier_is_asked_at_once_and_may_fail_like_any_other(bounded):
+    class Here(Broken):
+        def start(self, problem):
+            return Here(self.how)
+
+        def feed(self, step):
+            threads.add(threading.get_ident())
+            return super().feed(step)
+
+    Here.bounded, threads = bounded, set()
+    found, _ = guarded(always("One. Two. Three."), PROBLEMS[0], Here("crash"))
+    assert (found.failures, found.passed_unknown) == (2, 2)
+    assert (threads == {threading.get_ident()}) == bounded
 
 
 def test_a_verifier_that_always_hangs_does_not_fill_the_process_with_threads():

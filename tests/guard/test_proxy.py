@@ -301,6 +301,22 @@ def test_no_call_over_the_limit_passes_whatever_comes(deltas):
         assert made.function.name != "pay" or json.loads(made.function.arguments)["amount"] <= 50
 
 
+@settings(max_examples=20, deadline=None)
+@given(sizes=st.lists(st.integers(1, 400), min_size=1, max_size=12))
+def test_of_a_refused_call_no_byte_is_sent_however_the_stream_is_cut(sizes):
+    whole = b"".join(
+        [*said("Now."), *call("look", {"at": "xyzzy"}, 0, "a"), *call("pay", {"amount": 60}, 1, "b"), *CALLED]
+    )
+    pieces, at = [], 0
+    for size in (*sizes, len(whole)):
+        pieces.append(whole[at : at + size])
+        at += size
+    chunks = ask(Upstream(pieces, [*said("No."), *END]), stream=True)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "Now.No."
+    assert not any(chunk.choices[0].delta.tool_calls for chunk in chunks)
+    assert "xyzzy" not in str(chunks)
+
+
 @pytest.fixture
 def server():
     """The proxy on loopback, in a thread."""

@@ -79,6 +79,22 @@ def test_a_changed_text_goes_on_as_if_it_had_been_written_so(world, change):
         assert (text.told > 0) == bool(change[2] and text.calls > 1)
 
 
+@pytest.mark.parametrize("cut", [0, 5])
+def test_rows_that_have_ended_leave_the_batch_and_the_others_go_on_alike(world, cut):
+    ask, sizes = {**ASK, "temperature": 0.0}, []
+    readers = [Scissors(*[(3, 1, "")] * 6) if at == cut else Scissors() for at in range(6)]
+    hook = world.model.register_forward_pre_hook(
+        lambda model, args, given: sizes.append(len(given["input_ids"])), with_kwargs=True
+    )
+    grown = world.write(PROMPTS[:6], readers, **ask, budget=400)
+    hook.remove()
+    assert sizes[0] == 6
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] == 1
+    assert sorted(text.calls for text in grown) == [1] * 5 + [7]
+    assert [text.text for text in grown] == [one.text for [one] in world.generate(PROMPTS[:6], n=1, **ask)]
+
+
 def test_a_text_and_its_tokens_stay_together_over_many_changes(world):
     changes = [(2, 1, ""), (3, 1, " Wait, 12 + 5 = 17."), (4, 3, ""), (2, 2, " 1 + 1 = 2. unheardofword"), (5, 1, "")]
     for text in world.write(PROMPTS, [Scissors(*changes) for _ in PROMPTS], **ASK, budget=300):

@@ -1,10 +1,13 @@
 import asyncio
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from counterform.growing import Change
 from counterform.guard import Guard
@@ -162,3 +165,18 @@ def test_a_guard_around_an_endpoint(endpoint):
     assert second["messages"][1] == {"role": "assistant", "content": "One."}
     assert (second["continue_final_message"], second["add_generation_prompt"]) == (True, False)
     model.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes=st.lists(st.integers(1, 6), min_size=1, max_size=30))
+def test_a_violated_step_is_stopped_before_more_of_the_next_one_is_sent(sizes):
+    text, pieces, at = "One. Two. 3. Five. Six. Seven.", [], 0
+    for size in (*sizes, *[4] * 10):
+        pieces.append(text[at : at + size])
+        at += size
+    upstream = Upstream([piece for piece in pieces if piece])
+    watching = Guard(Numbers(), "stop").watch(Problem(id="p", prompt="p", answer=""))
+    grown = grow(upstream, watching)
+    assert grown.text == "One. Two."
+    # The stream is closed at the very piece that shows the step's end: what came before it did not.
+    assert not re.search(r"3\.\s", "".join(upstream.sent[:-1]))

@@ -7,9 +7,9 @@ is counted either way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 
 from msgspec import Struct
 
@@ -23,7 +23,7 @@ OnViolation = Literal["stop", "retry", "cut back", "report"]
 Check = Literal["each step", "the end"]
 ENDS = ".!?。！？\n\r>\"')]”’」』）*_"
 """Characters behind which a step of counterform.splitting may end."""
-
+_Result = TypeVar("_Result")
 
 _GLUED = StepVerdict(mark=Mark.WRONG, rule="a step that was verified must not be written on")
 
@@ -86,7 +86,8 @@ class Guard:
     note: told after a cut (`RULE`, `HINT`, `HINT_AS_STEP`, or one's own), or with `report` after the step that stays.
     check: every step as soon as it stands, or all of them when the text has ended.
     interventions: retries or cuts of one answer. tokens: sampled for one answer, the cut ones too (default: max_tokens
-    times interventions + 1). on_unknown: what becomes of a step that the verifier could not tell. seconds: for one step.
+    times interventions + 1). on_unknown: what becomes of a step that the verifier could not tell. seconds: for one step,
+    of a verifier that does not say of itself that it is `bounded` (types.py: StepVerifier).
 
     Raises ValueError for an option that there is not.
     """
@@ -121,7 +122,11 @@ class Guard:
                 raise ValueError(f"the note {note.text!r} may use {{step}}, {{rule}} and {{hint}} alone") from error
         self.verifier, self.on_violation, self.note, self.check = verifier, on_violation, note, check
         self.interventions, self.tokens, self.on_unknown = interventions, tokens, on_unknown
-        self.patience = Patience(seconds)
+        self._patience = None if getattr(verifier, "bounded", False) else Patience(seconds)
+
+    def in_time(self, call: Callable[[], _Result]) -> _Result:
+        """The call's own result or exception; TimeoutError if it takes too long."""
+        return call() if self._patience is None else self._patience.run(call)
 
     def around(self, model: Model, problems: Iterable[Problem] = ()) -> GuardedModel:
         """The model under this guard. problems: what its verifier must know of those prompts.
@@ -266,7 +271,7 @@ class Watching(Reader):
             try:
                 # A call that was given up may come back later: what it remembers must not become ours.
                 begun, sound = self._watch, list(self._sound) if self._watch is None else []
-                self._watch, verdict = self._guard.patience.run(lambda: self._fed(begun, sound, step))
+                self._watch, verdict = self._guard.in_time(lambda: self._fed(begun, sound, step))
                 return verdict
             except Exception as error:  # anybody's verifier, fed hostile text
                 self._broken = f"{type(error).__name__}: {error}"[:200]

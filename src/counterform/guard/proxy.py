@@ -179,9 +179,11 @@ class Proxy:
         for message in messages:
             conversation.feed(message)
         refusal = ""
+        # Who asked for one answer is used to being told what it used; in a stream that has to be asked for.
+        asked = {} if body.get("stream") else {"stream_options": {"include_usage": True}}
         for _ in range(TRIES):
             message, last = Message(), dict[str, Any]()
-            stream = self._stream({**body, "messages": messages, "stream": True}, headers)
+            stream = self._stream({**body, **asked, "messages": messages, "stream": True}, headers)
             async with aclosing(stream):
                 async for chunk in stream:
                     last = {key: value for key, value in chunk.items() if key not in ("choices", "usage")}

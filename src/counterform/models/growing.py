@@ -19,6 +19,8 @@ from counterform.growing import LOOK_AFTER, Change, Finish, Grown, Reader, chang
 
 _BEHIND = 6
 """Tokens before new ones that are decoded and encoded with them: neither can be done to a token alone."""
+_WINDOW = 30
+"""Tokens that are decoded together, at most a look's more, before the window moves on."""
 
 
 def write_batch(
@@ -83,7 +85,14 @@ def _sampled(
         going = [row for row in going if not row.finish]
         if not going:
             return
-        fed, places = [pad] * len(rows), [0] * len(rows)
+        if 2 * len(going) <= len(mask) and any(row.changed for row in rows):
+            # The last few rows may go on for long. Not where nothing is changed: there the batch is the one of `generate`.
+            kept = torch.tensor([row.index for row in going], device=device)
+            cache.batch_select_indices(kept)
+            mask, column = mask[kept], column[kept]
+            for index, row in enumerate(going):
+                row.index = index
+        fed, places = [pad] * len(mask), [0] * len(mask)
         holes: list[tuple[int, int]] = []
         for row in going:
             holes += [(row.index, hole) for hole in row.holes]
@@ -122,8 +131,9 @@ class _Row:
         self.finish: Literal["", "stop", "length"] = ""
         self._ids: list[int] = []
         self._text, self._read = "", 0  # the text of the first `_read` tokens
+        self._from, self._known = 0, ""  # the text of those of them from `_from` on, decoded by themselves
         self._sampled = self._told = 0
-        self._calls, self._changed = 1, False
+        self._calls, self.changed = 1, False
 
     def take(self, token: int, looked: Sequence[bool]) -> None:
         """A token was sampled."""
@@ -163,19 +173,25 @@ class _Row:
 
     def _settle(self, *, final: bool) -> bool:
         """Bring the text up to the tokens; False while the last of them is half a character."""
-        if final and not self._changed:
+        if final and not self.changed:
             self._text = self._decoded(self._ids)
         else:
-            behind = max(0, self._read - _BEHIND)
-            known, whole = self._decoded(self._ids[behind : self._read]), self._decoded(self._ids[behind:])
+            whole = self._decoded(self._ids[self._from :])
             if whole.endswith("\ufffd") and not final:
                 return False
-            self._text += whole[len(known) :]
+            self._text += whole[len(self._known) :]
+            self._known = whole
         self._read = len(self._ids)
+        if self._read - self._from > _WINDOW:
+            self._move_window()
         return True
 
+    def _move_window(self) -> None:
+        self._from = max(0, self._read - _BEHIND)
+        self._known = self._decoded(self._ids[self._from : self._read])
+
     def _change(self, change: Change, finish: Finish) -> None:
-        self._changed = True
+        self.changed = True
         kept, length = self._tokens_within(change.keep)
         added = [] if change.stop else self._encoded(kept, self._text[length : change.keep] + change.add)
         self._text = changed(self._text, change)
@@ -188,6 +204,7 @@ class _Row:
         self.due = deque([self._ids[kept - 1] if kept else self._prompt[-1], *added])
         self._ids = [*self._ids[:kept], *added]
         self._read = len(self._ids)
+        self._move_window()
         self._told += len(added)
         self._calls += 1
         if finish == "budget" or self._sampled >= self._budget or len(self._ids) >= self._max_tokens:

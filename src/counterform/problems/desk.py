@@ -50,6 +50,7 @@ class Desk:
     """
 
     name = "desk"
+    bounded = True
 
     def __init__(self, *, policy: bool = False) -> None:
         self._policy = policy

@@ -99,6 +99,7 @@ class Ledger:
     """
 
     name = "ledger"
+    bounded = True
 
     def __init__(self, primitives: Sequence[str] = PRIMITIVES, without: Sequence[Sequence[str]] = ()) -> None:
         for names, options in ((primitives, PRIMITIVES), *((pair, primitives) for pair in without)):

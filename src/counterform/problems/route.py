@@ -49,6 +49,7 @@ class Route:
     """Generator, worked solution and step verifier of the family."""
 
     name = "route"
+    bounded = True
 
     def generate(self, n: int, *, rng: np.random.Generator, lengths: Iterable[int] = TRAINED_LENGTHS) -> list[Problem]:
         """`n` different problems whose ways have a number of places drawn evenly from `lengths`; half of the worked

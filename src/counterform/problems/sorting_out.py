@@ -55,6 +55,7 @@ class SortingOut:
     """Generator, worked solutions and step verifier of the family."""
 
     name = "sorting-out"
+    bounded = True
 
     def generate(self, n: int, *, rng: np.random.Generator, lengths: Iterable[int] = TRAINED_LENGTHS) -> list[Problem]:
         """`n` different problems of `lengths` things or numbers, in turn of a training task and of a held-out one.

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from counterform.report import curves, tables
+from counterform.report import guard as of_guard
 from counterform.report import traits as of_traits
 from counterform.report import trust as of_trust
 from counterform.report.data import ReportData, load
@@ -46,6 +47,15 @@ def _lines(data: ReportData) -> Iterator[str]:
             tables.findings_table(of_trust.findings(results), "Arm"),
         )
         yield from _section("Reliability", of_trust.reliability_table(data.trust))
+    for budget in of_guard.BUDGETS if of_guard.arms(results) else ():
+        yield from _section(f"Guarded, at {budget}", of_guard.conditions_table(results, budget))
+    yield from _section(
+        "Guard and hint told apart (percentage points, paired by problem)", of_guard.adds_table(results)
+    )
+    yield from _section(
+        "Guarded alike: models against each other (percentage points)",
+        tables.findings_table(of_guard.findings(results), "Arm"),
+    )
     if data.inside:
         yield from _section("Inside: where the KL from the untrained model falls", tables.divergence_table(data.inside))
         yield from _section("Inside: wrong steps told apart by layer (AUROC)", tables.layers_table(data.inside))

@@ -22,6 +22,7 @@ from msgspec import Struct
 from plotly.offline import get_plotlyjs
 
 from counterform.report import curves, figures, figures_inside, labels, tables
+from counterform.report import guard as of_guard
 from counterform.report import traits as of_traits
 from counterform.report import trust as of_trust
 from counterform.report.data import ReportData, ShownAttempt, load
@@ -67,6 +68,7 @@ def render(data: ReportData) -> str:
         "traits": _trait_plots(data),
         "trust_gains": _forests(of_trust.headlines(data.results)),
         "reliability": _reliability_plots(data),
+        "guarded": _guard_plots(data),
         **_inside_plots(data.inside),
     }
     plots = {plot.id: plot.figure.to_plotly_json() for section in sections.values() for plot in section}
@@ -75,7 +77,13 @@ def render(data: ReportData) -> str:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.globals.update(
-        labels=labels, tables=tables, curves=curves, figures=figures, of_traits=of_traits, of_trust=of_trust
+        labels=labels,
+        tables=tables,
+        curves=curves,
+        figures=figures,
+        of_guard=of_guard,
+        of_traits=of_traits,
+        of_trust=of_trust,
     )
     return environment.from_string(_asset("page.html.j2")).render(
         data=data,
@@ -100,6 +108,18 @@ def _forests(findings: list[Finding]) -> list[Plot]:
             figure=figures.forest(group),
         )
         for (probe, metric), group in tables.by_metric(findings).items()
+    ]
+
+
+def _guard_plots(data: ReportData) -> list[Plot]:
+    return [
+        Plot(
+            id=f"guard-{arm}",
+            label=labels.MetricLabel(arm, "Right and accepted answers (pass^1) at equal tokens, by way of guarding."),
+            summary=of_guard.summary(data.results, arm),
+            figure=of_guard.figure(data.results, arm),
+        )
+        for arm in of_guard.arms(data.results)
     ]
 
 

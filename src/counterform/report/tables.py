@@ -35,7 +35,7 @@ from counterform.types import (
 Measured = TypeVar("Measured", Finding, FormShare, Level)
 Placed = TypeVar("Placed", Level, WeightChange)
 
-APART = ("shift", "trust")
+APART = ("shift", "trust", "guard")
 """Probes whose findings and levels have a section of their own."""
 
 

@@ -25,6 +25,7 @@ class MultistepArithmetic:
     """A step verifier for attempts that name the parts of a sum and work them out one by one."""
 
     name = "bb-arithmetic"
+    bounded = True
 
     def start(self, problem: Problem) -> ArithmeticWatch:
         """A step verifier for one attempt; the sum is the prompt up to its equals sign."""

@@ -21,6 +21,7 @@ class Dyck:
     """A step verifier for attempts that write down the stack after each bracket."""
 
     name = "bb-dyck"
+    bounded = True
 
     def start(self, problem: Problem) -> DyckWatch:
         """A step verifier for one attempt; the brackets stand in the prompt, after `Input:` where that is said."""

@@ -31,6 +31,7 @@ class WordSorting:
     """A step verifier for attempts that sort words by their first letters, then each tie by the next."""
 
     name = "bb-sorting"
+    bounded = True
 
     def start(self, problem: Problem) -> SortingWatch:
         """A step verifier for one attempt; the words are the prompt, after `List:` where that is said."""

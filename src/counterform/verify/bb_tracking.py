@@ -24,6 +24,7 @@ class Tracking:
     """A step verifier for attempts that write down who holds what after each swap."""
 
     name = "bb-tracking"
+    bounded = True
 
     def start(self, problem: Problem) -> TrackingWatch:
         """A step verifier for one attempt. A prompt that is no such puzzle leaves every step unread."""

@@ -91,6 +91,7 @@ class Arithmetic:
     """A step verifier for any text: the equations that can be read in it must hold."""
 
     name = "arithmetic"
+    bounded = True
 
     def start(self, problem: Problem) -> ArithmeticWatch:
         """A step verifier for one attempt; what the problem asks plays no part."""
