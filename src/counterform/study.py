@@ -215,10 +215,12 @@ class ArmSpec(_Table, frozen=True):
     recipe: str
     options: dict[str, Any] = {}
     """What the recipe's class is called with."""
+    train: dict[str, Any] = {}
+    """Options of its trainer for this arm alone, over those of [train.sft], or of [train.grpo] where it samples for itself."""
 
 
 class TrainSpec(_Table, frozen=True):
-    """How every arm is trained; the same for all."""
+    """How every arm is trained; the same for all but for what an arm says of its own (`ArmSpec.train`)."""
 
     trainer: str = "sft"
     """sft: TRL's, and TRL's GRPO for the arms that sample for themselves. Any other trains all arms."""
