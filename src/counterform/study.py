@@ -58,6 +58,7 @@ PARTS: dict[str, dict[str, str]] = {
         "grpo_random": "counterform.arms.policy:GrpoRandom",
         "grpo_penalty": "counterform.arms.policy:GrpoPenalty",
         "roc": "counterform.arms.policy:RoC",
+        "roc_waves": "counterform.arms.policy:RoCWaves",
         "roc_no_failures": "counterform.arms.policy:RoCNoFailures",
         "roc_both": "counterform.arms.policy:RoCBoth",
         "calc_traces": "counterform.arms.calc:CalcTraces",
