@@ -22,6 +22,7 @@ from msgspec import Struct
 from plotly.offline import get_plotlyjs
 
 from counterform.report import curves, figures, figures_inside, labels, tables
+from counterform.report import steps as of_steps
 from counterform.report import traits as of_traits
 from counterform.report import trust as of_trust
 from counterform.report.data import ReportData, ShownAttempt, load
@@ -67,6 +68,7 @@ def render(data: ReportData) -> str:
         "traits": _trait_plots(data),
         "trust_gains": _forests(of_trust.headlines(data.results)),
         "reliability": _reliability_plots(data),
+        "steps": _step_plots(data),
         **_inside_plots(data.inside),
     }
     plots = {plot.id: plot.figure.to_plotly_json() for section in sections.values() for plot in section}
@@ -75,7 +77,13 @@ def render(data: ReportData) -> str:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.globals.update(
-        labels=labels, tables=tables, curves=curves, figures=figures, of_traits=of_traits, of_trust=of_trust
+        labels=labels,
+        tables=tables,
+        curves=curves,
+        figures=figures,
+        of_traits=of_traits,
+        of_trust=of_trust,
+        of_steps=of_steps,
     )
     return environment.from_string(_asset("page.html.j2")).render(
         data=data,
@@ -153,14 +161,30 @@ def _curves(axes: list[curves.Axis]) -> list[Plot]:
 
 
 def _trait_plots(data: ReportData) -> list[Plot]:
+    trade = of_traits.trade(data.traits) if data.traits else None
+    return [
+        *([Plot(id="trade", label=of_traits.TRADE, summary=trade[1], figure=trade[0])] if trade else []),
+        *(
+            Plot(
+                id=f"trait-{trait}",
+                label=of_traits.label(trait),
+                summary=of_traits.summary(rows),
+                figure=of_traits.retained(rows),
+            )
+            for trait, rows in (of_traits.by_trait(data.traits) if data.traits else {}).items()
+        ),
+    ]
+
+
+def _step_plots(data: ReportData) -> list[Plot]:
     return [
         Plot(
-            id=f"trait-{trait}",
-            label=of_traits.label(trait),
-            summary=of_traits.summary(rows),
-            figure=of_traits.retained(rows),
+            id=f"steps-{name}",
+            label=of_steps.LABELS[name],
+            summary=of_steps.summary(arms),
+            figure=of_steps.curves(arms),
         )
-        for trait, rows in (of_traits.by_trait(data.traits) if data.traits else {}).items()
+        for name, arms in of_steps.by_measure(data.steps).items()
     ]
 
 
