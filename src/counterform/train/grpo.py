@@ -41,8 +41,9 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     keep: rollouts a group to learn from; None: half. mode: see `roc.select`. With `no_failures` the baseline is that of
     `paper`, and the kept failures leave the loss alone: among successes of equal reward no advantage would be left.
     With `waves` a group is sampled `keep` at first, then `wave` rollouts at a time (None: a quarter of keep) until more could not
-    make its kept ones cleaner, and `num_generations` at most (`waves.py`). penalty_funcs: their mean is the penalty. patience: steps in a row in which no group had two different rewards. Such a
-    step is no update (TRL's would still move by momentum and weight decay); after so many TrainingDiverged is raised.
+    make its kept ones cleaner, and `num_generations` at most (`waves.py`). penalty_funcs: their mean is the penalty.
+    patience: steps in a row in which no group had two different rewards. Such a step is no update (TRL's would still move by
+    momentum and weight decay); after so many TrainingDiverged is raised.
 
     Raises StudyError for a `keep` that cannot be, and for a loss that would not be exact. DataError for rewards that are
     not one number or None a completion. A reward that is None or NaN is UNKNOWN: no failure, and no advantage.
@@ -176,17 +177,13 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     def _choose(self, total: torch.Tensor, penalty: torch.Tensor) -> torch.Tensor:
         """Which rollouts make up the baseline; `self._kept` are those that stay in the loss."""
         rows = np.arange(len(total)) if self._sampled is None else self._sampled.nonzero().flatten().cpu().numpy()
-        groups, rewards, penalties = (
-            rows // self.num_generations,
-            total.cpu().numpy()[rows],
-            penalty.cpu().numpy()[rows],
-        )
+        rewards, penalties = total.cpu().numpy()[rows], penalty.cpu().numpy()[rows]
         self._selections += 1
 
         def chosen(mode: Mode) -> torch.Tensor:
             # The same on every process, since all of them see all rewards.
             seed = self.args.seed * 1_000_003 + self._selections
-            kept = select(groups, rewards, penalties, self.keep, seed=seed, mode=mode)
+            kept = select(rows // self.num_generations, rewards, penalties, self.keep, seed=seed, mode=mode)
             mask = torch.zeros(len(total), dtype=torch.bool)
             mask[rows[kept]] = True
             return mask.to(total.device)

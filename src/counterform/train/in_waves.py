@@ -72,13 +72,12 @@ def sample_in_waves(
         now = np.flatnonzero((place >= start[groups]) & (place < reach[groups]))
     token, completion = empty
     blank: list[Any] = [[token], [token], [0], completion]
-    # Prompts too: TRL pads them to the longest, and a row that is not sampled is not read.
     columns = [_spread(size, order, [row for part in parts for row in part[at]], blank[at]) for at in range(len(blank))]
     found = torch.cat([part.found for part in parts])
     whole = found.new_full((size, found.shape[1]), torch.nan)
     whole[order] = found
-    prompts, completions_ids, masks, completions = columns
-    return Sampled((prompts, completions_ids, masks, completions, None, {}, None, []), whole, order, len(parts))
+    # No log-probabilities of the sampler (they are vLLM's), no further fields (the rows have them), no images.
+    return Sampled((*columns, None, {}, None, []), whole, order, len(parts))
 
 
 def one_entry_a_batch(metrics: dict[str, list[float]], before: dict[str, int], sizes: Sequence[int]) -> None:
