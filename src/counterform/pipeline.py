@@ -358,9 +358,9 @@ def train(work: Work) -> None:
         if not work.files.is_done(f"train/{name}/{seed}", work.checkpoint_key(name, seed))
     ]
     arms = {name: _arm(work, name) for name in dict.fromkeys(name for name, _ in missing)}
-    for objective in dict.fromkeys(arm.objective for arm in arms.values()):
-        alike = [arm for arm in arms.values() if arm.objective == objective]
-        work.trainer(objective).check(alike, base=work.study.model.path)
+    for trainer in {id(found): found for found in map(work.trainer, arms)}.values():
+        alike = [arm for name, arm in arms.items() if work.trainer(name) is trainer]
+        trainer.check(alike, base=work.study.model.path)
     for name, seed in missing:
         where = f"checkpoints/{name}/{seed}"
         with work.files.appearing_dir(where) as directory:
@@ -383,10 +383,10 @@ def _train_one(work: Work, arm: Arm, seed: int, directory: Path) -> Checkpoint:
     try:
         # The arm's name is part of the seed: two arms must not share their luck, or an A/A test would be no test.
         luck = derived_seed("train", arm.name, seed)
-        trainer = work.trainer(arm.objective)
-        checkpoint = trainer.train(arm, base=work.study.model.path, seed=luck, out=directory)
+        checkpoint = work.trainer(arm.name).train(arm, base=work.study.model.path, seed=luck, out=directory)
         ledger = msgspec.structs.replace(checkpoint.ledger, teacher_tokens=arm.teacher_tokens)
-        return msgspec.structs.replace(checkpoint, arm=arm.name, seed=seed, ledger=ledger)
+        own = work.own_options[arm.name]
+        return msgspec.structs.replace(checkpoint, arm=arm.name, seed=seed, ledger=ledger, own_options=own)
     except TrainingDiverged as error:
         return Checkpoint(arm=arm.name, seed=seed, path="", ledger=Ledger(), failure=str(error))
 
@@ -488,6 +488,7 @@ def find_results(work: Work) -> None:
     notes: list[str] = [*work.files.facts.get("notes on problems", [])]
     arms = {BASE_ARM: tuple(work.study.seeds)}
     refused = [name for name in work.arm_keys if name not in work.arms]
+    notes += work.differences()
     notes += [f"{name} was refused: {work.files.facts[f'refused/{name}']['why']}" for name in refused]
     for name in work.arms:
         checkpoints = [_checkpoint(work, name, seed) for seed in work.study.seeds]

@@ -58,6 +58,7 @@ PARTS: dict[str, dict[str, str]] = {
         "grpo_random": "counterform.arms.policy:GrpoRandom",
         "grpo_penalty": "counterform.arms.policy:GrpoPenalty",
         "roc": "counterform.arms.policy:RoC",
+        "roc_waves": "counterform.arms.policy:RoCWaves",
         "roc_no_failures": "counterform.arms.policy:RoCNoFailures",
         "roc_both": "counterform.arms.policy:RoCBoth",
         "calc_traces": "counterform.arms.calc:CalcTraces",
@@ -215,10 +216,12 @@ class ArmSpec(_Table, frozen=True):
     recipe: str
     options: dict[str, Any] = {}
     """What the recipe's class is called with."""
+    train: dict[str, Any] = {}
+    """Options of its trainer for this arm alone, over those of [train.sft], or of [train.grpo] where it samples for itself."""
 
 
 class TrainSpec(_Table, frozen=True):
-    """How every arm is trained; the same for all."""
+    """How every arm is trained; the same for all but for what an arm says of its own (`ArmSpec.train`)."""
 
     trainer: str = "sft"
     """sft: TRL's, and TRL's GRPO for the arms that sample for themselves. Any other trains all arms."""

@@ -175,6 +175,8 @@ class Example(Struct, frozen=True, kw_only=True, gc=False):
     prompt: str
     completion: str | None
     """None where the trainer samples it (reinforcement learning)."""
+    kind: str = ""
+    """Kinds of an arm's examples count alike in its loss, however many tokens each has; empty: a token counts as it comes."""
 
 
 class Arm(Struct, frozen=True, kw_only=True):
@@ -213,6 +215,8 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     seed: int
     path: str
     ledger: Ledger
+    own_options: dict[str, Any] = {}
+    """Options of its trainer that this arm alone was trained with."""
     failure: str = ""
     """Why training stopped early (a loss that is not a number); such a checkpoint is not read."""
 

@@ -19,7 +19,7 @@ from counterform import __version__
 from counterform.errors import StudyError
 from counterform.sampling import derived_seed
 from counterform.store import RunDir, key_of, key_of_path, rows_of
-from counterform.study import BASE_ARM, ModelSpec, Study, critic, made, part
+from counterform.study import BASE_ARM, ArmSpec, ModelSpec, Study, TrainSpec, critic, made, part
 from counterform.traits import load_lexicon
 from counterform.types import (
     ArmRecipe,
@@ -86,18 +86,24 @@ class Work:
             )
             for index, spec in enumerate(study.arm_specs)
         }
+        self.own_options = {spec.name: spec.train for spec in study.arm_specs}
         self._trainers: dict[str, Trainer] = {}
-        for recipe in self.recipes.values():
-            self.trainer(getattr(recipe, "objective", "sft"))
+        for name in self.recipes:
+            self.trainer(name)
         several = [study.match.pairs] if study.match.pairs > 1 else []
         self.cases_key = key_of(self.verdicts_key, study.match.cases, *several)
         self.base_key = _model_key(study.model)
         # One arm may leave cases out for all, or set the measure of loss tokens.
         bound = study.match.by == "loss_tokens" or any(hasattr(recipe, "usable") for recipe in self.recipes.values())
-        together = [study.arms] if bound else []
+        together = [[arm if isinstance(arm, str) else _compiled(arm) for arm in study.arms]] if bound else []
         self.arm_keys = {
             spec.name: key_of(
-                self.cases_key, self.base_key, spec, study.match.by, *together, *self._listed(self.recipes[spec.name])
+                self.cases_key,
+                self.base_key,
+                _compiled(spec),
+                study.match.by,
+                *together,
+                *self._listed(self.recipes[spec.name]),
             )
             for spec in study.arm_specs
         }
@@ -114,18 +120,49 @@ class Work:
     def checkpoint_key(self, arm: str, seed: int) -> str:
         """Of everything that decides what one training run becomes."""
         # An arm is not trained again because the options of the other objective have changed.
-        other = {"sft": "grpo", "grpo": "sft"}[getattr(self.recipes[arm], "objective", "sft")]
-        return key_of(self.arm_keys[arm], msgspec.structs.replace(self.study.train, **{other: {}}), seed)
+        other = {"sft": "grpo", "grpo": "sft"}[self._objective(arm)]
+        return key_of(self.arm_keys[arm], msgspec.structs.replace(self._train_spec(arm), **{other: {}}), seed)
 
-    def trainer(self, objective: str) -> Trainer:
-        """What trains arms of this objective."""
-        if objective not in self._trainers:
-            name = self.study.train.trainer
-            name = objective if name == "sft" else name
+    def trainer(self, arm: str) -> Trainer:
+        """What trains this arm; one for all arms of an objective that are trained alike.
+
+        Raises StudyError, named by the arm's own path, for an option of its own that cannot be.
+        """
+        objective, spec = self._objective(arm), self._train_spec(arm)
+        key = key_of(objective, spec)
+        if key not in self._trainers:
+            name = spec.trainer if spec.trainer != "sft" else objective
             maker = part("trainer", name)
             grade = {"grade": self.grade_training} if "grade" in signature(maker).parameters else {}
-            self._trainers[objective] = maker(self.study.train, **grade)
-        return self._trainers[objective]
+            try:
+                self._trainers[key] = maker(spec, **grade)
+            except StudyError as error:
+                if not self.own_options[arm]:
+                    raise
+                own = f"$.arms[{list(self.recipes).index(arm)}].train"
+                raise StudyError(str(error).replace(f"$.train.{objective}", own)) from error
+        return self._trainers[key]
+
+    def _objective(self, arm: str) -> str:
+        objective: str = getattr(self.recipes[arm], "objective", "sft")
+        return objective
+
+    def _train_spec(self, arm: str) -> TrainSpec:
+        """The study's [train], with the arm's own options over it."""
+        spec, objective = self.study.train, self._objective(arm)
+        return msgspec.structs.replace(spec, **{objective: getattr(spec, objective) | self.own_options[arm]})
+
+    def differences(self) -> list[str]:
+        """For each arm that was trained otherwise than the study says, in which options."""
+        said = []
+        for name in self.arms:
+            common = getattr(self.study.train, self._objective(name))
+            own = [
+                f"{option} = {value} (the others: {common.get(option, 'the default')})"
+                for option, value in self.own_options[name].items()
+            ]
+            said += [f"{name} was trained with {', '.join(own)}"] if own else []
+        return said
 
     def reading_key(self, name: str, arm: str, seed: int) -> str:
         """Of everything that decides what one probe reads off one model."""
@@ -222,6 +259,11 @@ class Kept:
             self._files.write_rows(f"{self._folder}/part-{number:05d}.parquet", found, Criticism)
             said |= {one.attempt_id: one for one in found}
         return [said[graded.attempt.id] for _, graded in shown]
+
+
+def _compiled(spec: ArmSpec) -> dict[str, Any]:
+    """What decides an arm's examples: not how it is trained."""
+    return {name: value for name, value in msgspec.to_builtins(spec).items() if name != "train"}
 
 
 def _file_key(path: Path | None) -> str:

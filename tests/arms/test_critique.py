@@ -156,7 +156,7 @@ def test_a_critic_that_mumbles_too_often_is_refused(cases):
         ({"critic": "steps", "critic_options": {"loud": True}}, "critic_options: critic 'steps'"),
         ({"critic": "model", "critic_options": {"model": {"knd": "hf"}}}, "knd"),
         ({"critic": "model", "critic_options": {"model": {"kind": "hff"}}}, "unknown model 'hff'"),
-        ({"colour": "red"}, "share_wrong, corrupted, corruption, correction, critic, critic_options"),
+        ({"colour": "red"}, "share_wrong, corrupted, corruption, correction, balanced, critic, critic_options"),
     ],
 )
 def test_a_bad_option_is_one_message(options, message):
@@ -168,3 +168,18 @@ def test_a_bad_option_is_one_message(options, message):
 def test_a_knob_at_its_default_changes_nothing(cases):
     assert made_with(cases) == made_with(cases, share_wrong=0.5, corrupted=0.0, correction=False)
     assert verdict_of(made_with(cases).examples[0].completion) is not Mark.UNKNOWN
+
+
+class TestBalanced:
+    def test_kinds_are_the_verdicts_that_are_taught(self, cases):
+        for options in ({}, {"corrupted": 0.2, "corruption": "verdict"}, {"correction": True}):
+            plain = Critique(**options)(cases, np.random.default_rng(0))
+            weighed = Critique(balanced=True, **options)(cases, np.random.default_rng(0))
+            assert [replace(e, kind="") for e in weighed.examples] == list(plain.examples)
+            assert [e.kind for e in weighed.examples] == [verdict_of(e.completion).value for e in weighed.examples]
+            assert "count alike in the loss" in weighed.differs_by
+            assert not any(e.kind for e in plain.examples)
+
+    def test_one_verdict_alone_cannot_be_balanced(self, cases):
+        with pytest.raises(DataError, match=r"hold right alone. Take a share_wrong between 0 and 1"):
+            Critique(balanced=True, share_wrong=0.0)(cases, np.random.default_rng(0))

@@ -3,12 +3,12 @@ import pytest
 from msgspec.structs import replace
 
 from counterform.arms.calc import CalcTraces
-from counterform.arms.policy import Grpo, Grpo2G, GrpoPenalty, GrpoRandom, RoC, RoCBoth, RoCNoFailures
+from counterform.arms.policy import Grpo, Grpo2G, GrpoPenalty, GrpoRandom, RoC, RoCBoth, RoCNoFailures, RoCWaves
 from counterform.errors import DataError, StudyError
 from counterform.study import PARTS, part
 from counterform.testing import check_recipe
 
-RECIPES = (Grpo, Grpo2G, GrpoPenalty, GrpoRandom, RoC, RoCBoth, RoCNoFailures)
+RECIPES = (Grpo, Grpo2G, GrpoPenalty, GrpoRandom, RoC, RoCBoth, RoCNoFailures, RoCWaves)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -30,6 +30,7 @@ def test_what_sets_them_apart(cases):
         "roc": (2, 1, "paper"),
         "roc_both": (2, 1, "both"),
         "roc_no_failures": (2, 1, "no_failures"),
+        "roc_waves": (2, 1, "waves"),
     }
     assert {r.name for r in RECIPES if r().options["penalty_weight"]} == {"grpo_penalty"}
 

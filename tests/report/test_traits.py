@@ -1,5 +1,6 @@
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from counterform.report import traits as of_traits
 from counterform.report.data import load
@@ -73,6 +74,20 @@ def test_a_trait_that_is_undefined_for_every_arm_has_no_figure():
     assert of_traits.label("said").title == "Said"
 
 
+def test_the_trade_is_one_picture():
+    away = replace(HOME, metric="right answers away from home", estimate=-0.1, low=-0.2, high=0.0)
+    figure, words = of_traits.trade(replace(TRAITS, accuracy=(HOME, away)))
+    assert [(trace.x[0], trace.y[0]) for trace in figure.data] == [pytest.approx((40, 20)), pytest.approx((40, -10))]
+    home = figure.data[0]
+    assert (home.error_x.array[0], home.error_x.arrayminus[0]) == pytest.approx((30, 20))  # at like lengths
+    assert (home.error_y.array[0], home.error_y.arrayminus[0]) == pytest.approx((10, 10))
+    assert (home.marker.symbol, figure.data[1].marker.symbol) == ("circle", "circle-open")
+    assert "guided kept 40.0" in words
+    assert "away −10.0 [−20.0, 0.0]" in words
+    assert of_traits.trade(replace(TRAITS, accuracy=())) is None
+    assert of_traits.trade(replace(TRAITS, retained=TRAITS.retained[1:])) is None
+
+
 def test_the_page_and_the_markdown_have_the_section(make_run, tmp_path):
     run = make_run(tmp_path / "run", n_problems=4)
     assert "What was kept and lost" not in render(load(run))
@@ -80,4 +95,5 @@ def test_the_page_and_the_markdown_have_the_section(make_run, tmp_path):
     page = render(load(run))
     assert "What was kept and lost" in page
     assert "<b>mine</b>" not in page
+    assert "The trade" in page
     assert "## Traits kept and lost" in to_markdown(run)

@@ -11,7 +11,7 @@ from trl import GRPOConfig, GRPOTrainer
 from counterform.errors import DataError, StudyError, TrainingDiverged
 from counterform.models.hf import load_tokenizer
 from counterform.train import RoCGRPOTrainer
-from counterform.train.grpo import EXACT_LOSSES, ROW_LOSSES
+from counterform.train.grpo import EXACT_LOSSES, ROW_LOSSES, check_selection
 
 PROMPTS = ["Start with 7. Add 5. What is the total?", "Start with 9. Double it. What is the total?"]
 COMPLETIONS = [
@@ -205,6 +205,98 @@ def test_unknown_is_no_failure(tmp_path):
     torch.testing.assert_close(weights(roc), weights(plain), rtol=0, atol=2e-5)
 
 
+RIGHT_CLEAN, RIGHT_UNCLEAN, FAILED = "The answer is 12.", "7 + 5 = 12. The answer is 12.", "The answer is 9."
+STREAMS = {
+    PROMPTS[0]: [RIGHT_CLEAN, RIGHT_CLEAN, FAILED, FAILED],
+    PROMPTS[1]: [RIGHT_UNCLEAN, RIGHT_UNCLEAN, FAILED, FAILED, RIGHT_CLEAN, FAILED, FAILED, RIGHT_CLEAN],
+}
+KEPT = [RIGHT_CLEAN, RIGHT_CLEAN, FAILED, FAILED]
+
+
+def streaming(asked):
+    """A rollout function that gives every prompt the next of its stream, and notes how many it was asked for."""
+    at = dict.fromkeys(STREAMS, 0)
+
+    def rollout(prompts, trainer):
+        texts = []
+        for [message] in prompts:
+            texts.append(STREAMS[message["content"]][at[message["content"]]])
+            at[message["content"]] += 1
+        asked.append(len(prompts))
+        return canned(texts)(prompts, trainer) | {"place": list(range(len(prompts)))}
+
+    return rollout
+
+
+def ends_in_12(completions, place, log_extra, **columns):
+    log_extra("said", [row[0]["content"] for row in completions])
+    assert len(place) == len(completions)
+    return [float(row[0]["content"].endswith("12.")) for row in completions]
+
+
+def has_steps(completions, **columns):
+    return [0.5 * ("=" in row[0]["content"]) for row in completions]
+
+
+class TestWaves:
+    """Of 8 rollouts a group at most, 4 are kept: the first group is done at once, the second after 3 waves."""
+
+    @pytest.fixture
+    def trained(self, tmp_path):
+        asked, logs = [], []
+        options = {"num_generations": 8, "per_device_train_batch_size": 16}
+        ours = {"mode": "waves", "keep": 4, "wave": 2, "penalty_funcs": [has_steps]}
+        roc = made(RoCGRPOTrainer, tmp_path, rewards=ends_in_12, options=options, **ours)
+        roc.rollout_func = streaming(asked)
+        score = roc._generate_and_score_completions
+        roc._generate_and_score_completions = lambda inputs: (score(inputs), logs.append(dict(roc._logs)))[0]
+        roc.train()
+        return roc, asked, logs
+
+    def test_only_what_is_needed_is_sampled(self, trained):
+        roc, asked, _ = trained
+        assert asked == [8, 2, 2]
+        assert (roc.rollouts_kept, roc.rollouts_dropped) == (8, 4)
+        for name, value in {
+            "roc/used": 1.5,
+            "roc/waves": 3,
+            "roc/kept": 8,
+            "roc/dropped": 4,
+            "roc/unknown": 0,
+            "roc/reward": 0.5,
+            "roc/has_steps/right": 0.25,
+            "roc/has_steps/right_kept": 0.0,
+        }.items():
+            assert logged(roc, name) == pytest.approx([value]), name
+
+    def test_the_step_is_that_of_the_kept_rows_alone(self, trained, tmp_path):
+        options = {"num_generations": 4, "per_device_train_batch_size": 8}
+        plain = made(GRPOTrainer, tmp_path, texts=KEPT, rewards=RIGHT, options=options)
+        before = weights(plain)
+        plain.train()
+        assert (weights(plain) - before).abs().max() > 1e-4
+        torch.testing.assert_close(weights(trained[0]), weights(plain), rtol=0, atol=2e-5)
+
+    def test_what_was_not_sampled_is_in_no_count(self, trained):
+        roc, _, logs = trained
+        words = [text for stream in STREAMS.values() for text in stream]
+        tokens = [len(roc.processing_class(text, add_special_tokens=False)["input_ids"]) + 1 for text in words]
+        assert roc.generated_tokens == sum(tokens)
+        assert logged(roc, "completions/mean_length") == pytest.approx([sum(tokens) / 12])
+        assert logged(roc, "completions/max_length") == [max(tokens)]
+        assert logged(roc, "completions/clipped_ratio") == [0]
+        [shown] = logs
+        texts = [row[0]["content"] for row in shown["completion"]]
+        assert sorted(texts) == sorted([*words, *[""] * 4])
+        assert [said or "" for said in shown["extra"]["said"]] == texts
+
+    def test_what_it_cannot_do_is_told(self, tmp_path):
+        with pytest.raises(StudyError, match=r"a wave of at least 1 \(wave = 0\)"):
+            made(RoCGRPOTrainer, tmp_path, mode="waves", wave=0)
+        with pytest.raises(StudyError, match="asks vLLM for whole groups"):
+            check_selection(config(tmp_path, use_vllm=True), 2, "waves")
+
+
 class TestIdleSteps:
     def test_the_update_is_skipped_and_training_goes_on(self, tmp_path, caplog):
         steps = iter([RIGHT, [1.0] * 4, RIGHT])
@@ -277,6 +369,7 @@ class TestBadInput:
 LEANT_ON = {
     "_calculate_rewards": ["self", "inputs", "prompts", "completions", "completion_ids_list"],
     "_generate_and_score_completions": ["self", "inputs"],
+    "_generate": ["self", "prompts"],
     "compute_loss": ["self", "model", "inputs", "return_outputs", "num_items_in_batch"],
     "_log_metric": ["self", "name", "value"],
     "_log_completion_extra": ["self", "column", "values"],
@@ -303,7 +396,17 @@ ATTRIBUTES = {
         "self._pending_metrics",
     ],
     "_compute_loss": ['inputs["num_items_in_batch"]', 'completion_mask * inputs["tool_mask"]', "self.loss_type"],
-    "_generate": ["self.rollout_func(prompts, self)", '"env_mask"'],
+    "_generate": [
+        "self.rollout_func(prompts, self)",
+        '"env_mask"',
+        "return prompt_ids, completion_ids, tool_mask, completions, logprobs, extra_fields, images, tool_images",
+        'self._metrics[mode]["completions/mean_length"].append(',
+        'self._metrics[mode]["completions/min_length"].append(',
+        'self._metrics[mode]["completions/max_length"].append(',
+    ],
+    "_generate_single_turn": ["num_generations=num_generations"],
+    "_calculate_rewards": ["example[key] for example in inputs"],
+    "_log_completion_extra": ["self._pending_extra_logs[column].extend(values)"],
 }
 
 

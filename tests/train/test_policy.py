@@ -6,7 +6,7 @@ import pytest
 from safetensors.torch import load_file
 from trl import GRPOTrainer
 
-from counterform.arms.policy import Grpo, Grpo2G, GrpoPenalty, RoC
+from counterform.arms.policy import Grpo, Grpo2G, GrpoPenalty, RoC, RoCWaves
 from counterform.errors import StudyError, TrainingDiverged
 from counterform.models.hf import load_tokenizer
 from counterform.problems.ledger import Ledger
@@ -79,6 +79,14 @@ def test_a_noisy_tool_and_a_seed(grading, tmp_path):
     assert one.ledger.loss_tokens == again.ledger.loss_tokens
     weights = [load_file(f"{checkpoint.path}/model.safetensors") for checkpoint in (one, again)]
     assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
+
+
+def test_waves_sample_what_they_need_and_2g_at_most(grading, tmp_path):
+    ledger = trained(RoCWaves(tool="calc", tool_failures=0.2), tmp_path, grading, max_steps=1).ledger
+    [used] = [row["roc/used"] for row in map(json.loads, (tmp_path / HISTORY).open()) if "roc/used" in row]
+    assert ledger.rollouts_kept == 16
+    assert 1 <= used <= 2
+    assert used == (ledger.rollouts_kept + ledger.rollouts_dropped) / 16
 
 
 class TestRewards:

@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+from msgspec.structs import replace
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTTrainer
@@ -13,7 +14,7 @@ from counterform.study import TrainSpec
 from counterform.testing import check_trainer
 from counterform.train import sft
 from counterform.train.sft import SFT
-from counterform.train.tokens import token_counter
+from counterform.train.tokens import token_counter, weights_of
 from counterform.world import BASE
 
 FAST = {"num_train_epochs": 1, "per_device_train_batch_size": 4, "learning_rate": 5e-4}
@@ -154,3 +155,58 @@ class TestDivergence:
 
 def test_peak_memory_is_in_megabytes():
     assert 50 < sft.peak_memory_mb() < 1_000_000
+
+
+class TestKindsThatCountAlike:
+    """Half of the examples are of a kind, and have far fewer tokens."""
+
+    @pytest.fixture
+    def kinds(self, arm):
+        short = [replace(e, completion="7.", kind="short") for e in arm.examples[:8]]
+        return replace(arm, examples=(*short, *(replace(e, kind="long") for e in arm.examples[8:])))
+
+    def test_the_weights(self, kinds, arm):
+        count = token_counter(load_tokenizer("world"))
+        given, tokens = weights_of(kinds.examples, count), count(kinds.examples)[1]
+        weighed = [weight * n for weight, n in zip(given, tokens, strict=True)]
+        assert sum(weighed[:8]) == pytest.approx(sum(weighed[8:]))
+        assert sum(weighed) == pytest.approx(sum(tokens))
+        assert given[0] > 3 * given[-1]
+        assert weights_of(arm.examples, count) is None
+
+    def test_the_step_is_that_of_the_weighted_loss(self, kinds, tmp_path):
+        """One step of SGD on all rows, against the gradient by hand."""
+        options = {"optim": "sgd", "lr_scheduler_type": "constant", "max_grad_norm": 0.0, "learning_rate": 0.1}
+        checkpoint = trained(kinds, tmp_path, per_device_train_batch_size=16, **options)
+        model, tokenizer = AutoModelForCausalLM.from_pretrained(BASE), load_tokenizer("world")
+        given = weights_of(kinds.examples, token_counter(tokenizer))
+        total = 0.0
+        for example, weight in zip(kinds.examples, given, strict=True):
+            asked = {"role": "user", "content": example.prompt}
+            said = {"role": "assistant", "content": example.completion}
+            start = len(tokenizer.apply_chat_template([asked], add_generation_prompt=True)["input_ids"])
+            ids = torch.tensor([tokenizer.apply_chat_template([asked, said])["input_ids"]])
+            labels = ids.clone()
+            labels[:, :start] = -100
+            total = total + weight * model(ids, labels=labels).loss * (ids.shape[1] - start)
+        (total / checkpoint.ledger.loss_tokens).backward()
+        after = weights(tmp_path)
+        moved = {name: weight - 0.1 * weight.grad for name, weight in model.named_parameters()}
+        assert max((after[name] - moved[name]).abs().max() for name in moved if name in after) < 2e-6
+
+    def test_packed_rows_are_refused(self, kinds, arm):
+        packed = SFT(TrainSpec(sft={**FAST, "packing": True}))
+        packed.check([arm], base=str(BASE))
+        with pytest.raises(StudyError, match=r"\$\.train\.sft\.packing: .*cannot be weighed, and imitation"):
+            packed.check([kinds], base=str(BASE))
+
+    def test_the_hooks_of_trl(self):
+        names = list(inspect.signature(SFTTrainer.compute_loss).parameters)
+        leant_on = ["self", "model", "inputs", "return_outputs", "num_items_in_batch"]
+        assert names == leant_on, f"TRL: SFTTrainer.compute_loss now takes {names}; see _CountingTrainer"
+        for method, words in {
+            "_set_signature_columns_if_needed": "self._signature_columns = [",
+            "compute_loss": "loss * (self.accelerator.num_processes",
+        }.items():
+            source = inspect.getsource(getattr(SFTTrainer, method))
+            assert words in source, f"TRL: SFTTrainer.{method} no longer says {words!r}; see _CountingTrainer"

@@ -34,8 +34,9 @@ class Criticising(ABC):
     share_wrong: of the attempts that are shown. A pool of one kind teaches a constant verdict: mostly right attempts that
     all is right, only wrong ones that all is wrong (seen in a prototype of this world). Half and half makes the verdict
     worth reading the attempt for. Wrong attempts are drawn first from cases in which one has a step that can be named; a
-    larger share shows those of a smaller one and more. critic: a short name or module:object; critic_options: what it
-    is called with. Raises ValueError for a share outside 0 to 1.
+    larger share shows those of a smaller one and more. balanced: critiques that call the attempt right and those that call it
+    wrong count alike in the loss, whatever their tokens. critic: a short name or module:object; critic_options: what it is
+    called with. Raises ValueError for a share outside 0 to 1.
     """
 
     name: str
@@ -46,15 +47,19 @@ class Criticising(ABC):
     def __init__(
         self,
         share_wrong: float = 0.5,
+        balanced: bool = False,
         critic: str = "steps",
         critic_options: Mapping[str, Any] | None = None,
         critics: Critics = study.critic,
     ) -> None:
+        self._balanced = balanced
         self._share_wrong = share_of("share_wrong", share_wrong)
         self._critic = critics(critic, dict(critic_options or {}))
         self._told: list[str] = []
         if share_wrong != 0.5:
             self._told.append(f"{share_wrong:.0%} of the attempts are wrong")
+        if balanced:
+            self._told.append("the two verdicts count alike in the loss")
         if critic != "steps":
             self._told.append(f"the critic is {self._critic.name}")
 
@@ -70,8 +75,9 @@ class Criticising(ABC):
                 attempt_ids=(row.shown.attempt.id,),
                 prompt=wording.critique_prompt(row.case.problem.prompt, row.shown.step_texts),
                 completion=target,
+                kind=kind,
             )
-            for row, target in zip(rows, targets, strict=True)
+            for row, target, kind in zip(rows, targets, self._kinds(targets), strict=True)
         )
         told = "; ".join([self.differs_by, *done, *self._told, *dropped])
         return Arm(
@@ -81,6 +87,16 @@ class Criticising(ABC):
     @abstractmethod
     def targets(self, rows: Sequence[Row], rng: np.random.Generator) -> tuple[list[str], list[str]]:
         """The target of every row, and what was done to them besides, in words."""
+
+    def _kinds(self, targets: Sequence[str]) -> list[str]:
+        """The kind of every example by the verdict that it teaches; raises DataError where there are not two to balance."""
+        kinds = [wording.verdict_of(target).value if self._balanced else "" for target in targets]
+        if self._balanced and set(kinds) != {Mark.RIGHT.value, Mark.WRONG.value}:
+            raise DataError(
+                f"arm {self.name!r}: balanced weighs right and wrong verdicts against each other, and its targets hold "
+                f"{', '.join(sorted(set(kinds)))} alone. Take a share_wrong between 0 and 1, or leave `balanced` out."
+            )
+        return kinds
 
     def _readable(self, rows: list[Row]) -> tuple[list[Row], list[str]]:
         """The rows whose criticism could be read. The place of a dropped one is taken by the next readable one from the

@@ -34,11 +34,12 @@ class Critique(Criticising):
         corrupted: float = 0.0,
         corruption: str = "verdict",
         correction: bool = False,
+        balanced: bool = False,
         critic: str = "steps",
         critic_options: Mapping[str, Any] | None = None,
         critics: Critics = study.critic,
     ) -> None:
-        super().__init__(share_wrong, critic, critic_options, critics)
+        super().__init__(share_wrong, balanced, critic, critic_options, critics)
         self._corrupted, self._corruption = share_of("corrupted", corrupted), kind_of(corruption)
         self._correction = correction
 

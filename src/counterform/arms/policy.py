@@ -104,6 +104,16 @@ class RoC(Grpo):
     generate, mode = 2, "paper"
 
 
+class RoCWaves(Grpo):
+    """RoC that stops a group once more rollouts could not make its kept ones cleaner: for fewer than 2G of them."""
+
+    name = "roc_waves"
+    differs_by = (
+        "as roc, and samples a group in waves: G, and more up to 2G only where they could replace an unclean success"
+    )
+    generate, mode = 2, "waves"
+
+
 class RoCNoFailures(Grpo):
     """RoC whose failures stay in the baseline and leave the loss: learning from right answers alone."""
 

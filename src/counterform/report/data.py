@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from msgspec import Struct
 
 from counterform.errors import RunDirError
+from counterform.report.steps import LABELS, Logged
 from counterform.store import RunDir, rows_of
 from counterform.types import AuditRow, Checkpoint, Graded, Inside, MatchCard, Problem, Results, SelfTrust, Traits
 
@@ -55,6 +56,8 @@ class ReportData(Struct, frozen=True, kw_only=True):
     inside: Inside | None = None
     traits: Traits | None = None
     trust: SelfTrust | None = None
+    steps: tuple[Logged, ...] = ()
+    """What arms that sample for themselves logged."""
 
 
 def load(run: RunDir) -> ReportData:
@@ -83,6 +86,7 @@ def load(run: RunDir) -> ReportData:
         inside=_with_nan(run / "internals.json", ("shares", "per_token", "layers", "control"), Inside),
         traits=_with_nan(run / "traits.json", ("accuracy",), Traits),
         trust=_json(run / "trust.json", SelfTrust),
+        steps=tuple(_steps(run, order)),
     )
 
 
@@ -131,6 +135,17 @@ def _checkpoints(run: RunDir, order: dict[str, int]) -> tuple[Checkpoint, ...]:
     paths = (run / "checkpoints").glob("*/*/checkpoint.json")
     found = [checkpoint for path in paths if (checkpoint := _json(path, Checkpoint))]
     return tuple(sorted(found, key=lambda c: (order.get(c.arm, 0), c.arm, c.seed)))
+
+
+def _steps(run: RunDir, order: dict[str, int]) -> Iterator[Logged]:
+    paths = [path for path in (run / "checkpoints").glob("*/*/steps.jsonl") if path.parts[-2].isdigit()]
+    for path in sorted(paths, key=lambda path: (order.get(path.parts[-3], 0), path.parts[-3], int(path.parts[-2]))):
+        with _naming(path):
+            rows = [msgspec.json.decode(line, type=dict[str, Any]) for line in path.read_bytes().splitlines()]
+        for name in LABELS:
+            values = tuple(float(row[name]) for row in rows if isinstance(row.get(name), int | float))
+            if values:
+                yield Logged(arm=path.parts[-3], seed=int(path.parts[-2]), name=name, values=values)
 
 
 def _readings(run: RunDir) -> list[str]:

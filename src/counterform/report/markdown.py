@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from counterform.report import curves, tables
 from counterform.report import guard as of_guard
+from counterform.report import steps as of_steps
 from counterform.report import traits as of_traits
 from counterform.report import trust as of_trust
 from counterform.report.data import ReportData, load
@@ -62,6 +63,7 @@ def _lines(data: ReportData) -> Iterator[str]:
         if data.inside.weights:
             yield from _section("Inside: size of the weight changes", tables.weights_table(data.inside.weights))
             yield from _section("Inside: cosine of the weight changes", tables.cosines_table(data.inside.weights))
+    yield from _section("While they learnt, over steps", of_steps.table(data.steps))
     if data.card:
         yield from _section("Match card", tables.card_table(data.card), tables.card_sentence(data.card))
     yield from _section("Ledger", tables.ledger_table(data.checkpoints))

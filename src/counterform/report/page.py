@@ -23,6 +23,7 @@ from plotly.offline import get_plotlyjs
 
 from counterform.report import curves, figures, figures_inside, labels, tables
 from counterform.report import guard as of_guard
+from counterform.report import steps as of_steps
 from counterform.report import traits as of_traits
 from counterform.report import trust as of_trust
 from counterform.report.data import ReportData, ShownAttempt, load
@@ -69,6 +70,7 @@ def render(data: ReportData) -> str:
         "trust_gains": _forests(of_trust.headlines(data.results)),
         "reliability": _reliability_plots(data),
         "guarded": _guard_plots(data),
+        "steps": _step_plots(data),
         **_inside_plots(data.inside),
     }
     plots = {plot.id: plot.figure.to_plotly_json() for section in sections.values() for plot in section}
@@ -82,6 +84,7 @@ def render(data: ReportData) -> str:
         curves=curves,
         figures=figures,
         of_guard=of_guard,
+        of_steps=of_steps,
         of_traits=of_traits,
         of_trust=of_trust,
     )
@@ -173,14 +176,30 @@ def _curves(axes: list[curves.Axis]) -> list[Plot]:
 
 
 def _trait_plots(data: ReportData) -> list[Plot]:
+    trade = of_traits.trade(data.traits) if data.traits else None
+    return [
+        *([Plot(id="trade", label=of_traits.TRADE, summary=trade[1], figure=trade[0])] if trade else []),
+        *(
+            Plot(
+                id=f"trait-{trait}",
+                label=of_traits.label(trait),
+                summary=of_traits.summary(rows),
+                figure=of_traits.retained(rows),
+            )
+            for trait, rows in (of_traits.by_trait(data.traits) if data.traits else {}).items()
+        ),
+    ]
+
+
+def _step_plots(data: ReportData) -> list[Plot]:
     return [
         Plot(
-            id=f"trait-{trait}",
-            label=of_traits.label(trait),
-            summary=of_traits.summary(rows),
-            figure=of_traits.retained(rows),
+            id=f"steps-{name}",
+            label=of_steps.LABELS[name],
+            summary=of_steps.summary(arms),
+            figure=of_steps.curves(arms),
         )
-        for trait, rows in (of_traits.by_trait(data.traits) if data.traits else {}).items()
+        for name, arms in of_steps.by_measure(data.steps).items()
     ]
 
 

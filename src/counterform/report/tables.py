@@ -197,15 +197,17 @@ _LEDGER_HEADINGS = {
 
 
 def ledger_table(checkpoints: Sequence[Checkpoint]) -> Table:
-    """What each training run cost. A cost that no run had is left out."""
+    """What each training run cost, and its own options of training. What no run had is left out."""
     ledgers = [checkpoint.ledger for checkpoint in checkpoints]
     spent = [name for name in Ledger.__struct_fields__ if any(getattr(ledger, name) for ledger in ledgers)]
+    own = any(checkpoint.own_options for checkpoint in checkpoints)
     return Table(
-        ("Arm", "Seed", *(_LEDGER_HEADINGS[name] for name in spent)),
+        ("Arm", "Seed", *["Of its own"] * own, *(_LEDGER_HEADINGS[name] for name in spent)),
         tuple(
             (
                 f"{checkpoint.arm} (stopped)" if checkpoint.failure else checkpoint.arm,
                 str(checkpoint.seed),
+                *[", ".join(f"{name} = {value}" for name, value in checkpoint.own_options.items()) or "–"] * own,
                 *(number(round(getattr(checkpoint.ledger, name), 1)) for name in spent),
             )
             for checkpoint in checkpoints

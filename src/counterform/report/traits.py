@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 import plotly.graph_objects as go
 
-from counterform.report.figures import Row, bars, share_row
+from counterform.report.figures import Row, arm_style, bars, layout, share_row
 from counterform.report.labels import MetricLabel, number, points, points_interval, probability, share, share_interval
 from counterform.report.tables import Table
 from counterform.types import Finding, Retention, Traits
 
+_TRADE = 300
 _MARKERS = "Markers per 1,000 tokens, as a share of the untrained model's."
 LABELS = {
     "all markers": MetricLabel("All markers", f"Doubt, checks, taking back and other ways, together. {_MARKERS}"),
@@ -27,6 +29,11 @@ LABELS = {
     ),
     "length": MetricLabel("Length", "Tokens an answer, as a share of the untrained model's."),
 }
+TRADE = MetricLabel(
+    "The trade",
+    "Across: markers that an arm kept, as a share of the untrained model's, at like lengths where there are enough of them in "
+    "common. Up: right answers it gained at home (filled) and away from home (open), in percentage points; 95 % intervals.",
+)
 _UNITS = {"mended": "of answers", "entropy": "nats a token", "length": "tokens"}
 
 
@@ -51,6 +58,59 @@ def retained(rows: Sequence[Retention]) -> go.Figure:
     figure.update_xaxes(ticksuffix=" %")
     figure.add_vline(x=100, line_color="var(--muted)", line_width=1.5, layer="below")
     return figure
+
+
+def trade(traits: Traits) -> tuple[go.Figure, str] | None:
+    """All markers that each arm kept against the right answers that it gained, and the same in words; None without either.
+
+    An arm stands at one height for home and at one for away; both hang on one retention.
+    """
+    gains = {(f.arm, f.metric == "pass@1"): f for f in traits.accuracy}
+    rows = [row for row in traits.retained if row.trait == "all markers" and row.kept is not None]
+    arms = [row.arm for row in rows]
+    figure = go.Figure(layout=layout(_TRADE, None))
+    figure.update_layout(margin={"l": 46, "r": 18, "t": 8, "b": 34}, hovermode="closest")
+    figure.update_xaxes(ticksuffix=" %", rangemode="tozero")
+    figure.update_yaxes(fixedrange=True, gridcolor="var(--rule)", zeroline=True, zerolinecolor="var(--muted)")
+    words = []
+    for row in rows:
+        colour, symbol, _ = arm_style(arms, row.arm)
+        matched = row.matched is not None
+        kept = (row.matched, row.matched_low, row.matched_high) if matched else (row.kept, row.low, row.high)
+        for home in (True, False):
+            gain = gains.get((row.arm, home))
+            if gain is None:
+                continue
+            ends = (gain.estimate, gain.low, gain.high)
+            where = "home" if home else "away"
+            said = f"{row.arm} kept {_kept(*kept)[0]} {_kept(*kept)[1]}, {where} {_gain(traits.accuracy, row.arm, home=home)}"
+            words.append(said)
+            figure.add_scatter(
+                x=[100 * _number(kept[0])],
+                y=[100 * gain.estimate],
+                mode="markers+text" if home else "markers",
+                text=[row.arm] if home else None,
+                textposition="top right",
+                marker={"color": colour, "symbol": symbol if home else f"{symbol}-open", "size": 10},
+                error_x=_bar(*kept, colour=colour),
+                error_y=_bar(*ends, colour=colour),
+                hovertext=[said],
+                hoverinfo="text",
+                cliponaxis=False,
+            )
+    return (figure, "; ".join(words)) if words else None
+
+
+def _bar(value: float | None, low: float | None, high: float | None, *, colour: str) -> dict[str, object]:
+    """An error bar in per cent; none of an end that is not known."""
+    middle, below, above = (_number(end) for end in (value, low, high))
+    known = math.isfinite(below) and math.isfinite(above)
+    ends = {"array": [100 * (above - middle) if known else 0], "arrayminus": [100 * (middle - below) if known else 0]}
+    return {"type": "data", **ends, "color": colour, "thickness": 1, "width": 0}
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def table(traits: Traits) -> Table:

@@ -21,6 +21,7 @@ from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from counterform.errors import DataError, StudyError, TrainingDiverged
+from counterform.train.in_waves import Wave, in_row_order, one_entry_a_batch, sample_in_waves
 from counterform.train.roc import Mode, select
 
 EXACT_LOSSES = ("dapo", "cispo", "vespo", "bnpo")
@@ -39,16 +40,19 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
 
     keep: rollouts a group to learn from; None: half. mode: see `roc.select`. With `no_failures` the baseline is that of
     `paper`, and the kept failures leave the loss alone: among successes of equal reward no advantage would be left.
-    penalty_funcs: their mean is the penalty. patience: steps in a row in which no group had two different rewards. Such a
-    step is no update (TRL's would still move by momentum and weight decay); after so many TrainingDiverged is raised.
+    With `waves` a group is sampled `keep` at first, then `wave` rollouts at a time (None: a quarter of keep) until more could not
+    make its kept ones cleaner, and `num_generations` at most (`waves.py`). penalty_funcs: their mean is the penalty.
+    patience: steps in a row in which no group had two different rewards. Such a step is no update (TRL's would still move by
+    momentum and weight decay); after so many TrainingDiverged is raised.
 
     Raises StudyError for a `keep` that cannot be, and for a loss that would not be exact. DataError for rewards that are
     not one number or None a completion. A reward that is None or NaN is UNKNOWN: no failure, and no advantage.
 
     Logged beside what TRL logs, which is of the kept alone: roc/reward (before the selection), roc/kept, roc/dropped,
-    roc/unknown, roc/kept_length, roc/one_sided (share of groups without two different rewards among the kept), and for
-    every penalty its mean over right rollouts (reward above 0) before and after: roc/NAME/right, roc/NAME/right_kept.
-    Evaluation selects nothing.
+    roc/unknown, roc/used (rollouts sampled, in units of `keep`), roc/kept_length, roc/one_sided (share of groups without two
+    different rewards among the kept), and for every penalty its mean over right rollouts (reward above 0) before and after:
+    roc/NAME/right, roc/NAME/right_kept. With `waves`, "before" is of the first `keep` of each group, since later ones are
+    sampled where the first lacked something. Evaluation selects nothing.
     """
 
     reward_funcs: list[Any]
@@ -63,6 +67,7 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         mode: Mode = "paper",
         penalty_funcs: Sequence[PenaltyFunc] = (),
         patience: int = 20,
+        wave: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -75,8 +80,18 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         self.reward_processing_classes = [*self.reward_processing_classes, *[None] * len(penalty_funcs)]
         self.reward_weights = torch.cat([self.reward_weights, torch.zeros(len(penalty_funcs))])
         check_selection(self.args, self.keep, self.mode)
+        self.wave = max(1, self.keep // 4) if wave is None else wave
+        if mode == "waves" and (self.tools or self.accelerator.num_processes > 1 or self.wave < 1):
+            raise StudyError(
+                f"mode 'waves': needs a wave of at least 1 (wave = {self.wave}), one process (here "
+                f"{self.accelerator.num_processes}) and no tools or environments of TRL's own, which it hands out by row of a whole "
+                "batch. Use a rollout_func for the tool, or mode 'paper'."
+            )
         self._selections = self._idle_steps = 0
         self._kept = torch.zeros(0, dtype=torch.bool)
+        self._inputs: list[dict[str, Any]] = []
+        self._found: torch.Tensor | None = None
+        self._sampled: torch.Tensor | None = None
         self._teaches = self._window_teaches = False
         self.generated_tokens = self.prompt_tokens = self.loss_tokens = 0
         self.rollouts_kept = self.rollouts_dropped = 0
@@ -84,19 +99,15 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
 
     def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> torch.Tensor:
         """[rollouts of all processes, rewards and penalties]; NaN where a rollout is UNKNOWN or plays no part."""
-        try:
-            found: torch.Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
-        except (TypeError, ValueError) as error:
-            raise DataError(
-                f"a reward or penalty function failed, or returned something else than one number or None a completion: {error}"
-            ) from error
+        found, self._found = self._found, None
+        if found is None:
+            found = self._graded(inputs, prompts, completions, completion_ids_list)
         columns = found.shape[1] - len(self._penalties)
         rewards, penalties = found[:, :columns], found[:, columns:]
         unknown = rewards.isnan().all(dim=1)
         if self.model.training:
-            weights = self.reward_weights[:columns].to(found.device)
-            total = (rewards * weights).nansum(dim=1).masked_fill(unknown, torch.nan)
-            scored = self._choose(total, penalties)
+            total, penalty = self._scores(found)
+            scored = self._choose(total, penalty)
             self._note(total, penalties, scored, rewards)
             here = self._here(len(prompts))
             for ids, kept in zip(completion_ids_list, self._kept[here].tolist(), strict=True):
@@ -107,18 +118,74 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         # TRL knows an UNKNOWN rollout by NaN in every column: a penalty must not make a failure of it.
         return found.masked_fill(unknown[:, None], torch.nan)
 
-    def _choose(self, total: torch.Tensor, penalties: torch.Tensor) -> torch.Tensor:
+    def _graded(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> torch.Tensor:
+        try:
+            found: torch.Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"a reward or penalty function failed, or returned something else than one number or None a completion: {error}"
+            ) from error
+        return found
+
+    def _scores(self, found: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """One reward and one penalty a rollout; a reward of NaN is UNKNOWN."""
+        columns = found.shape[1] - len(self._penalties)
+        rewards, penalties = found[:, :columns], found[:, columns:]
+        total = (rewards * self.reward_weights[:columns].to(found.device)).nansum(dim=1)
+        total = total.masked_fill(rewards.isnan().all(dim=1), torch.nan)
+        return total, penalties.double().mean(dim=1) if self._penalties else torch.zeros_like(total)
+
+    def _generate(self, prompts: list[Any]) -> Any:
+        """TRL's rollouts of this batch; with `waves`, of no more of its rows than are needed."""
+        if self.mode != "waves" or not self.model.training:
+            return super()._generate(prompts)
+        metrics = self._metrics["train"]
+        before = {name: len(values) for name, values in metrics.items()}
+        sizes: list[int] = []
+
+        def sample(rows: list[int]) -> Wave:
+            sizes.append(len(rows))
+            asked = [prompts[row] for row in rows]
+            prompt_ids, ids, masks, completions, _, extra, _, _ = super(RoCGRPOTrainer, self)._generate(asked)
+            inputs = [self._inputs[row] for row in rows]
+            for name, values in extra.items():
+                for at, one in enumerate(inputs):
+                    one[name] = values[at] if isinstance(values, list) else values
+            found = self._graded(inputs, asked, completions, ids)
+            return Wave(prompt_ids, ids, masks or [[1] * len(row) for row in ids], completions, found)
+
+        done = sample_in_waves(
+            len(prompts),
+            limit=self.num_generations,
+            keep=self.keep,
+            wave=self.wave,
+            sample=sample,
+            scores=self._scores,
+            empty=(
+                self.eos_token_ids[0],
+                "" if isinstance(prompts[0], str) else [{"role": "assistant", "content": ""}],
+            ),
+        )
+        one_entry_a_batch(metrics, before, sizes)
+        in_row_order(self._pending_extra_logs, len(prompts), done.order)
+        self._found = done.found
+        self._sampled = torch.zeros(len(prompts), dtype=torch.bool, device=done.found.device)
+        self._sampled[done.order] = True
+        self._log_metric("roc/waves", done.waves)
+        return done.generated
+
+    def _choose(self, total: torch.Tensor, penalty: torch.Tensor) -> torch.Tensor:
         """Which rollouts make up the baseline; `self._kept` are those that stay in the loss."""
-        groups = np.arange(len(total)) // self.num_generations
-        penalty = penalties.double().mean(dim=1).cpu().numpy() if self._penalties else np.zeros(len(total))
+        rows = np.arange(len(total)) if self._sampled is None else self._sampled.nonzero().flatten().cpu().numpy()
+        rewards, penalties = total.cpu().numpy()[rows], penalty.cpu().numpy()[rows]
         self._selections += 1
 
         def chosen(mode: Mode) -> torch.Tensor:
             # The same on every process, since all of them see all rewards.
             seed = self.args.seed * 1_000_003 + self._selections
-            kept = select(groups, total.cpu().numpy(), penalty, self.keep, seed=seed, mode=mode)
+            kept = select(rows // self.num_generations, rewards, penalties, self.keep, seed=seed, mode=mode)
             mask = torch.zeros(len(total), dtype=torch.bool)
-            mask[kept] = True
+            mask[rows[kept]] = True
             return mask.to(total.device)
 
         self._kept = chosen(self.mode)
@@ -130,24 +197,29 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         two_sided = (high > low).any(dim=1)
         self._teaches = bool(two_sided.any())
         right, kept = total > 0, self._kept
+        sampled = torch.ones_like(kept) if self._sampled is None else self._sampled
+        first = torch.arange(len(total), device=total.device) % self.num_generations < self.keep
+        before = sampled if self.mode != "waves" else first
         told = {
-            "roc/reward": total.nanmean(),
+            "roc/reward": total[before].nanmean(),
             "roc/kept": kept.sum(),
-            "roc/dropped": (~kept).sum(),
-            "roc/unknown": total.isnan().sum(),
+            "roc/dropped": (sampled & ~kept).sum(),
+            "roc/unknown": total[sampled].isnan().sum(),
+            "roc/used": sampled.sum() / (len(total) // self.num_generations * self.keep),
             "roc/one_sided": 1 - two_sided.float().mean(),
         }
         for name, column in zip(self._penalties, penalties.T, strict=True):
-            told[f"roc/{name}/right"] = column[right].mean()
+            told[f"roc/{name}/right"] = column[right & before].mean()
             told[f"roc/{name}/right_kept"] = column[right & kept].mean()
         for name, value in told.items():
             if not value.isnan():  # of no rollout
                 self._log_metric(name, value.item())
         self.rollouts_kept += int(kept.sum())
-        self.rollouts_dropped += int((~kept).sum())
+        self.rollouts_dropped += int((sampled & ~kept).sum())
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         """TRL's batch of this process, without the dropped rows."""
+        self._inputs, self._sampled = inputs, None
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         return self._without_dropped(output) if self.model.training else output
 
@@ -157,7 +229,8 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         mask = output["completion_mask"]
         kept = self._kept[self._here(len(mask))]
         learnt = mask * kept[:, None] * output.get("tool_mask", 1)
-        counts = torch.stack([learnt.sum(), output["prompt_mask"].sum()])
+        asked = output["prompt_mask"] if self._sampled is None else output["prompt_mask"][self._sampled]
+        counts = torch.stack([learnt.sum(), asked.sum()])
         loss, prompt = self.accelerator.reduce(counts, reduction="sum")
         self.generated_tokens += int(output["num_items_in_batch"])
         self.loss_tokens += int(loss) * self.num_iterations
@@ -211,6 +284,11 @@ def check_selection(args: GRPOConfig, keep: int, mode: Mode) -> None:
             "sampled."
         )
     select([], [], [], keep, seed=0, mode=mode)  # tells an unknown mode
+    if mode == "waves" and args.use_vllm:
+        raise StudyError(
+            "mode 'waves': TRL asks vLLM for whole groups of num_generations, so a group cannot be stopped there. Leave "
+            "use_vllm out, or use mode 'paper'."
+        )
     if args.loss_type in EXACT_LOSSES or (keep == sampled and mode != "no_failures"):
         return
     groups, over = divmod(args.per_device_train_batch_size * chunks, sampled)

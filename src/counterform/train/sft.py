@@ -20,13 +20,15 @@ from counterform.errors import StudyError, TrainingDiverged, unknown_name
 from counterform.models.hf import best_device, free_memory, load, load_tokenizer
 from counterform.study import TrainSpec
 from counterform.train.launched import launch
-from counterform.train.tokens import token_counter, training_rows
+from counterform.train.tokens import token_counter, training_rows, weights_of
 from counterform.types import Arm, Checkpoint, Ledger
 
 # What a study may not set: it decides where files go, or would let something other than the last step be the result.
 _OURS = frozenset(
     {"output_dir", "seed", "data_seed", "save_strategy", "load_best_model_at_end", "completion_only_loss"}
 )
+WEIGHT = "weight"
+"""Column of a row's weight in the loss."""
 _DEFAULTS = {field.name: field.default for field in fields(SFTConfig)}
 
 
@@ -41,6 +43,13 @@ class SFT:
 
     def check(self, arms: Sequence[Arm], *, base: str) -> None:
         """Raises StudyError for rows that TRL would cut: an arm without the ends of its answers is another arm."""
+        packed = [name for name in ("packing", "padding_free") if self.spec.sft.get(name)]
+        weighed = [arm.name for arm in arms if any(example.kind for example in arm.examples)]
+        if packed and weighed:
+            raise StudyError(
+                f"$.train.sft.{packed[0]}: several examples in one row cannot be weighed, and {', '.join(weighed)} weighs its "
+                "kinds of examples. Leave it out, or that arm."
+            )
         room = self.spec.sft.get("max_length", _DEFAULTS["max_length"])
         count = token_counter(load_tokenizer(base))
         for arm in arms:
@@ -64,6 +73,9 @@ class SFT:
         datasets.disable_progress_bars()
         model, tokenizer = load(base, dtype=torch.float32)
         rows = datasets.Dataset.from_list(training_rows(arm.examples, tokenizer))
+        weights = weights_of(arm.examples, token_counter(tokenizer))
+        if weights is not None:
+            rows = rows.add_column(WEIGHT, weights)
         try:
             trainer = _CountingTrainer(
                 model=model,
@@ -71,6 +83,7 @@ class SFT:
                 train_dataset=rows,
                 processing_class=tokenizer,
                 peft_config=lora_config(self.spec),
+                weighted=weights is not None,
             )
         except (TypeError, ValueError) as error:  # Options that are sound one by one and not together, or here.
             raise StudyError(f"$.train: {error}") from error
@@ -111,11 +124,38 @@ class SFT:
 
 
 class _CountingTrainer(SFTTrainer):  # type: ignore[misc]
-    """TRL's trainer, which also counts the tokens it was shown and stops at a loss that is not a number."""
+    """TRL's trainer, which also counts the tokens it was shown and stops at a loss that is not a number.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    weighted: rows have a weight by which their loss is multiplied. TRL knows no such thing, and asks whoever wants another
+    loss to override `compute_loss`; its own metrics are left out there.
+    """
+
+    def __init__(self, *args: Any, weighted: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._loss_tokens = self._all_tokens = 0
+        self._weighted = weighted
+        if weighted:
+            collate: Any = self.data_collator  # type: ignore[has-type]
+            self.data_collator = lambda rows: {**collate(rows), WEIGHT: torch.tensor([row[WEIGHT] for row in rows])}
+
+    def _set_signature_columns_if_needed(self) -> None:
+        super()._set_signature_columns_if_needed()
+        if self._weighted and WEIGHT not in self._signature_columns:
+            self._signature_columns.append(WEIGHT)
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """TRL's loss, or the mean over tokens of their cross-entropy times the weight of their row."""
+        if not self._weighted:
+            return super().compute_loss(model, inputs, *args, **kwargs)
+        weights, labels = inputs.pop(WEIGHT), inputs.pop("labels")[:, 1:]
+        logits = model(**inputs, use_cache=False).logits[:, :-1].float()
+        losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels, ignore_index=-100, reduction="none")
+        total = (losses * weights[:, None]).sum()
+        tokens = kwargs.get("num_items_in_batch")
+        if tokens is None:
+            return total / (labels != -100).sum().clamp(min=1)
+        # Counted over all micro-batches and, as a rule, all processes; over those a mean of gradients is taken.
+        return total / tokens * (self.accelerator.num_processes if self.args.average_tokens_across_devices else 1)
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         labels = inputs["labels"]

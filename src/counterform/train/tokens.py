@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -51,3 +52,16 @@ def token_counter(
         return before, [(whole - prompt) * known for whole, prompt, known in zip(total, before, given, strict=True)]
 
     return count
+
+
+def weights_of(
+    examples: Sequence[Example], count: Callable[[Sequence[Example]], tuple[list[int], list[int]]]
+) -> list[float] | None:
+    """The weight of each example's loss with which all kinds count alike, 1 on the average of loss tokens; None: no kinds."""
+    kinds = [example.kind for example in examples]
+    if not any(kinds):
+        return None
+    tokens: Counter[str] = Counter()
+    for kind, loss in zip(kinds, count(examples)[1], strict=True):
+        tokens[kind] += loss
+    return [tokens.total() / len(tokens) / tokens[kind] for kind in kinds]
