@@ -66,14 +66,30 @@ _LISTED = re.compile(
 )
 _EITHER_OR = re.compile(r"\beither\b.{3,200}\bor\b", re.IGNORECASE)
 _SAYS_CASES = re.compile(r"\b(?:cases|possibilities|scenarios)\b", re.IGNORECASE)
-_COUNTING = re.compile(r"\b(?:in|the) (?:both|above|two|three|these|all) cases\b|\ball cases\b|\bfrom the (?:above )?cases\b", re.IGNORECASE)
-_EITHER = re.compile(r"(?:thus|so|hence|then|therefore)?,?\s*either\b[^.]{2,80}\b(?:so|meaning|then|giving|and)\b[^.]{2,80}\bor\b", re.IGNORECASE)
+_COUNTING = re.compile(
+    r"\b(?:in|the) (?:both|above|two|three|these|all) cases\b|\ball cases\b|\bfrom the (?:above )?cases\b",
+    re.IGNORECASE,
+)
+_EITHER = re.compile(
+    r"(?:thus|so|hence|then|therefore)?,?\s*either\b[^.]{2,80}\b(?:so|meaning|then|giving|and)\b[^.]{2,80}\bor\b",
+    re.IGNORECASE,
+)
 _WORKS = re.compile(
     r"\b(?:then|so|thus|hence|gives?|giving|get|yields?|implies|means|meaning|leads?|because|since|which|is|are|we have)\b|[=≈]|\\(?:approx|implies|"
     r"Rightarrow)",
     re.IGNORECASE,
 )
-_NUMBERS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "first": "1", "second": "2", "third": "3", "fourth": "4"}
+_NUMBERS = {
+    "one": "1",
+    "two": "2",
+    "three": "3",
+    "four": "4",
+    "five": "5",
+    "first": "1",
+    "second": "2",
+    "third": "3",
+    "fourth": "4",
+}
 
 
 class Trace(Struct, frozen=True):
@@ -259,7 +275,7 @@ def _cues(step: str, at: int) -> Iterator[tuple[str, str, int]]:
             key = f"{found[1].lower()} {found[2]}" if kind == "value" else ""
             yield kind, key, len(step) - len(bare) + found.end()
     if found := _SUPPOSED.match(bare):
-        yield "value", f"suppose {bare[found.end():][:60]}", len(step) - len(bare) + found.end()
+        yield "value", f"suppose {bare[found.end() :][:60]}", len(step) - len(bare) + found.end()
     if (found := _LISTED.search(step)) and not _COUNTING.search(step):
         yield "list", "", len(step)
 

@@ -23,6 +23,7 @@ PARTS: dict[str, dict[str, str]] = {
         "route": "counterform.problems.route:Route",
         "desk": "counterform.problems.desk:Desk",
         "sorting-out": "counterform.problems.sorting_out:SortingOut",
+        "several": "counterform.problems.several:Several",
     },
     "model": {
         "hf": "counterform.models.hf:HFModel",
