@@ -18,7 +18,18 @@ from msgspec import Struct
 
 from counterform.errors import RunDirError
 from counterform.store import RunDir, rows_of
-from counterform.types import AuditRow, Checkpoint, Graded, Inside, MatchCard, Problem, Results, SelfTrust, Traits
+from counterform.types import (
+    AuditRow,
+    Checkpoint,
+    Graded,
+    Inside,
+    MatchCard,
+    Problem,
+    Results,
+    SelfTrust,
+    Strategies,
+    Traits,
+)
 
 MAX_ATTEMPTS = 5_000
 """Attempts a page can hold and stay quick."""
@@ -55,6 +66,7 @@ class ReportData(Struct, frozen=True, kw_only=True):
     inside: Inside | None = None
     traits: Traits | None = None
     trust: SelfTrust | None = None
+    strategy: Strategies | None = None
 
 
 def load(run: RunDir) -> ReportData:
@@ -83,6 +95,7 @@ def load(run: RunDir) -> ReportData:
         inside=_with_nan(run / "internals.json", ("shares", "per_token", "layers", "control"), Inside),
         traits=_with_nan(run / "traits.json", ("accuracy",), Traits),
         trust=_json(run / "trust.json", SelfTrust),
+        strategy=_with_nan(run / "strategy.json", ("effects", "doses"), Strategies),
     )
 
 

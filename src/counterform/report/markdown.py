@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from counterform.report import curves, tables
+from counterform.report import strategy as of_strategy
 from counterform.report import traits as of_traits
 from counterform.report import trust as of_trust
 from counterform.report.data import ReportData, load
@@ -46,6 +47,9 @@ def _lines(data: ReportData) -> Iterator[str]:
             tables.findings_table(of_trust.findings(results), "Arm"),
         )
         yield from _section("Reliability", of_trust.reliability_table(data.trust))
+    if data.strategy:
+        yield from _section("Order of search: effect sizes", of_strategy.effects_table(data.strategy))
+        yield from _section("Order of search: between two arms", of_strategy.doses_table(data.strategy))
     if data.inside:
         yield from _section("Inside: where the KL from the untrained model falls", tables.divergence_table(data.inside))
         yield from _section("Inside: wrong steps told apart by layer (AUROC)", tables.layers_table(data.inside))

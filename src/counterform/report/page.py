@@ -22,6 +22,7 @@ from msgspec import Struct
 from plotly.offline import get_plotlyjs
 
 from counterform.report import curves, figures, figures_inside, labels, tables
+from counterform.report import strategy as of_strategy
 from counterform.report import traits as of_traits
 from counterform.report import trust as of_trust
 from counterform.report.data import ReportData, ShownAttempt, load
@@ -67,6 +68,8 @@ def render(data: ReportData) -> str:
         "traits": _trait_plots(data),
         "trust_gains": _forests(of_trust.headlines(data.results)),
         "reliability": _reliability_plots(data),
+        "effects": _effect_plots(data),
+        "doses": _dose_plots(data),
         **_inside_plots(data.inside),
     }
     plots = {plot.id: plot.figure.to_plotly_json() for section in sections.values() for plot in section}
@@ -75,7 +78,13 @@ def render(data: ReportData) -> str:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.globals.update(
-        labels=labels, tables=tables, curves=curves, figures=figures, of_traits=of_traits, of_trust=of_trust
+        labels=labels,
+        tables=tables,
+        curves=curves,
+        figures=figures,
+        of_traits=of_traits,
+        of_trust=of_trust,
+        of_strategy=of_strategy,
     )
     return environment.from_string(_asset("page.html.j2")).render(
         data=data,
@@ -174,6 +183,30 @@ def _reliability_plots(data: ReportData) -> list[Plot]:
             figure=of_trust.reliability(bins),
         )
         for arm, bins in (of_trust.by_arm(data.trust) if data.trust else {}).items()
+    ]
+
+
+def _effect_plots(data: ReportData) -> list[Plot]:
+    return [
+        Plot(
+            id=f"effect-{metric}",
+            label=labels.metric_label("strategy", metric),
+            summary=of_strategy.effects_summary(rows),
+            figure=of_strategy.effects(rows),
+        )
+        for metric, rows in (of_strategy.effects_by_metric(data.strategy) if data.strategy else {}).items()
+    ]
+
+
+def _dose_plots(data: ReportData) -> list[Plot]:
+    return [
+        Plot(
+            id=f"dose-{arm}-{other}-{metric}",
+            label=labels.MetricLabel(metric.capitalize(), f"From {arm} (0 %) to {other} (100 %)."),
+            summary=of_strategy.doses_summary(rows),
+            figure=of_strategy.dose_curve(rows),
+        )
+        for (arm, other, metric), rows in (of_strategy.curves(data.strategy) if data.strategy else {}).items()
     ]
 
 
