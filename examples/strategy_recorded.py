@@ -194,7 +194,7 @@ def page(data: Path) -> Iterator[str]:
         f"One reader (a language model) read {len(rows)} traces whole and labelled them by the guide in `tests/probes/strategy_labels.json` before the "
         "segmentation was written: samples of a model, drawn at random within three strata of words (most answers have no cue at all), and, as the "
         "model hardly ever searches breadth first, worked solutions that people wrote. The segmentation was developed on one half of the problems; the other half was "
-        "run once, when it was done. Who wrote it had read both halves, so the test half is not as blind as one labelled by another hand. A label that "
+        "run once, when it was done. Agreement is of the traces as they were drawn, in which cues are far commoner than among all. Who wrote it had read both halves, so the test half is not as blind as one labelled by another hand. A label that "
         "turned out a slip of the reader (71/0) was left as it was.\n"
     )
     yield from agreement_section(rows)

@@ -1,4 +1,8 @@
+import importlib
+import json
+import math
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -94,3 +98,25 @@ def test_hostile_texts_are_read_fast():
     for text in [*HOSTILE, *(unit * (2 * MAX_TEXT // len(unit)) for unit in repeats)]:
         search_of(text)
     assert time.process_time() - started < 5
+
+
+def test_the_readers_labels_are_whole():
+    labels = json.loads((Path(__file__).parent / "probes" / "strategy_labels.json").read_text())
+    for source, least in (("samples", 100), ("solutions", 50)):
+        rows = labels[source]["labels"]
+        assert len(rows) >= least
+        for stratum, order, switches in rows.values():
+            assert stratum in labels[source]["strata"]
+            assert order in ("breadth", "depth", "none")
+            assert switches == 0 or order != "none"
+
+
+def test_agreement_beyond_chance(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "examples"))
+    recorded = importlib.import_module("strategy_recorded")
+    pairs = [("depth", "depth")] * 4 + [("none", "none")] * 4 + [("depth", "none"), ("none", "depth")]
+    assert recorded.agreement(pairs) == pytest.approx(0.8)
+    assert recorded.kappa(pairs) == pytest.approx(0.6)
+    assert math.isnan(recorded.kappa([("none", "none")] * 3))
+    problems = [str(at) for at in range(len(pairs))]
+    assert recorded.jackknifed(recorded.kappa, pairs, problems).startswith("0.60 [0.")
