@@ -53,6 +53,7 @@ studies: $(VENV)/.run
 	$(BIN)/python examples/validity_bbh.py --data $(DATA)/bbh > docs/studies/validity-bbh.md
 	$(BIN)/python examples/blindness.py --data $(DATA) > docs/studies/blindness.md
 	$(BIN)/python examples/traits_recorded.py --data $(DATA) > docs/studies/traits-recorded.md
+	$(BIN)/python examples/strategy_recorded.py --data $(DATA) > docs/studies/strategy-recorded.md
 
 bench: $(VENV)/.dev
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done

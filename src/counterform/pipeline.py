@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from msgspec import Struct
 
 from counterform import calibration
 from counterform.blindness import blindness, sentence
+from counterform.effects import SHARES, dose_name, find_strategies
 from counterform.errors import ControlError, DataError, RunDirError, StudyError, TrainingDiverged
 from counterform.findings import find, find_inside
 from counterform.retention import find_traits, in_words
@@ -410,6 +412,47 @@ def probe(work: Work) -> None:
             work.say(f"probe     {arm} seed {seed}: {time.monotonic() - started:.1f} s")
     if "internals" in work.study.probes and work.study.model.kind == "hf":
         _compare_weights(work)
+    for first, second, share, seed in _doses(work):
+        if not work.files.is_done(
+            f"probe/{dose_name(first, second, share)}/{seed}", _dose_key(work, first, second, share, seed)
+        ):
+            items = items or _with_exemplars(work, _held_out(work, held_out))
+            _probe_dose(work, first, second, share, seed, items)
+
+
+def _doses(work: Work) -> Iterator[tuple[str, str, float, int]]:
+    """The models between two arms: of every declared pair that was trained with every seed."""
+    for first, second in work.study.doses:
+        whole = {first, second} <= set(work.arms) and not any(
+            _checkpoint(work, arm, seed).failure for arm in (first, second) for seed in work.study.seeds
+        )
+        yield from ((first, second, share, seed) for share in SHARES for seed in work.study.seeds if whole)
+
+
+def _dose_key(work: Work, first: str, second: str, share: float, seed: int) -> str:
+    return key_of(*(work.reading_key("strategy", arm, seed) for arm in (first, second)), share)
+
+
+def _probe_dose(work: Work, first: str, second: str, share: float, seed: int, items: HeldOut) -> None:
+    from counterform.train.blend import blend
+
+    name, started = dose_name(first, second, share), time.monotonic()
+    with tempfile.TemporaryDirectory() as directory:
+        one, other = (work.files / _checkpoint(work, arm, seed).path for arm in (first, second))
+        blend(one, other, share, Path(directory))
+        spec = work.study.model
+        model = part("model", spec.kind).open(msgspec.structs.replace(spec, path=directory, dtype=dtype_read(spec)))
+        reader = part("probe", "strategy")(work.study.probe, work.grade_training)
+        readings = reader(model, items, arm=name, seed=derived_seed("probe", name, seed))
+        model.close()
+    readings = [msgspec.structs.replace(reading, seed=seed) for reading in readings]
+    work.files.write_rows(_dose_file(name, seed), readings, Reading)
+    work.files.done(f"probe/{name}/{seed}", _dose_key(work, first, second, share, seed))
+    work.say(f"probe     {name} seed {seed}: {time.monotonic() - started:.1f} s")
+
+
+def _dose_file(name: str, seed: int) -> str:
+    return f"readings/doses/{key_of(name)[:12]}-{seed}.parquet"
 
 
 def _compare_weights(work: Work) -> None:
@@ -536,6 +579,20 @@ def find_results(work: Work) -> None:
         readings = [r for r in readings if r.probe != "trust"] + calibration.metrics(readings)
     else:
         work.files.clear("trust.json")
+    if "strategy" in work.study.probes:
+        between = [
+            reading
+            for first, second, share, seed in _doses(work)
+            for reading in work.files.read_rows(_dose_file(dose_name(first, second, share), seed), Reading)
+        ]
+        shows = {name: getattr(work.recipes[name], "shows", {}) for name in work.arms}
+        searches = find_strategies(
+            [*readings, *between], contrasts=work.study.contrasts, shows=shows, doses=work.study.doses
+        )
+        notes += searches.notes
+        _write_json(work, "strategy.json", searches)
+    else:
+        work.files.clear("strategy.json")
     results = find(
         readings,
         question=work.study.question,

@@ -219,6 +219,47 @@ def leave_out_pseudo_values(
     return found if np.isfinite(found).all() else np.full(n, np.nan)
 
 
+def cohens_d(p: Floats | float, q: Floats | float) -> Floats | float:
+    """(p - q) over the standard deviation of an event of their mean share; 0 where both are 0 or both 1.
+
+    For graded readings in 0..1 that is the largest standard deviation they can have, so d errs towards 0. (Lee et al. 2025, arXiv
+    2505.10185, give d of shares and no formula.)
+    """
+    mean = (np.asarray(p) + q) / 2
+    spread = np.sqrt(mean * (1 - mean))
+    return np.divide(np.subtract(p, q), spread, out=np.zeros_like(mean), where=spread > 0)
+
+
+def cohens_h(p: Floats | float, q: Floats | float) -> Floats | float:
+    """2 asin(sqrt p) - 2 asin(sqrt q) (Cohen 1988, chapter 6)."""
+    found: Floats = 2 * np.arcsin(np.sqrt(np.clip(p, 0, 1))) - 2 * np.arcsin(np.sqrt(np.clip(q, 0, 1)))
+    return found
+
+
+def effect(
+    of: Callable[[Floats, Floats], Floats | float], a: Floats, b: Floats, trained: Sequence[Floats], *, lucky: int
+) -> Estimate | None:
+    """An effect size of two mean shares with its interval; None where both are 0 or both are 1 throughout.
+
+    a, b, trained, lucky: as in `estimate`, shares in 0..1, and the same clusters in all. Jackknifed over clusters for each seed; luck is brought to
+    the scale of the effect by its slope, 1 / sqrt(p (1 - p)) of d and h alike.
+    """
+    n = len(a)
+    mean = float(a.mean() + b.mean()) / 2
+    if n < 2 or not 0 < mean < 1:
+        return None
+    spread = float(np.sqrt(mean * (1 - mean)))
+    whole = np.asarray(of(a.mean(0), b.mean(0)))
+    without = np.asarray(of((a.sum(0) - a) / (n - 1), (b.sum(0) - b) / (n - 1)))
+    values = n * whole - (n - 1) * without
+    if (a == a[0]).all() and (b == b[0]).all():  # no cluster differs from another: see _without_spread
+        e = estimate(a, b, [], lucky=0)
+        size = float(whole.mean())
+        out = [size + (end - e.value) / spread for end in (e.low, e.high)]
+        return Estimate(value=size, low=out[0], high=out[1], p=e.p, mde=e.mde / spread)
+    return estimate(values, None, [arm / spread for arm in trained], lucky=lucky)
+
+
 def _wins(scores: Floats, others: Floats) -> Floats:
     """For each score, how many of the others are lower; a tie counts half."""
     ranked = np.sort(others)

@@ -23,6 +23,7 @@ PARTS: dict[str, dict[str, str]] = {
         "route": "counterform.problems.route:Route",
         "desk": "counterform.problems.desk:Desk",
         "sorting-out": "counterform.problems.sorting_out:SortingOut",
+        "several": "counterform.problems.several:Several",
     },
     "model": {
         "hf": "counterform.models.hf:HFModel",
@@ -282,6 +283,8 @@ class Study(_Table, frozen=True):
     probe: ProbeSpec = ProbeSpec()
     contrasts: tuple[tuple[str, str], ...] = ()
     """Pairs of arms [a, b] compared with each other: a - b."""
+    doses: tuple[tuple[str, str], ...] = ()
+    """Pairs of arms [a, b]: `strategy` is also read of models a quarter, a half and three quarters of the way from a's weights to b's."""
     form_shares: tuple[tuple[str, str], ...] = ()
     """Pairs of arms [control, full]: how much of the full arm's gain the control has too."""
 
@@ -388,6 +391,12 @@ def checked(study: Study, source: str) -> Study:
         for name in pair:
             if name not in names:
                 refuse(f"$.form_shares[{index}]", unknown_name("arm", name, names))
+    for index, pair in enumerate(study.doses):
+        for name in pair:
+            if name not in names:
+                refuse(f"$.doses[{index}]", unknown_name("arm", name, names))
+        if study.model.kind != "hf" or "strategy" not in study.probes or study.train.trainer == "dry":
+            refuse(f"$.doses[{index}]", "needs a model of kind 'hf' that is trained, and 'strategy' among $.probes")
     if bool(study.problems.family) == bool(study.problems.file):
         refuse("$.problems", "give either `family` or `file`, and not both")
     for key in ("shift", "shift_file"):

@@ -429,6 +429,47 @@ class SelfTrust(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+class Effect(Struct, frozen=True, kw_only=True):
+    """How far two arms stand apart on one metric of the probe `strategy`, as effect sizes with 95 % intervals."""
+
+    metric: str
+    arm: str
+    versus: str
+    differs_by: str
+    """In what the two arms differ: `format`, `domain`, `objective`, several of them, or nothing known."""
+    d: float
+    d_low: float
+    d_high: float
+    h: float
+    h_low: float
+    h_high: float
+    n_items: int
+    n_seeds: int
+
+
+class Dose(Struct, frozen=True, kw_only=True):
+    """One metric of the probe `strategy` of a model part of the way from one arm's weights to another's."""
+
+    metric: str
+    arm: str
+    other: str
+    share: float
+    """Of the way: 0 is `arm`, 1 is `other`."""
+    estimate: float
+    low: float
+    high: float
+    n_items: int
+    n_seeds: int
+
+
+class Strategies(Struct, frozen=True, kw_only=True):
+    """How training changed the order of search: the content of strategy.json."""
+
+    effects: tuple[Effect, ...]
+    doses: tuple[Dose, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 class Baseline(Struct, frozen=True, kw_only=True):
     """What a metric shows without any ability: a guess in the answer space, or always the commonest answer."""
 

@@ -100,8 +100,44 @@ def test_answers_to_other_problems_stand_in(cases):
 def test_what_cannot_be_used_is_named(cases):
     with pytest.raises(ValueError, match="unknown answers 'choice'"):
         Format("choice")
+    with pytest.raises(ValueError, match="unknown objective 'dpo'"):
+        Format(objective="dpo")
     with pytest.raises(DataError, match="needs a worked solution"):
         Format()([replace(cases[0], problem=replace(cases[0].problem, solution=None))], rng())
+
+
+def test_other_wrong_answers_of_the_model_come_before_near_misses(cases):
+    one = cases[0].problem
+    said = ["The answer is 71.", "The answer is 72.", "The answer is 73."]
+    for choices in all_choices([case(one, text) for text in said], rng()):
+        assert set(choices.options) == {one.answer, "71", "72", "73"}
+
+
+def test_grpo_in_both_formats_knows_what_is_right(cases):
+    arm = Format(objective="grpo")(cases, rng())
+    assert arm.objective == "grpo"
+    assert {example.completion for example in arm.examples} == {None}
+    for example, letter, one in zip(arm.examples, arm.options["answers"], cases, strict=True):
+        assert f"{letter}: {one.problem.answer}." in example.prompt
+    free = Format("free form", objective="grpo")(cases, rng())
+    assert free.options == {"answers": []}
+    assert [example.prompt for example in free.examples] == [one.problem.prompt for one in cases]
+    check_recipe(Format(objective="grpo"), cases)
+    bare = [replace(one, problem=replace(one.problem, solution=None)) for one in cases]
+    assert Format(objective="grpo")(bare, rng()).examples
+
+
+def test_a_domain_alone_in_the_same_format(cases, maps):
+    both = [one for pair in zip(cases[:10], maps[:10], strict=True) for one in pair]
+    for domain, own in (("ledger", cases[:10]), ("route", maps[:10])):
+        arm = Format(domain=domain)(both, rng())
+        assert [example.problem_id for example in arm.examples] == [one.problem.id for one in own] * 2
+        assert domain in arm.differs_by
+    # A number is no option on a map, nor a way in a sum.
+    assert all(" to " not in example.prompt for example in Format(domain="ledger")(both, rng()).examples)
+    assert Format().usable(both) == [True] * 20
+    with pytest.raises(DataError, match=r"no case is of the domain 'desk'.*\['ledger', 'route'\]"):
+        Format(domain="desk")(both, rng())
 
 
 @pytest.mark.parametrize("said", ["", "The answer is " + "x" * 5_000, "the answer is \x00\u202e", "answer is" * 900])

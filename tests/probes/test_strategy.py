@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -6,9 +8,11 @@ from hypothesis import strategies as st
 from counterform.errors import DataError
 from counterform.findings import find
 from counterform.models.scripted import ScriptedModel
-from counterform.probes.strategy import FORMATS, METRICS, Strategy, Trace, trace_of
+from counterform.probes.strategy import FORMATS, METRICS, Strategy, trace_of
+from counterform.problems.ledger import Ledger
 from counterform.problems.route import Route, as_multiple_choice, solution_steps
 from counterform.problems.route_map import Map
+from counterform.strategy import Trace
 from counterform.study import ProbeSpec
 from counterform.testing import HOSTILE, check_probe
 from counterform.types import HeldOut, Mark
@@ -102,6 +106,30 @@ def test_a_format_that_changes_the_search_is_seen_and_is_neither_better_nor_wors
     assert found["breadth first (free form)"].verdict == "undecided"
 
 
-def test_other_problems_are_refused():
-    with pytest.raises(DataError, match='family "route"'):
+def test_the_third_format_asks_for_no_form():
+    asked = []
+    read(ScriptedModel(lambda prompt, _: asked.append(prompt) or "Perhaps."))
+    forms = ("Answer in the form", "Answer with a letter")
+    assert Counter(next((form for form in forms if form in prompt), "") for prompt in asked) == dict.fromkeys(
+        (*forms, ""), len(MAPS)
+    )
+
+
+def test_other_problems_are_read_as_free_text():
+    items = HeldOut(problems=tuple(Ledger().generate(4, rng=np.random.default_rng(0))), attempts=())
+
+    def answer(prompt, sample):
+        two = "Case 1: x = 3, so it is 4. Case 2: x = 5, so it is 6. The answer is 6."
+        return two if prompt == items.problems[0].prompt else "7 + 5 = 12. The answer is 12."
+
+    readings = Strategy(ProbeSpec(samples=1, k=1), None)(ScriptedModel(answer), items, arm="one", seed=0)
+    assert {r.metric for r in readings} == {f"{metric} (as asked)" for metric in METRICS}
+    switches = [r for r in readings if r.metric.startswith("switches")]
+    assert [r.mark for r in switches] == [Mark.RIGHT, *[Mark.UNKNOWN] * 3]
+    assert switches[0].value > 0
+    assert switches[1].value is None
+
+
+def test_no_problems_are_refused():
+    with pytest.raises(DataError, match="needs held-out problems"):
         Strategy(ProbeSpec(), None)(searching("depth"), HeldOut(problems=(), attempts=()), arm="one", seed=0)

@@ -12,7 +12,7 @@ from counterform.models.hf import load_tokenizer
 from counterform.problems.ledger import Ledger
 from counterform.study import TrainSpec
 from counterform.testing import check_trainer
-from counterform.train.policy import GRPO, HISTORY, _Judge, selection
+from counterform.train.policy import GRPO, HISTORY, Selection, _Judge, selection
 from counterform.train.tokens import token_counter
 from counterform.types import Case, Graded
 from counterform.verify.answer import Answers
@@ -116,6 +116,16 @@ class TestRewards:
         texts = [PROBLEMS[0].solution, "The answer is 100.", "I think it is less."]
         rewards, _, _ = self.judged(grading, GrpoPenalty(penalties=["tool_errors"]), texts)
         assert rewards == [0.75, -0.25, None]
+
+    def test_the_letter_is_right_where_it_was_asked_for(self, grading):
+        judge = _Judge(grading, Selection(answers=("B", "B", "B")))
+        texts = [f"{PROBLEMS[0].solution} The answer is B.", PROBLEMS[1].solution, "I think it is less."]
+        columns = {
+            "problem_id": [problem.id for problem in PROBLEMS[:3]],
+            "completion_ids": [[1, 2]] * 3,
+            "right_answer": ["B"] * 3,
+        }
+        assert judge.reward(texts, lambda name, value: None, **columns) == [1.0, 0.0, None]
 
 
 class TestOptions:

@@ -1,14 +1,15 @@
-"""The same problems and worked solutions in another format of answer: multiple choice or free form.
+"""The same problems in another format of answer, multiple choice or free form, and of another domain in the same format.
 
 Lee et al. 2025, "The CoT Encyclopedia" (arXiv 2505.10185): training on multiple choice made models search breadth first and on
-free form depth first, more than the domain did. There with reinforcement learning; here the worked solution is imitated, which is
-the same in both formats but for the sentence that states the answer.
+free form depth first, more than the domain did. There with GRPO; here with it, or by imitating the worked solution, which is the same in
+both formats but for the sentence that states the answer.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from msgspec import Struct
@@ -20,6 +21,7 @@ from counterform.types import Arm, Case, Example, Problem
 from counterform.wording import answer_sentence, option, said_answer, stated_text
 
 ANSWERS = ("multiple choice", "free form")
+OBJECTIVES = ("sft", "grpo")
 MOST_CHOICES = 4
 LONGEST_CHOICE = 200
 """Characters of a wrong answer that can stand as an option."""
@@ -35,35 +37,44 @@ class Choices(Struct, frozen=True):
 
 
 class Format:
-    """Problem -> worked solution, in the format that `answers` names.
+    """Problem -> worked solution in the format that `answers` names; with the objective `grpo`, problem -> what the model samples.
 
-    Distractors: the answer of the case's own wrong attempt first, then near misses (on a map three wrong ways; of a whole number
-    other numbers near it), then answers to other cases. Every place holds the right option equally often. A problem with fewer
-    than two different options leaves all arms.
+    Distractors: the answers of the problem's own wrong attempts first, then near misses (on a map three wrong ways; of a whole number
+    other numbers near it), then answers to other problems of the family. Every place holds the right option equally often. A problem with
+    fewer than two different options leaves all arms. The reward of GRPO is 1 for the right letter, or for the right answer in free form.
+
+    domain: of problems of several families, the one that this arm is shown, its cases over again in order until there are as many
+    examples as cases: so arms of two domains have equal numbers of examples and differ in the problems. Empty: all cases, once.
     """
 
     name = "format"
 
-    def __init__(self, answers: str = "multiple choice") -> None:
-        if answers not in ANSWERS:
-            raise ValueError(unknown_name("answers", answers, ANSWERS))
+    def __init__(self, answers: str = "multiple choice", objective: str = "sft", domain: str = "") -> None:
+        for what, value, options in (("answers", answers, ANSWERS), ("objective", objective, OBJECTIVES)):
+            if value not in options:
+                raise ValueError(unknown_name(what, value, options))
         self._choose = answers == ANSWERS[0]
-        self.differs_by = f"the target is the worked solution, and the format is {answers}"
+        self.objective: Literal["sft", "grpo"] = "grpo" if objective == "grpo" else "sft"
+        self.shows = {"format": answers, "domain": domain, "objective": objective}
+        target = "sampled by the arm itself" if objective == "grpo" else "the target is the worked solution"
+        self.differs_by = f"{target}, and the format is {answers}" + (f"; problems of {domain} alone" if domain else "")
 
     def usable(self, cases: Sequence[Case]) -> list[bool]:
         """Whether each case has a wrong answer to choose from."""
         return [not self._choose or choices is not None for choices in all_choices(cases, np.random.default_rng(0))]
 
     def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm:
-        bare = [case.problem.id for case in cases if not case.problem.solution]
-        if bare:
+        shown = self._of_domain(cases)
+        bare = [case.problem.id for case in shown if not case.problem.solution]
+        if bare and self.objective == "sft":
             raise DataError(
-                f"arm {self.name!r} needs a worked solution for every problem; {len(bare)} of {len(cases)} have none "
-                f"(first: {bare[0]!r}). Name the column ($.problems.solution), or leave this arm out."
+                f"arm {self.name!r} needs a worked solution for every problem; {len(bare)} of {len(shown)} have none "
+                f'(first: {bare[0]!r}). Name the column ($.problems.solution), give options = {{ objective = "grpo" }}, or leave '
+                "this arm out."
             )
-        chosen = all_choices(cases, rng) if self._choose else [None] * len(cases)
-        examples = []
-        for case, choices in zip(cases, chosen, strict=True):
+        chosen = all_choices(shown, rng) if self._choose else [None] * len(shown)
+        examples, right = [], []
+        for case, choices in zip(shown, chosen, strict=True):
             prompt, solution = case.problem.prompt, case.problem.solution or ""
             if self._choose:
                 if choices is None:
@@ -72,25 +83,50 @@ class Format:
                         'cases, whose answers can stand in, or options = { answers = "free form" }.'
                     )
                 prompt, solution = asked(case.problem, choices), _by_letter(case.problem, choices)
-            examples.append(Example(problem_id=case.problem.id, prompt=prompt, completion=solution))
-        return Arm(name=self.name, differs_by=self.differs_by, examples=tuple(examples))
+                right.append(option(choices.right))
+            target = solution if self.objective == "sft" else None
+            examples.append(Example(problem_id=case.problem.id, prompt=prompt, completion=target))
+        options: dict[str, Any] = {"answers": right} if self.objective == "grpo" else {}
+        return Arm(
+            name=self.name,
+            objective=self.objective,
+            differs_by=self.differs_by,
+            examples=tuple(examples),
+            options=options,
+        )
+
+    def _of_domain(self, cases: Sequence[Case]) -> Sequence[Case]:
+        domain = self.shows["domain"]
+        own = [case for case in cases if domain in ("", case.problem.family)]
+        if not own:
+            families = sorted({case.problem.family for case in cases})
+            raise DataError(f"arm {self.name!r}: no case is of the domain {domain!r}. Of these there are: {families}.")
+        return [own[at % len(own)] for at in range(len(cases))]
 
 
 def all_choices(cases: Sequence[Case], rng: np.random.Generator) -> list[Choices | None]:
     """The options of every case; None where there are fewer than two. Of each number of options, places are even."""
-    answers = list(dict.fromkeys(case.problem.answer for case in cases))
-    wrong = [list(_distractors(case, answers, rng))[: MOST_CHOICES - 1] for case in cases]
+    answers: dict[str, list[str]] = {}
+    said: dict[str, list[str]] = {}
+    for case in cases:
+        answers.setdefault(case.problem.family, []).append(case.problem.answer)
+        said.setdefault(case.problem.id, []).append(stated_text(case.wrong.attempt.completion.text))
+    others = {family: list(dict.fromkeys(own)) for family, own in answers.items()}
+    wrong = [
+        list(_distractors(case.problem, said[case.problem.id], others[case.problem.family], rng))[: MOST_CHOICES - 1]
+        for case in cases
+    ]
     places: dict[int, list[int]] = {}
     found: list[Choices | None] = []
-    for case, others in zip(cases, wrong, strict=True):
-        if not others:
+    for case, misses in zip(cases, wrong, strict=True):
+        if not misses:
             found.append(None)
             continue
-        size = len(others) + 1
+        size = len(misses) + 1
         if not places.get(size):
             places[size] = [int(place) for place in rng.permutation(size)]
         right = places[size].pop()
-        options = [others[int(at)] for at in rng.permutation(len(others))]
+        options = [misses[int(at)] for at in rng.permutation(len(misses))]
         options.insert(right, case.problem.answer)
         found.append(Choices(tuple(options), right))
     return found
@@ -111,19 +147,22 @@ def _by_letter(problem: Problem, choices: Choices) -> str:
     return f"{work} {answer_sentence(option(choices.right))}".strip()
 
 
-def _distractors(case: Case, answers: Sequence[str], rng: np.random.Generator) -> Iterator[str]:
-    """Different wrong answers, the most telling first."""
-    taken = {said_answer(case.problem.answer)}
-    for text in _candidates(case, answers, rng):
+def _distractors(
+    problem: Problem, said: Sequence[str], answers: Sequence[str], rng: np.random.Generator
+) -> Iterator[str]:
+    """Different wrong answers, the most telling first. said: by the model's wrong attempts; answers: to problems of the family."""
+    taken = {said_answer(problem.answer)}
+    for text in _candidates(problem, said, answers, rng):
         shown = " ".join(text.split()).rstrip(".")
         if 0 < len(shown) <= LONGEST_CHOICE and said_answer(shown) not in taken:
             taken.add(said_answer(shown))
             yield shown
 
 
-def _candidates(case: Case, answers: Sequence[str], rng: np.random.Generator) -> Iterator[str]:
-    yield stated_text(case.wrong.attempt.completion.text)
-    problem = case.problem
+def _candidates(
+    problem: Problem, said: Sequence[str], answers: Sequence[str], rng: np.random.Generator
+) -> Iterator[str]:
+    yield from said
     if "roads" in problem.facts:
         yield from (in_words(way) for way in near_misses(Map(problem.facts), rng))
     elif _INTEGER.fullmatch(problem.answer.strip()):

@@ -1,26 +1,29 @@
-"""How does it search? Breadth first or depth first, read off the trace, with the answer asked in free form and as multiple choice.
+"""How does it search? Breadth first or depth first, read off the trace, with the answer asked in three formats.
 
-After Lee et al. 2025 (arXiv 2505.10185), who had a model name the strategy of a text. Here the problems are maps (the family `route`) and
-an attempt says which place it opens from where, so that nothing is left to a judge.
+After Lee et al. 2025 (arXiv 2505.10185), who had a model name the strategy of a text. On maps (the family `route`) an attempt says which
+place it opens from where, so that nothing is left to a judge. Any other text is read by `counterform.strategy`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 import numpy as np
-from msgspec import Struct
+from msgspec.structs import replace
 
 from counterform.errors import DataError
-from counterform.problems.route import as_multiple_choice
+from counterform.problems.route import IN_FREE_FORM, as_multiple_choice
 from counterform.problems.route_map import Map, Search, Step, read_step
 from counterform.sampling import derived_seed, sample_attempts
+from counterform.strategy import Trace, search_of
 from counterform.study import ProbeSpec
 from counterform.types import Attempt, Grade, HeldOut, Mark, Model, Problem, Reading
 
-FORMATS = ("free form", "multiple choice")
+NEUTRAL, AS_ASKED = "no format", "as asked"
+FORMATS = ("free form", "multiple choice", NEUTRAL)
+"""The third asks for no form of answer, as no arm was taught."""
 BREADTH, CANDIDATES, DEPTH, SWITCHES, REVISITS = METRICS = (
     "breadth first",
     "candidates before the first is followed",
@@ -34,23 +37,8 @@ MOST_STEPS = 200
 _BETWEEN = re.compile(r"(?<=\.)\s+|\n")
 
 
-class Trace(Struct, frozen=True):
-    """How one attempt searched, each a share from 0 to 1; None where the attempt had no occasion to show it."""
-
-    breadth: float | None
-    """Of the openings at which both orders of search would open different places and it followed one of them: breadth first."""
-    candidates: float | None
-    """Places opened from the start before one of them was followed, of all that could be; None where there is only one."""
-    depth: float | None
-    """How deep the place stood that it first turned away from, of the map's greatest depth."""
-    switches: float | None
-    """Openings from another place than the one opened last, of all but the first."""
-    revisits: float
-    """Openings of a place that was open, of all."""
-
-
 class Strategy:
-    """Samples maps in both formats and follows which places each attempt opens.
+    """Samples held-out problems and follows what each attempt opens: maps in three formats, or other problems as they are asked.
 
     A reading is a problem's mean over its samples. A sample without one opening that could be read shows no strategy; a problem of
     which every sample is such is UNKNOWN. No metric is better high or low.
@@ -62,19 +50,15 @@ class Strategy:
         self.spec = spec
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
-        problems = [p for p in items.problems if "roads" in p.facts and "options" not in p.facts]
-        problems = problems[: self.spec.problems]
+        maps = [p for p in items.problems if "roads" in p.facts and "options" not in p.facts]
+        problems = (maps or list(items.problems))[: self.spec.problems]
         if not problems:
-            raise DataError(
-                f'probe {self.name!r} needs held-out problems of the family "route" in free form, and there are none. '
-                "Use that family, or leave this probe out."
-            )
-        readings = []
-        for format_ in FORMATS:
-            posed = problems if format_ == FORMATS[0] else [_chosen(problem) for problem in problems]
+            raise DataError(f"probe {self.name!r} needs held-out problems, and there are none. Leave this probe out.")
+        readings: list[Reading] = []
+        for format_ in FORMATS if maps else (AS_ASKED,):
             attempts = sample_attempts(
                 model,
-                posed,
+                [_posed(problem, format_) for problem in problems],
                 who=f"{arm}-{seed}",
                 n=self.spec.samples,
                 seed=seed,
@@ -83,30 +67,36 @@ class Strategy:
             )
             for at, problem in enumerate(problems):
                 own = attempts[at * self.spec.samples : (at + 1) * self.spec.samples]
-                readings += self._readings(problem, own, format_, arm, seed)
+                readings += self._readings(problem, list(_traces(problem, own)), format_, arm, seed)
         return readings
 
     def _readings(
-        self, problem: Problem, attempts: Sequence[Attempt], format_: str, arm: str, seed: int
-    ) -> list[Reading]:
-        heard = [a.completion.text for a in attempts if a.completion.finish != "error"]
-        traces = [found for text in heard if (found := trace_of(Map(problem.facts), text)) is not None]
-        readings = []
+        self, problem: Problem, traces: Sequence[Trace], format_: str, arm: str, seed: int
+    ) -> Iterator[Reading]:
         for metric, field in zip(METRICS, Trace.__struct_fields__, strict=True):
             shown = [value for found in traces if (value := getattr(found, field)) is not None]
-            readings.append(
-                Reading(
-                    probe=self.name,
-                    metric=f"{metric} ({format_})",
-                    arm=arm,
-                    seed=seed,
-                    item_id=problem.id,
-                    problem_id=problem.id,
-                    mark=Mark.RIGHT if traces else Mark.UNKNOWN,
-                    value=fmean(shown) if shown else None,
-                )
+            yield Reading(
+                probe=self.name,
+                metric=f"{metric} ({format_})",
+                arm=arm,
+                seed=seed,
+                item_id=problem.id,
+                problem_id=problem.id,
+                mark=Mark.RIGHT if traces else Mark.UNKNOWN,
+                value=fmean(shown) if shown else None,
             )
-        return readings
+
+
+def _traces(problem: Problem, attempts: Sequence[Attempt]) -> Iterator[Trace]:
+    """How each attempt that was heard searched, where it shows that at all."""
+    for text in (a.completion.text for a in attempts if a.completion.finish != "error"):
+        if "roads" in problem.facts:
+            found = trace_of(Map(problem.facts), text)
+        else:
+            search = search_of(text)
+            found = search.trace if search else None
+        if found is not None:
+            yield found
 
 
 def trace_of(on: Map, text: str) -> Trace | None:
@@ -165,5 +155,10 @@ def _candidates(on: Map, openings: Sequence[tuple[str, str]]) -> float | None:
     return len(opened & set(choices)) / len(choices)
 
 
-def _chosen(problem: Problem) -> Problem:
-    return as_multiple_choice(problem, np.random.default_rng(derived_seed("strategy", problem.id)))
+def _posed(problem: Problem, format_: str) -> Problem:
+    """The same problem, asked for its answer in another format."""
+    if format_ == FORMATS[1]:
+        return as_multiple_choice(problem, np.random.default_rng(derived_seed("strategy", problem.id)))
+    if format_ == NEUTRAL:
+        return replace(problem, prompt=problem.prompt.replace(IN_FREE_FORM, "").strip())
+    return problem

@@ -19,7 +19,18 @@ from msgspec import Struct
 from counterform.errors import RunDirError
 from counterform.report.steps import LABELS, Logged
 from counterform.store import RunDir, rows_of
-from counterform.types import AuditRow, Checkpoint, Graded, Inside, MatchCard, Problem, Results, SelfTrust, Traits
+from counterform.types import (
+    AuditRow,
+    Checkpoint,
+    Graded,
+    Inside,
+    MatchCard,
+    Problem,
+    Results,
+    SelfTrust,
+    Strategies,
+    Traits,
+)
 
 MAX_ATTEMPTS = 5_000
 """Attempts a page can hold and stay quick."""
@@ -58,6 +69,7 @@ class ReportData(Struct, frozen=True, kw_only=True):
     trust: SelfTrust | None = None
     steps: tuple[Logged, ...] = ()
     """What arms that sample for themselves logged."""
+    strategy: Strategies | None = None
 
 
 def load(run: RunDir) -> ReportData:
@@ -87,6 +99,7 @@ def load(run: RunDir) -> ReportData:
         traits=_with_nan(run / "traits.json", ("accuracy",), Traits),
         trust=_json(run / "trust.json", SelfTrust),
         steps=tuple(_steps(run, order)),
+        strategy=_with_nan(run / "strategy.json", ("effects", "doses"), Strategies),
     )
 
 

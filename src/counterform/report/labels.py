@@ -111,11 +111,14 @@ _TRUST = {
 
 
 _STRATEGY = {
-    "breadth first": "Openings in the order of a breadth-first search, where a depth-first one would open another place",
-    "candidates before the first is followed": "Places opened from the start before one of them is followed, of all that could be",
-    "depth at first switch": "How deep the place stands that is first turned away from, of the map's greatest depth",
-    "switches": "Openings from another place than the one opened last",
-    "revisits": "Openings of a place that was open",
+    "breadth first": (
+        "Openings in the order of a breadth-first search, where a depth-first one would open another place; of texts, those that name "
+        "two candidates or more before they follow one"
+    ),
+    "candidates before the first is followed": "Opened from the start before one of them is followed, of all that could be, or are named",
+    "depth at first switch": "How deep it stands when it first turns away: of the map's greatest depth, or steps of all",
+    "switches": "Openings from another place than the one opened last; of texts, steps that turn to another candidate",
+    "revisits": "Openings of a place that was open; of texts, turns back to a candidate that was left",
 }
 
 

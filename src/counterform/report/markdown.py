@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from counterform.report import curves, tables
 from counterform.report import guard as of_guard
 from counterform.report import steps as of_steps
+from counterform.report import strategy as of_strategy
 from counterform.report import traits as of_traits
 from counterform.report import trust as of_trust
 from counterform.report.data import ReportData, load
@@ -57,6 +58,9 @@ def _lines(data: ReportData) -> Iterator[str]:
         "Guarded alike: models against each other (percentage points)",
         tables.findings_table(of_guard.findings(results), "Arm"),
     )
+    if data.strategy:
+        yield from _section("Order of search: effect sizes", of_strategy.effects_table(data.strategy))
+        yield from _section("Order of search: between two arms", of_strategy.doses_table(data.strategy))
     if data.inside:
         yield from _section("Inside: where the KL from the untrained model falls", tables.divergence_table(data.inside))
         yield from _section("Inside: wrong steps told apart by layer (AUROC)", tables.layers_table(data.inside))

@@ -24,6 +24,7 @@ from plotly.offline import get_plotlyjs
 from counterform.report import curves, figures, figures_inside, labels, tables
 from counterform.report import guard as of_guard
 from counterform.report import steps as of_steps
+from counterform.report import strategy as of_strategy
 from counterform.report import traits as of_traits
 from counterform.report import trust as of_trust
 from counterform.report.data import ReportData, ShownAttempt, load
@@ -71,6 +72,8 @@ def render(data: ReportData) -> str:
         "reliability": _reliability_plots(data),
         "guarded": _guard_plots(data),
         "steps": _step_plots(data),
+        "effects": _effect_plots(data),
+        "doses": _dose_plots(data),
         **_inside_plots(data.inside),
     }
     plots = {plot.id: plot.figure.to_plotly_json() for section in sections.values() for plot in section}
@@ -85,6 +88,7 @@ def render(data: ReportData) -> str:
         figures=figures,
         of_guard=of_guard,
         of_steps=of_steps,
+        of_strategy=of_strategy,
         of_traits=of_traits,
         of_trust=of_trust,
     )
@@ -213,6 +217,30 @@ def _reliability_plots(data: ReportData) -> list[Plot]:
             figure=of_trust.reliability(bins),
         )
         for arm, bins in (of_trust.by_arm(data.trust) if data.trust else {}).items()
+    ]
+
+
+def _effect_plots(data: ReportData) -> list[Plot]:
+    return [
+        Plot(
+            id=f"effect-{metric}",
+            label=labels.metric_label("strategy", metric),
+            summary=of_strategy.effects_summary(rows),
+            figure=of_strategy.effects(rows),
+        )
+        for metric, rows in (of_strategy.effects_by_metric(data.strategy) if data.strategy else {}).items()
+    ]
+
+
+def _dose_plots(data: ReportData) -> list[Plot]:
+    return [
+        Plot(
+            id=f"dose-{arm}-{other}-{metric}",
+            label=labels.MetricLabel(metric.capitalize(), f"From {arm} (0 %) to {other} (100 %)."),
+            summary=of_strategy.doses_summary(rows),
+            figure=of_strategy.dose_curve(rows),
+        )
+        for (arm, other, metric), rows in (of_strategy.curves(data.strategy) if data.strategy else {}).items()
     ]
 
 

@@ -12,6 +12,7 @@ import datasets
 import msgspec
 import torch
 from msgspec import Struct
+from msgspec.structs import replace
 from transformers import PrinterCallback
 from trl import GRPOConfig
 
@@ -25,6 +26,7 @@ from counterform.train.roc import Mode
 from counterform.train.sft import check_options, lora_config, peak_memory_mb, usual_options
 from counterform.train.tokens import training_rows
 from counterform.types import Arm, Attempt, Checkpoint, Completion, Grade, Graded, Ledger, Mark
+from counterform.wording import said_answer, stated_text
 
 # What a study may not set: files, seeds, what the result is, and what an arm says for itself.
 _OURS = frozenset({"output_dir", "seed", "data_seed", "save_strategy", "load_best_model_at_end", "reward_weights"})
@@ -46,6 +48,8 @@ class Selection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of the mean penalty, taken off the reward."""
     tool: str = ""
     tool_failures: float = 0.0
+    answers: tuple[str, ...] = ()
+    """What is right for each example in place of its problem's own answer: the letter, where it is asked as multiple choice."""
 
 
 class GRPO:
@@ -64,6 +68,10 @@ class GRPO:
         """Raises StudyError for a selection, or a loss under it, that could not be."""
         for arm in arms:
             chosen = selection(arm)
+            if chosen.answers and len(chosen.answers) != len(arm.examples):
+                raise StudyError(
+                    f"arm {arm.name!r} has {len(chosen.answers)} answers for {len(arm.examples)} examples."
+                )
             config = self._config(chosen, 0, Path("unused"))
             check_selection(config, self._keep(chosen), chosen.mode)
             if chosen.tool and config.use_vllm:
@@ -79,6 +87,7 @@ class GRPO:
         model, tokenizer = load(base, dtype=torch.float32)
         prompts = [row["prompt"] for row in training_rows(arm.examples, tokenizer)]
         ids = [example.problem_id for example in arm.examples]
+        answers = chosen.answers or [""] * len(ids)
         judge = _Judge(self.grade, chosen)
         try:
             trainer = RoCGRPOTrainer(
@@ -88,7 +97,9 @@ class GRPO:
                 keep=self._keep(chosen),
                 mode=chosen.mode,
                 args=self._config(chosen, seed, out),
-                train_dataset=datasets.Dataset.from_dict({"prompt": prompts, "problem_id": ids}),
+                train_dataset=datasets.Dataset.from_dict(
+                    {"prompt": prompts, "problem_id": ids, "right_answer": answers}
+                ),
                 processing_class=tokenizer,
                 peft_config=lora_config(self.spec),
                 rollout_func=Calc(chosen.tool_failures, seed) if chosen.tool else None,
@@ -201,13 +212,26 @@ class _Judge:
             ]
             none = [0] * len(texts)
             calls, errors = columns.get("tool_calls", none), columns.get("tool_errors", none)
-            graded = self.grade(attempts)
+            wanted = columns.get("right_answer", [""] * len(texts))
+            graded = [
+                _graded_by(row, answer) if answer else row
+                for row, answer in zip(self.grade(attempts), wanted, strict=True)
+            ]
             self._graded = [
                 (row, Rollout(text=text, tool_calls=made, tool_errors=failed, verdict=row.verdict))
                 for row, text, made, failed in zip(graded, texts, calls, errors, strict=True)
             ]
             self._batch = completions
         return self._graded
+
+
+def _graded_by(graded: Graded, answer: str) -> Graded:
+    """The same attempt with its outcome by another answer than its problem's; UNKNOWN where it states none."""
+    text = graded.attempt.completion.text
+    mark = Mark.UNKNOWN
+    if stated_text(text):
+        mark = Mark.RIGHT if said_answer(text) == said_answer(answer) else Mark.WRONG
+    return replace(graded, verdict=replace(graded.verdict, outcome=mark, lenient=mark))
 
 
 def selection(arm: Arm) -> Selection:

@@ -1,0 +1,187 @@
+"""How each arm searches: the forest of effect sizes, format beside domain, and the curve between two arms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from counterform.report.figures import SIDE, SIGNS, Row, intervals, layout
+from counterform.report.labels import metric_label, number, share, share_interval
+from counterform.report.tables import Table
+from counterform.types import Dose, Effect, Strategies
+
+DRAWN = ("breadth first", "candidates before the first is followed")
+"""The readings whose effects have a figure; the table has all."""
+_HEIGHT = 260
+
+
+def effects_by_metric(found: Strategies) -> dict[str, list[Effect]]:
+    """The effects on each metric that is drawn, those of format first and those of domain after them."""
+    groups: dict[str, list[Effect]] = {}
+    for effect in found.effects:
+        if effect.metric.partition(" (")[0] in DRAWN:
+            groups.setdefault(effect.metric, []).append(effect)
+    order = ("format", "domain")
+    return {
+        metric: sorted(rows, key=lambda row: order.index(row.differs_by) if row.differs_by in order else len(order))
+        for metric, rows in groups.items()
+    }
+
+
+def effects(rows: Sequence[Effect]) -> go.Figure:
+    """Cohen's h of every contrast on one axis, with 95 % intervals and the line of no effect."""
+    lines = [
+        Row(
+            name=_name(row),
+            figures=f"{_size(row.h)}  {_interval(row.h_low, row.h_high)}",
+            estimate=row.h,
+            low=row.h_low,
+            high=row.h_high,
+            colour="var(--ink)",
+            symbol="circle-open" if row.h_low <= 0 <= row.h_high else "circle",
+        )
+        for row in rows
+    ]
+    reach = max(0.5, *(1.1 * abs(end) for row in rows for end in (row.h_low, row.h_high)))
+    figure = intervals(lines, (-reach, reach))
+    figure.add_vline(x=0, line_color="var(--muted)", line_width=1.5, layer="below")
+    return figure
+
+
+def effects_summary(rows: Sequence[Effect]) -> str:
+    """The figure in words, for those who cannot see it."""
+    return "; ".join(f"{_name(row)}: h {_size(row.h)} {_interval(row.h_low, row.h_high)}" for row in rows)
+
+
+def effects_table(found: Strategies) -> Table:
+    """One row a contrast, grouped by metric."""
+    return Table(
+        (
+            "Metric",
+            "Contrast",
+            "Differs by",
+            "Cohen's h",
+            "95 % interval",
+            "Cohen's d",
+            "95 % interval",
+            "Problems",
+            "Seeds",
+        ),
+        tuple(
+            (
+                metric_label("strategy", row.metric).title,
+                f"{row.arm} − {row.versus}",
+                row.differs_by or "–",
+                _size(row.h),
+                _interval(row.h_low, row.h_high),
+                _size(row.d),
+                _interval(row.d_low, row.d_high),
+                number(row.n_items),
+                number(row.n_seeds),
+            )
+            for row in found.effects
+        ),
+        n_text=3,
+        grouped=True,
+    )
+
+
+def curves(found: Strategies) -> dict[tuple[str, str, str], list[Dose]]:
+    """The levels of each pair of arms and each reading, in all formats in which it was asked."""
+    groups: dict[tuple[str, str, str], list[Dose]] = {}
+    for dose in found.doses:
+        groups.setdefault((dose.arm, dose.other, dose.metric.partition(" (")[0]), []).append(dose)
+    return groups
+
+
+def signs(found: Strategies) -> list[tuple[str, str]]:
+    """Each format that was asked for, with the sign of its marker, for the key."""
+    return [(asked, SIGNS[at][1]) for at, asked in enumerate(_formats(found.doses))]
+
+
+def dose_curve(rows: Sequence[Dose]) -> go.Figure:
+    """One reading from one arm to another, a line a format that was asked for."""
+    figure = go.Figure(layout=layout(_HEIGHT, (-4, 108)))
+    figure.update_layout(margin={"l": 46, "r": SIDE, "t": 8, "b": 44}, hovermode="closest")
+    muted = {"size": 12, "color": "var(--muted)"}
+    title = {"text": f"of the way from {rows[0].arm} to {rows[0].other}", "font": muted, "standoff": 6}
+    figure.update_xaxes(title=title, dtick=25, tick0=0, ticksuffix=" %")
+    figure.update_yaxes(range=(-3, 103), fixedrange=True, dtick=20, ticksuffix=" %", gridcolor="var(--rule)")
+    figure.update_yaxes(zeroline=False, tickfont=muted)
+    for at, asked in enumerate(_formats(rows)):
+        own = [row for row in rows if _format(row) == asked]
+        colour = f"var(--arm-{at})"
+        figure.add_scatter(
+            # Side by side, so that no interval hides behind another.
+            x=[100 * row.share + 1.2 * at for row in own],
+            y=[100 * row.estimate for row in own],
+            mode="lines+markers",
+            line={"color": colour, "width": 1.5},
+            marker={"color": colour, "symbol": SIGNS[at][0], "size": 8},
+            error_y={
+                "type": "data",
+                "array": [100 * (row.high - row.estimate) for row in own],
+                "arrayminus": [100 * (row.estimate - row.low) for row in own],
+                "color": colour,
+                "thickness": 1,
+                "width": 0,
+            },
+            hovertext=[
+                f"{asked}, {share(row.share)}: {share(row.estimate)} {share_interval(row.low, row.high)}" for row in own
+            ],
+            hoverinfo="text",
+            cliponaxis=False,
+        )
+    return figure
+
+
+def doses_summary(rows: Sequence[Dose]) -> str:
+    """The figure in words, for those who cannot see it."""
+    return "; ".join(
+        f"{asked}: "
+        + ", ".join(f"{share(row.estimate)} at {share(row.share)}" for row in rows if _format(row) == asked)
+        for asked in _formats(rows)
+    )
+
+
+def doses_table(found: Strategies) -> Table:
+    """One row a model, grouped by metric."""
+    return Table(
+        ("Metric", "From", "To", "Of the way", "Level", "95 % interval", "Problems", "Seeds"),
+        tuple(
+            (
+                metric_label("strategy", dose.metric).title,
+                dose.arm,
+                dose.other,
+                share(dose.share),
+                share(dose.estimate),
+                share_interval(dose.low, dose.high),
+                number(dose.n_items),
+                number(dose.n_seeds),
+            )
+            for dose in found.doses
+        ),
+        n_text=3,
+        grouped=True,
+    )
+
+
+def _name(row: Effect) -> str:
+    return f"{row.differs_by + ': ' if row.differs_by else ''}{row.arm} − {row.versus}"
+
+
+def _format(dose: Dose) -> str:
+    return dose.metric.removesuffix(")").partition(" (")[2]
+
+
+def _formats(doses: Sequence[Dose]) -> list[str]:
+    return list(dict.fromkeys(_format(dose) for dose in doses))
+
+
+def _size(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def _interval(low: float, high: float) -> str:
+    return f"[{_size(low)}, {_size(high)}]"
