@@ -10,7 +10,8 @@ from counterform.store import RunDir
 
 
 def test_every_figure_of_the_run_is_there(run: RunDir) -> None:
-    data, text = load(run), to_markdown(run)
+    data = load(run)
+    text = to_markdown(data)
     assert all(points(finding.estimate) in text for finding in data.results.findings)
     assert all(share(level.estimate).replace("\u00a0", " ") in text for level in data.results.levels)
     assert "| Solving (pass@1) | imitation | +31.1 | [+27.0, +35.2] | supported | 5.8 | 0.002 |" in text
@@ -22,8 +23,8 @@ def test_every_figure_of_the_run_is_there(run: RunDir) -> None:
 
 
 def test_tables_are_whole(run: RunDir) -> None:
-    widths = [line.count("|") for line in to_markdown(run).splitlines() if line.startswith("|")]
-    assert set(widths) <= {13, 8, 7, 9, 3}
+    widths = [line.count("|") for line in to_markdown(load(run)).splitlines() if line.startswith("|")]
+    assert set(widths) <= {13, 8, 7, 9, 3, 6}
 
 
 def test_text_cannot_break_out_of_the_page(make_run: Callable[..., RunDir], tmp_path: Path) -> None:
@@ -32,7 +33,7 @@ def test_text_cannot_break_out_of_the_page(make_run: Callable[..., RunDir], tmp_
     hostile = "<img src=x onerror=alert(1)> | a cell\n# a heading [link](javascript:alert(1)) ```"
     run.write_text("findings.json", msgspec.json.encode(msgspec.structs.replace(results, notes=(hostile,))).decode())
     run.write_text("study.toml", "# ````\n" + load(run).study_text)
-    text = to_markdown(run)
+    text = to_markdown(load(run))
     assert "<img" not in text
     assert "\n# a heading" not in text
     assert "](javascript" not in text
