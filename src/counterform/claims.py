@@ -233,7 +233,7 @@ CLAIMS = (
         source="arXiv 2603.24472",
         says="Recorded right answers hold fewer markers than wrong ones.",
         published=_OURS,
-        rule=Difference(probe="traits", metric="all markers per word", arm="right", versus="wrong", way="less"),
+        rule=Kept(trait="all markers", arm="right"),
     ),
     Claim(
         system=_FORMAT,

@@ -149,20 +149,24 @@ class Standing(Struct, frozen=True, kw_only=True):
 
 
 class Kept(Struct, frozen=True, kw_only=True):
-    """How much of a trait an arm has kept of the untrained model's, against another arm's or against a bound."""
+    """How much of a trait an arm has kept of the untrained model's: less than another arm, or at least so much, or less than all.
+
+    Of recorded answers: how much of the wrong answers' rate the right ones have.
+    """
 
     trait: str
     arm: str
     versus: str = ""
     """Less is kept than by this arm: the two intervals do not meet."""
     least: float = 0.0
-    """Without `versus`: at least this share is kept."""
+    """Without `versus`: at least this share is kept; 0: less than all."""
 
     def words(self) -> str:
         """The rule as a reader needs it."""
         if self.versus:
             return f"{self.trait} kept: the 95 % interval of {self.arm} lies below that of {self.versus}"
-        return f"{self.trait} kept by {self.arm}: its 95 % interval ends no lower than {_number(self.least)} %"
+        bound = f"no lower than {_number(self.least)} %" if self.least else "under 100 %"
+        return f"{self.trait} kept by {self.arm}: its 95 % interval {'ends' if self.least else 'lies'} {bound}"
 
     def read(self, study: Recorded) -> Iterator[Found]:
         """One an arm, or a pair of arms, of this kind."""
@@ -188,7 +192,9 @@ class Kept(Struct, frozen=True, kw_only=True):
         if low is None or high is None:
             return "undecided"
         if not self.versus:
-            return "supported" if low >= self.least else "refuted" if high < self.least else "undecided"
+            less, more = ("refuted", "supported") if self.least else ("supported", "refuted")
+            bound = self.least or 1.0
+            return more if low >= bound else less if high < bound else "undecided"
         if other_low is None or other_high is None:
             return "undecided"
         return "supported" if high < other_low else "refuted" if low > other_high else "undecided"
