@@ -101,3 +101,4 @@ def test_a_recipe_is_named_by_the_options_that_make_it_another():
 def test_arms_are_found_by_their_recipe_or_by_their_name(study):
     assert study.arms("critique") == ["mine"]
     assert study.arms("cot") == ["cot"]
+    assert study.arms("mine") == []  # an arm of that name is something else

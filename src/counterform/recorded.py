@@ -42,7 +42,8 @@ class Recorded(Struct, frozen=True, kw_only=True):
 
     def arms(self, recipe: str) -> list[str]:
         """The arms made by a recipe."""
-        return [arm for arm, made_by in self.recipes.items() if made_by == recipe] or [recipe]
+        made = [arm for arm, made_by in self.recipes.items() if made_by == recipe]
+        return made if made or recipe in self.recipes else [recipe]
 
 
 def recipe_of(spec: ArmSpec) -> str:

@@ -94,7 +94,10 @@ def load(run: RunDir) -> ReportData:
 
 def recorded(data: ReportData) -> Recorded:
     """What is kept of a run beside its page."""
-    study = msgspec.toml.decode(data.study_text, type=Study) if data.study_text else Study(name="unnamed")
+    try:
+        study = msgspec.toml.decode(data.study_text, type=Study)
+    except msgspec.DecodeError:  # no study file, or one of another version: an arm is then what its name says
+        study = Study(name="unknown", arms=())
     distances: dict[str, list[float]] = {}
     for problem in data.problems.values():
         if problem.shift:
@@ -116,7 +119,7 @@ def _parameters(run: RunDir) -> int:
     for path in sorted((run / "checkpoints").glob("*/*")):
         total = 0
         for file in path.glob("*.safetensors"):
-            with file.open("rb") as weights:
+            with _naming(file), file.open("rb") as weights:
                 head = msgspec.json.decode(weights.read(int.from_bytes(weights.read(8), "little")))
             total += sum(math.prod(tensor["shape"]) for name, tensor in head.items() if name != "__metadata__")
         if total:
