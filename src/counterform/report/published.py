@@ -44,9 +44,11 @@ def left_out(rows: Iterable[Row]) -> Table:
 
 
 def not_asked(rows: Iterable[Row]) -> str:
-    """Which systems' claims a study leaves alone, in a sentence."""
-    names = dict.fromkeys(row.claim.system for row in rows if row.verdict == NOT_ASKED)
-    return f"Claims that this study does not ask: of {', '.join(names)}." if names else ""
+    """Which systems a study says nothing to, in a sentence."""
+    rows = list(rows)
+    spoken = {row.claim.system for row in rows if row.verdict != NOT_ASKED}
+    names = dict.fromkeys(row.claim.system for row in rows if row.claim.system not in spoken)
+    return f"Not asked by this study: {', '.join(names)}." if names else ""
 
 
 def system_of(row: Row) -> str:

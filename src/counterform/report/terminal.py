@@ -49,8 +49,9 @@ def print_results(data: ReportData, console: Console) -> None:
 
 def _first_screen(first: overview.Overview) -> Table:
     table = Table(box=None, pad_edge=False, padding=(1, 2, 0, 0))
-    for heading in overview.HEADINGS:
-        table.add_column(heading, overflow="fold")
+    widest = min(20, max(len(row.arm) for row in first.rows))
+    for at, heading in enumerate(overview.HEADINGS):
+        table.add_column(heading, overflow="fold", min_width=0 if at else widest)
     for row in first.rows:
         table.add_row(Text(row.arm, style="bold"), *map(_cell, row.cells))
     return table
