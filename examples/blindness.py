@@ -1,6 +1,6 @@
 """What does outcome scoring not see? Recorded reasoning and recorded agents, read step by step without a model.
 
-    python examples/blindness.py --data DIR > docs/studies/blindness.md
+    python examples/blindness.py --data DIR --json docs/studies/blindness.json > docs/studies/blindness.md
 
 DIR holds, each where it is there:
     bb_mistake/*.jsonl                        github.com/WHGTyen/BIG-Bench-Mistake (Apache-2.0; Tyen et al. 2023, arXiv 2311.08516)
@@ -27,10 +27,12 @@ from counterform.blindness import Share, blindness, share
 from counterform.calls import Conversation
 from counterform.errors import CounterformError, DataError
 from counterform.guard.policy import Rule, judge, load_policy
+from counterform.recorded import Recorded, to_json
 from counterform.report.labels import share as percent
 from counterform.report.labels import share_interval
 from counterform.stats import estimate, pass_hat_k
-from counterform.types import Mark, Problem, StepVerdict, StepVerifier, Verdict
+from counterform.study import BASE_ARM
+from counterform.types import Level, Mark, Problem, Results, StepVerdict, StepVerifier, Verdict
 from counterform.verify.bb_arithmetic import MultistepArithmetic
 from counterform.verify.bb_dyck import Dyck
 from counterform.verify.bb_sorting import WordSorting
@@ -96,21 +98,58 @@ class Talk(Struct, frozen=True):
     """Rules that could not tell, one a call."""
 
 
+Pool = tuple[str, list[Verdict], list[str]]
+"""Attempts at problems: the pool's name, a verdict an attempt, and of each its problem."""
+
+
 def main() -> None:
     """Print the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    data = parser.parse_args().data
+    parser.add_argument("--json", type=Path, help="write the figures there too")
+    asked = parser.parse_args()
+    data = asked.data
     if not any((data / name).exists() for name in ("bb_mistake", "gsm8k", "math500", "tau_bench")):
         sys.exit(f"error: {str(data)!r} holds nothing of what this reads. Run it with --help to see what.")
     try:
-        print(
-            "\n\n".join(
-                ["# What outcome scoring does not see", INTRODUCTION, *_traces(data), *_pools(data), *_agents(data)]
-            )
-        )
+        pools, talks = _pools_of(data), _talks_of(data)
+        parts = [INTRODUCTION, *_traces(data), *_pools(pools), *_agents(talks)]
+        print("\n\n".join(["# What outcome scoring does not see", *parts]))
+        if asked.json:
+            asked.json.write_text(to_json(recorded(pools, talks)), encoding="utf-8")
     except CounterformError as error:
         sys.exit(f"error: {error}")
+
+
+def recorded(pools: Sequence[Pool], talks: Sequence[Talk]) -> Recorded:
+    """The figures as `counterform claims` reads them: of all attempts, those that reach the right outcome over a wrong step."""
+    shares = {name: blindness(verdicts, of).only_process for name, verdicts, of in pools}
+    if talks:
+        acts = [rule.name for rule in _rules() if rule.name not in _TALK]
+        hits = _broke(talks, acts) & np.array([talk.reward for talk in talks])
+        tasks = np.array([talk.task for talk in talks])
+        shares["gpt-4o, tau-bench airline"] = share(hits, np.ones(len(talks), dtype=bool), tasks)
+    levels = [
+        Level(
+            probe="process",
+            metric="right by wrong steps",
+            arm=name,
+            estimate=found.value,
+            low=found.low,
+            high=found.high,
+            n_items=found.n,
+            n_seeds=0,
+            unknown=0.0,
+        )
+        for name, found in shares.items()
+        if found.value is not None
+    ]
+    return Recorded(
+        name="blindness",
+        setting="recorded attempts; only what the verifier can read is wrong, so a lower bound",
+        results=Results(question=(__doc__ or "").partition("\n")[0], findings=(), levels=tuple(levels), baselines=()),
+        recipes=dict.fromkeys(shares, BASE_ARM),
+    )
 
 
 def _traces(data: Path) -> list[str]:
@@ -187,8 +226,8 @@ def _difference(trace: Trace) -> list[str]:
     return [trace.task, f"{trace.line}", *step, f"{says.rule}: {hint}" if says else "", reading]
 
 
-def _pools(data: Path) -> list[str]:
-    pools: list[tuple[str, list[Verdict], list[str]]] = []
+def _pools_of(data: Path) -> list[Pool]:
+    pools: list[Pool] = []
     path = data / "gsm8k/example_model_solutions.jsonl"
     rows = _rows(path) if path.exists() else []
     for model in [name for name, value in rows[0].items() if isinstance(value, dict)] if rows else []:
@@ -200,6 +239,10 @@ def _pools(data: Path) -> list[str]:
         pairs = [(right, text) for row in rows for right, text in zip(row["score"], row["code"], strict=True)]
         of = [row["question"] for row in rows for _ in row["code"]]
         pools.append(("MATH-500, Qwen2.5-Math", [_graded(*pair) for pair in pairs], of))
+    return pools
+
+
+def _pools(pools: Sequence[Pool]) -> list[str]:
     if not pools:
         return []
     return [
@@ -232,12 +275,20 @@ def _kinds_table(pools: Sequence[tuple[str, Sequence[Verdict]]]) -> str:
     return _table(["pool", "rule that the first wrong step breaks"], rows)
 
 
-def _agents(data: Path) -> list[str]:
+def _rules() -> tuple[Rule, ...]:
+    return load_policy(Path(__file__).with_name("airline_policy.py"))
+
+
+def _talks_of(data: Path) -> list[Talk]:
     path = data / "tau_bench/gpt-4o-airline.json"
-    if not path.exists():
+    rules = _rules()
+    return [_talk(row, rules) for row in json.loads(path.read_text())] if path.exists() else []
+
+
+def _agents(talks: Sequence[Talk]) -> list[str]:
+    if not talks:
         return []
-    rules = load_policy(Path(__file__).with_name("airline_policy.py"))
-    talks = [_talk(row, rules) for row in json.loads(path.read_text())]
+    rules = _rules()
     acts = [rule.name for rule in rules if rule.name not in _TALK]
     broken = {
         "any rule": _broke(talks, [rule.name for rule in rules]),

@@ -1,6 +1,6 @@
 """Do right answers doubt, check and turn back less than wrong ones? Recorded answers, read without a model.
 
-    python examples/traits_recorded.py --data DIR > docs/studies/traits-recorded.md
+    python examples/traits_recorded.py --data DIR --json docs/studies/traits-recorded.json > docs/studies/traits-recorded.md
 
 DIR holds math500/qwen25_math_100x8.jsonl (eight samples of a Qwen2.5-Math model at each of 100 problems of MATH-500, with grades)
 and gsm8k/example_model_solutions.jsonl (github.com/openai/grade-school-math, MIT: four models, one answer a problem, with grades).
@@ -18,14 +18,16 @@ from typing import Any
 import msgspec
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from counterform import stats
 from counterform.errors import CounterformError, DataError
+from counterform.recorded import Recorded, to_json
 from counterform.retention import find_traits
 from counterform.stats import Floats
 from counterform.study import BASE_ARM
 from counterform.traits import Lexicon, load_lexicon
-from counterform.types import Mark, Problem, Reading, Retention, Verdict
+from counterform.types import Mark, Problem, Reading, Results, Retention, Verdict
 from counterform.verify.steps import Arithmetic, grade_steps
 
 GSM8K_MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
@@ -90,6 +92,22 @@ def readings(answers: list[Answer], lexicon: Lexicon) -> Iterator[Reading]:
                     mark=Mark.UNKNOWN if mine is None else Mark.RIGHT,
                     value=mine,
                 )
+
+
+def recorded(pools: dict[str, list[Answer]], lexicon: Lexicon) -> Recorded:
+    """The figures as `counterform claims` reads them: what right answers have of the wrong ones' traits, a pool a row."""
+    rows = [
+        replace(row, arm=f"right, {name}", n_seeds=0)
+        for name, answers in pools.items()
+        for row in find_traits(list(readings(answers, lexicon))).retained
+    ]
+    return Recorded(
+        name="traits-recorded",
+        setting="recorded answers, a word for a token; right against wrong ones",
+        results=Results(question=(__doc__ or "").partition("\n")[0], findings=(), levels=(), baselines=()),
+        recipes={row.arm: "right" for row in rows},
+        retained=tuple(rows),
+    )
 
 
 def mended(answer: Answer) -> float | None:
@@ -178,9 +196,8 @@ def line(name: str, pairs: list[tuple[Floats, Floats]], scale: float, row: Reten
     return f"| {' | '.join(cells)} |".replace("-", "−").replace("self−check", "self-check")
 
 
-def page(data: Path) -> Iterator[str]:
+def page(pools: dict[str, list[Answer]], lexicon: Lexicon) -> Iterator[str]:
     """The whole page."""
-    lexicon = load_lexicon()
     yield "# Traits of recorded answers, right against wrong\n"
     yield (
         "`python examples/traits_recorded.py --data DIR` writes this page; no model is run and no figure is typed by hand. Markers are those of "
@@ -191,18 +208,26 @@ def page(data: Path) -> Iterator[str]:
         "Mended: by the arithmetic step verifier, of answers in which it read a step. Right and wrong answers differ by the problem too: "
         "hard problems have more wrong answers, and this says nothing of cause.\n"
     )
-    yield from section("MATH-500, Qwen2.5-Math, 100 problems, 8 samples each", math500(data), lexicon)
-    yield from section("GSM8K, four models together", gsm8k(data, *GSM8K_MODELS), lexicon)
-    for model in GSM8K_MODELS:
-        yield from section(f"GSM8K, {model}", gsm8k(data, model), lexicon)
+    for name, answers in pools.items():
+        yield from section(name, answers, lexicon)
 
 
 def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--json", type=Path, help="write the figures there too")
+    asked, lexicon = parser.parse_args(), load_lexicon()
     try:
-        print("\n".join(page(parser.parse_args().data)).rstrip())
+        pools = {
+            "MATH-500, Qwen2.5-Math, 100 problems, 8 samples each": math500(asked.data),
+            "GSM8K, four models together": gsm8k(asked.data, *GSM8K_MODELS),
+        }
+        pools |= {f"GSM8K, {model}": gsm8k(asked.data, model) for model in GSM8K_MODELS}
+        print("\n".join(page(pools, lexicon)).rstrip())
+        if asked.json:
+            together = dict(list(pools.items())[:2])
+            asked.json.write_text(to_json(recorded(together, lexicon)), encoding="utf-8")
     except CounterformError as error:
         sys.exit(f"error: {error}")
 

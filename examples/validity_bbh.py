@@ -1,6 +1,6 @@
 """What do worked exemplars buy, and were they valid? The recorded outputs of BIG-Bench Hard, read without a model.
 
-    python examples/validity_bbh.py --data DIR > docs/studies/validity-bbh.md
+    python examples/validity_bbh.py --data DIR --json docs/studies/validity-bbh.json > docs/studies/validity-bbh.md
 
 DIR is a checkout of github.com/suzgunmirac/BIG-Bench-Hard (MIT; Suzgun et al. 2022, arXiv 2210.09261) in which the outputs
 of code-davinci-002 lie under `code-davinci-002-direct/` and `code-davinci-002-cot/`, the prompts under `cot-prompts/`.
@@ -22,9 +22,10 @@ from msgspec.structs import replace
 from scipy.stats import binomtest
 
 from counterform.errors import DataError
+from counterform.recorded import Recorded, to_json
 from counterform.report.labels import points, points_interval, probability, share, share_interval
 from counterform.stats import Estimate, Floats, estimate, holm, pseudo_values
-from counterform.types import Mark, Problem, StepVerdict
+from counterform.types import Finding, Mark, Problem, Results, StepVerdict
 from counterform.verify.answer import Answers
 from counterform.verify.steps import Arithmetic, grade_steps
 
@@ -84,10 +85,13 @@ def main() -> None:
     """Print the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    data = parser.parse_args().data
+    parser.add_argument("--json", type=Path, help="write the figures there too")
+    asked = parser.parse_args()
     try:
-        tasks = read_tasks(data)
-        print(page(tasks, read_prompts(data)))
+        tasks = read_tasks(asked.data)
+        print(page(tasks, read_prompts(asked.data)))
+        if asked.json:
+            asked.json.write_text(to_json(recorded(tasks)), encoding="utf-8")
     except DataError as error:
         sys.exit(f"error: {error}")
 
@@ -288,6 +292,37 @@ def mean_over_tasks(tasks: Sequence[Task]) -> tuple[Estimate, Estimate]:
     # Weighted so that the mean is that of the tasks' means, and its variance the sum of theirs over the tasks squared.
     within = [(task - task.mean()) * n / (len(tasks) * len(task)) for task in values]
     return estimate(np.concatenate(within) + means.mean(), None, [], lucky=0), estimate(means, None, [], lucky=0)
+
+
+def recorded(tasks: Sequence[Task]) -> Recorded:
+    """The figures as `counterform claims` reads them: the gain of worked exemplars, the mean over tasks."""
+    gain, _ = mean_over_tasks(tasks)
+    finding = Finding(
+        claim="",
+        probe="validity",
+        metric="answer",
+        arm="cot",
+        versus="direct",
+        baseline=float(np.mean([_level(task, task.direct).value for task in tasks])),
+        estimate=gain.value,
+        low=gain.low,
+        high=gain.high,
+        p=gain.p,
+        p_holm=gain.p,
+        mde=gain.mde,
+        n_items=sum(len(task.direct) for task in tasks),
+        n_problems=sum(int(task.clusters.max()) + 1 for task in tasks),
+        n_seeds=0,
+        n_missing=0,
+        verdict="undecided" if gain.p > ALPHA else "supported" if gain.value > 0 else "refuted",
+        sentence="",
+    )
+    question = (__doc__ or "").partition("\n")[0]
+    return Recorded(
+        name="validity-bbh",
+        setting=f"{len(tasks)} tasks of BIG-Bench Hard, recorded outputs of code-davinci-002",
+        results=Results(question=question, findings=(finding,), levels=(), baselines=()),
+    )
 
 
 def _difference(task: Task) -> Floats:

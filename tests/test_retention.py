@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from counterform.retention import AWAY, find_traits, in_words
+from counterform.retention import AWAY, find_traits
 from counterform.types import Mark, Reading
 
 
@@ -66,9 +66,6 @@ def test_a_trait_that_fell_one_that_stayed_and_one_that_rose():
     assert found["lost", "length"].matched is None
     assert ("lost", "entropy") not in found
     assert "entropy was not read" in traits.notes[0]
-    [words] = in_words(traits)
-    assert "Fell: lost " in words
-    assert "Rose: more " in words
 
 
 def test_a_fall_that_is_only_length_is_none_at_like_lengths():
@@ -133,4 +130,3 @@ def test_right_answers_stand_beside_noise_and_controls_left_out():
 
 def test_no_readings():
     assert find_traits([]).retained == ()
-    assert in_words(find_traits([])) == []

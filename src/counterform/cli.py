@@ -73,7 +73,10 @@ for _name, _words in {
 @app.command()
 def report(
     directory: Annotated[Path, typer.Argument(help="A run directory.")],
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the figures as a Markdown page instead.")] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Keep the study in this folder: NAME.md, and NAME.json for `counterform claims`."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make the report again from the files of a run."""
@@ -81,15 +84,25 @@ def report(
 
     _require_run(directory)
     files = RunDir(directory)
-    if markdown:
-        from counterform.report.markdown import to_markdown
+    if record is not None:
+        from counterform.report.markdown import record as keep
 
-        print(to_markdown(files))
+        for path in keep(files, record):
+            print(path)
         return
     from counterform.report.page import write_page
 
     write_page(files)
     _print_results(directory, as_json)
+
+
+@app.command()
+def claims(folder: Annotated[Path, typer.Argument(help="A folder of recorded studies, e.g. docs/studies.")]) -> None:
+    """What published claims became in recorded studies, as a Markdown page."""
+    from counterform.recorded import read_all
+    from counterform.report.markdown import claims_page
+
+    print(claims_page(read_all(folder)), end="")
 
 
 @app.command()
@@ -288,8 +301,7 @@ def _print_results(directory: Path, as_json: bool) -> None:
     from counterform.report.terminal import print_results
     from counterform.store import RunDir
 
-    data = load(RunDir(directory))
-    print_results(data.results, data.card, data.checkpoints, _console())
+    print_results(load(RunDir(directory)), _console())
     print(f"\nreport    {directory / 'report.html'}")
 
 

@@ -27,16 +27,6 @@ from counterform.types import (
 
 ALPHA = 0.05
 
-HEADLINES = (
-    ("accuracy", "pass@1"),
-    ("find_error", "F1"),
-    ("process", "violated"),
-    ("instructions", "exact match"),
-    ("trust", "AUROC (P(True))"),
-    ("trust", "self-trust gap (P(True))"),
-)
-"""The metric each probe is known by; the answer in words speaks of these."""
-
 NEUTRAL = ("strategy",)
 """Probes of which no metric is better high or low: `supported` says more, `refuted` less."""
 SIGNED = ("gain ", "self-trust gap")
@@ -64,9 +54,7 @@ def find(
     baselines: Sequence[Baseline] = (),
     notes: Sequence[str] = (),
 ) -> Results:
-    """Every arm's gain over the base and every declared contrast and form share, on every metric, with the question
-    answered.
-    """
+    """Every arm's gain over the base and every declared contrast and form share, on every metric."""
     levels: list[Level] = []
     shares: list[FormShare] = []
     unread: list[str] = []
@@ -89,7 +77,6 @@ def find(
     findings = _compare(compared)
     return Results(
         question=question,
-        answer=tuple(_answer(findings, shares)),
         findings=tuple(findings),
         levels=tuple(levels),
         baselines=tuple(baselines),
@@ -365,51 +352,8 @@ def _with_sentence(f: Finding) -> Finding:
     return replace(f, sentence=f"{head}: {tail} ({size}{luck}).")
 
 
-def _answer(findings: Sequence[Finding], shares: Sequence[FormShare]) -> list[str]:
-    """A few words a headline metric: who is better than the base, who is worse, who is undecided, how much is form."""
-    sentences = []
-    for probe, metric in HEADLINES:
-        rows = [f for f in findings if (f.probe, f.metric, f.versus) == (probe, metric, BASE_ARM)]
-        if not rows:
-            continue
-        groups: dict[str, list[str]] = {"supported": [], "refuted": [], "undecided": []}
-        for f in sorted(rows, key=lambda f: -abs(f.estimate)):
-            groups[f.verdict].append(f"{f.arm} {_points(f.estimate)} [{_points(f.low)}, {_points(f.high)}]")
-        words = {"supported": "Better", "refuted": "Worse", "undecided": "Undecided"}
-        parts = [f"{words[verdict]}: {', '.join(arms)}." for verdict, arms in groups.items() if arms]
-        parts += _form_words([share for share in shares if (share.probe, share.metric) == (probe, metric)])
-        sentences.append(
-            f"{_METRIC_WORDS[probe, metric]}: {_level_words(rows[0].baseline)} % untrained. {' '.join(parts)}"
-        )
-    return sentences
-
-
-_METRIC_WORDS = {
-    ("accuracy", "pass@1"): "Right answers, stated as asked",
-    ("find_error", "F1"): "First wrong step found (F1)",
-    ("process", "violated"): "Attempts with a wrong step",
-    ("instructions", "exact match"): "Held-out tasks, the right label",
-    ("trust", "AUROC (P(True))"): "Own right answers told from own wrong ones by confidence (AUROC)",
-    ("trust", "self-trust gap (P(True))"): "Confidence in own wrong answers beyond the same as another's",
-}
-
-
-def _form_words(shares: Sequence[FormShare]) -> list[str]:
-    """Of every arm's gain, in a few words, what each of its controls makes too; of no gain there is no word."""
-    by_arm: dict[str, list[str]] = {}
-    for found in shares:
-        if found.share is not None and found.low is not None and found.high is not None:
-            words = f"{found.control} {_percent(found.share, found.low, found.high)}"
-            by_arm.setdefault(found.full, []).append(words)
-    return [f"Share of {full}'s gain that is also made by {', '.join(parts)}." for full, parts in by_arm.items()]
-
-
 def _percent(value: float, low: float, high: float) -> str:
     return f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]".replace("-", "−")
-
-
-def _level_words(value: float) -> str:
-    return f"{100 * value:.1f}".replace("-", "−")
 
 
 def _points(value: float) -> str:

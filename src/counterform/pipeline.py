@@ -24,7 +24,7 @@ from counterform.blindness import blindness, sentence
 from counterform.effects import SHARES, dose_name, find_strategies
 from counterform.errors import ControlError, DataError, RunDirError, StudyError, TrainingDiverged
 from counterform.findings import find, find_inside
-from counterform.retention import find_traits, in_words
+from counterform.retention import find_traits
 from counterform.sampling import Remembering, derived_seed, sample_attempts
 from counterform.store import RunDir, key_of, open_run, rows_of
 from counterform.study import BASE_ARM, ArmSpec, ModelSpec, Study, made, part, to_toml
@@ -563,11 +563,9 @@ def find_results(work: Work) -> None:
         readings = [r for r in readings if r.probe != "internals" or r.metric == "AUROC"]
     else:
         work.files.clear("internals.json")
-    said: list[str] = []
     if "traits" in work.study.probes:
         traits = find_traits(readings)
         notes += traits.notes
-        said = in_words(traits)
         _write_json(work, "traits.json", traits)
         readings = [r for r in readings if r.probe != "traits"]
     else:
@@ -601,7 +599,6 @@ def find_results(work: Work) -> None:
         baselines=lines,
         notes=notes,
     )
-    results = msgspec.structs.replace(results, answer=(*results.answer, *said))
     _write_json(work, "findings.json", results)
 
 

@@ -70,19 +70,6 @@ def find_traits(readings: Sequence[Reading]) -> Traits:
     return Traits(retained=tuple(retained), accuracy=_accuracy(readings), notes=tuple(notes))
 
 
-def in_words(traits: Traits) -> list[str]:
-    """What became of all markers together, in a sentence; nothing where it is unknown."""
-    rows = [row for row in traits.retained if row.trait == ALL and row.kept is not None]
-    if not rows:
-        return []
-    groups: dict[str, list[str]] = {"fell": [], "rose": [], "undecided": []}
-    for row in rows:
-        groups[row.verdict].append(f"{row.arm} {_percent(row.kept, row.low, row.high)}")
-    parts = [f"{verdict.capitalize()}: {', '.join(arms)}." for verdict, arms in groups.items() if arms]
-    head = f"Markers of doubt, checking and turning back: {rows[0].base:.1f} per 1,000 tokens untrained"
-    return [f"{head}; left of them: {' '.join(parts)}"]
-
-
 def _values(rows: Iterable[Reading], items: list[str]) -> dict[str, dict[str, Floats]]:
     """By metric and arm, (seeds, answers)."""
     place = {item: at for at, item in enumerate(items)}

@@ -483,8 +483,6 @@ class Results(Struct, frozen=True, kw_only=True):
     """All that a study found: the content of findings.json."""
 
     question: str
-    answer: tuple[str, ...]
-    """The question answered in sentences, the most important first."""
     findings: tuple[Finding, ...]
     levels: tuple[Level, ...]
     baselines: tuple[Baseline, ...]

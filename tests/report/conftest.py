@@ -101,13 +101,6 @@ def results() -> Results:
         findings.append(finding(probe, metric, "critique", "imitation", base + changes[0], changes[2] - changes[0]))
     return Results(
         question="What does each kind of training signal teach this model?",
-        answer=(
-            "Solving, right answers in the asked form (base 44.2 %) — better than the base: imitation (+31.1 [+27.0, "
-            "+35.2]), rejection (+18.2 [+14.1, +22.3]); worse than the base: critique (-11.8 [-15.9, -7.7]).",
-            "Finding the first wrong step, F1 (base 31.4 %) — better than the base: critique (+38.1 [+34.0, +42.2]); "
-            "undecided: imitation, rejection, answer_only, shuffled_target.",
-            "Attempts with a wrong step (base 48.3 %) — better than the base: imitation (-29.1 [-33.2, -25.0]).",
-        ),
         findings=tuple(findings),
         levels=tuple(levels),
         baselines=(

@@ -137,6 +137,6 @@ def test_page_and_markdown_have_the_section_and_the_other_sections_have_none_of_
     assert places == sorted(places)
     assert html.count("data-figure=") == elsewhere + 6
     assert "@ length" not in html.partition('id="plots-data"')[0]
-    markdown = to_markdown(run)
+    markdown = to_markdown(load(run))
     assert "## Away from home" in markdown
     assert "@ length" not in markdown

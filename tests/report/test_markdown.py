@@ -3,14 +3,17 @@ from pathlib import Path
 
 import msgspec
 
-from counterform.report.data import load
+from counterform.recorded import read_all
+from counterform.report.data import load, recorded
 from counterform.report.labels import points, share
-from counterform.report.markdown import to_markdown
+from counterform.report.markdown import claims_page, record, to_markdown
+from counterform.report.overview import overview
 from counterform.store import RunDir
 
 
 def test_every_figure_of_the_run_is_there(run: RunDir) -> None:
-    data, text = load(run), to_markdown(run)
+    data = load(run)
+    text = to_markdown(data)
     assert all(points(finding.estimate) in text for finding in data.results.findings)
     assert all(share(level.estimate).replace("\u00a0", " ") in text for level in data.results.levels)
     assert "| Solving (pass@1) | imitation | +31.1 | [+27.0, +35.2] | supported | 5.8 | 0.002 |" in text
@@ -22,8 +25,8 @@ def test_every_figure_of_the_run_is_there(run: RunDir) -> None:
 
 
 def test_tables_are_whole(run: RunDir) -> None:
-    widths = [line.count("|") for line in to_markdown(run).splitlines() if line.startswith("|")]
-    assert set(widths) <= {13, 8, 7, 9, 3}
+    widths = [line.count("|") for line in to_markdown(load(run)).splitlines() if line.startswith("|")]
+    assert set(widths) <= {13, 8, 7, 9, 3, 6}
 
 
 def test_text_cannot_break_out_of_the_page(make_run: Callable[..., RunDir], tmp_path: Path) -> None:
@@ -32,8 +35,36 @@ def test_text_cannot_break_out_of_the_page(make_run: Callable[..., RunDir], tmp_
     hostile = "<img src=x onerror=alert(1)> | a cell\n# a heading [link](javascript:alert(1)) ```"
     run.write_text("findings.json", msgspec.json.encode(msgspec.structs.replace(results, notes=(hostile,))).decode())
     run.write_text("study.toml", "# ````\n" + load(run).study_text)
-    text = to_markdown(run)
+    text = to_markdown(load(run))
     assert "<img" not in text
     assert "\n# a heading" not in text
     assert "](javascript" not in text
     assert "`````toml" in text
+
+
+def test_a_study_is_kept_as_a_page_and_as_figures_that_claims_are_read_from(run: RunDir, tmp_path: Path) -> None:
+    page, figures = record(run, tmp_path / "studies")
+    assert page.read_text(encoding="utf-8") == to_markdown(load(run))
+    [study] = read_all(tmp_path / "studies")
+    assert (figures.name, study.name) == ("first-study.json", "first-study")
+    assert overview(study.results).rows == overview(load(run).results).rows
+    text = claims_page([study])
+    [row] = [line for line in text.splitlines() if "beats imitation" in line]
+    assert "critique − imitation: −42.9 points [−47.0, −38.8]" in row
+    assert "| refuted |" in row
+    assert "[first-study](studies/first-study.md): ledger, the world's base |" in row
+    assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {7}
+    assert "| not asked |" in text
+
+
+def test_the_parameters_are_counted_from_the_head_of_a_checkpoint(
+    make_run: Callable[..., RunDir], tmp_path: Path
+) -> None:
+    run = make_run(tmp_path / "sized", n_problems=2)
+    head = msgspec.json.encode(
+        {"__metadata__": {}, "a": {"shape": [1000, 1500]}, "b": {"shape": [2]}, "c": {"shape": []}}
+    )
+    (run / "checkpoints" / "critique" / "1" / "model.safetensors").write_bytes(len(head).to_bytes(8, "little") + head)
+    data = load(run)
+    assert data.parameters == 1_500_003
+    assert recorded(data).setting == "ledger, the world's base of 1.5 M parameters"

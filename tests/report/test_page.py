@@ -49,6 +49,8 @@ def test_the_policy_lets_only_the_pages_own_scripts_run(html: str) -> None:
 def test_sections_stand_in_order(html: str) -> None:
     parts = (
         "<h1",
+        'class="cards screen"',
+        'id="claims"',
         'id="gains"',
         'id="levels"',
         'id="contrasts"',
@@ -74,7 +76,7 @@ def test_what_changed_inside_stands_there_if_anything_was_read(run: RunDir) -> N
 
 def test_hostile_attempts_and_words_stay_text(run: RunDir) -> None:
     data = _with_text(load(run), HOSTILE)
-    results = msgspec.structs.replace(data.results, answer=(HOSTILE,), notes=(HOSTILE,))
+    results = msgspec.structs.replace(data.results, question=HOSTILE, notes=(HOSTILE,))
     text = page.render(msgspec.structs.replace(data, results=results, name=HOSTILE))
     assert "<script>alert(1)" not in text
     assert "<img" not in text

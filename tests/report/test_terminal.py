@@ -13,7 +13,7 @@ from counterform.store import RunDir
 def _printed(run: RunDir, width: int) -> str:
     data = load(run)
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    print_results(data.results, data.card, data.checkpoints, console)
+    print_results(data, console)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
@@ -33,6 +33,6 @@ def test_every_gain_stands_on_one_line_with_its_verdict_in_words(run: RunDir, wi
 def test_the_answer_comes_first_and_the_notes_last(run: RunDir) -> None:
     text = _printed(run, 120)
     answer, table, note = (
-        text.index(part) for part in ("Solving, right answers", "Gain over", "3 pairs of the critique")
+        text.index(part) for part in ("Of 5 arms, 3 came out", "Gain over", "3 pairs of the critique")
     )
     assert answer < table < note

@@ -96,4 +96,4 @@ def test_the_page_and_the_markdown_have_the_section(make_run, tmp_path):
     assert "What was kept and lost" in page
     assert "<b>mine</b>" not in page
     assert "The trade" in page
-    assert "## Traits kept and lost" in to_markdown(run)
+    assert "## Traits kept and lost" in to_markdown(load(run))

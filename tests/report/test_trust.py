@@ -44,7 +44,7 @@ def test_the_page_and_the_markdown_have_the_section(make_run, tmp_path):
     page = render(load(run))
     assert "How far each model trusts" in page
     assert "<b>mine</b>" not in page
-    assert "## Reliability" in to_markdown(run)
+    assert "## Reliability" in to_markdown(load(run))
 
 
 def test_the_terminal_shows_a_row_a_candidate(capsys):

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
+from statistics import fmean
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,8 +18,10 @@ import pyarrow.compute as pc
 from msgspec import Struct
 
 from counterform.errors import RunDirError
+from counterform.recorded import Recorded, recipe_of
 from counterform.report.steps import LABELS, Logged
 from counterform.store import RunDir, rows_of
+from counterform.study import Study
 from counterform.types import (
     AuditRow,
     Checkpoint,
@@ -64,6 +67,8 @@ class ReportData(Struct, frozen=True, kw_only=True):
     n_attempts: int
     """How many there are in all."""
     n_readings: int
+    parameters: int
+    """Of a trained model; 0 where none was written."""
     inside: Inside | None = None
     traits: Traits | None = None
     trust: SelfTrust | None = None
@@ -84,7 +89,7 @@ def load(run: RunDir) -> ReportData:
         name=study.get("name", run.path.name),
         study_text=study_text,
         results=_with_nan(run / "findings.json", ("findings", "levels"), Results)
-        or Results(question=study.get("question", ""), answer=(), findings=(), levels=(), baselines=()),
+        or Results(question=study.get("question", ""), findings=(), levels=(), baselines=()),
         card=card,
         checkpoints=_checkpoints(run, order),
         audit=tuple(msgspec.convert(run.facts.get("audit", []), list[AuditRow])),
@@ -95,12 +100,48 @@ def load(run: RunDir) -> ReportData:
         attempts=attempts,
         n_attempts=n_attempts,
         n_readings=sum(run.read_table(name, columns=["seed"]).num_rows for name in _readings(run)),
+        parameters=_parameters(run),
         inside=_with_nan(run / "internals.json", ("shares", "per_token", "layers", "control"), Inside),
         traits=_with_nan(run / "traits.json", ("accuracy",), Traits),
         trust=_json(run / "trust.json", SelfTrust),
         steps=tuple(_steps(run, order)),
         strategy=_with_nan(run / "strategy.json", ("effects", "doses"), Strategies),
     )
+
+
+def recorded(data: ReportData) -> Recorded:
+    """What is kept of a run beside its page."""
+    try:
+        study = msgspec.toml.decode(data.study_text, type=Study)
+    except msgspec.DecodeError:  # no study file, or one of another version: an arm is then what its name says
+        study = Study(name="unknown", arms=())
+    distances: dict[str, list[float]] = {}
+    for problem in data.problems.values():
+        if problem.shift:
+            distances.setdefault(problem.shift, []).append(problem.distance)
+    size = f" of {data.parameters / 1e6:,.1f} M parameters" if data.parameters else ""
+    model = "the world's base" if study.model.path == "world" else Path(study.model.path).name
+    return Recorded(
+        name=data.name,
+        setting=f"{study.problems.family or Path(study.problems.file).stem}, {model}{size}",
+        results=data.results,
+        recipes={spec.name: recipe_of(spec) for spec in study.arm_specs},
+        retained=data.traits.retained if data.traits else (),
+        distances={shift: fmean(values) for shift, values in distances.items()},
+    )
+
+
+def _parameters(run: RunDir) -> int:
+    """Numbers in the weights of the first checkpoint, counted from the head of its file (safetensors: a length, then JSON)."""
+    for path in sorted((run / "checkpoints").glob("*/*")):
+        total = 0
+        for file in path.glob("*.safetensors"):
+            with _naming(file), file.open("rb") as weights:
+                head = msgspec.json.decode(weights.read(int.from_bytes(weights.read(8), "little")))
+            total += sum(math.prod(tensor["shape"]) for name, tensor in head.items() if name != "__metadata__")
+        if total:
+            return total
+    return 0
 
 
 def _attempts(run: RunDir, order: dict[str, int]) -> tuple[tuple[ShownAttempt, ...], int]:

@@ -4,30 +4,72 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from counterform.report import curves, tables
+from counterform import claims
+from counterform.recorded import Recorded, to_json
+from counterform.report import curves, overview, published, tables
 from counterform.report import guard as of_guard
 from counterform.report import steps as of_steps
 from counterform.report import strategy as of_strategy
 from counterform.report import traits as of_traits
 from counterform.report import trust as of_trust
-from counterform.report.data import ReportData, load
+from counterform.report.data import ReportData, load, recorded
 from counterform.report.labels import number
 from counterform.report.tables import Table
 from counterform.store import RunDir
 
 
-def to_markdown(run: RunDir) -> str:
+def to_markdown(data: ReportData) -> str:
     """The page's text; the same figures as in report.html."""
-    return "\n".join(_lines(load(run)))
+    return "\n".join(_lines(data)).rstrip() + "\n"
+
+
+def record(run: RunDir, folder: Path) -> tuple[Path, Path]:
+    """Keep a study in a folder: its page, and its figures as `counterform claims` reads them."""
+    data = load(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    page, figures = folder / f"{data.name}.md", folder / f"{data.name}.json"
+    page.write_text(to_markdown(data), encoding="utf-8")
+    figures.write_text(to_json(recorded(data)), encoding="utf-8")
+    return page, figures
+
+
+def claims_page(studies: Sequence[Recorded]) -> str:
+    """docs/claims.md: every claim in every study that asks it, and those that none asks."""
+    return "\n".join(_claims(studies)) + "\n"
+
+
+def _claims(studies: Sequence[Recorded]) -> Iterator[str]:
+    yield from (
+        "# Published claims, and what became of them here",
+        "",
+        "`counterform claims docs/studies > docs/claims.md` makes this page of the recorded studies; no figure in it is typed by hand. "
+        "*Supported*, *refuted* and *undecided* are said of the models and problems of the study, which are mostly far smaller than the paper's. "
+        "The rule that decides stands in each row, and its bounds are ours. Intervals are 95 %. What nobody has asked yet says so.",
+        "",
+        _row(("Claim", "Published", "Here", "Verdict here", "Rule", "Study")),
+        _row(["---"] * 6, raw=True),
+    )
+    system = ""
+    for row in claims.verdicts(studies):
+        if system != (system := published.system_of(row)):
+            yield _row((f"**{_plain(system)}**", *[""] * 5), raw=True)
+        here = f"{row.what}: {row.figures}" if row.figures else ""
+        study = f"[{row.study}](studies/{row.study}.md): {_plain(row.setting)}" if row.study else ""
+        words = (row.claim.says, row.claim.published, here, row.verdict, row.claim.rule.words())
+        yield _row([*map(_plain, words), study], raw=True)
 
 
 def _lines(data: ReportData) -> Iterator[str]:
     results = data.results
     yield from (f"# {_plain(data.name)}", "", f"*{_plain(results.question)}*", "")
-    for sentence in results.answer or ("There are no findings yet.",):
-        yield from (_plain(sentence), "")
+    first = overview.overview(results, data.traits.retained if data.traits else ())
+    yield from (_plain(first.sentence), "")
+    yield from _section("", overview.table(first), overview.MEANING)
+    said = claims.verdicts([recorded(data)])
+    yield from _section("Published claims", published.asked(said), published.not_asked(said))
     yield from _section(
         "Gains over the untrained model (percentage points)",
         tables.findings_table(tables.gains(results.findings), "Arm"),
@@ -95,10 +137,11 @@ def _how_it_was_run(data: ReportData) -> Iterator[str]:
 
 
 def _section(title: str, table: Table, intro: str = "") -> Iterator[str]:
-    """A heading with its table; nothing where there are no rows."""
+    """A heading, if any, with its table; nothing where there are no rows."""
     if not table.rows:
         return
-    yield from (f"## {title}", "", *([_plain(intro), ""] if intro else []))
+    yield from ([f"## {title}", ""] if title else [])
+    yield from ([_plain(intro), ""] if intro else [])
     words = [index < table.n_text or heading == "Verdict" for index, heading in enumerate(table.headings)]
     yield _row(table.headings)
     yield _row(["---" if is_words else "---:" for is_words in words], raw=True)

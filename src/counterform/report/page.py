@@ -21,13 +21,14 @@ from markupsafe import Markup
 from msgspec import Struct
 from plotly.offline import get_plotlyjs
 
-from counterform.report import curves, figures, figures_inside, labels, tables
+from counterform import claims
+from counterform.report import curves, figures, figures_inside, labels, overview, published, tables
 from counterform.report import guard as of_guard
 from counterform.report import steps as of_steps
 from counterform.report import strategy as of_strategy
 from counterform.report import traits as of_traits
 from counterform.report import trust as of_trust
-from counterform.report.data import ReportData, ShownAttempt, load
+from counterform.report.data import ReportData, ShownAttempt, load, recorded
 from counterform.store import RunDir
 from counterform.study import BASE_ARM
 from counterform.types import Baseline, Finding, FormShare, Inside, Mark, Problem, StepVerdict
@@ -61,6 +62,8 @@ def render(data: ReportData) -> str:
     """The page's HTML."""
     attempts, text_limit = attempts_json(data)
     axes = curves.axes(data.results, data.problems.values())
+    kept = recorded(data)
+    said = claims.verdicts([kept])
     sections = {
         "gains": _forests(tables.gains(data.results.findings)),
         "form": _form_plots(data.results.form_shares),
@@ -83,6 +86,7 @@ def render(data: ReportData) -> str:
     )
     environment.globals.update(
         labels=labels,
+        overview=overview,
         tables=tables,
         curves=curves,
         figures=figures,
@@ -95,6 +99,10 @@ def render(data: ReportData) -> str:
     return environment.from_string(_asset("page.html.j2")).render(
         data=data,
         results=data.results,
+        first=overview.overview(data.results, kept.retained),
+        asked=published.asked(said),
+        left_out=published.left_out(said),
+        setting=kept.setting,
         **sections,
         axes=axes,
         attempts=attempts,

@@ -1,4 +1,4 @@
-"""The results of a study in a terminal: the answer in words, one table of gains, what to know before believing it."""
+"""The results of a study in a terminal: the answer, one table of gains, what to know before believing it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,27 @@ from rich.table import Table
 from rich.text import Text
 
 from counterform.guard.check import PolicyCheck
+from counterform.report import overview
 from counterform.report.curves import counted
+from counterform.report.data import ReportData
 from counterform.report.labels import VERDICT_SIGNS, metric_label, number, points, points_interval, share
 from counterform.report.tables import by_metric, card_sentence, comparison, contrasts, failures, gains
 from counterform.trust import Trust
-from counterform.types import AuditRow, Checkpoint, Finding, Graded, MatchCard, Problem, Results
+from counterform.types import AuditRow, Finding, Graded, Problem
 
 _STYLES = {"supported": "green", "refuted": "red", "undecided": "dim"}
 
 
-def print_results(
-    results: Results, card: MatchCard | None, checkpoints: Sequence[Checkpoint], console: Console
-) -> None:
+def print_results(data: ReportData, console: Console) -> None:
     """Print what a study found, readable from 80 columns on."""
+    results = data.results
+    first = overview.overview(results, data.traits.retained if data.traits else ())
     console.print(Text(results.question, style="italic"))
     console.print()
-    for index, sentence in enumerate(results.answer):
-        console.print(Text(sentence, style="bold" if index == 0 else ""))
+    console.print(Text(first.sentence, style="bold"))
+    if first.rows:
+        console.print(_first_screen(first))
+        console.print(Text(overview.MEANING, style="dim"))
     for title, findings in (
         ("Gain over the untrained model, in percentage points", gains(results.findings)),
         ("Arm against arm, in percentage points", contrasts(results.findings)),
@@ -36,11 +40,28 @@ def print_results(
     away = [f for f in results.findings if f.probe == "shift"]
     if away:
         console.print(Text(f"\n{counted(away)} The curves stand in the report."))
-    notes = [*([card_sentence(card)] if card else []), *results.notes, *failures(checkpoints)]
+    notes = [*([card_sentence(data.card)] if data.card else []), *results.notes, *failures(data.checkpoints)]
     if notes:
         console.print()
     for note in notes:
         console.print(Text(f"· {note}"))
+
+
+def _first_screen(first: overview.Overview) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(1, 2, 0, 0))
+    widest = min(20, max(len(row.arm) for row in first.rows))
+    for at, heading in enumerate(overview.HEADINGS):
+        table.add_column(heading, overflow="fold", min_width=0 if at else widest)
+    for row in first.rows:
+        table.add_row(Text(row.arm, style="bold"), *map(_cell, row.cells))
+    return table
+
+
+def _cell(cell: overview.Cell) -> Text:
+    sign = f"{VERDICT_SIGNS[cell.verdict]} " if cell.verdict else ""
+    return Text.assemble(
+        (f"{sign}{cell.text}", _STYLES.get(cell.verdict, "")), (f"\n{cell.of}" if cell.of else "", "dim")
+    )
 
 
 def _table(title: str, findings: Sequence[Finding]) -> Table:

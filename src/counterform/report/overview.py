@@ -1,0 +1,209 @@
+"""The first screen: of every arm what it gained, how much of that is form, what it lost, and how it fails away from home. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import Struct
+
+from counterform.report.labels import metric_label, points, points_interval, share, share_interval
+from counterform.report.tables import Table
+from counterform.report.traits import label as trait_label
+from counterform.shifts import axis_and_level, metric_at, reading_and_shift
+from counterform.study import BASE_ARM
+from counterform.types import LOWER_IS_BETTER, Finding, FormShare, Level, Results, Retention
+
+HOME = (("accuracy", "pass@1"), ("instructions", "exact match"))
+"""What a gain is a gain in: the first of these that was read."""
+ANSWER = "exact match, answer"
+HEADINGS = ("Arm", "Gained at home", "Of that, form", "Lost most clearly", "Worst away from home")
+MEANING = (
+    "Against the untrained model, in percentage points, with 95 % intervals. Form: what a control without the content gains too, as a "
+    "share of the arm's gain; the control with the largest. Lost, worst: the lowest of several readings, so look at them all below. "
+    "Left: of the untrained model's."
+)
+NOT_ASKED, NOTHING = "not asked", "nothing seen"
+_ONE_A_PROBE: dict[str, Callable[[str], bool]] = {
+    "accuracy": lambda metric: metric.startswith("pass@") and metric != "pass@1" and "lenient" not in metric,
+    "find_error": lambda metric: metric == "F1",
+    "process": lambda metric: metric == "violated",
+    "instructions": lambda metric: metric == "exact match",
+    "validity": lambda metric: metric == "answer (valid)",
+    "agreement": lambda metric: metric == "verdict",
+    "repair": lambda metric: metric == "repaired",
+    "internals": lambda metric: metric == "AUROC",
+    "trust": lambda metric: metric.startswith("AUROC ("),
+    "guard": lambda metric: False,
+    "strategy": lambda metric: False,
+    "shift": lambda metric: False,
+}
+"""The reading by which a loss is looked for, of our own probes; of anybody's own probe every reading. Costs, and what is neither better nor
+worse, are no loss."""
+_CONTROL = "composition reversed"
+
+
+class Cell(Struct, frozen=True, kw_only=True):
+    """A number with its interval, or why there is none; and below it what it is of."""
+
+    text: str
+    of: str = ""
+    verdict: str = ""
+    """`supported`, `refuted` or `undecided`, for its sign; empty: nothing was compared."""
+
+
+class ArmRow(Struct, frozen=True, kw_only=True):
+    """The answer for one arm."""
+
+    arm: str
+    cells: tuple[Cell, Cell, Cell, Cell]
+    """Gained, form, lost, away."""
+
+
+class Overview(Struct, frozen=True, kw_only=True):
+    """The question answered: one sentence, and a row an arm."""
+
+    sentence: str
+    rows: tuple[ArmRow, ...] = ()
+
+
+def overview(results: Results, retained: Sequence[Retention] = ()) -> Overview:
+    """The first screen of these results; without any finding it says so."""
+    gains = [f for f in results.findings if f.versus == BASE_ARM]
+    home = next((metric for metric in HOME if any((f.probe, f.metric) == metric for f in gains)), None)
+    arms = list(dict.fromkeys([*(f.arm for f in gains), *(row.arm for row in retained)]))
+    if not arms:
+        return Overview(sentence="There are no findings yet.")
+    gained = {f.arm: f for f in gains if (f.probe, f.metric) == home}
+    shares = [found for found in results.form_shares if (found.probe, found.metric) == home]
+    rows = [
+        ArmRow(
+            arm=arm,
+            cells=(
+                _gained(gained.get(arm), results.levels),
+                _form(gained.get(arm), [found for found in shares if found.full == arm]),
+                _lost([f for f in gains if f.arm == arm and _is_asked(f, home)], [r for r in retained if r.arm == arm]),
+                _away([f for f in gains if f.arm == arm and _is_away(f)], results.levels),
+            ),
+        )
+        for arm in arms
+    ]
+    return Overview(sentence=_sentence(list(gained.values())), rows=tuple(rows))
+
+
+def table(found: Overview) -> Table:
+    """The rows as text."""
+    return Table(HEADINGS, tuple((row.arm, *map(_in_a_line, row.cells)) for row in found.rows), n_text=len(HEADINGS))
+
+
+def _in_a_line(cell: Cell) -> str:
+    verdict = f" {cell.verdict}" if cell.verdict else ""
+    return f"{cell.text}{f' ({cell.of})' if cell.of else ''}{verdict}"
+
+
+def _sentence(gains: Sequence[Finding]) -> str:
+    if not gains:
+        return "Right answers at home were not asked for."
+    counts = {verdict: sum(f.verdict == verdict for f in gains) for verdict in ("supported", "refuted", "undecided")}
+    better, worse, open_ = counts.values()
+    arms = f"Of {len(gains)} arms" if len(gains) > 1 else "Of one arm"
+    return (
+        f"{arms}, {better} came out with more right answers than the untrained model, which has {share(gains[0].baseline)}, "
+        f"{worse} with fewer, and {open_} undecided."
+    )
+
+
+def _gained(gain: Finding | None, levels: Iterable[Level]) -> Cell:
+    if gain is None:
+        return Cell(text=NOT_ASKED)
+    here = next((v for v in levels if (v.probe, v.metric, v.arm) == (gain.probe, gain.metric, gain.arm)), None)
+    reached = f"{points(gain.baseline, signed=False)} to {share(here.estimate)}" if here else ""
+    return Cell(text=_moved(gain), of=reached, verdict=gain.verdict)
+
+
+def _form(gain: Finding | None, shares: Sequence[FormShare]) -> Cell:
+    """The control that makes most of the gain; where the arm lost, of its loss."""
+    if gain is None:
+        return Cell(text=NOT_ASKED)
+    if not shares:
+        return Cell(text="–", of="no control declared")
+    known = [
+        (found.share, found.low, found.high, found.control)
+        for found in shares
+        if found.share is not None and found.low is not None and found.high is not None
+    ]
+    if not known:
+        return Cell(text="undefined", of="its gain is not clear of 0")
+    value, low, high, control = max(known)
+    figures = f"{share(value)} {share_interval(low, high)}"
+    if gain.estimate < 0:
+        return Cell(text=figures, of=f"of its loss, by {control}")
+    if high < 0:
+        return Cell(text="none", of=f"{control} loses: {figures}")
+    return Cell(text=figures, of=f"by {control}")
+
+
+def _is_asked(f: Finding, home: tuple[str, str] | None) -> bool:
+    asks = _ONE_A_PROBE.get(f.probe)
+    return (f.probe, f.metric) != home and (asks is None or asks(f.metric))
+
+
+class _Loss(Struct, frozen=True):
+    """One reading of an arm, so that readings of different kinds can be compared: what is left of the untrained model's, at most."""
+
+    at_most: float
+    clear: bool
+    cell: Cell
+
+
+def _lost(findings: Sequence[Finding], retained: Sequence[Retention]) -> Cell:
+    """The clear loss of which least is left at best; where none is clear, how low the lowest reading lies."""
+    losses = [loss for loss in (*map(_of_finding, findings), *map(_of_trait, retained)) if loss]
+    if not losses:
+        return Cell(text=NOT_ASKED, of="nothing was read besides right answers")
+    clear = [loss for loss in losses if loss.clear]
+    if clear:
+        return min(clear, key=lambda loss: loss.at_most).cell
+    lowest = min(losses, key=lambda loss: loss.at_most).cell
+    return Cell(text=NOTHING, of=f"lowest of {len(losses)}: {lowest.of} {lowest.text}", verdict="undecided")
+
+
+def _of_finding(f: Finding) -> _Loss | None:
+    lower = f.metric.partition(" (")[0] in LOWER_IS_BETTER
+    had = 1 - f.baseline if lower else f.baseline
+    best = had - f.low if lower else had + f.high
+    if not had > 0 or f.estimate != f.estimate:
+        return None
+    label = metric_label(f.probe, f.metric)
+    of = f"{label.title}{', lower is better' if lower else ''}"
+    return _Loss(best / had, f.verdict == "refuted", Cell(text=_moved(f), of=of, verdict=f.verdict))
+
+
+def _of_trait(row: Retention) -> _Loss | None:
+    """Length is no thing to lose; a trait that the untrained model does not show cannot be lost."""
+    if row.trait == "length" or row.kept is None or row.low is None or row.high is None:
+        return None
+    text = f"{share(row.kept)} left {share_interval(row.low, row.high)}"
+    return _Loss(row.high, row.verdict == "fell", Cell(text=text, of=trait_label(row.trait).title))
+
+
+def _is_away(f: Finding) -> bool:
+    reading, shift = reading_and_shift(f.metric)
+    return f.probe == "shift" and reading == ANSWER and bool(shift) and axis_and_level(shift)[0] != _CONTROL
+
+
+def _away(findings: Sequence[Finding], levels: Iterable[Level]) -> Cell:
+    """The shift at which the arm stands lowest against the untrained model there."""
+    read = [f for f in findings if f.estimate == f.estimate]
+    if not read:
+        return Cell(text=NOT_ASKED)
+    worst = min(read, key=lambda f: f.estimate)
+    shift = reading_and_shift(worst.metric)[1]
+    stands = {level.metric: level for level in levels if level.probe == "shift" and level.arm == worst.arm}
+    there, home = stands.get(worst.metric), stands.get(metric_at(ANSWER, ""))
+    right = f": {share(there.estimate)} {share_interval(there.low, there.high)} right" if there else ""
+    right += f", {share(home.estimate)} at home" if there and home else ""
+    return Cell(text=_moved(worst), of=f"{shift}{right}", verdict=worst.verdict)
+
+
+def _moved(f: Finding) -> str:
+    return f"{points(f.estimate)} {points_interval(f.low, f.high)}"
