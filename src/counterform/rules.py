@@ -192,9 +192,9 @@ class Kept(Struct, frozen=True, kw_only=True):
         if low is None or high is None:
             return "undecided"
         if not self.versus:
-            less, more = ("refuted", "supported") if self.least else ("supported", "refuted")
-            bound = self.least or 1.0
-            return more if low >= bound else less if high < bound else "undecided"
+            below, above = high < (self.least or 1.0), low >= (self.least or 1.0)
+            supported, refuted = (above, below) if self.least else (below, above)
+            return "supported" if supported else "refuted" if refuted else "undecided"
         if other_low is None or other_high is None:
             return "undecided"
         return "supported" if high < other_low else "refuted" if low > other_high else "undecided"

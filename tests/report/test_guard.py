@@ -69,4 +69,4 @@ def test_the_page_has_a_section_and_no_figure_a_metric(guarded):
 
 def test_a_study_without_a_guard_says_nothing_of_it(run):
     assert 'id="guard"' not in render(load(run))
-    assert "uarded" not in to_markdown(run)
+    assert "uarded" not in to_markdown(load(run))

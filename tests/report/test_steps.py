@@ -44,12 +44,12 @@ def test_the_curve_is_the_mean_over_seeds(run):
 
 
 def test_the_page_and_the_markdown_have_the_section(run, make_run, tmp_path):
-    page, text = render(load(run)), to_markdown(run)
+    page, text = render(load(run)), to_markdown(load(run))
     assert '<section id="steps">' in page
     assert "| Token entropy | critique | 1.01 |" in text
     plain = make_run(tmp_path / "plain", n_problems=4)
     assert '<section id="steps">' not in render(load(plain))
-    assert "While they learnt" not in to_markdown(plain)
+    assert "While they learnt" not in to_markdown(load(plain))
 
 
 def test_a_broken_file_is_named(run):

@@ -63,6 +63,6 @@ def test_the_page_and_the_markdown_have_the_section(make_run, tmp_path):
     assert "How each arm searches" in page
     assert "Between two arms" in page
     assert "<b>ff</b>" not in page
-    markdown = to_markdown(run)
+    markdown = to_markdown(load(run))
     assert "## Order of search: effect sizes" in markdown
     assert "## Order of search: between two arms" in markdown
