@@ -204,7 +204,7 @@ def trust(
 @world.command("build")
 def build(
     out: Annotated[Path, typer.Argument(help="Where the model goes; an interrupted build goes on.")],
-    documents: Annotated[int, typer.Option(help="How many documents it reads.")] = 240_000,
+    documents: Annotated[int, typer.Option(help="How many documents it reads.")] = 320_000,
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Make the tiny base model from scratch: under an hour on two cores."""
