@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -39,12 +40,16 @@ from counterform.types import (
     Example,
     Graded,
     HeldOut,
+    Inside,
     Ledger,
     Mark,
     Model,
     Problem,
     Reading,
     Results,
+    SelfTrust,
+    Strategies,
+    Traits,
     Verdict,
     WeightChanges,
 )
@@ -526,71 +531,21 @@ def _probe_one(work: Work, arm: str, seed: int, names: Sequence[str], items: Hel
 
 
 def find_results(work: Work) -> None:
-    """Readings into findings."""
-    readings: list[Reading] = []
-    notes: list[str] = [*work.files.facts.get("notes on problems", [])]
-    arms = {BASE_ARM: tuple(work.study.seeds)}
-    refused = [name for name in work.arm_keys if name not in work.arms]
-    notes += work.differences()
-    notes += [f"{name} was refused: {work.files.facts[f'refused/{name}']['why']}" for name in refused]
-    for name in work.arms:
-        checkpoints = [_checkpoint(work, name, seed) for seed in work.study.seeds]
-        notes += [f"{c.arm}, seed {c.seed}, was not read: {c.failure}" for c in checkpoints if c.failure]
-        # An arm that lost a seed is compared with none: half a training is not the same experiment.
-        if not any(c.failure for c in checkpoints):
-            arms[name] = tuple(work.study.seeds)
-    for name in work.study.probes:
-        folder = part("probe", name).name
-        for arm, seeds in arms.items():
-            for seed in seeds:
-                readings += work.files.read_rows(f"readings/{folder}/{arm}-{seed}.parquet", Reading)
+    """Readings into findings; what is no gain or loss of a share goes into a file of its own."""
     items = _held_out(work, tuple(work.problems("held_out")))
+    notes = _notes(work, items)
+    readings = _readings(work)
+    for name, find_apart in APART.items():
+        if name in work.study.probes:
+            found, readings = find_apart(work, readings)
+            notes += found.notes
+            _write_json(work, f"{name}.json", found)
+        else:
+            work.files.clear(f"{name}.json")
     lines: list[Baseline] = []
     for name in work.study.probes:
         baselines = getattr(part("probe", name), "baselines", None)
         lines += baselines(work.problems("train"), items) if baselines else []
-    if len(work.study.seeds) == 1:
-        notes.append("One seed: the intervals cover the choice of problems, and not the luck of training.")
-    if "process" in work.study.probes:
-        of = [graded.attempt.problem_id for graded in items.attempts]
-        notes.append(sentence(blindness([graded.verdict for graded in items.attempts], of)))
-    if "internals" in work.study.probes:
-        lines.append(Baseline(probe="internals", metric="AUROC", name="random", value=0.5))
-        inside = find_inside([r for r in readings if r.probe == "internals"], _weights(work))
-        notes += inside.notes
-        _write_json(work, "internals.json", inside)
-        # Of what is inside, the mean AUROC alone is a share of which more is better.
-        readings = [r for r in readings if r.probe != "internals" or r.metric == "AUROC"]
-    else:
-        work.files.clear("internals.json")
-    if "traits" in work.study.probes:
-        traits = find_traits(readings)
-        notes += traits.notes
-        _write_json(work, "traits.json", traits)
-        readings = [r for r in readings if r.probe != "traits"]
-    else:
-        work.files.clear("traits.json")
-    if "trust" in work.study.probes:
-        trust = calibration.self_trust(readings)
-        notes += trust.notes
-        _write_json(work, "trust.json", trust)
-        readings = [r for r in readings if r.probe != "trust"] + calibration.metrics(readings)
-    else:
-        work.files.clear("trust.json")
-    if "strategy" in work.study.probes:
-        between = [
-            reading
-            for first, second, share, seed in _doses(work)
-            for reading in work.files.read_rows(_dose_file(dose_name(first, second, share), seed), Reading)
-        ]
-        shows = {name: getattr(work.recipes[name], "shows", {}) for name in work.arms}
-        searches = find_strategies(
-            [*readings, *between], contrasts=work.study.contrasts, shows=shows, doses=work.study.doses
-        )
-        notes += searches.notes
-        _write_json(work, "strategy.json", searches)
-    else:
-        work.files.clear("strategy.json")
     results = find(
         readings,
         question=work.study.question,
@@ -600,6 +555,70 @@ def find_results(work: Work) -> None:
         notes=notes,
     )
     _write_json(work, "findings.json", results)
+
+
+def _notes(work: Work, items: HeldOut) -> list[str]:
+    """What a reader of the findings must know of how they came about."""
+    notes: list[str] = [*work.files.facts.get("notes on problems", []), *work.differences()]
+    refused = [name for name in work.arm_keys if name not in work.arms]
+    notes += [f"{name} was refused: {work.files.facts[f'refused/{name}']['why']}" for name in refused]
+    for name in work.arms:
+        checkpoints = [_checkpoint(work, name, seed) for seed in work.study.seeds]
+        notes += [f"{c.arm}, seed {c.seed}, was not read: {c.failure}" for c in checkpoints if c.failure]
+    if len(work.study.seeds) == 1:
+        notes.append("One seed: the intervals cover the choice of problems, and not the luck of training.")
+    if "process" in work.study.probes:
+        of = [graded.attempt.problem_id for graded in items.attempts]
+        notes.append(sentence(blindness([graded.verdict for graded in items.attempts], of)))
+    return notes
+
+
+def _readings(work: Work) -> list[Reading]:
+    """Those of the base and of every arm that has all its seeds: half a training is not the same experiment."""
+    arms = [name for name in work.arms if not any(_checkpoint(work, name, seed).failure for seed in work.study.seeds)]
+    return [
+        reading
+        for name in work.study.probes
+        for arm in (BASE_ARM, *arms)
+        for seed in work.study.seeds
+        for reading in work.files.read_rows(f"readings/{part('probe', name).name}/{arm}-{seed}.parquet", Reading)
+    ]
+
+
+def _inside(work: Work, readings: list[Reading]) -> tuple[Inside, list[Reading]]:
+    inside = find_inside([r for r in readings if r.probe == "internals"], _weights(work))
+    # Of what is inside, the mean AUROC alone is a share of which more is better.
+    return inside, [r for r in readings if r.probe != "internals" or r.metric == "AUROC"]
+
+
+def _traits(work: Work, readings: list[Reading]) -> tuple[Traits, list[Reading]]:
+    return find_traits(readings), [r for r in readings if r.probe != "traits"]
+
+
+def _trust(work: Work, readings: list[Reading]) -> tuple[SelfTrust, list[Reading]]:
+    left = [r for r in readings if r.probe != "trust"] + calibration.metrics(readings)
+    return calibration.self_trust(readings), left
+
+
+def _strategies(work: Work, readings: list[Reading]) -> tuple[Strategies, list[Reading]]:
+    between = [
+        reading
+        for first, second, share, seed in _doses(work)
+        for reading in work.files.read_rows(_dose_file(dose_name(first, second, share), seed), Reading)
+    ]
+    shows = {name: getattr(work.recipes[name], "shows", {}) for name in work.arms}
+    study = work.study
+    found = find_strategies([*readings, *between], contrasts=study.contrasts, shows=shows, doses=study.doses)
+    return found, readings
+
+
+APART: dict[str, Callable[[Work, list[Reading]], tuple[Any, list[Reading]]]] = {
+    "internals": _inside,
+    "traits": _traits,
+    "trust": _trust,
+    "strategy": _strategies,
+}
+"""By probe, what makes of all readings what stands apart from the findings, and hands on those that findings are made of."""
 
 
 def _weights(work: Work) -> WeightChanges | None:

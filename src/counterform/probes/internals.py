@@ -27,10 +27,12 @@ from counterform.study import ProbeSpec
 from counterform.traits import Lexicon, load_lexicon
 from counterform.types import (
     TOKEN_CLASSES,
+    Baseline,
     Grade,
     HeldOut,
     Mark,
     Model,
+    Problem,
     Reading,
     WeightChange,
     WeightChanges,
@@ -102,6 +104,11 @@ class Internals:
             for metric, row in values.items()
             for problem, value in row.items()
         ]
+
+    @staticmethod
+    def baselines(train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
+        """A probe that tells no wrong step from a right one."""
+        return [Baseline(probe="internals", metric="AUROC", name="random", value=0.5)]
 
 
 def _texts(items: HeldOut, spec: ProbeSpec) -> Iterator[_Text]:
