@@ -130,6 +130,14 @@ def test_away_from_home_the_nearest_level_beyond_training_counts_if_home_is_solv
     assert said(rule, *rows, home) == []
 
 
+def test_what_the_untrained_model_does_already_refutes_nothing():
+    rule = Standing(probe="shift", metric=AWAY, arm="imitation", way="below", bound=0.1, axis="length")
+    trained, metric = level(f"{AWAY} @ length 6", 0.6, 0.8, probe="shift", arm="imitation"), f"{AWAY} @ length 6"
+    for low, verdict in ((0.0, "refuted"), (0.5, "undecided")):
+        untrained = level(metric, low, low + 0.05, probe="shift")
+        assert said(rule, trained, untrained, distances={"length 6": 1.0}) == [verdict]
+
+
 def test_what_is_kept_against_another_arm_a_bound_or_all():
     less = Kept(trait="all markers", arm="guided", versus="rejection")
     assert said(less, kept("guided", 0.0, 0.1), kept("rejection", 0.5, 0.9)) == ["supported"]

@@ -122,7 +122,7 @@ def test_without_one_of_its_strata_a_metric_is_not_read():
     ]
     results = find(rows, question="?")
     assert (results.findings, [level.arm for level in results.levels]) == ((), ["base"])
-    assert results.notes == ("deaf and base have no readings of find_error F1 that can be compared.",)
+    assert results.notes == ("deaf and base have no readings that can be compared of: find_error F1.",)
 
 
 def test_contrasts_compare_two_arms():
@@ -199,7 +199,7 @@ def test_arms_that_share_no_item_are_named_and_not_compared():
     silent = [spoilt(r, mark=Mark.UNKNOWN, value=None) for r in readings("silent", 0.0)]
     results = find([*BASE, *silent], question="?", contrasts=[("silent", "base")], notes=["a note"])
     assert results.findings == ()
-    assert results.notes == ("a note", "silent and base have no readings of accuracy pass@1 that can be compared.")
+    assert results.notes == ("a note", "silent and base have no readings that can be compared of: accuracy pass@1.")
     assert [level.arm for level in results.levels] == ["base"]
 
 

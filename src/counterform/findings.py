@@ -57,7 +57,7 @@ def find(
     """Every arm's gain over the base and every declared contrast and form share, on every metric."""
     levels: list[Level] = []
     shares: list[FormShare] = []
-    unread: list[str] = []
+    unread: dict[tuple[str, str], list[str]] = {}
     compared: list[tuple[_Table, list[tuple[str, str]]]] = []
     for table in _tables(readings):
         arms = [arm for arm in table.values if arm != BASE_ARM]
@@ -66,14 +66,16 @@ def find(
         levels += [_level(table, arm) for arm in table.values if _read_by(table, [arm]).any()]
         pairs = list(dict.fromkeys(pairs))
         readable = [pair for pair in pairs if _read_by(table, pair).any()]
-        unread += [
-            f"{a} and {b} have no readings of {table.probe} {table.metric} that can be compared."
-            for a, b in pairs
-            if (a, b) not in readable
-        ]
+        for pair in pairs:
+            if pair not in readable:
+                unread.setdefault(pair, []).append(f"{table.probe} {table.metric}")
         compared.append((table, readable))
         if not shifts.reading_and_shift(table.metric)[1]:
             shares += [share for control, full in form_shares if (share := _form_share(table, control, full))]
+    unread_in_words = [
+        f"{a} and {b} have no readings that can be compared of: {', '.join(metrics)}."
+        for (a, b), metrics in unread.items()
+    ]
     findings = _compare(compared)
     return Results(
         question=question,
@@ -81,7 +83,7 @@ def find(
         levels=tuple(levels),
         baselines=tuple(baselines),
         form_shares=tuple(shares),
-        notes=(*notes, *unread),
+        notes=(*notes, *unread_in_words),
     )
 
 

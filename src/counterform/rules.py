@@ -105,7 +105,8 @@ class Standing(Struct, frozen=True, kw_only=True):
             "near a guess": f"within {_number(self.bound)} points of a random guess",
         }[self.way]
         given = f"; undecided unless {self.given[0]} stands above {_number(self.given[1])} %" if self.given else ""
-        return f"{head}: its whole 95 % interval {bound}{given}"
+        learnt = "; refuted only if the untrained model stands under it" if self.axis else ""
+        return f"{head}: its whole 95 % interval {bound}{given}{learnt}"
 
     def read(self, study: Recorded) -> Iterator[Found]:
         """One an arm of this kind."""
@@ -128,14 +129,16 @@ class Standing(Struct, frozen=True, kw_only=True):
                 continue
             given = levels.get((self.probe, self.given[0], arm)) if self.given else None
             beside = f"; {'at home' if self.axis else self.given[0]} {_level(given)}" if self.given and given else ""
+            base = levels.get((self.probe, metric, BASE_ARM)) if self.axis else None
+            beside += f"; untrained {_level(base)}" if base else ""
             beside += f"; a guess {100 * guess:.1f} %" if guess is not None and self.way == "near a guess" else ""
             yield Found(
-                verdict=self._verdict(level, given, guess or 0.0),
+                verdict=self._verdict(level, given, base, guess or 0.0),
                 what=f"{arm}{f', {shift}' if shift else ''}",
                 figures=f"{_level(level)}{beside} ({level.n_items:,} items, {_seeds(level.n_seeds)})",
             )
 
-    def _verdict(self, level: Level, given: Level | None, guess: float) -> ClaimVerdict:
+    def _verdict(self, level: Level, given: Level | None, base: Level | None, guess: float) -> ClaimVerdict:
         if self.given and (given is None or given.low <= self.given[1]):
             return "undecided"
         least, most = {
@@ -145,7 +148,9 @@ class Standing(Struct, frozen=True, kw_only=True):
         }[self.way]
         if least < level.low and level.high < most:
             return "supported"
-        return "refuted" if level.high < least or level.low > most else "undecided"
+        # What the untrained model could do already was not learnt from this training, with or without what it held out.
+        known = base is not None and base.high >= most
+        return "refuted" if (level.high < least or level.low > most) and not known else "undecided"
 
 
 class Kept(Struct, frozen=True, kw_only=True):
