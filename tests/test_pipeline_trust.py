@@ -8,7 +8,7 @@ import pytest
 import counterform
 from counterform.store import RunDir
 from counterform.study import load_study
-from counterform.types import Example, SelfTrust
+from counterform.types import SelfTrust
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -37,11 +37,6 @@ def trust(tmp_path_factory):
     )
 
 
-@pytest.fixture(scope="module")
-def strategy(tmp_path_factory):
-    return counterform.run(cut("strategy.toml", probes=("strategy",)), tmp_path_factory.mktemp("strategy"))
-
-
 def test_confidence_becomes_findings_a_file_and_a_section(trust):
     found = [f for f in trust.results.findings if f.probe == "trust"]
     assert {"AUROC (P(True))", "ECE (joint)", "PR-AUC (self-consistency)"} <= {f.metric for f in found}
@@ -57,15 +52,3 @@ def test_its_samples_are_those_of_accuracy_and_only_so_many_problems_are_asked(t
     assert len({row["problem_id"] for row in rows}) == 5
     shown = RunDir(trust.path).read_table("readings/attempts/base-0.parquet")
     assert shown.num_rows == 8 * 2
-
-
-def test_the_same_maps_in_two_formats_and_how_they_are_searched(strategy):
-    free, choice = (
-        RunDir(strategy.path).read_rows(f"arms/{name}.parquet", Example) for name in ("free_form", "multiple_choice")
-    )
-    assert [e.problem_id for e in free] == [e.problem_id for e in choice]
-    assert all("Answer with a letter." in e.prompt for e in choice)
-    levels = {level.metric: level for level in strategy.results.levels if level.arm == "base"}
-    assert levels["breadth first (multiple choice)"].n_items > 0
-    assert not any(f.verdict != "undecided" for f in strategy.results.findings if f.probe == "strategy")
-    assert "strategy: breadth first" not in (strategy.path / "report.html").read_text(encoding="utf-8")
