@@ -131,7 +131,9 @@ def _form(gain: Finding | None, shares: Sequence[FormShare]) -> Cell:
         for found in shares
         if found.share is not None and found.low is not None and found.high is not None
     ]
-    if not known:
+    if (
+        not known or gain.verdict == "undecided"
+    ):  # after the correction for several arms, which a share alone does not know
         return Cell(text="undefined", of="its gain is not clear of 0")
     value, low, high, control = max(known)
     figures = f"{share(value)} {share_interval(low, high)}"
