@@ -149,7 +149,7 @@ CLAIMS = (
     Claim(
         system=_PROCESS,
         source="arXiv 2602.11202",
-        says="A verifier while the model writes lifts what is solved, at equal tokens.",
+        says="Verifying steps and asking again lifts what is solved, within one budget of tokens.",
         published="pass^4 32 to 87 % at 97 % of the tokens (Qwen3-30B, tau2-bench telecom)",
         rule=Standing(
             probe="guard",
@@ -162,7 +162,7 @@ CLAIMS = (
     Claim(
         system=_PROCESS,
         source="arXiv 2602.11202",
-        says="Cutting back at the wrong step beats checking the finished answer, at equal tokens.",
+        says="Cutting back at the wrong step beats checking the finished answer, within one budget of tokens.",
         published=_NONE,
         rule=Standing(
             probe="guard",
