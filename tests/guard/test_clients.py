@@ -5,7 +5,6 @@ import json
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -70,25 +69,14 @@ class Scripted(httpx.AsyncBaseTransport):
 
 
 @pytest.fixture
-def proxy():
-    """Starts the proxy on loopback, in a thread, before an upstream (a transport, or an address)."""
-    running = []
+def proxy(on_loopback):
+    """Starts the proxy on loopback before an upstream (a transport, or an address)."""
 
     def start(upstream):
         at, transport = (upstream, None) if isinstance(upstream, str) else ("http://upstream/v1", upstream)
-        app = Proxy(at, Policy(RULES), transport=transport).app()
-        one = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", access_log=False))
-        thread = threading.Thread(target=one.run, daemon=True)
-        thread.start()
-        running.append((one, thread))
-        while not one.started:
-            time.sleep(0.01)
-        return f"http://127.0.0.1:{one.servers[0].sockets[0].getsockname()[1]}/v1"
+        return on_loopback(Proxy(at, Policy(RULES), transport=transport).app())
 
-    yield start
-    for one, thread in running:
-        one.should_exit = True
-        thread.join(10)
+    return start
 
 
 def pays_too_much_first():

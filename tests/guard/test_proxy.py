@@ -1,7 +1,6 @@
 import asyncio
 import json
 import logging
-import threading
 import time
 from contextlib import asynccontextmanager
 
@@ -318,24 +317,9 @@ def test_of_a_refused_call_no_byte_is_sent_however_the_stream_is_cut(sizes):
 
 
 @pytest.fixture
-def server():
-    """The proxy on loopback, in a thread."""
-    running = []
-
-    def start(upstream):
-        app = Proxy("http://upstream/v1", Policy(RULES), transport=upstream).app()
-        one = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", access_log=False))
-        thread = threading.Thread(target=one.run, daemon=True)
-        thread.start()
-        running.append((one, thread))
-        while not one.started:
-            time.sleep(0.01)
-        return f"http://127.0.0.1:{one.servers[0].sockets[0].getsockname()[1]}/v1"
-
-    yield start
-    for one, thread in running:
-        one.should_exit = True
-        thread.join(10)
+def server(on_loopback):
+    """The proxy on loopback."""
+    return lambda upstream: on_loopback(Proxy("http://upstream/v1", Policy(RULES), transport=upstream).app())
 
 
 def test_text_arrives_while_the_upstream_still_writes_and_a_client_may_leave(server):

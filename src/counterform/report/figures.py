@@ -293,3 +293,44 @@ def _reach(rows: Sequence[Row], bands: Sequence[float]) -> tuple[float, float]:
 
 def _shortened(name: str, limit: int = 30) -> str:
     return name if len(name) <= limit else f"{name[: limit - 1]}…"
+
+
+def shares_against(title: str, span: tuple[float, float], *, step: int, height: int) -> go.Figure:
+    """An empty plot of shares upwards against shares across, both in per cent."""
+    figure = go.Figure(layout=layout(height, span))
+    figure.update_layout(margin={"l": 46, "r": SIDE, "t": 8, "b": 44}, hovermode="closest")
+    muted = {"size": 12, "color": "var(--muted)"}
+    across = {"text": title, "font": muted, "standoff": 6}
+    figure.update_xaxes(title=across, dtick=step, tick0=0, ticksuffix=" %")
+    figure.update_yaxes(range=(-3, 103), fixedrange=True, dtick=20, ticksuffix=" %", gridcolor="var(--rule)")
+    figure.update_yaxes(zeroline=False, tickfont=muted)
+    return figure
+
+
+def add_line(
+    figure: go.Figure,
+    at: int,
+    across: Sequence[float],
+    levels: Sequence[tuple[float, float, float]],
+    words: Sequence[str],
+) -> None:
+    """The at-th line of a plot of shares: points at `across` (per cent) of (estimate, low, high), each with its words."""
+    colour = f"var(--arm-{at})"
+    figure.add_scatter(
+        x=list(across),
+        y=[100 * estimate for estimate, _, _ in levels],
+        mode="lines+markers",
+        line={"color": colour, "width": 1.5},
+        marker={"color": colour, "symbol": SIGNS[at][0], "size": 8},
+        error_y={
+            "type": "data",
+            "array": [100 * (high - estimate) for estimate, _, high in levels],
+            "arrayminus": [100 * (estimate - low) for estimate, low, _ in levels],
+            "color": colour,
+            "thickness": 1,
+            "width": 0,
+        },
+        hovertext=list(words),
+        hoverinfo="text",
+        cliponaxis=False,
+    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from counterform.report.figures import SIDE, SIGNS, Row, intervals, layout
+from counterform.report.figures import SIGNS, Row, add_line, intervals, shares_against
 from counterform.report.labels import metric_label, number, share, share_interval
 from counterform.report.tables import Table
 from counterform.types import Dose, Effect, Strategies
@@ -102,36 +102,16 @@ def signs(found: Strategies) -> list[tuple[str, str]]:
 
 def dose_curve(rows: Sequence[Dose]) -> go.Figure:
     """One reading from one arm to another, a line a format that was asked for."""
-    figure = go.Figure(layout=layout(_HEIGHT, (-4, 108)))
-    figure.update_layout(margin={"l": 46, "r": SIDE, "t": 8, "b": 44}, hovermode="closest")
-    muted = {"size": 12, "color": "var(--muted)"}
-    title = {"text": f"of the way from {rows[0].arm} to {rows[0].other}", "font": muted, "standoff": 6}
-    figure.update_xaxes(title=title, dtick=25, tick0=0, ticksuffix=" %")
-    figure.update_yaxes(range=(-3, 103), fixedrange=True, dtick=20, ticksuffix=" %", gridcolor="var(--rule)")
-    figure.update_yaxes(zeroline=False, tickfont=muted)
+    title = f"of the way from {rows[0].arm} to {rows[0].other}"
+    figure = shares_against(title, (-4, 108), step=25, height=_HEIGHT)
     for at, asked in enumerate(_formats(rows)):
         own = [row for row in rows if _format(row) == asked]
-        colour = f"var(--arm-{at})"
-        figure.add_scatter(
-            # Side by side, so that no interval hides behind another.
-            x=[100 * row.share + 1.2 * at for row in own],
-            y=[100 * row.estimate for row in own],
-            mode="lines+markers",
-            line={"color": colour, "width": 1.5},
-            marker={"color": colour, "symbol": SIGNS[at][0], "size": 8},
-            error_y={
-                "type": "data",
-                "array": [100 * (row.high - row.estimate) for row in own],
-                "arrayminus": [100 * (row.estimate - row.low) for row in own],
-                "color": colour,
-                "thickness": 1,
-                "width": 0,
-            },
-            hovertext=[
-                f"{asked}, {share(row.share)}: {share(row.estimate)} {share_interval(row.low, row.high)}" for row in own
-            ],
-            hoverinfo="text",
-            cliponaxis=False,
+        add_line(
+            figure,
+            at,
+            [100 * row.share + 1.2 * at for row in own],  # side by side, so that no interval hides behind another
+            [(row.estimate, row.low, row.high) for row in own],
+            [f"{asked}, {share(row.share)}: {share(row.estimate)} {share_interval(row.low, row.high)}" for row in own],
         )
     return figure
 

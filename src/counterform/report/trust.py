@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from counterform.report import tables
-from counterform.report.figures import SIDE, SIGNS, layout
+from counterform.report.figures import SIGNS, add_line, shares_against
 from counterform.report.labels import number, share, share_interval
 from counterform.report.tables import Table
 from counterform.study import BASE_ARM
@@ -52,40 +52,21 @@ def signs(trust: SelfTrust) -> list[tuple[str, str]]:
 
 def reliability(bins: Sequence[ReliabilityBin]) -> go.Figure:
     """Of one model, the share of right answers against confidence, a line a method; the diagonal is perfect calibration."""
-    figure = go.Figure(layout=layout(_HEIGHT, (-3, 103)))
-    figure.update_layout(margin={"l": 46, "r": SIDE, "t": 8, "b": 44}, hovermode="closest")
-    muted = {"size": 12, "color": "var(--muted)"}
-    title = {"text": "confidence", "font": muted, "standoff": 6}
-    figure.update_xaxes(title=title, dtick=20, tick0=0, ticksuffix=" %")
-    figure.update_yaxes(range=(-3, 103), fixedrange=True, dtick=20, ticksuffix=" %", gridcolor="var(--rule)")
-    figure.update_yaxes(zeroline=False, tickfont=muted)
+    figure = shares_against("confidence", (-3, 103), step=20, height=_HEIGHT)
     diagonal = {"color": "var(--muted)", "width": 1.5, "dash": "dot"}
     figure.add_scatter(x=[0, 100], y=[0, 100], mode="lines", line=diagonal, hoverinfo="skip")
     for at, method in enumerate(_methods(bins)):
         own = [one for one in bins if one.method == method]
-        colour = f"var(--arm-{at})"
-        figure.add_scatter(
-            # Side by side, so that no interval hides behind another.
-            x=[100 * one.confidence + 0.8 * at for one in own],
-            y=[100 * one.right for one in own],
-            mode="lines+markers",
-            line={"color": colour, "width": 1.5},
-            marker={"color": colour, "symbol": SIGNS[at][0], "size": 8},
-            error_y={
-                "type": "data",
-                "array": [100 * (one.high - one.right) for one in own],
-                "arrayminus": [100 * (one.right - one.low) for one in own],
-                "color": colour,
-                "thickness": 1,
-                "width": 0,
-            },
-            hovertext=[
+        add_line(
+            figure,
+            at,
+            [100 * one.confidence + 0.8 * at for one in own],  # side by side, so that no interval hides behind another
+            [(one.right, one.low, one.high) for one in own],
+            [
                 f"{method}: {share(one.confidence)} sure, {share(one.right)} right "
                 f"{share_interval(one.low, one.high)} of {one.n_answers}"
                 for one in own
             ],
-            hoverinfo="text",
-            cliponaxis=False,
         )
     return figure
 
