@@ -1,4 +1,4 @@
-"""Compiling arms from large pools: `pipeline.compile_arms` on 10,000 to 1,000,000 graded attempts.
+"""Compiling arms from large pools: the stage `arms` on 10,000 to 1,000,000 graded attempts.
 
 The pool is synthetic, but lies in a run directory as a study would leave it: ledger problems of 9 to 11 operations
 (texts of about 150 characters), 4 graded attempts a problem, one of them right, 250 problems a part. Every problem
@@ -23,8 +23,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterform.pipeline import PROBLEMS_A_PART, _part, _verdict_table, compile_arms
 from counterform.problems import ledger
+from counterform.stages.arms import compile_arms
+from counterform.stages.sample import PROBLEMS_A_PART, part_of
+from counterform.stages.verify import verdict_table
 from counterform.store import RunDir, table_of
 from counterform.study import MatchSpec, ModelSpec, ProblemsSpec, Study
 from counterform.types import Attempt, Completion, Problem
@@ -75,14 +77,14 @@ def write_pool(folder: Path, attempts: int) -> None:
     pool = [attempt for problem in problems for attempt in attempts_at(problem)]
     graded = work.grade(pool, {problem.id: problem for problem in problems})
     problem_rows = table_of(problems, Problem)
-    attempt_rows, verdict_rows = table_of(pool, Attempt), _verdict_table(graded)
+    attempt_rows, verdict_rows = table_of(pool, Attempt), verdict_table(graded)
     all_problems = []
     for at in range(0, attempts // ATTEMPTS_A_PROBLEM, PROBLEMS_A_PART):
         start, prefix = at % DISTINCT, f"{at // DISTINCT}-"
         rows = slice(start * ATTEMPTS_A_PROBLEM, (start + PROBLEMS_A_PART) * ATTEMPTS_A_PROBLEM)
         all_problems.append(renamed(problem_rows[start : start + PROBLEMS_A_PART], prefix, "id"))
-        files.write_table(_part("attempts", at), renamed(attempt_rows[rows], prefix, "id", "problem_id"))
-        files.write_table(_part("verdicts", at), renamed(verdict_rows[rows], prefix, "attempt_id", "problem_id"))
+        files.write_table(part_of("attempts", at), renamed(attempt_rows[rows], prefix, "id", "problem_id"))
+        files.write_table(part_of("verdicts", at), renamed(verdict_rows[rows], prefix, "attempt_id", "problem_id"))
     files.write_table("problems.parquet", pa.concat_tables(all_problems))
 
 

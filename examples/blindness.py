@@ -30,9 +30,10 @@ from counterform.guard.policy import Rule, judge, load_policy
 from counterform.recorded import Recorded, to_json
 from counterform.report.labels import share as percent
 from counterform.report.labels import share_interval
+from counterform.results import Level, Results
 from counterform.stats import estimate, pass_hat_k
 from counterform.study import BASE_ARM
-from counterform.types import Level, Mark, Problem, Results, StepVerdict, StepVerifier, Verdict
+from counterform.types import Mark, Problem, StepVerdict, StepVerifier, Verdict
 from counterform.verify.bb_arithmetic import MultistepArithmetic
 from counterform.verify.bb_dyck import Dyck
 from counterform.verify.bb_sorting import WordSorting

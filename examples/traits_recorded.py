@@ -23,11 +23,12 @@ from msgspec.structs import replace
 from counterform import stats
 from counterform.errors import CounterformError, DataError
 from counterform.recorded import Recorded, to_json
+from counterform.results import Results, Retention
 from counterform.retention import find_traits
 from counterform.stats import Floats
 from counterform.study import BASE_ARM
 from counterform.traits import Lexicon, load_lexicon
-from counterform.types import Mark, Problem, Reading, Results, Retention, Verdict
+from counterform.types import Mark, Problem, Reading, Verdict
 from counterform.verify.steps import Arithmetic, grade_steps
 
 GSM8K_MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")

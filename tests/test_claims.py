@@ -3,8 +3,8 @@ from msgspec.structs import replace
 
 from counterform.claims import CLAIMS, verdicts
 from counterform.recorded import Recorded
+from counterform.results import Baseline, Finding, Level, Results, Retention
 from counterform.rules import Difference, Kept, Standing
-from counterform.types import Baseline, Finding, Level, Results, Retention
 
 AWAY = "exact match, answer"
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from counterform.findings import find, find_inside
-from counterform.types import Baseline, Mark, Reading
+from counterform.results import Baseline
+from counterform.types import Mark, Reading
 
 
 def readings(arm, shift, *, metric="pass@1", probe="accuracy", seeds=(0, 1), items=120, stratum="", base=0.45, off=0):

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 import counterform
+from counterform.results import SelfTrust
 from counterform.store import RunDir
 from counterform.study import load_study
-from counterform.types import SelfTrust
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

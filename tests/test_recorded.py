@@ -5,8 +5,9 @@ import pytest
 from counterform.errors import DataError
 from counterform.findings import find
 from counterform.recorded import Recorded, read, read_all, recipe_of, to_json
+from counterform.results import Baseline, Retention
 from counterform.study import ArmSpec
-from counterform.types import Baseline, Mark, Reading, Retention
+from counterform.types import Mark, Reading
 
 
 def reading(arm, seed, item, value, probe="accuracy", metric="pass@1"):

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from counterform import stats
 from counterform.probes.trust import ASKED, METHODS, OWNERS
+from counterform.results import ReliabilityBin, SelfTrust
 from counterform.trust import JOINT, JOINT_VERBALISED, P_TRUE, VERBALISED
-from counterform.types import Mark, Reading, ReliabilityBin, SelfTrust
+from counterform.types import Mark, Reading
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -112,8 +112,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a problem and every attempt at it, step by step."""
-    from counterform.pipeline import find_attempts
     from counterform.report.terminal import print_attempts
+    from counterform.show import find_attempts
     from counterform.store import RunDir
 
     _require_run(directory)
@@ -158,8 +158,8 @@ def audit(study: StudyFile = None, data: Data = None, as_json: Json = False) -> 
     """Grade the graders: own solutions, planted errors, recorded grades."""
     import msgspec
 
-    from counterform.pipeline import audit as audit_study
     from counterform.report.terminal import print_audit
+    from counterform.stages.verify import audit as audit_study
     from counterform.verify.audit import require
 
     rows = audit_study(_study(study, data, quick=False))

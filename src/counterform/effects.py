@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from counterform import stats
+from counterform.results import Dose, Effect, Strategies
 from counterform.stats import Floats
 from counterform.study import BASE_ARM
-from counterform.types import Dose, Effect, Reading, Strategies
+from counterform.types import Reading
 
 Shows = Mapping[str, Mapping[str, str]]
 """Of each arm, what it shows: `format`, `domain`, `objective`."""

@@ -10,8 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from counterform import shifts, stats
-from counterform.study import BASE_ARM
-from counterform.types import (
+from counterform.results import (
     LOWER_IS_BETTER,
     TOKEN_CLASSES,
     Baseline,
@@ -19,11 +18,11 @@ from counterform.types import (
     FormShare,
     Inside,
     Level,
-    Mark,
-    Reading,
     Results,
     WeightChanges,
 )
+from counterform.study import BASE_ARM
+from counterform.types import Mark, Reading
 
 ALPHA = 0.05
 

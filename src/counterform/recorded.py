@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Struct
 
 from counterform.errors import DataError
+from counterform.results import Baseline, Finding, FormShare, Level, Results, Retention
 from counterform.shifts import reading_and_shift
 from counterform.study import ArmSpec
-from counterform.types import Baseline, Finding, FormShare, Level, Results, Retention
 
 SETTINGS = ("tool", "tool_failures", "shown", "samples")
 """Options of a recipe that say where it was used, and not what it teaches."""

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from counterform import shifts, stats
 from counterform.findings import ALPHA, find
+from counterform.results import Finding, Retention, Traits
 from counterform.study import BASE_ARM
-from counterform.types import Finding, Reading, Retention, Traits
+from counterform.types import Reading
 
 Floats = NDArray[np.float64]
 

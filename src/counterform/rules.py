@@ -8,9 +8,9 @@ from typing import Literal
 from msgspec import Struct
 
 from counterform.recorded import Recorded
+from counterform.results import Finding, Level
 from counterform.shifts import axis_and_level, metric_at, reading_and_shift
 from counterform.study import BASE_ARM
-from counterform.types import Finding, Level
 
 ClaimVerdict = Literal["supported", "refuted", "undecided", "not asked"]
 

@@ -84,6 +84,10 @@ class RunDir:
         with self._appearing(name) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
+    def write_json(self, name: str, found: Struct) -> None:
+        """Write a struct as JSON that a person can read."""
+        self.write_text(name, msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n")
+
     def read_rows(self, name: str, kind: type[Row]) -> list[Row]:
         """Read structs back from a Parquet file, or from a directory of parts in order."""
         return rows_of(self.read_table(name), kind)

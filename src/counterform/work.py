@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterform import __version__
-from counterform.errors import StudyError
+from counterform.errors import RunDirError, StudyError
 from counterform.sampling import derived_seed
 from counterform.store import RunDir, key_of, key_of_path, rows_of
 from counterform.study import BASE_ARM, ArmSpec, ModelSpec, Study, TrainSpec, critic, made, part
@@ -24,6 +24,7 @@ from counterform.traits import load_lexicon
 from counterform.types import (
     ArmRecipe,
     Attempt,
+    Checkpoint,
     Completion,
     Critic,
     Criticism,
@@ -170,6 +171,13 @@ class Work:
         away = [self.shifted_key] if name == "shift" else []
         listed = [self.lexicon_key] if self.lexicon_key else []
         return key_of(model, self.verdicts_key, self.study.probe, name, arm, seed, *away, *listed)
+
+    def checkpoint(self, arm: str, seed: int) -> Checkpoint:
+        """What became of one training. Raises RunDirError where there was none yet."""
+        path = self.files / f"checkpoints/{arm}/{seed}/checkpoint.json"
+        if not path.exists():
+            raise RunDirError(f"{path} is missing. Run `counterform train` first, or `counterform run`.")
+        return msgspec.json.decode(path.read_bytes(), type=Checkpoint)
 
     def problems(self, *splits: str) -> list[Problem]:
         """The problems of these splits, without the shifted ones."""

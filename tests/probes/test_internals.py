@@ -8,10 +8,11 @@ from msgspec.structs import replace
 from counterform.models.hf import HFModel, load
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.internals import Internals, _held_out_auroc, _ridge, weight_changes
+from counterform.results import TOKEN_CLASSES
 from counterform.sampling import Remembering
 from counterform.study import ModelSpec, ProbeSpec
 from counterform.testing import check_probe
-from counterform.types import TOKEN_CLASSES, Mark
+from counterform.types import Mark
 
 
 @pytest.fixture(scope="module", autouse=True)

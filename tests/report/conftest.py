@@ -12,28 +12,30 @@ import numpy as np
 import pytest
 
 from counterform.problems.ledger import Ledger, facts, solution_steps, spoilt_steps
+from counterform.results import (
+    Baseline,
+    Finding,
+    FormShare,
+    Inside,
+    Level,
+    Results,
+    WeightChange,
+    WeightChanges,
+    WeightCosine,
+)
 from counterform.store import RunDir
 from counterform.types import (
     ArmCard,
     Attempt,
     AuditRow,
-    Baseline,
     Checkpoint,
     Completion,
-    Finding,
-    FormShare,
     Graded,
-    Inside,
-    Level,
     Mark,
     MatchCard,
     Problem,
     Reading,
-    Results,
     Verdict,
-    WeightChange,
-    WeightChanges,
-    WeightCosine,
 )
 from counterform.types import Ledger as Cost
 

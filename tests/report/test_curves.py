@@ -10,8 +10,9 @@ from counterform.report import curves, figures
 from counterform.report.data import load
 from counterform.report.markdown import to_markdown
 from counterform.report.page import write_page
+from counterform.results import Baseline, Results
 from counterform.store import RunDir
-from counterform.types import Baseline, Mark, Problem, Reading, Results
+from counterform.types import Mark, Problem, Reading
 
 SHIFTS = {
     "length 2": -1.0,

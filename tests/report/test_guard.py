@@ -5,7 +5,7 @@ from counterform.report import guard as of_guard
 from counterform.report.data import load
 from counterform.report.markdown import to_markdown
 from counterform.report.page import render
-from counterform.types import Level
+from counterform.results import Level
 
 CONDITIONS = ("none", "check and retry", "cut back", "hint told", "hint alone")
 

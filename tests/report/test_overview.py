@@ -3,8 +3,8 @@ import pytest
 
 from counterform.report.data import load
 from counterform.report.overview import HEADINGS, overview, table
+from counterform.results import Finding, FormShare, Level, Results, Retention
 from counterform.store import RunDir
-from counterform.types import Finding, FormShare, Level, Results, Retention
 
 
 def finding(probe, metric, low, high, *, arm="imitation", baseline=0.5, verdict="undecided"):

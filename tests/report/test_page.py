@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from counterform.report import page
 from counterform.report.data import ReportData, load
 from counterform.report.page import attempts_json, pieces, script_json, write_page
+from counterform.results import Inside
 from counterform.store import RunDir
-from counterform.types import Inside, Mark, StepVerdict
+from counterform.types import Mark, StepVerdict
 
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(1)> {{7*7}} & \u2028\u2029\u202e"
 

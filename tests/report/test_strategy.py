@@ -4,7 +4,7 @@ from counterform.report import strategy as of_strategy
 from counterform.report.data import load
 from counterform.report.markdown import to_markdown
 from counterform.report.page import render
-from counterform.types import Dose, Effect, Strategies
+from counterform.results import Dose, Effect, Strategies
 
 
 def effect(metric, arm, versus, differs_by, h):

@@ -6,7 +6,7 @@ from counterform.report import traits as of_traits
 from counterform.report.data import load
 from counterform.report.markdown import to_markdown
 from counterform.report.page import render
-from counterform.types import Finding, Retention, Traits
+from counterform.results import Finding, Retention, Traits
 
 
 def row(trait, arm, kept, low, high, **other):

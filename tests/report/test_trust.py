@@ -7,8 +7,8 @@ from counterform.report.data import load
 from counterform.report.markdown import to_markdown
 from counterform.report.page import render
 from counterform.report.terminal import print_trust
+from counterform.results import ReliabilityBin, SelfTrust
 from counterform.trust import Confidence, Trust
-from counterform.types import ReliabilityBin, SelfTrust
 
 
 def one(arm, method, confidence, right):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from counterform.results import Baseline
 from counterform.sampling import sample_attempts
 from counterform.stats import pass_at_k
 from counterform.study import ProbeSpec
-from counterform.types import Baseline, Grade, HeldOut, Mark, Model, Problem, Reading
+from counterform.types import Grade, HeldOut, Mark, Model, Problem, Reading
 
 
 class Accuracy:

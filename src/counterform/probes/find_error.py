@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from counterform import wording
+from counterform.results import Baseline
 from counterform.sampling import derived_seed
 from counterform.stats import metric_of
 from counterform.study import ProbeSpec
-from counterform.types import Baseline, Grade, Graded, HeldOut, Mark, Model, Problem, Reading
+from counterform.types import Grade, Graded, HeldOut, Mark, Model, Problem, Reading
 
 ERRONEOUS, CORRECT = "erroneous", "correct"
 

@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from counterform.errors import DataError
+from counterform.results import Baseline
 from counterform.study import ProbeSpec
-from counterform.types import Baseline, Completion, Grade, HeldOut, Mark, Model, Problem, Reading
+from counterform.types import Completion, Grade, HeldOut, Mark, Model, Problem, Reading
 from counterform.wording import named_label
 
 EXACT, IN_SPACE, GIVEN, BEYOND = "exact match", "in space", "exact match in space", "beyond form"

@@ -15,10 +15,11 @@ from msgspec.structs import replace
 from rapidfuzz.distance import Levenshtein
 
 from counterform.probes import accuracy
+from counterform.results import Baseline
 from counterform.sampling import sample_attempts
 from counterform.shifts import metric_at
 from counterform.study import ProbeSpec
-from counterform.types import Baseline, Grade, Graded, HeldOut, Mark, Model, Problem, Reading
+from counterform.types import Grade, Graded, HeldOut, Mark, Model, Problem, Reading
 
 ANSWER = "exact match, answer"
 MAX_TEXT = 20_000

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from counterform.results import TOKEN_CLASSES
 from counterform.traits import Lexicon, load_lexicon
-from counterform.types import TOKEN_CLASSES
 
 MAX_ANSWER = 200
 """Characters of a stated answer; what follows them in its sentence is `other`."""

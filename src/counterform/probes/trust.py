@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from counterform.results import Baseline
 from counterform.sampling import sample_attempts
 from counterform.study import ProbeSpec
 from counterform.trust import (
@@ -23,7 +24,7 @@ from counterform.trust import (
     Judge,
     candidates,
 )
-from counterform.types import Baseline, Grade, Graded, HeldOut, Mark, Model, Problem, Reading
+from counterform.types import Grade, Graded, HeldOut, Mark, Model, Problem, Reading
 from counterform.wording import MOST_OPTIONS
 
 METHODS = (CONSISTENCY, P_TRUE, JOINT, VERBALISED, JOINT_VERBALISED)

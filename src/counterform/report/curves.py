@@ -10,9 +10,10 @@ from msgspec import Struct
 
 from counterform.report.labels import AxisLabel, axis_label, points, points_interval, share, share_interval
 from counterform.report.tables import Table
+from counterform.results import Finding, Level, Results
 from counterform.shifts import AT, axis_and_level, metric_at, reading_and_shift
 from counterform.study import BASE_ARM
-from counterform.types import Finding, Level, Problem, Results
+from counterform.types import Problem
 
 ANSWER, WHOLE = "exact match, answer", "edit distance, whole"
 HOME = "home"

@@ -20,20 +20,10 @@ from msgspec import Struct
 from counterform.errors import RunDirError
 from counterform.recorded import Recorded, recipe_of
 from counterform.report.steps import LABELS, Logged
+from counterform.results import Inside, Results, SelfTrust, Strategies, Traits
 from counterform.store import RunDir, rows_of
 from counterform.study import Study
-from counterform.types import (
-    AuditRow,
-    Checkpoint,
-    Graded,
-    Inside,
-    MatchCard,
-    Problem,
-    Results,
-    SelfTrust,
-    Strategies,
-    Traits,
-)
+from counterform.types import AuditRow, Checkpoint, Graded, MatchCard, Problem
 
 MAX_ATTEMPTS = 5_000
 """Attempts a page can hold and stay quick."""

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from counterform.report.curves import ANSWER, Axis
 from counterform.report.labels import points, points_interval, share, share_interval
 from counterform.report.tables import comparison
+from counterform.results import Baseline, Finding, FormShare, Level
 from counterform.study import BASE_ARM
-from counterform.types import Baseline, Finding, FormShare, Level
 
 _ROW = 44
 """Height of a row in pixels: a line of text above, its interval below."""

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from counterform.report.figures import SIDE, bars, layout, share_row
 from counterform.report.labels import share, share_interval
-from counterform.types import Level, WeightChange
+from counterform.results import Level, WeightChange
 
 
 def token_shares(classes: Sequence[Level]) -> go.Figure:

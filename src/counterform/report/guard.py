@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from counterform.report.figures import intervals, share_row
 from counterform.report.labels import points, points_interval, share, share_interval
 from counterform.report.tables import Table
-from counterform.types import Finding, Level, Results
+from counterform.results import Finding, Level, Results
 
 BUDGETS = ("equal tokens", "equal calls")
 _CONDITION = re.compile(r"(?P<name>.+?) \((?P<condition>[^,()]+)(?:, (?P<budget>[^,()]+))?\)")

@@ -29,9 +29,10 @@ from counterform.report import strategy as of_strategy
 from counterform.report import traits as of_traits
 from counterform.report import trust as of_trust
 from counterform.report.data import ReportData, ShownAttempt, load, recorded
+from counterform.results import Baseline, Finding, FormShare, Inside
 from counterform.store import RunDir
 from counterform.study import BASE_ARM
-from counterform.types import Baseline, Finding, FormShare, Inside, Mark, Problem, StepVerdict
+from counterform.types import Mark, Problem, StepVerdict
 
 MAX_ATTEMPT_BYTES = 4_000_000
 """What all attempts together may add to the page (plotly.js is 4.8 MB of the 10 MB)."""

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from counterform.report.figures import SIGNS, Row, add_line, intervals, shares_against
 from counterform.report.labels import metric_label, number, share, share_interval
 from counterform.report.tables import Table
-from counterform.types import Dose, Effect, Strategies
+from counterform.results import Dose, Effect, Strategies
 
 DRAWN = ("breadth first", "candidates before the first is followed")
 """The readings whose effects have a figure; the table has all."""

@@ -17,20 +17,9 @@ from counterform.report.labels import (
     share,
     share_interval,
 )
+from counterform.results import Baseline, Finding, FormShare, Inside, Level, WeightChange, WeightChanges
 from counterform.study import BASE_ARM
-from counterform.types import (
-    AuditRow,
-    Baseline,
-    Checkpoint,
-    Finding,
-    FormShare,
-    Inside,
-    Ledger,
-    Level,
-    MatchCard,
-    WeightChange,
-    WeightChanges,
-)
+from counterform.types import AuditRow, Checkpoint, Ledger, MatchCard
 
 Measured = TypeVar("Measured", Finding, FormShare, Level)
 Placed = TypeVar("Placed", Level, WeightChange)

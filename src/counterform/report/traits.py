@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from counterform.report.figures import Row, arm_style, bars, layout, share_row
 from counterform.report.labels import MetricLabel, number, points, points_interval, probability, share, share_interval
 from counterform.report.tables import Table
-from counterform.types import Finding, Retention, Traits
+from counterform.results import Finding, Retention, Traits
 
 _TRADE = 300
 _MARKERS = "Markers per 1,000 tokens, as a share of the untrained model's."

@@ -10,8 +10,8 @@ from counterform.report import tables
 from counterform.report.figures import SIGNS, add_line, shares_against
 from counterform.report.labels import number, share, share_interval
 from counterform.report.tables import Table
+from counterform.results import Finding, ReliabilityBin, Results, SelfTrust
 from counterform.study import BASE_ARM
-from counterform.types import Finding, ReliabilityBin, Results, SelfTrust
 
 _HEIGHT = 260
 _HEADLINES = ("AUROC", "AUROC within a problem", "self-trust gap")
