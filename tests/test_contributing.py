@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from counterform.models.scripted import ScriptedModel
-from counterform.study import load_study, part
+from counterform.parts import part
+from counterform.study import load_study
 from counterform.types import Attempt, Case, Completion, Graded, HeldOut, Mark, StepVerdict, Verdict
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from counterform.study import load_study, made
+from counterform.parts import made
+from counterform.study import load_study
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "validity_bbh.py"
 

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from counterform.errors import StudyError
+from counterform.parts import PARTS, made, part
 from counterform.problems.ledger import Ledger
-from counterform.study import PARTS, Study, checked, load_study, made, part
+from counterform.study import Study, checked, load_study
 
 HEAD = 'name = "mine"\n'
 

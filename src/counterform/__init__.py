@@ -14,9 +14,10 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "counterform.types": (
-        "Arm", "Attempt", "Case", "Checkpoint", "Completion", "Example", "Finding", "Graded", "Ledger", "Level", "Mark",
-        "Problem", "Reading", "Results", "StepVerdict", "Verdict",
+        "Arm", "Attempt", "Case", "Checkpoint", "Completion", "Example", "Graded", "Ledger", "Mark", "Problem", "Reading",
+        "StepVerdict", "Verdict",
     ),
+    "counterform.results": ("Finding", "Level", "Results"),
     "counterform.errors": ("CounterformError",),
     "counterform.study": ("Study", "embedded_study", "load_study"),
     "counterform.pipeline": ("Run", "run"),

@@ -100,7 +100,7 @@ def report(
 def claims(folder: Annotated[Path, typer.Argument(help="A folder of recorded studies, e.g. docs/studies.")]) -> None:
     """What published claims became in recorded studies, as a Markdown page."""
     from counterform.recorded import read_all
-    from counterform.report.markdown import claims_page
+    from counterform.report.claims_page import claims_page
 
     print(claims_page(read_all(folder)), end="")
 
@@ -180,9 +180,10 @@ def trust(
     """How far a model trusts each answer to your questions: alone, beside the others, and by how often it is given."""
     import msgspec
 
+    from counterform.parts import part
     from counterform.problems.questions import read_questions
     from counterform.report.terminal import print_trust
-    from counterform.study import ModelSpec, part
+    from counterform.study import ModelSpec
     from counterform.trust import score
 
     read = read_questions(file)

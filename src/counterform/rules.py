@@ -98,7 +98,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     def words(self) -> str:
         """The rule as a reader needs it."""
         where = f", one level beyond training on the axis {self.axis}" if self.axis else ""
-        head = f"{self.arm if self.arm != BASE_ARM else 'untrained model'}, {self.probe} {self.metric}{where}"
+        head = f"{self.arm if self.arm != BASE_ARM else 'the model as it came'}, {self.probe} {self.metric}{where}"
         bound = {
             "above": f"above {_number(self.bound)} %",
             "below": f"under {_number(self.bound)} %",
@@ -181,7 +181,9 @@ class Kept(Struct, frozen=True, kw_only=True):
                 one, other = rows.get(arm), rows.get(versus)
                 if one is None or (self.versus and other is None):
                     continue
-                shown = [f"{row.arm} {_share(row.kept, row.low, row.high)}" for row in (one, other) if row]
+                shown = [
+                    f"{row.arm} " * bool(other) + _share(row.kept, row.low, row.high) for row in (one, other) if row
+                ]
                 size = f"{one.n_answers:,} answers, {_seeds(one.n_seeds)}"
                 yield Found(
                     verdict=self._verdict(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from importlib import import_module
 from importlib.resources import files
-from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,93 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from counterform.errors import StudyError, unknown_name
-from counterform.types import Critic
-
-# The one table of short names. Anything else that a study file names is "module:object".
-PARTS: dict[str, dict[str, str]] = {
-    "family": {
-        "ledger": "counterform.problems.ledger:Ledger",
-        "route": "counterform.problems.route:Route",
-        "desk": "counterform.problems.desk:Desk",
-        "sorting-out": "counterform.problems.sorting_out:SortingOut",
-        "several": "counterform.problems.several:Several",
-    },
-    "model": {
-        "hf": "counterform.models.hf:HFModel",
-        "openai": "counterform.models.openai_api:OpenAIModel",
-        "scripted": "counterform.models.scripted:ScriptedModel",
-    },
-    "step verifier": {
-        "ledger": "counterform.problems.ledger:Ledger",
-        "route": "counterform.problems.route:Route",
-        "desk": "counterform.problems.desk:Desk",
-        "sorting-out": "counterform.problems.sorting_out:SortingOut",
-        "arithmetic": "counterform.verify.steps:Arithmetic",
-        "bb-arithmetic": "counterform.verify.bb_arithmetic:MultistepArithmetic",
-        "bb-dyck": "counterform.verify.bb_dyck:Dyck",
-        "bb-sorting": "counterform.verify.bb_sorting:WordSorting",
-        "bb-tracking": "counterform.verify.bb_tracking:Tracking",
-    },
-    "arm": {
-        "imitation": "counterform.arms.imitation:Imitation",
-        "rejection": "counterform.arms.imitation:Rejection",
-        "critique": "counterform.arms.critique:Critique",
-        "verdict_only": "counterform.arms.critique_controls:VerdictOnly",
-        "critique_format": "counterform.arms.critique_controls:CritiqueFormat",
-        "shuffled_critique": "counterform.arms.critique_controls:ShuffledCritique",
-        "shuffled_target": "counterform.arms.controls:ShuffledTarget",
-        "answer_only": "counterform.arms.controls:AnswerOnly",
-        "instructions": "counterform.arms.instructions:Instructions",
-        "invalid_rationale": "counterform.arms.rationales:InvalidRationale",
-        "shuffled_rationale": "counterform.arms.rationales:ShuffledRationale",
-        "irrelevant_rationale": "counterform.arms.rationales:IrrelevantRationale",
-        "grpo": "counterform.arms.policy:Grpo",
-        "grpo_2g": "counterform.arms.policy:Grpo2G",
-        "grpo_random": "counterform.arms.policy:GrpoRandom",
-        "grpo_penalty": "counterform.arms.policy:GrpoPenalty",
-        "roc": "counterform.arms.policy:RoC",
-        "roc_waves": "counterform.arms.policy:RoCWaves",
-        "roc_no_failures": "counterform.arms.policy:RoCNoFailures",
-        "roc_both": "counterform.arms.policy:RoCBoth",
-        "calc_traces": "counterform.arms.calc:CalcTraces",
-        "guided": "counterform.arms.distillation:Guided",
-        "short_unguided": "counterform.arms.distillation:ShortUnguided",
-        "stripped_unguided": "counterform.arms.distillation:StrippedUnguided",
-        "marked_guided": "counterform.arms.distillation:MarkedGuided",
-        "format": "counterform.arms.formats:Format",
-    },
-    "trainer": {
-        "sft": "counterform.train.sft:SFT",
-        "grpo": "counterform.train.policy:GRPO",
-        "dry": "counterform.train.dry:Dry",
-    },
-    "penalty": {
-        "tool_errors": "counterform.train.penalties:tool_errors",
-        "format": "counterform.train.penalties:format_violations",
-        "process": "counterform.train.penalties:process_violations",
-    },
-    "critic": {
-        "steps": "counterform.verify.critics:Steps",
-        "reference": "counterform.verify.critics:Reference",
-        "model": "counterform.verify.judge:Judge",
-    },
-    "outcome verifier": {"answer": "counterform.verify.answer:Answers"},
-    "probe": {
-        "accuracy": "counterform.probes.accuracy:Accuracy",
-        "find_error": "counterform.probes.find_error:FindError",
-        "agreement": "counterform.probes.agreement:Agreement",
-        "repair": "counterform.probes.repair:Repair",
-        "process": "counterform.probes.process:Process",
-        "instructions": "counterform.probes.instructions:Instructions",
-        "validity": "counterform.probes.validity:Validity",
-        "shift": "counterform.probes.shift:Shift",
-        "internals": "counterform.probes.internals:Internals",
-        "guard": "counterform.probes.guard:GuardProbe",
-        "traits": "counterform.probes.traits:Traits",
-        "trust": "counterform.probes.trust:Trust",
-        "strategy": "counterform.probes.strategy:Strategy",
-    },
-}
+from counterform.parts import require_known
 
 BASE_ARM = "base"
 """The name under which the untrained model stands beside the arms."""
@@ -412,70 +324,21 @@ def checked(study: Study, source: str) -> Study:
     if study.probe.k > study.probe.samples:
         refuse("$.probe.k", f"is {study.probe.k}, more than the {study.probe.samples} samples pass@k is made of")
     for index, arm in enumerate(study.arm_specs):
-        _known("arm", arm.recipe, f"{source}: $.arms[{index}]")
+        require_known("arm", arm.recipe, f"{source}: $.arms[{index}]")
     for index, probe in enumerate(study.probes):
-        _known("probe", probe, f"{source}: $.probes[{index}]")
+        require_known("probe", probe, f"{source}: $.probes[{index}]")
     for table, model in (("model", study.model), ("attempts.model", study.attempts.model)):
         if model is not None and model.tool and model.kind != "hf":
             refuse(f"$.{table}.tool", f"answers inside a model of kind 'hf'; this one is {model.kind!r}")
-    _known("model", study.model.kind, f"{source}: $.model.kind")
+    require_known("model", study.model.kind, f"{source}: $.model.kind")
     if study.attempts.model is not None:
-        _known("model", study.attempts.model.kind, f"{source}: $.attempts.model.kind")
-    _known("trainer", study.train.trainer, f"{source}: $.train.trainer")
+        require_known("model", study.attempts.model.kind, f"{source}: $.attempts.model.kind")
+    require_known("trainer", study.train.trainer, f"{source}: $.train.trainer")
     if study.problems.family:
-        _known("family", study.problems.family, f"{source}: $.problems.family")
+        require_known("family", study.problems.family, f"{source}: $.problems.family")
     if study.verify.steps:
-        _known("step verifier", study.verify.steps, f"{source}: $.verify.steps")
+        require_known("step verifier", study.verify.steps, f"{source}: $.verify.steps")
     return study
-
-
-def part(kind: str, name: str) -> Any:
-    """The class or function that a study file names: a short name, or `module:object`.
-
-    Raises StudyError with the options when there is no such thing.
-    """
-    target = PARTS[kind].get(name, name)
-    _known(kind, target, kind)
-    module, _, attribute = target.partition(":")
-    try:
-        return getattr(import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        if name in PARTS[kind]:
-            raise StudyError(
-                f"{kind} {name!r} needs {error.name!r}. Install it with: pip install 'counterform[train,api]'"
-            ) from error
-        raise StudyError(
-            f"{kind} {name!r}: no module {error.name!r}. {unknown_name(kind, name, PARTS[kind])}"
-        ) from error
-    except ImportError as error:
-        raise StudyError(f"{kind} {name!r}: cannot import {module!r}: {error}") from error
-    except AttributeError as error:
-        raise StudyError(f"{kind} {name!r}: module {module!r} has no {attribute!r}") from error
-
-
-def made(kind: str, name: str, options: dict[str, Any], where: str, **ours: Any) -> Any:
-    """The part itself, called with the options of the study file at `where`, and with those of `ours` it asks for by name.
-
-    Raises StudyError naming the options that there are when one is unknown or of no use.
-    """
-    maker = part(kind, name)
-    try:
-        taken = signature(maker).parameters
-        return maker(**{given: value for given, value in ours.items() if given in taken}, **options)
-    except (TypeError, ValueError) as error:
-        names = ", ".join(option for option in signature(maker).parameters if option not in ours) or "none"
-        raise StudyError(f"{where}: {kind} {name!r}: {error}. Its options: {names}") from error
-
-
-def critic(name: str, options: dict[str, Any]) -> Critic:
-    """The critic that a recipe's option names. Raises StudyError as `made` does."""
-    found: Critic = made("critic", name, options, "critic_options")
-    return found
-
-
-def _known(kind: str, name: str, where: str) -> None:
-    if name not in PARTS[kind] and not re.fullmatch(r"\w+(\.\w+)*:\w+", name):
-        raise StudyError(f"{where}: {unknown_name(kind, name, PARTS[kind])}, or module:object")
 
 
 def _anchored(name: str, here: Path) -> str:

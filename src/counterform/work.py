@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 
 from counterform import __version__
 from counterform.errors import RunDirError, StudyError
+from counterform.parts import critic, made, part
 from counterform.sampling import derived_seed
 from counterform.store import RunDir, key_of, key_of_path, rows_of
-from counterform.study import BASE_ARM, ArmSpec, ModelSpec, Study, TrainSpec, critic, made, part
+from counterform.study import BASE_ARM, ArmSpec, ModelSpec, Study, TrainSpec
 from counterform.traits import load_lexicon
 from counterform.types import (
     ArmRecipe,

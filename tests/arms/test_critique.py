@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from counterform.arms.criticising import Row, worded
 from counterform.arms.critique import Critique
 from counterform.errors import DataError, StudyError
-from counterform.study import critic, made
+from counterform.parts import critic, made
 from counterform.testing import check_recipe
 from counterform.types import Criticism, Mark
 from counterform.verify.critics import Steps

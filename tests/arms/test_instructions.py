@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from counterform import wording
 from counterform.arms.instructions import OPTIONS, Instructions, wrong_labels
 from counterform.errors import ControlError, DataError, StudyError
+from counterform.parts import made
 from counterform.problems.sorting_out import SortingOut
-from counterform.study import made
 from counterform.testing import check_recipe
 from counterform.types import Attempt, Case, Completion, Graded, Mark, Problem, Verdict
 

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from counterform.arms.calc import CalcTraces
 from counterform.arms.policy import Grpo, Grpo2G, GrpoPenalty, GrpoRandom, RoC, RoCBoth, RoCNoFailures, RoCWaves
 from counterform.errors import DataError, StudyError
-from counterform.study import PARTS, part
+from counterform.parts import PARTS, part
 from counterform.testing import check_recipe
 
 RECIPES = (Grpo, Grpo2G, GrpoPenalty, GrpoRandom, RoC, RoCBoth, RoCNoFailures, RoCWaves)

@@ -2,7 +2,8 @@ import pytest
 
 from counterform.errors import ModelError
 from counterform.models.scripted import ScriptedModel
-from counterform.study import ModelSpec, part
+from counterform.parts import part
+from counterform.study import ModelSpec
 
 ASKED = {"seed": 0, "temperature": 1.0, "max_tokens": 8}
 

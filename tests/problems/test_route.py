@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from counterform.errors import DataError
+from counterform.parts import part
 from counterform.problems.route import (
     ERRORS,
     FEWEST_PLACES,
@@ -25,7 +26,6 @@ from counterform.problems.route import (
 )
 from counterform.problems.route_map import Map, Step, in_words, read_step
 from counterform.splitting import split_steps
-from counterform.study import part
 from counterform.testing import check_verifier
 from counterform.types import Mark, Problem, Verdict
 from counterform.verify.answer import Answers

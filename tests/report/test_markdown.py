@@ -4,9 +4,10 @@ from pathlib import Path
 import msgspec
 
 from counterform.recorded import read_all
+from counterform.report.claims_page import claims_page
 from counterform.report.data import load, recorded
 from counterform.report.labels import points, share
-from counterform.report.markdown import claims_page, record, to_markdown
+from counterform.report.markdown import record, to_markdown
 from counterform.report.overview import overview
 from counterform.store import RunDir
 
@@ -49,12 +50,14 @@ def test_a_study_is_kept_as_a_page_and_as_figures_that_claims_are_read_from(run:
     assert (figures.name, study.name) == ("first-study.json", "first-study")
     assert overview(study.results).rows == overview(load(run).results).rows
     text = claims_page([study])
-    [row] = [line for line in text.splitlines() if "beats imitation" in line]
-    assert "critique − imitation: −42.9 points [−47.0, −38.8]" in row
-    assert "| refuted |" in row
-    assert "[first-study](studies/first-study.md): ledger, the world's base |" in row
-    assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {7}
-    assert "| not asked |" in text
+    summary, _, figures_of_claims = text.partition("\n## ")
+    [row] = [line for line in summary.splitlines() if "beats imitation" in line]
+    assert row.endswith("|  | [first-study](studies/first-study.md) |  |")  # refuted there
+    assert "| not asked |" in summary
+    assert {line.count("|") for line in summary.splitlines() if line.startswith("|")} == {5}
+    assert "| refuted | critique − imitation: −42.9 points [−47.0, −38.8] (" in figures_of_claims
+    assert "| [first-study](studies/first-study.md): ledger, the world's base |" in figures_of_claims
+    assert {line.count("|") for line in figures_of_claims.splitlines() if line.startswith("|")} == {4}
 
 
 def test_the_parameters_are_counted_from_the_head_of_a_checkpoint(

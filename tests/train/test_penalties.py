@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterform.errors import DataError
-from counterform.study import PARTS, part
+from counterform.parts import PARTS, part
 from counterform.train.penalties import Rollout, format_violations, penalise, process_violations, tool_errors
 from counterform.types import Mark, StepVerdict, Verdict
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from counterform import study, wording
+from counterform import parts, wording
 from counterform.errors import DataError
 from counterform.types import Arm, Case, Critic, Criticism, Example, Graded, Mark
 
@@ -50,7 +50,7 @@ class Criticising(ABC):
         balanced: bool = False,
         critic: str = "steps",
         critic_options: Mapping[str, Any] | None = None,
-        critics: Critics = study.critic,
+        critics: Critics = parts.critic,
     ) -> None:
         self._balanced = balanced
         self._share_wrong = share_of("share_wrong", share_wrong)

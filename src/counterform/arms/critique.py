@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from counterform import study
+from counterform import parts
 from counterform.arms.corruption import corrupt, kind_of
 from counterform.arms.criticising import Criticising, Critics, Row, share_of, worded
 from counterform.types import Case, Mark
@@ -37,7 +37,7 @@ class Critique(Criticising):
         balanced: bool = False,
         critic: str = "steps",
         critic_options: Mapping[str, Any] | None = None,
-        critics: Critics = study.critic,
+        critics: Critics = parts.critic,
     ) -> None:
         super().__init__(share_wrong, balanced, critic, critic_options, critics)
         self._corrupted, self._corruption = share_of("corrupted", corrupted), kind_of(corruption)

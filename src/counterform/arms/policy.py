@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from counterform.errors import unknown_name
-from counterform.study import part
+from counterform.parts import part
 from counterform.types import Arm, Case, Example
 
 PENALTIES = ("tool_errors", "format")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from counterform.errors import DataError
-from counterform.study import made, part
+from counterform.parts import made, part
 from counterform.train.penalties import Rollout, process_violations
 from counterform.types import Attempt, Completion, Mark, Problem
 from counterform.verify.steps import grade

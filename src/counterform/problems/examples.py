@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from counterform.problems.readers import BrokenRow, Row, Unusable, excerpt, nothing_usable, read_rows
+from counterform.problems.rows import BrokenRow, Row, Unusable, excerpt, nothing_usable, read_rows
 from counterform.types import Example
 
 TRL_SEPARATOR = "\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from counterform.problems.readers import BrokenRow, Unusable, excerpt, nothing_usable, read_rows
+from counterform.problems.rows import BrokenRow, Unusable, excerpt, nothing_usable, read_rows
 from counterform.wording import MOST_OPTIONS, said_answer
 
 

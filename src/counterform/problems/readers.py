@@ -5,21 +5,18 @@ JSONL, a JSON list or Parquet. A row that cannot be used is numbered, kept out a
 
 from __future__ import annotations
 
-import codecs
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 from msgspec import Struct
 
 from counterform.errors import DataError
+from counterform.problems.rows import BrokenRow, Row, Unusable, excerpt, nothing_usable, read_rows
 from counterform.study import ResponseColumns
 from counterform.types import Attempt, Completion, Mark, Problem
 
@@ -32,9 +29,6 @@ RECOGNISED = (
 """The pairs of columns that are read as prompt and answer when the study file names none."""
 PROBLEM_COLUMNS = ("problem", "prompt", "question", "problem_id")
 """Where a recorded attempt names its problem when the study file does not say."""
-
-Row = dict[str, Any]
-
 _SOLUTION = "solution"
 _OPTIONAL = "correct"
 _FINAL = re.compile(r"(?P<work>.*)####\s*(?P<hashes>.*\S)\s*|A:\s*(?P<a>.*\S)\s*")
@@ -44,15 +38,6 @@ MAX_SHIFTS, MAX_LABEL = 24, 60
 """Labels of one file, and characters of one: more are no labels but something else."""
 _SCALAR = (bool, int, float, str)
 _MISSING = object()
-_BLANK = object()
-_EXCERPT = 60
-
-
-class BrokenRow(NamedTuple):
-    """A row that was kept out: its line (in a list or a Parquet file: its row), counted from 1, and why."""
-
-    line: int
-    reason: str
 
 
 class ReadProblems(Struct, frozen=True, kw_only=True):
@@ -67,10 +52,6 @@ class ReadAttempts(Struct, frozen=True, kw_only=True):
 
     attempts: list[Attempt]
     broken: list[BrokenRow]
-
-
-class Unusable(Exception):
-    """Why one row cannot be used."""
 
 
 class _Column:
@@ -369,61 +350,6 @@ def _ids(prompts: Iterable[str], given: Sequence[Any]) -> list[str]:
     return [f"user-{blake2b(prompt.encode(), digest_size=8).hexdigest()}" for prompt in prompts]
 
 
-def read_rows(path: Path, broken: list[BrokenRow]) -> Iterator[tuple[int, Row]]:
-    """Every object of the file with its number; what cannot be read as an object goes to `broken`."""
-    read = {".jsonl": _json_lines, ".json": _json, ".parquet": _parquet}.get(path.suffix.lower())
-    if read is None:
-        raise DataError(f"cannot tell what {str(path)!r} is. Give a file named .jsonl, .json or .parquet.")
-    try:
-        for line, value in enumerate(read(path), 1):
-            if isinstance(value, dict):
-                yield line, value
-            elif value is not _BLANK:
-                reason = str(value) if isinstance(value, Unusable) else f"not an object: {excerpt(value)}"
-                broken.append(BrokenRow(line, reason))
-    except OSError as error:
-        raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}.") from error
-
-
-def _json_lines(path: Path) -> Iterator[Any]:
-    with path.open("rb") as stream:
-        for line in stream:
-            yield _decoded(line.removeprefix(codecs.BOM_UTF8)) if not line.isspace() else _BLANK
-
-
-def _json(path: Path) -> Iterable[Any]:
-    """A list of rows; a file without one is read line by line, as many are named so."""
-    text = path.read_bytes().removeprefix(codecs.BOM_UTF8)
-    value = _decoded(text)
-    return value if isinstance(value, list) else _json_lines(path)
-
-
-def _parquet(path: Path) -> Iterator[Any]:
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=8192):
-                yield from batch.to_pylist()
-    except pa.ArrowException as error:
-        raise DataError(f"{str(path)!r} is not a readable Parquet file: {error}.") from error
-
-
-def _decoded(text: bytes) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except (ValueError, RecursionError) as error:
-        return Unusable(f"not JSON: {error}")
-
-
-def nothing_usable(path: Path, what: str, broken: Sequence[BrokenRow]) -> DataError:
-    """The error for a file in which no row can be used, with the first reason."""
-    if not broken:
-        return DataError(f"{path} is empty: it holds no {what}.")
-    first = min(broken)
-    return DataError(
-        f"{path} holds no usable {what}: {len(broken)} broken rows, the first at line {first.line}: {first.reason}."
-    )
-
-
 def _column_names(row: Row) -> list[str]:
     return [
         name if not isinstance(value, dict) else f"{name}.{inner}"
@@ -434,9 +360,3 @@ def _column_names(row: Row) -> list[str]:
 
 def _quoted(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names)
-
-
-def excerpt(value: object) -> str:
-    """A value of a row, short enough for a message."""
-    text = repr(value)
-    return text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}..."

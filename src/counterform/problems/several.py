@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from counterform.errors import DataError
-from counterform.study import made
+from counterform.parts import made
 from counterform.types import Family, PlantedError, Problem, Watch
 
 FEWEST = 2

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from counterform.errors import DataError
 from counterform.problems.away import read_shift_file, some_of_each
 from counterform.problems.noise import noise
-from counterform.problems.readers import BrokenRow, read_problems
+from counterform.problems.readers import read_problems
+from counterform.problems.rows import BrokenRow
 from counterform.problems.tasks import as_tasks
 from counterform.store import key_of
 from counterform.study import ProblemsSpec

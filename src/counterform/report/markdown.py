@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from counterform import claims
-from counterform.recorded import Recorded, to_json
+from counterform.recorded import to_json
 from counterform.report import curves, overview, published, tables
 from counterform.report import guard as of_guard
 from counterform.report import steps as of_steps
@@ -36,37 +36,11 @@ def record(run: RunDir, folder: Path) -> tuple[Path, Path]:
     return page, figures
 
 
-def claims_page(studies: Sequence[Recorded]) -> str:
-    """docs/claims.md: every claim in every study that asks it, and those that none asks."""
-    return "\n".join(_claims(studies)) + "\n"
-
-
-def _claims(studies: Sequence[Recorded]) -> Iterator[str]:
-    yield from (
-        "# Published claims, and what became of them here",
-        "",
-        "`counterform claims docs/studies > docs/claims.md` makes this page of the recorded studies; no figure in it is typed by hand. "
-        "*Supported*, *refuted* and *undecided* are said of the models and problems of the study, which are mostly far smaller than the paper's. "
-        "The rule that decides stands in each row, and its bounds are ours. Intervals are 95 %. What nobody has asked yet says so.",
-        "",
-        _row(("Claim", "Published", "Here", "Verdict here", "Rule", "Study")),
-        _row(["---"] * 6, raw=True),
-    )
-    system = ""
-    for row in claims.verdicts(studies):
-        if system != (system := published.system_of(row)):
-            yield _row((f"**{_plain(system)}**", *[""] * 5), raw=True)
-        here = f"{row.what}: {row.figures}" if row.figures else ""
-        study = f"[{row.study}](studies/{row.study}.md): {_plain(row.setting)}" if row.study else ""
-        words = (row.claim.says, row.claim.published, here, row.verdict, row.claim.rule.words())
-        yield _row([*map(_plain, words), study], raw=True)
-
-
 def _lines(data: ReportData) -> Iterator[str]:
     results = data.results
-    yield from (f"# {_plain(data.name)}", "", f"*{_plain(results.question)}*", "")
+    yield from (f"# {plain(data.name)}", "", f"*{plain(results.question)}*", "")
     first = overview.overview(results, data.traits.retained if data.traits else ())
-    yield from (_plain(first.sentence), "")
+    yield from (plain(first.sentence), "")
     yield from _section("", overview.table(first), overview.MEANING)
     said = claims.verdicts([recorded(data)])
     yield from _section("Published claims", published.asked(said), published.not_asked(said))
@@ -117,7 +91,7 @@ def _lines(data: ReportData) -> Iterator[str]:
     yield from _section("Counts", tables.pairs_table("Counted", data.counts))
     notes = [*results.notes, *tables.failures(data.checkpoints)]
     if notes:
-        yield from ("## Notes", "", *(f"- {_plain(note)}" for note in notes), "")
+        yield from ("## Notes", "", *(f"- {plain(note)}" for note in notes), "")
     yield from _how_it_was_run(data)
 
 
@@ -129,7 +103,7 @@ def _how_it_was_run(data: ReportData) -> Iterator[str]:
     yield f"- {number(data.n_attempts)} held-out attempts, {number(data.n_readings)} readings."
     for name, facts in (("Machine", data.machine), ("Versions", data.versions)):
         if facts:
-            yield f"- {name}: {', '.join(f'{_plain(str(key))} {_plain(str(value))}' for key, value in facts.items())}."
+            yield f"- {name}: {', '.join(f'{plain(str(key))} {plain(str(value))}' for key, value in facts.items())}."
     yield ""
     if data.study_text:
         fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", data.study_text)), default=0))
@@ -141,18 +115,19 @@ def _section(title: str, table: Table, intro: str = "") -> Iterator[str]:
     if not table.rows:
         return
     yield from ([f"## {title}", ""] if title else [])
-    yield from ([_plain(intro), ""] if intro else [])
+    yield from ([plain(intro), ""] if intro else [])
     words = [index < table.n_text or heading == "Verdict" for index, heading in enumerate(table.headings)]
-    yield _row(table.headings)
-    yield _row(["---" if is_words else "---:" for is_words in words], raw=True)
-    yield from (_row(row) for row in table.rows)
+    yield row_of(table.headings)
+    yield row_of(["---" if is_words else "---:" for is_words in words], raw=True)
+    yield from (row_of(row) for row in table.rows)
     yield ""
 
 
-def _row(cells: list[str] | tuple[str, ...], *, raw: bool = False) -> str:
-    return f"| {' | '.join(cell if raw else _plain(cell) for cell in cells)} |"
+def row_of(cells: Sequence[str], *, raw: bool = False) -> str:
+    """A row of a table. raw: the cells are Markdown already."""
+    return f"| {' | '.join(cell if raw else plain(cell) for cell in cells)} |"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that Markdown shows as it is, on one line, inside a table or out."""
     return re.sub(r"([\\`*|]|(?<!\w)_|_(?!\w)|(?<=\])\()", r"\\\1", html.escape(" ".join(text.split()), quote=False))

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 
 from counterform.effects import SHARES, dose_name
+from counterform.parts import part
 from counterform.sampling import derived_seed
 from counterform.store import key_of
-from counterform.study import part
 from counterform.types import HeldOut, Reading
 from counterform.work import Work, dtype_read
 

@@ -11,11 +11,12 @@ from counterform import calibration
 from counterform.blindness import blindness, sentence
 from counterform.effects import dose_name, find_strategies
 from counterform.findings import find, find_inside
+from counterform.parts import part
 from counterform.results import Baseline, Inside, SelfTrust, Strategies, Traits, WeightChanges
 from counterform.retention import find_traits
 from counterform.stages.doses import dose_file, doses
 from counterform.stages.probe import WEIGHTS, held_out_items
-from counterform.study import BASE_ARM, part
+from counterform.study import BASE_ARM
 from counterform.types import HeldOut, Reading
 from counterform.work import Work
 

@@ -9,10 +9,11 @@ from functools import cache
 
 import msgspec
 
+from counterform.parts import part
 from counterform.sampling import Remembering, derived_seed
 from counterform.stages.doses import probe_doses
 from counterform.store import key_of
-from counterform.study import BASE_ARM, part
+from counterform.study import BASE_ARM
 from counterform.types import Attempt, Graded, HeldOut, Model, Reading
 from counterform.work import Work, dtype_read
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from counterform.parts import part
 from counterform.sampling import derived_seed, sample_attempts
-from counterform.study import part
 from counterform.types import Attempt, Problem
 from counterform.work import Work
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import msgspec
 import pyarrow as pa
 
+from counterform.parts import made, part
 from counterform.store import table_of
-from counterform.study import Study, made, part
+from counterform.study import Study
 from counterform.types import Attempt, AuditRow, Graded, Mark, Problem, Verdict
 from counterform.work import Work
 

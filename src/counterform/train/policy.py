@@ -18,7 +18,8 @@ from trl import GRPOConfig
 
 from counterform.errors import StudyError, TrainingDiverged
 from counterform.models.hf import free_memory, load
-from counterform.study import TrainSpec, part
+from counterform.parts import part
+from counterform.study import TrainSpec
 from counterform.train.calc import Calc
 from counterform.train.grpo import RoCGRPOTrainer, check_selection
 from counterform.train.penalties import Penalty, Rollout

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from counterform import wording
-from counterform.study import ModelSpec, part
+from counterform.parts import part
+from counterform.study import ModelSpec
 from counterform.types import Completion, Criticism, Graded, Mark, Model, Problem
 
 _CONCLUSION = re.compile(
