@@ -5,7 +5,7 @@ import sys
 import pytest
 
 import counterform
-from counterform import errors, pipeline, study, types
+from counterform import errors, pipeline, results, study, types
 
 
 @pytest.mark.parametrize("name", counterform.__all__)
@@ -18,9 +18,10 @@ def test_the_public_names_are_the_things_themselves():
     assert counterform.run is pipeline.run
     assert counterform.load_study is study.load_study
     assert counterform.CounterformError is errors.CounterformError
-    nouns = {"Problem", "Attempt", "Verdict", "Case", "Example", "Arm", "Checkpoint", "Reading", "Finding", "Mark"}
+    nouns = {"Problem", "Attempt", "Verdict", "Case", "Example", "Arm", "Checkpoint", "Reading", "Mark"}
     assert {"load_study", "run", "Run", "Study"} | nouns <= set(counterform.__all__)
     assert all(getattr(counterform, noun) is getattr(types, noun) for noun in nouns)
+    assert counterform.Finding is results.Finding
 
 
 def test_a_name_that_is_not_there():

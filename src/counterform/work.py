@@ -47,7 +47,10 @@ class Work:
 
     def __init__(self, study: Study, files: RunDir, say: Say) -> None:
         self.study, self.files, self.say = study, files, say
-        source = study.file(study.problems.file) if study.problems.file else None
+        self.sampled = study.attempts.model or study.model
+        self.own_options = {spec.name: spec.train for spec in study.arm_specs}
+        self._asked: dict[int, dict[str, list[Completion]]] = {}
+        self._trainers: dict[str, Trainer] = {}
         self.family = (
             made("family", study.problems.family, study.problems.options, "$.problems.options")
             if study.problems.family
@@ -59,23 +62,15 @@ class Work:
             else self.family
         )
         self.outcome = part("outcome verifier", "answer")(study.verify.seconds)
-        named = study.file(study.probe.lexicon) if study.probe.lexicon else None
-        self.lexicon_key = _file_key(named)
-        self._asked: dict[int, dict[str, list[Completion]]] = {}
-        self.sampled = study.attempts.model or study.model
-        self.problems_key = key_of(__version__, study.problems, _file_key(source))
-        away = study.file(study.problems.shift_file) if study.problems.shift_file else None
-        self.shifted_key = key_of(self.problems_key, study.probe.shifted, _file_key(away))
-        self.attempts_key = key_of(
-            self.problems_key,
-            study.attempts,
-            _model_key(self.sampled),
-            _file_key(study.file(study.attempts.file) if study.attempts.file else None),
-        )
-        self.verdicts_key = key_of(self.attempts_key, study.verify)
-        lexicon = load_lexicon(named or "")
-        # All parts are made before anything runs: a wrong option is not found after an hour of sampling.
-        self.recipes = {
+        # Everything a study names is made or found before anything runs: not after an hour of sampling.
+        self.recipes = self._recipes()
+        for name in self.recipes:
+            self.trainer(name)
+        self.arm_keys = self._arm_keys()
+
+    def _recipes(self) -> dict[str, ArmRecipe]:
+        lexicon = load_lexicon(self._lexicon or "")
+        return {
             spec.name: made(
                 "arm",
                 spec.recipe,
@@ -86,38 +81,72 @@ class Work:
                 ask=self.ask,
                 lexicon=lexicon,
             )
-            for index, spec in enumerate(study.arm_specs)
+            for index, spec in enumerate(self.study.arm_specs)
         }
-        self.own_options = {spec.name: spec.train for spec in study.arm_specs}
-        self._trainers: dict[str, Trainer] = {}
-        for name in self.recipes:
-            self.trainer(name)
+
+    @cached_property
+    def problems_key(self) -> str:
+        """Of everything that decides the problems; and so on below, each stage's with those before it."""
+        return key_of(__version__, self.study.problems, self._named(self.study.problems.file))
+
+    @cached_property
+    def shifted_key(self) -> str:
+        """Of the problems away from those of training."""
+        away = self._named(self.study.problems.shift_file)
+        return key_of(self.problems_key, self.study.probe.shifted, away)
+
+    @cached_property
+    def attempts_key(self) -> str:
+        """Of the pool of attempts."""
+        spec = self.study.attempts
+        return key_of(self.problems_key, spec, _model_key(self.sampled), self._named(spec.file))
+
+    @cached_property
+    def verdicts_key(self) -> str:
+        """Of their verdicts."""
+        return key_of(self.attempts_key, self.study.verify)
+
+    @cached_property
+    def base_key(self) -> str:
+        """Of the model that every arm is trained from."""
+        return _model_key(self.study.model)
+
+    def _arm_keys(self) -> dict[str, str]:
+        study = self.study
         several = [study.match.pairs] if study.match.pairs > 1 else []
-        self.cases_key = key_of(self.verdicts_key, study.match.cases, *several)
-        self.base_key = _model_key(study.model)
+        cases_key = key_of(self.verdicts_key, study.match.cases, *several)
         # One arm may leave cases out for all, or set the measure of loss tokens.
         bound = study.match.by == "loss_tokens" or any(hasattr(recipe, "usable") for recipe in self.recipes.values())
         together = [[arm if isinstance(arm, str) else _compiled(arm) for arm in study.arms]] if bound else []
-        self.arm_keys = {
+        return {
             spec.name: key_of(
-                self.cases_key,
+                cases_key,
                 self.base_key,
                 _compiled(spec),
                 study.match.by,
                 *together,
-                *self._listed(self.recipes[spec.name]),
+                *(self._lexicon_key if hasattr(self.recipes[spec.name], "lexicon") else []),
             )
             for spec in study.arm_specs
         }
+
+    def _named(self, file: str) -> str:
+        return _file_key(self.study.file(file) if file else None)
+
+    @cached_property
+    def _lexicon(self) -> Path | None:
+        named = self.study.probe.lexicon
+        return self.study.file(named) if named else None
+
+    @cached_property
+    def _lexicon_key(self) -> list[str]:
+        """Of the study's own lexicon, if it has one."""
+        return [_file_key(self._lexicon)] if self._lexicon else []
 
     @property
     def arms(self) -> tuple[str, ...]:
         """The arms that were not refused when they were compiled: those of every later stage."""
         return tuple(name for name, key in self.arm_keys.items() if not self.files.is_done(f"refused/{name}", key))
-
-    def _listed(self, recipe: ArmRecipe) -> list[str]:
-        """The key of the study's own lexicon, for a recipe that uses one."""
-        return [self.lexicon_key] if self.lexicon_key and hasattr(recipe, "lexicon") else []
 
     def checkpoint_key(self, arm: str, seed: int) -> str:
         """Of everything that decides what one training run becomes."""
@@ -170,8 +199,7 @@ class Work:
         """Of everything that decides what one probe reads off one model."""
         model = self.base_key if arm == BASE_ARM else self.checkpoint_key(arm, seed)
         away = [self.shifted_key] if name == "shift" else []
-        listed = [self.lexicon_key] if self.lexicon_key else []
-        return key_of(model, self.verdicts_key, self.study.probe, name, arm, seed, *away, *listed)
+        return key_of(model, self.verdicts_key, self.study.probe, name, arm, seed, *away, *self._lexicon_key)
 
     def checkpoint(self, arm: str, seed: int) -> Checkpoint:
         """What became of one training. Raises RunDirError where there was none yet."""
