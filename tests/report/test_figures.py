@@ -58,3 +58,8 @@ def test_what_is_not_a_number_is_not_drawn(run: RunDir) -> None:
     figure = figures.forest([unknown, finding])
     assert len(figure.data) == 1
     assert "NaN" not in json.dumps(figure.to_plotly_json(), allow_nan=False)
+
+
+def test_no_two_of_many_arms_look_alike() -> None:
+    arms = ["base", *(f"arm {at}" for at in range(14))]
+    assert len({figures.arm_style(arms, arm)[:2] for arm in arms}) == 15

@@ -121,12 +121,12 @@ def curves(axis: Axis, reading: str) -> go.Figure:
 
 
 def arm_style(arms: Sequence[str], arm: str) -> tuple[str, str, str]:
-    """The colour, marker and sign of a model in the curves; the untrained one is grey."""
+    """The colour, marker and sign of a model in the curves, a pair of its own for 36 arms; the untrained one is grey."""
     trained = [name for name in arms if name != BASE_ARM]
     if arm == BASE_ARM:
         return "var(--muted)", "circle-open", "○"
-    index = trained.index(arm)
-    return f"var(--arm-{index % 6})", *SIGNS[index % 6]
+    turn, index = divmod(trained.index(arm), len(SIGNS))
+    return f"var(--arm-{index})", *SIGNS[(index + turn) % len(SIGNS)]
 
 
 def _add_curve(figure: go.Figure, axis: Axis, reading: str, arm: str, places: Sequence[float]) -> None:
