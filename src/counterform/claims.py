@@ -194,6 +194,24 @@ CLAIMS = (
         rule=Difference(probe="accuracy", metric="pass@1", arm="roc", versus="grpo", way="more"),
     ),
     Claim(
+        system=_ROC,
+        source="arXiv 2508.20722",
+        says="Fewer calls fail inside right answers than after plain GRPO.",
+        published="plain GRPO stays at 10 % (14B) and 15 % (32B); RoC falls below, no number at hand",
+        rule=Difference(
+            probe="tool_errors", metric="failed calls in right answers", arm="roc", versus="grpo", way="less"
+        ),
+    ),
+    Claim(
+        system=_ROC,
+        source="arXiv 2508.20722",
+        says="Fewer calls fail inside right answers than after a blind draw of as many rollouts.",
+        published=_OURS,
+        rule=Difference(
+            probe="tool_errors", metric="failed calls in right answers", arm="roc", versus="grpo_random", way="less"
+        ),
+    ),
+    Claim(
         system=_TRUST,
         source="arXiv 2403.09972",
         says="A model trusts its wrong answer more as its own than as somebody else's.",

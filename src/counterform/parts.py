@@ -93,6 +93,7 @@ PARTS: dict[str, dict[str, str]] = {
         "traits": "counterform.probes.traits:Traits",
         "trust": "counterform.probes.trust:Trust",
         "strategy": "counterform.probes.strategy:Strategy",
+        "tool_errors": "counterform.probes.tool_errors:ToolErrors",
     },
 }
 

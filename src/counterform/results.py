@@ -13,6 +13,8 @@ LOWER_IS_BETTER = frozenset(
         "tokens",
         "seconds",
         "right by wrong steps",
+        "failed calls",
+        "failed calls in right answers",
         "answer lost",
         "ECE",
         "self-trust gap",

@@ -330,6 +330,10 @@ def checked(study: Study, source: str) -> Study:
     for table, model in (("model", study.model), ("attempts.model", study.attempts.model)):
         if model is not None and model.tool and model.kind != "hf":
             refuse(f"$.{table}.tool", f"answers inside a model of kind 'hf'; this one is {model.kind!r}")
+    if "tool_errors" in study.probes and not study.model.tool:
+        refuse(
+            "$.probes", "'tool_errors' reads the calls of a model with a tool: give `tool` in $.model, or leave it out"
+        )
     require_known("model", study.model.kind, f"{source}: $.model.kind")
     if study.attempts.model is not None:
         require_known("model", study.attempts.model.kind, f"{source}: $.attempts.model.kind")

@@ -17,6 +17,7 @@ ERROR = "error"
 MAX_CALL = 80
 """Characters before "=" that are looked at."""
 
+_SAID = re.compile(rf"=[ ]?({ERROR}\b|)")
 _CALL = re.compile(r"(?:Wait, )?(-?\d{1,6}) ([-+*/]) (-?\d{1,6}) ?=")
 
 
@@ -35,6 +36,12 @@ def answer(text: str) -> str | None:
             return str(left * right)
         case _:
             return str(left // right) if right else None
+
+
+def failed_calls(text: str) -> tuple[int, int]:
+    """How many calls a text that was written with this tool holds, and how many of them came back as an error."""
+    said = _SAID.findall(text)
+    return len(said), said.count(ERROR)
 
 
 class Answering:

@@ -52,6 +52,14 @@ _LABELS = {
     ("process", "right by wrong steps"): MetricLabel(
         "Right by wrong steps", "Attempts that reach the right answer over a wrong step.", True
     ),
+    ("tool_errors", "failed calls"): MetricLabel(
+        "Failed calls", "Of an answer's calls to the tool those that came back as an error.", True
+    ),
+    ("tool_errors", "failed calls in right answers"): MetricLabel(
+        "Failed calls in right answers",
+        "The same of right answers alone. A comparison is over the problems that both sides solve.",
+        True,
+    ),
     ("instructions", "exact match"): MetricLabel(
         "Instructions: exact match", "Held-out tasks, definition and demonstrations whole: the stated label is right."
     ),

@@ -32,6 +32,7 @@ _ONE_A_PROBE: dict[str, Callable[[str], bool]] = {
     "agreement": lambda metric: metric == "verdict",
     "repair": lambda metric: metric == "repaired",
     "internals": lambda metric: metric == "AUROC",
+    "tool_errors": lambda metric: metric == "failed calls",
     "trust": lambda metric: metric.startswith("AUROC ("),
     "guard": lambda metric: False,
     "strategy": lambda metric: False,
