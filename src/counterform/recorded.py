@@ -15,7 +15,7 @@ from counterform.results import Baseline, Finding, FormShare, Level, Results, Re
 from counterform.shifts import reading_and_shift
 from counterform.study import ArmSpec
 
-SETTINGS = ("tool", "tool_failures", "shown", "samples")
+SETTINGS = ("tool", "tool_failures", "shown", "samples", "domain")
 """Options of a recipe that say where it was used, and not what it teaches."""
 ANSWER_AWAY = "exact match, answer"
 """Of what the probe `shift` reads away from home, all that is kept."""
