@@ -100,6 +100,16 @@ def test_levels_are_shares():
         assert level.estimate == pytest.approx(np.mean([r.value for r in STUDY if r.arm == level.arm]))
 
 
+@pytest.mark.parametrize("metric", ["gain (a over b)", "self-trust gap (joint)", "answer lost (invalid)"])
+def test_a_difference_within_one_model_may_stand_below_0_and_has_no_form_share(metric):
+    rows = [spoilt(row, mark=row.mark, value=row.value - 0.9) for row in readings("base", 0.0, metric=metric)]
+    rows += readings("better", 0.3, metric=metric)
+    results = find(rows, question="?", form_shares=[("better", "better")])
+    [level] = [level for level in results.levels if level.arm == "base"]
+    assert -1 <= level.low < level.estimate < level.high < 0
+    assert not results.form_shares
+
+
 def test_strata_are_averaged_apart_and_harmonically():
     rows = []
     for arm, shift in (("base", 0.0), ("critic", 0.2)):

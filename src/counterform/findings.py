@@ -28,7 +28,7 @@ ALPHA = 0.05
 
 NEUTRAL = ("strategy",)
 """Probes of which no metric is better high or low: `supported` says more, `refuted` less."""
-SIGNED = ("gain ", "self-trust gap")
+SIGNED = ("gain ", "self-trust gap", "answer lost")
 """How metrics begin that are themselves differences, and may stand below 0."""
 
 
@@ -69,7 +69,8 @@ def find(
             if pair not in readable:
                 unread.setdefault(pair, []).append(f"{table.probe} {table.metric}")
         compared.append((table, readable))
-        if not shifts.reading_and_shift(table.metric)[1]:
+        # A difference within one model is no gain that a control could have a share of.
+        if not shifts.reading_and_shift(table.metric)[1] and not table.metric.startswith(SIGNED):
             shares += [share for control, full in form_shares if (share := _form_share(table, control, full))]
     unread_in_words = [
         f"{a} and {b} have no readings that can be compared of: {', '.join(metrics)}."
