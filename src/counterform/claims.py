@@ -147,6 +147,13 @@ CLAIMS = (
         rule=Difference(probe="find_error", metric="F1", arm="critique", versus=BASE_ARM, way="more"),
     ),
     Claim(
+        system=_CRITIQUE,
+        source="arXiv 2501.17703",
+        says="Critique training beats imitation of answers in mending a wrong attempt.",
+        published=_OURS,
+        rule=Difference(probe="repair", metric="repaired", arm="critique", versus="imitation", way="more"),
+    ),
+    Claim(
         system=_PROCESS,
         source="arXiv 2602.11202",
         says="Verifying steps and asking again lifts what is solved, within one budget of tokens.",
