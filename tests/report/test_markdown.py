@@ -51,7 +51,7 @@ def test_a_study_is_kept_as_a_page_and_as_figures_that_claims_are_read_from(run:
     assert overview(study.results).rows == overview(load(run).results).rows
     text = claims_page([study])
     summary, _, figures_of_claims = text.partition("\n## ")
-    [row] = [line for line in summary.splitlines() if "beats imitation" in line]
+    [row] = [line for line in summary.splitlines() if "answers in solving" in line]
     assert row.endswith("|  | [first-study](studies/first-study.md) |  |")  # refuted there
     assert "| not asked |" in summary
     assert {line.count("|") for line in summary.splitlines() if line.startswith("|")} == {5}
