@@ -7,6 +7,7 @@ from typing import Any
 
 from counterform.errors import ModelError
 from counterform.store import key_of
+from counterform.study import ProbeSpec
 from counterform.types import Attempt, Completion, Model, Problem
 
 
@@ -22,6 +23,19 @@ def sample_attempts(
         for problem, row in zip(problems, completions, strict=True)
         for index, completion in enumerate(row)
     ]
+
+
+def answers_for(spec: ProbeSpec, model: Model, problems: Sequence[Problem], *, arm: str, seed: int) -> list[Attempt]:
+    """The samples that probes read: one call for all of them, so that a `Remembering` model is asked only once."""
+    return sample_attempts(
+        model,
+        problems,
+        who=f"{arm}-{seed}",
+        n=spec.samples,
+        seed=seed,
+        temperature=spec.temperature,
+        max_tokens=spec.max_tokens,
+    )
 
 
 def derived_seed(*parts: object) -> int:

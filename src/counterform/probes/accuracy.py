@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from counterform.results import Baseline
-from counterform.sampling import sample_attempts
+from counterform.sampling import answers_for
 from counterform.stats import pass_at_k
 from counterform.study import ProbeSpec
 from counterform.types import Grade, HeldOut, Mark, Model, Problem, Reading
@@ -25,15 +25,7 @@ class Accuracy:
         self.spec, self._grade = spec, grade
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
-        attempts = sample_attempts(
-            model,
-            items.problems[: self.spec.problems],
-            who=f"{arm}-{seed}",
-            n=self.spec.samples,
-            seed=seed,
-            temperature=self.spec.temperature,
-            max_tokens=self.spec.max_tokens,
-        )
+        attempts = answers_for(self.spec, model, items.problems[: self.spec.problems], arm=arm, seed=seed)
         heard: dict[str, list[tuple[Mark, Mark]]] = {problem.id: [] for problem in items.problems[: self.spec.problems]}
         for graded in self._grade(attempts):
             if graded.attempt.completion.finish != "error":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from counterform.sampling import sample_attempts
+from counterform.sampling import answers_for
 from counterform.study import ProbeSpec
 from counterform.types import Grade, Graded, HeldOut, Mark, Model, Reading
 
@@ -22,15 +22,7 @@ class Process:
         self.spec, self._grade = spec, grade
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
-        attempts = sample_attempts(
-            model,
-            items.problems[: self.spec.problems],
-            who=f"{arm}-{seed}",
-            n=self.spec.samples,
-            seed=seed,
-            temperature=self.spec.temperature,
-            max_tokens=self.spec.max_tokens,
-        )
+        attempts = answers_for(self.spec, model, items.problems[: self.spec.problems], arm=arm, seed=seed)
         of_problem: dict[str, list[Graded]] = {problem.id: [] for problem in items.problems[: self.spec.problems]}
         for graded in self._grade(attempts):
             of_problem[graded.attempt.problem_id].append(graded)

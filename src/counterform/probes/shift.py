@@ -16,7 +16,7 @@ from rapidfuzz.distance import Levenshtein
 
 from counterform.probes import accuracy
 from counterform.results import Baseline
-from counterform.sampling import sample_attempts
+from counterform.sampling import answers_for
 from counterform.shifts import metric_at
 from counterform.study import ProbeSpec
 from counterform.types import Grade, Graded, HeldOut, Mark, Model, Problem, Reading
@@ -47,15 +47,7 @@ class Shift:
         home = items.problems[: self.spec.problems]
         heard: dict[str, list[Graded]] = {problem.id: [] for problem in (*home, *items.shifted)}
         for problems in (home, items.shifted):
-            attempts = sample_attempts(
-                model,
-                problems,
-                who=f"{arm}-{seed}",
-                n=self.spec.samples,
-                seed=seed,
-                temperature=self.spec.temperature,
-                max_tokens=self.spec.max_tokens,
-            )
+            attempts = answers_for(self.spec, model, problems, arm=arm, seed=seed)
             for graded in self._grade(attempts):
                 if graded.attempt.completion.finish != "error":
                     heard[graded.attempt.problem_id].append(graded)

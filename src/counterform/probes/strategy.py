@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from counterform.errors import DataError
 from counterform.problems.route import IN_FREE_FORM, as_multiple_choice
 from counterform.problems.route_map import Map, Search, Step, read_step
-from counterform.sampling import derived_seed, sample_attempts
+from counterform.sampling import answers_for, derived_seed
 from counterform.strategy import Trace, search_of
 from counterform.study import ProbeSpec
 from counterform.types import Attempt, Grade, HeldOut, Mark, Model, Problem, Reading
@@ -56,14 +56,8 @@ class Strategy:
             raise DataError(f"probe {self.name!r} needs held-out problems, and there are none. Leave this probe out.")
         readings: list[Reading] = []
         for format_ in FORMATS if maps else (AS_ASKED,):
-            attempts = sample_attempts(
-                model,
-                [_posed(problem, format_) for problem in problems],
-                who=f"{arm}-{seed}",
-                n=self.spec.samples,
-                seed=seed,
-                temperature=self.spec.temperature,
-                max_tokens=self.spec.max_tokens,
+            attempts = answers_for(
+                self.spec, model, [_posed(problem, format_) for problem in problems], arm=arm, seed=seed
             )
             for at, problem in enumerate(problems):
                 own = attempts[at * self.spec.samples : (at + 1) * self.spec.samples]

@@ -6,7 +6,7 @@ After rStar2-Agent (arXiv 2508.20722, section 2.2.3): under plain GRPO 10 to 15 
 from __future__ import annotations
 
 from counterform.models.calc import failed_calls
-from counterform.sampling import sample_attempts
+from counterform.sampling import answers_for
 from counterform.study import ProbeSpec
 from counterform.types import Grade, HeldOut, Mark, Model, Reading
 
@@ -28,15 +28,7 @@ class ToolErrors:
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         problems = items.problems[: self.spec.problems]
-        attempts = sample_attempts(
-            model,
-            problems,
-            who=f"{arm}-{seed}",
-            n=self.spec.samples,
-            seed=seed,
-            temperature=self.spec.temperature,
-            max_tokens=self.spec.max_tokens,
-        )
+        attempts = answers_for(self.spec, model, problems, arm=arm, seed=seed)
         shares: dict[str, dict[str, list[float]]] = {metric: {p.id: [] for p in problems} for metric in (ALL, RIGHT)}
         for graded in self._grade(attempts):
             calls, failed = failed_calls(graded.attempt.completion.text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from counterform.errors import ModelError
-from counterform.sampling import sample_attempts, trace
+from counterform.sampling import answers_for, trace
 from counterform.study import ProbeSpec
 from counterform.traits import load_lexicon
 from counterform.types import Attempt, Grade, Graded, HeldOut, Mark, Model, Reading
@@ -34,17 +34,7 @@ class Traits:
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         problems = items.problems[: self.spec.problems]
-        graded = self._grade(
-            sample_attempts(
-                model,
-                problems,
-                who=f"{arm}-{seed}",
-                n=self.spec.samples,
-                seed=seed,
-                temperature=self.spec.temperature,
-                max_tokens=self.spec.max_tokens,
-            )
-        )
+        graded = self._grade(answers_for(self.spec, model, problems, arm=arm, seed=seed))
         counts = self._lexicon.counts([g.attempt.completion.text for g in graded])
         prompts = {problem.id: problem.prompt for problem in problems}
         readings = []

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from counterform.results import Baseline
-from counterform.sampling import sample_attempts
+from counterform.sampling import answers_for
 from counterform.study import ProbeSpec
 from counterform.trust import (
     CONSISTENCY,
@@ -89,17 +89,8 @@ class Trust:
         return readings
 
     def _own(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[_Own]:
-        # The very call that `accuracy` makes, so that its samples are not sampled again.
         problems = items.problems[: self.spec.problems]
-        attempts = sample_attempts(
-            model,
-            problems,
-            who=f"{arm}-{seed}",
-            n=self.spec.samples,
-            seed=seed,
-            temperature=self.spec.temperature,
-            max_tokens=self.spec.max_tokens,
-        )
+        attempts = answers_for(self.spec, model, problems, arm=arm, seed=seed)
         of: dict[str, list[Graded]] = {problem.id: [] for problem in problems[: self.spec.trusted]}
         for graded in self._grade([attempt for attempt in attempts if attempt.problem_id in of]):
             completion = graded.attempt.completion
