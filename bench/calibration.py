@@ -19,8 +19,8 @@ import numpy as np
 from msgspec.structs import replace
 from scipy import stats as scipy_stats
 
+from counterform.findings.stats import Floats, estimate
 from counterform.pipeline import run
-from counterform.stats import Floats, estimate
 from counterform.store import RunDir
 from counterform.study import embedded_study
 from counterform.types import Reading

@@ -27,10 +27,10 @@ from counterform.problems import ledger
 from counterform.stages.arms import compile_arms
 from counterform.stages.sample import PROBLEMS_A_PART, part_of
 from counterform.stages.verify import verdict_table
+from counterform.stages.work import Work
 from counterform.store import RunDir, table_of
 from counterform.study import MatchSpec, ModelSpec, ProblemsSpec, Study
 from counterform.types import Attempt, Completion, Problem
-from counterform.work import Work
 
 ATTEMPTS_A_PROBLEM = 4
 DISTINCT = 10 * PROBLEMS_A_PART

@@ -18,8 +18,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from counterform.growing import Change, Finish
 from counterform.guard import Guard
+from counterform.models.growing import Change, Finish
 from counterform.models.hf import HFModel
 from counterform.problems.ledger import Ledger
 from counterform.study import ModelSpec

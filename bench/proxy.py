@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from counterform.calls import Call, State
+from counterform.guard.calls import Call, State
 from counterform.guard.policy import Rule
 from counterform.guard.proxy import Proxy
 from counterform.guard.tools import Policy

@@ -24,10 +24,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
 from counterform.problems.ledger import Ledger
-from counterform.study import TrainSpec
+from counterform.study import BASE, TrainSpec
 from counterform.train.sft import SFT
 from counterform.types import Arm, Example
-from counterform.world import BASE
 
 SEED = 0
 OPTIONS: dict[str, Any] = {

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from counterform.problems.ledger import Ledger
-from counterform.traits import load_lexicon
+from counterform.text.lexicon import load_lexicon
 
 RUNS = 5
 TARGET = 50

@@ -22,7 +22,7 @@ import numpy as np
 from math_verify import parse, verify
 
 from counterform.problems.ledger import Ledger
-from counterform.splitting import split_steps
+from counterform.text.steps import split_steps
 from counterform.types import Mark, Problem, StepVerdict, StepVerifier
 from counterform.verify.answer import Answers, answer_key, stated_answer
 from counterform.verify.steps import Arithmetic, grade_steps

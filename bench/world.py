@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 from msgspec.structs import replace
 
-from counterform import wording
-from counterform.models.hf import HFModel
+from counterform.models.hf import BASE, HFModel
 from counterform.problems import route
 from counterform.study import ModelSpec
+from counterform.text import wording
 from counterform.types import Mark, Problem
 from counterform.verify.answer import Answers
-from counterform.world import BASE
 from counterform.world.documents import PARTS, SHARE_UNNOTICED_CRITICISED, Part, first_error
 
 SEED, MAX_TOKENS, EXEMPLARS = 20_000, 160, 4

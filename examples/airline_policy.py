@@ -8,7 +8,7 @@ reservation, the user or the flight was never looked up.
 import re
 from datetime import datetime, timedelta
 
-from counterform.calls import Call, Result, State
+from counterform.guard.calls import Call, Result, State
 
 _NOW = datetime(2024, 5, 15, 15, 0)
 _FREE_BAGS = {

@@ -23,15 +23,15 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from counterform.blindness import Share, blindness, share
-from counterform.calls import Conversation
+from counterform.claims.recorded import Recorded, to_json
 from counterform.errors import CounterformError, DataError
+from counterform.findings.blindness import Share, blindness, share
+from counterform.findings.stats import estimate, pass_hat_k
+from counterform.guard.calls import Conversation
 from counterform.guard.policy import Rule, judge, load_policy
-from counterform.recorded import Recorded, to_json
 from counterform.report.labels import share as percent
 from counterform.report.labels import share_interval
 from counterform.results import Level, Results
-from counterform.stats import estimate, pass_hat_k
 from counterform.study import BASE_ARM
 from counterform.types import Mark, Problem, StepVerdict, StepVerifier, Verdict
 from counterform.verify.bb_arithmetic import MultistepArithmetic

@@ -21,10 +21,10 @@ import numpy as np
 from msgspec import Struct
 from traits_recorded import GSM8K_MODELS, Answer, gsm8k, math500, rows_of
 
-from counterform import stats
 from counterform.errors import CounterformError
-from counterform.stats import Floats
-from counterform.strategy import TextSearch, search_of
+from counterform.findings import stats
+from counterform.findings.stats import Floats
+from counterform.text.search import TextSearch, search_of
 
 LABELS = Path(__file__).parents[1] / "tests" / "probes" / "strategy_labels.json"
 ORDERS = ("breadth", "depth", "none")
@@ -186,7 +186,7 @@ def page(data: Path) -> Iterator[str]:
     yield "# Strategies of recorded answers, right against wrong\n"
     yield (
         "`python examples/strategy_recorded.py --data DIR` writes this page; no model is run and no figure is typed by hand. The segmentation "
-        "is that of `counterform.strategy`. Intervals are jackknifed over problems. p: of no difference, not corrected for being several. MDE: "
+        "is that of `counterform.text.search`. Intervals are jackknifed over problems. p: of no difference, not corrected for being several. MDE: "
         "the smallest true difference that would be found four times out of five. Right and wrong answers differ by the problem too: this "
         "says nothing of cause.\n"
     )

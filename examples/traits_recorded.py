@@ -20,14 +20,14 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from counterform import stats
+from counterform.claims.recorded import Recorded, to_json
 from counterform.errors import CounterformError, DataError
-from counterform.recorded import Recorded, to_json
+from counterform.findings import stats
+from counterform.findings.retention import find_traits
+from counterform.findings.stats import Floats
 from counterform.results import Results, Retention
-from counterform.retention import find_traits
-from counterform.stats import Floats
 from counterform.study import BASE_ARM
-from counterform.traits import Lexicon, load_lexicon
+from counterform.text.lexicon import Lexicon, load_lexicon
 from counterform.types import Mark, Problem, Reading, Verdict
 from counterform.verify.steps import Arithmetic, grade_steps
 

@@ -21,11 +21,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 from scipy.stats import binomtest
 
+from counterform.claims.recorded import Recorded, to_json
 from counterform.errors import DataError
-from counterform.recorded import Recorded, to_json
+from counterform.findings.stats import Estimate, Floats, estimate, holm, pseudo_values
 from counterform.report.labels import points, points_interval, probability, share, share_interval
 from counterform.results import Finding, Results
-from counterform.stats import Estimate, Floats, estimate, holm, pseudo_values
 from counterform.types import Mark, Problem, StepVerdict
 from counterform.verify.answer import Answers
 from counterform.verify.steps import Arithmetic, grade_steps

@@ -7,10 +7,10 @@ import counterform
 from counterform.errors import StudyError
 from counterform.report.data import load
 from counterform.report.tables import ledger_table
+from counterform.stages.work import Work
 from counterform.store import RunDir
 from counterform.study import ArmSpec, AttemptsSpec, MatchSpec, ProbeSpec, ProblemsSpec, Study, TrainSpec, load_study
 from counterform.types import Checkpoint
-from counterform.work import Work
 
 SLOW = ArmSpec(name="slow", recipe="imitation", train={"learning_rate": 1e-4})
 STUDY = Study(

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterform import wording
 from counterform.errors import DataError, ModelError
 from counterform.models.scripted import ScriptedModel
+from counterform.text import wording
 from counterform.trust import MOST_ORDERS, Comparison, Judge, score
 
 QUESTION = "What is 2 + 2?"

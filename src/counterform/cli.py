@@ -99,7 +99,7 @@ def report(
 @app.command()
 def claims(folder: Annotated[Path, typer.Argument(help="A folder of recorded studies, e.g. docs/studies.")]) -> None:
     """What published claims became in recorded studies, as a Markdown page."""
-    from counterform.recorded import read_all
+    from counterform.claims.recorded import read_all
     from counterform.report.claims_page import claims_page
 
     print(claims_page(read_all(folder)), end="")
@@ -112,8 +112,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a problem and every attempt at it, step by step."""
+    from counterform.report.attempts import find_attempts
     from counterform.report.terminal import print_attempts
-    from counterform.show import find_attempts
     from counterform.store import RunDir
 
     _require_run(directory)

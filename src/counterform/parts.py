@@ -8,7 +8,6 @@ from inspect import signature
 from typing import Any
 
 from counterform.errors import StudyError, unknown_name
-from counterform.types import Critic
 
 # The one table of short names. Anything else that a study file names is "module:object".
 PARTS: dict[str, dict[str, str]] = {
@@ -136,10 +135,9 @@ def made(kind: str, name: str, options: dict[str, Any], where: str, **ours: Any)
         raise StudyError(f"{where}: {kind} {name!r}: {error}. Its options: {names}") from error
 
 
-def critic(name: str, options: dict[str, Any]) -> Critic:
+def critic(name: str, options: dict[str, Any]) -> Any:
     """The critic that a recipe's option names. Raises StudyError as `made` does."""
-    found: Critic = made("critic", name, options, "critic_options")
-    return found
+    return made("critic", name, options, "critic_options")
 
 
 def require_known(kind: str, name: str, where: str) -> None:

@@ -2,7 +2,7 @@
 
     problems -> attempts -> verdicts -> arms -> checkpoints -> readings -> findings -> report
 
-Each stage reads files, writes files, and is skipped when the hash of everything it was made from still stands (work.py).
+Each stage reads files, writes files, and is skipped when the hash of everything it was made from still stands (stages/work.py).
 What a stage does stands in the file of its name in `stages/`.
 """
 
@@ -24,9 +24,9 @@ from counterform.stages.problems import make_problems
 from counterform.stages.sample import sample
 from counterform.stages.train import train
 from counterform.stages.verify import verify
+from counterform.stages.work import Say, Work, machine, versions
 from counterform.store import RunDir, open_run
 from counterform.study import Study, to_toml
-from counterform.work import Say, Work, machine, versions
 
 
 class Run(Struct, frozen=True):

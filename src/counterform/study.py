@@ -17,6 +17,9 @@ from counterform.parts import require_known
 BASE_ARM = "base"
 """The name under which the untrained model stands beside the arms."""
 
+BASE = Path(str(files("counterform"))) / "world" / "base"
+"""What `path = "world"` names: the embedded world's tiny base model, an ordinary Hugging Face directory."""
+
 Positive = Annotated[int, Meta(ge=1)]
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from counterform.arms.controls import AnswerOnly, ShuffledTarget
 from counterform.errors import ControlError
-from counterform.splitting import split_steps
 from counterform.testing import check_recipe
+from counterform.text.steps import split_steps
 from counterform.types import Attempt, Case, Completion, Graded, Mark, Problem, Verdict
 
 

@@ -7,9 +7,9 @@ from counterform.arms.criticising import Row, drawn, worded
 from counterform.arms.critique import Critique
 from counterform.errors import ControlError
 from counterform.testing import check_recipe
+from counterform.text.wording import claims_of, named_error, verdict_of
 from counterform.types import Mark
 from counterform.verify.critics import Reference, Steps
-from counterform.wording import claims_of, named_error, verdict_of
 
 KINDS = ("step", "verdict", "reason")
 

@@ -7,9 +7,9 @@ from counterform.arms.critique import Critique
 from counterform.errors import DataError, StudyError
 from counterform.parts import critic, made
 from counterform.testing import check_recipe
+from counterform.text.wording import critique_prompt, named_error, verdict_of
 from counterform.types import Criticism, Mark
 from counterform.verify.critics import Steps
-from counterform.wording import critique_prompt, named_error, verdict_of
 
 
 def critique_of(case, graded):

@@ -8,8 +8,8 @@ from counterform.arms.critique import Critique
 from counterform.arms.critique_controls import CritiqueFormat, ShuffledCritique, VerdictOnly
 from counterform.errors import ControlError
 from counterform.testing import check_recipe
+from counterform.text.wording import claims_of, named_error, verdict_of
 from counterform.types import Attempt, Case, Completion, Graded, Mark, Problem, StepVerdict, Verdict
-from counterform.wording import claims_of, named_error, verdict_of
 
 CONTROLS = [VerdictOnly, CritiqueFormat, ShuffledCritique]
 

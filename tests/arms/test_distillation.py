@@ -8,7 +8,7 @@ from counterform.arms.distillation import Guided, MarkedGuided, ShortUnguided, S
 from counterform.errors import ControlError, DataError
 from counterform.problems.ledger import Ledger
 from counterform.testing import check_recipe
-from counterform.traits import load_lexicon
+from counterform.text.lexicon import load_lexicon
 from counterform.types import Completion, Graded
 from counterform.verify.answer import Answers
 from counterform.verify.steps import grade as verdicts_of

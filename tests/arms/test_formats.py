@@ -9,8 +9,8 @@ from counterform.arms.imitation import Imitation
 from counterform.errors import DataError
 from counterform.problems.route import Route
 from counterform.testing import check_recipe
+from counterform.text.wording import said_answer, stated_text
 from counterform.types import Attempt, Case, Completion, Graded, Mark, Verdict
-from counterform.wording import said_answer, stated_text
 
 
 def rng():

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from counterform import wording
 from counterform.arms.instructions import OPTIONS, Instructions, wrong_labels
 from counterform.errors import ControlError, DataError, StudyError
 from counterform.parts import made
 from counterform.problems.sorting_out import SortingOut
 from counterform.testing import check_recipe
+from counterform.text import wording
 from counterform.types import Attempt, Case, Completion, Graded, Mark, Problem, Verdict
 
 ARMS = [dict(zip(OPTIONS, values, strict=True)) for values in product(*OPTIONS.values())]

@@ -173,7 +173,7 @@ class TestContract:
         from transformers import AutoTokenizer
         from verl.utils.dataset.rl_dataset import RLHFDataset
 
-        from counterform.world import BASE
+        from counterform.study import BASE
 
         data = RLHFDataset(str(folder / "train.parquet"), AutoTokenizer.from_pretrained(BASE), config.data)
         row = rows(folder, "train")[0]
@@ -186,8 +186,8 @@ class TestContract:
         from transformers import AutoTokenizer
         from verl.utils.dataset.multiturn_sft_dataset import MultiTurnSFTDataset
 
+        from counterform.study import BASE
         from counterform.types import Example
-        from counterform.world import BASE
 
         problems = [p for p in RunDir(run).read_rows("problems.parquet", Problem) if p.split == "train"]
         solved = [Example(problem_id=p.id, prompt=p.prompt, completion=p.solution) for p in problems]

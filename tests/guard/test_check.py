@@ -5,7 +5,7 @@ from counterform.guard.check import check_policy, require
 
 POLICY = '''
 """A desk's policy."""
-from counterform.calls import Call, State
+from counterform.guard.calls import Call, State
 
 _LIMIT, _WRITES = 50, ("refund", "exchange")
 

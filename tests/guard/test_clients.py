@@ -162,7 +162,7 @@ def test_an_agent_of_smolagents(proxy, stream):
 @pytest.mark.slow
 def test_before_transformers_serve(proxy):
     transformers = pytest.importorskip("transformers")
-    from counterform.world import BASE
+    from counterform.study import BASE
 
     script = Path(sys.executable).with_name("transformers")
     if not script.exists():

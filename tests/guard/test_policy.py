@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterform.calls import Call, Result, State
 from counterform.errors import StudyError
+from counterform.guard.calls import Call, Result, State
 from counterform.guard.policy import judge, load_policy
 from counterform.types import Mark
 

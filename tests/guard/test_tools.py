@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterform.calls import Call, State
 from counterform.errors import CallRefused, StudyError
+from counterform.guard.calls import Call, State
 from counterform.guard.policy import Rule
 from counterform.guard.tools import Policy, Tools
 

@@ -6,11 +6,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from counterform.errors import ModelError
-from counterform.models.hf import HFModel, load, load_tokenizer, source_of
+from counterform.models.hf import BASE, HFModel, load, load_tokenizer, source_of
 from counterform.problems.ledger import Ledger
 from counterform.study import ModelSpec
 from counterform.testing import check_model
-from counterform.world import BASE
 
 PROBLEMS = Ledger().generate(200, rng=np.random.default_rng(0))
 PROMPTS = [problem.prompt for problem in PROBLEMS[:6]]

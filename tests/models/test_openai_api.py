@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from counterform.errors import MissingExtra, ModelError
 from counterform.models import openai_api
 from counterform.models.openai_api import ATTEMPTS, DEAD_AFTER, OpenAIModel
-from counterform.study import ModelSpec
-from counterform.world import BASE
+from counterform.study import BASE, ModelSpec
 
 PROMPTS = ["Add 1.", "Add 2.", "Add 3."]
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterform.growing import Change
 from counterform.guard import Guard
 from counterform.models import streaming
+from counterform.models.growing import Change
 from counterform.models.openai_api import OpenAIModel
 from counterform.models.streaming import StreamBroken, read_along
 from counterform.study import ModelSpec

@@ -6,8 +6,8 @@ from counterform.probes.agreement import Agreement, claims_due
 from counterform.probes.find_error import label
 from counterform.study import ProbeSpec
 from counterform.testing import check_probe
+from counterform.text.wording import critique_of_sound_attempt, critique_of_wrong_step, critique_prompt
 from counterform.types import Mark
-from counterform.wording import critique_of_sound_attempt, critique_of_wrong_step, critique_prompt
 
 
 def expert(items, *, off=0, silent=False):

@@ -5,8 +5,8 @@ from counterform.models.scripted import ScriptedModel
 from counterform.probes.find_error import CORRECT, ERRONEOUS, FindError, choose_attempts, label
 from counterform.study import ProbeSpec
 from counterform.testing import check_probe
+from counterform.text.wording import critique_of_sound_attempt, critique_of_wrong_step, critique_prompt
 from counterform.types import Mark
-from counterform.wording import critique_of_sound_attempt, critique_of_wrong_step, critique_prompt
 
 
 def expert(items):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from counterform.errors import DataError
-from counterform.findings import find
+from counterform.findings.gains import find
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.instructions import Instructions
 from counterform.problems.sorting_out import SortingOut

@@ -6,10 +6,10 @@ import torch
 from msgspec.structs import replace
 
 from counterform.models.hf import HFModel, load
+from counterform.models.sampling import Remembering
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.internals import Internals, _held_out_auroc, _ridge, weight_changes
 from counterform.results import TOKEN_CLASSES
-from counterform.sampling import Remembering
 from counterform.study import ModelSpec, ProbeSpec
 from counterform.testing import check_probe
 from counterform.types import Mark

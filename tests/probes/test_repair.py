@@ -5,8 +5,8 @@ from counterform.probes.find_error import label
 from counterform.probes.repair import Repair
 from counterform.study import ProbeSpec
 from counterform.testing import check_probe
+from counterform.text.wording import critique_prompt, repair_prompt
 from counterform.types import Mark
-from counterform.wording import critique_prompt, repair_prompt
 
 CRITIQUE = "Step 1 is wrong. The attempt is wrong."
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from counterform.models.sampling import Remembering
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.shift import Shift, parts
 from counterform.problems.ledger import Ledger
-from counterform.sampling import Remembering
 from counterform.study import ProbeSpec
 from counterform.testing import check_probe
 from counterform.types import Graded, HeldOut, Mark, Problem

@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterform.errors import DataError
-from counterform.findings import find
+from counterform.findings.gains import find
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.strategy import FORMATS, METRICS, Strategy, trace_of
 from counterform.problems.ledger import Ledger
 from counterform.problems.route import Route, as_multiple_choice, solution_steps
 from counterform.problems.route_map import Map
-from counterform.strategy import Trace
 from counterform.study import ProbeSpec
 from counterform.testing import HOSTILE, check_probe
+from counterform.text.search import Trace
 from counterform.types import HeldOut, Mark
 
 MAPS = tuple(Route().generate(30, rng=np.random.default_rng(0)))

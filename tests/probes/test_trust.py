@@ -2,12 +2,12 @@ import math
 
 import pytest
 
-from counterform import wording
-from counterform.calibration import metrics
+from counterform.findings.calibration import metrics
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.trust import METHODS, Trust
 from counterform.study import ProbeSpec
 from counterform.testing import check_probe
+from counterform.text import wording
 from counterform.trust import CONSISTENCY, JOINT, P_TRUE, VERBALISED
 from counterform.types import Mark
 

@@ -5,9 +5,9 @@ from msgspec.structs import replace
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.validity import Validity
 from counterform.problems.ledger import Ledger
-from counterform.rationales import CONDITIONS, exemplars
 from counterform.study import ProbeSpec
 from counterform.testing import check_probe
+from counterform.text.rationales import CONDITIONS, exemplars
 from counterform.types import Graded, Mark
 from counterform.verify.answer import Answers
 from counterform.verify.steps import grade as verdicts_of

@@ -13,8 +13,8 @@ from counterform.errors import DataError
 from counterform.parts import part
 from counterform.problems.desk import NOISE, Desk, carried_on, noisy_attempt, spoilt_steps, with_policy
 from counterform.problems.desk_policy import LIMIT, POLICY, READS, WRITES, Order, State, read_step
-from counterform.splitting import split_steps
 from counterform.testing import check_verifier
+from counterform.text.steps import split_steps
 from counterform.types import Mark, Problem, Verdict
 from counterform.verify.answer import Answers
 from counterform.verify.audit import audit_family, require

@@ -25,8 +25,8 @@ from counterform.problems.route import (
     spoilt_steps,
 )
 from counterform.problems.route_map import Map, Step, in_words, read_step
-from counterform.splitting import split_steps
 from counterform.testing import check_verifier
+from counterform.text.steps import split_steps
 from counterform.types import Mark, Problem, Verdict
 from counterform.verify.answer import Answers
 from counterform.verify.audit import audit_family

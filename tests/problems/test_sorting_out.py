@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterform import wording
 from counterform.errors import DataError
 from counterform.problems.sorting_out import SortingOut, noisy_attempt, solution_steps, spoilt_steps
 from counterform.problems.sorting_out_tasks import HELD_OUT, NOUNS, TASKS, defined, right_values
 from counterform.testing import check_verifier
+from counterform.text import wording
 from counterform.types import Mark, Problem, Verdict
 from counterform.verify.answer import Answers
 from counterform.verify.audit import audit_family, require

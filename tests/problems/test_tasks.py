@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from counterform import wording
 from counterform.errors import DataError
 from counterform.problems.readers import read_problems
 from counterform.problems.tasks import as_tasks
+from counterform.text import wording
 from counterform.types import Problem
 
 

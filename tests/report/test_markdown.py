@@ -3,7 +3,7 @@ from pathlib import Path
 
 import msgspec
 
-from counterform.recorded import read_all
+from counterform.claims.recorded import read_all
 from counterform.report.claims_page import claims_page
 from counterform.report.data import load, recorded
 from counterform.report.labels import points, share

@@ -1,9 +1,8 @@
 from safetensors.torch import load_file
 
-from counterform.study import TrainSpec
+from counterform.study import BASE, TrainSpec
 from counterform.testing import check_trainer
 from counterform.train.dry import Dry
-from counterform.world import BASE
 
 
 def test_promises(arm, tmp_path):

@@ -8,7 +8,7 @@ from trl import GRPOTrainer
 
 from counterform.arms.policy import Grpo, Grpo2G, GrpoPenalty, RoC, RoCWaves
 from counterform.errors import StudyError, TrainingDiverged
-from counterform.models.hf import load_tokenizer
+from counterform.models.hf import BASE, load_tokenizer
 from counterform.problems.ledger import Ledger
 from counterform.study import TrainSpec
 from counterform.testing import check_trainer
@@ -17,7 +17,6 @@ from counterform.train.tokens import token_counter
 from counterform.types import Case, Graded
 from counterform.verify.answer import Answers
 from counterform.verify.steps import grade
-from counterform.world import BASE
 
 PROBLEMS = Ledger().generate(12, rng=np.random.default_rng(0), lengths=(2, 3))
 FAST = {

@@ -9,13 +9,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTTrainer
 
 from counterform.errors import StudyError, TrainingDiverged
-from counterform.models.hf import load_tokenizer
+from counterform.models.hf import BASE, load_tokenizer
 from counterform.study import TrainSpec
 from counterform.testing import check_trainer
 from counterform.train import sft
 from counterform.train.sft import SFT
 from counterform.train.tokens import token_counter, weights_of
-from counterform.world import BASE
 
 FAST = {"num_train_epochs": 1, "per_device_train_batch_size": 4, "learning_rate": 5e-4}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from counterform.errors import DataError, StudyError
-from counterform.sampling import derived_seed
+from counterform.models.sampling import derived_seed
 from counterform.train.roc import select
 
 try:

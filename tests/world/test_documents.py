@@ -6,11 +6,10 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from counterform import wording
-from counterform.models.hf import load_tokenizer
+from counterform.models.hf import BASE, load_tokenizer
 from counterform.problems.sorting_out_tasks import HELD_OUT, TASKS
+from counterform.text import wording
 from counterform.types import Mark
-from counterform.world import BASE
 from counterform.world.documents import PARTS, SHARE_CRITIQUE, exchanges, first_error
 
 

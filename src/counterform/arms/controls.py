@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from counterform.errors import ControlError
-from counterform.rationales import answer_only, other_answers
+from counterform.text.rationales import answer_only, other_answers
 from counterform.types import Arm, Case, Example
 
 

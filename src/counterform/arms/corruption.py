@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from msgspec.structs import replace
 
-from counterform import wording
 from counterform.arms.criticising import Row, worded
 from counterform.errors import ControlError, unknown_name
+from counterform.text import wording
 from counterform.types import Criticism, Mark
 
 DRAWS = 100

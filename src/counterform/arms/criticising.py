@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from counterform import parts, wording
+from counterform import parts
 from counterform.errors import DataError
+from counterform.text import wording
 from counterform.types import Arm, Case, Critic, Criticism, Example, Graded, Mark
 
 MOST_UNREADABLE = 0.30

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from counterform import wording
 from counterform.arms.corruption import ends_alike
 from counterform.arms.criticising import Criticising, Row, worded
 from counterform.errors import ControlError
+from counterform.text import wording
 from counterform.types import Mark
 
 ROUNDS = 40

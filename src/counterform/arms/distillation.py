@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from counterform.errors import ControlError, DataError
-from counterform.traits import Lexicon
+from counterform.text.lexicon import Lexicon
 from counterform.types import Arm, Attempt, Case, Completion, Example, Grade, Graded, Mark, Problem
 
 Ask = Callable[..., list[list[Completion]]]

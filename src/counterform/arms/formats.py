@@ -17,8 +17,8 @@ from msgspec import Struct
 from counterform.errors import DataError, unknown_name
 from counterform.problems.route import IN_FREE_FORM, WITH_A_LETTER, near_misses
 from counterform.problems.route_map import Map, in_words
+from counterform.text.wording import answer_sentence, option, said_answer, stated_text
 from counterform.types import Arm, Case, Example, Problem
-from counterform.wording import answer_sentence, option, said_answer, stated_text
 
 ANSWERS = ("multiple choice", "free form")
 OBJECTIVES = ("sft", "grpo")

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from counterform import wording
 from counterform.errors import ControlError, DataError, unknown_name
+from counterform.text import wording
 from counterform.types import Arm, Case, Example, Problem
 
 OPTIONS = {

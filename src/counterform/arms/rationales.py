@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from counterform.errors import ControlError
-from counterform.rationales import REWRITES, Rewritten
+from counterform.text.rationales import REWRITES, Rewritten
 from counterform.types import Arm, Case, Example, Grade
 
 

@@ -11,9 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from counterform.study import Study
+from counterform.study import BASE, Study
 from counterform.types import Problem
-from counterform.world import BASE
 
 KEEP = 16
 """Rollouts of a prompt that are learnt from; twice as many are sampled (rStar2-Agent, arXiv 2508.20722, section 2.2.3)."""

@@ -12,8 +12,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from counterform.calls import Call, State
 from counterform.errors import AuditError
+from counterform.guard.calls import Call, State
 from counterform.guard.policy import Rule, load_policy
 
 PREFIX = "_test_"

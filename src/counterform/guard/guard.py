@@ -14,15 +14,15 @@ from typing import Literal, TypeVar, cast
 from msgspec import Struct
 
 from counterform.errors import ModelError, unknown_name
-from counterform.growing import Change, Finish, Reader, Writer
 from counterform.guard.patience import Patience
-from counterform.splitting import Splitter, Step
+from counterform.models.growing import Change, Finish, Reader, Writer
+from counterform.text.steps import Splitter, Step
 from counterform.types import Completion, Mark, Model, Problem, StepVerdict, StepVerifier, Watch
 
 OnViolation = Literal["stop", "retry", "cut back", "report"]
 Check = Literal["each step", "the end"]
 ENDS = ".!?。！？\n\r>\"')]”’」』）*_"
-"""Characters behind which a step of counterform.splitting may end."""
+"""Characters behind which a step of counterform.text.steps may end."""
 _Result = TypeVar("_Result")
 
 _GLUED = StepVerdict(mark=Mark.WRONG, rule="a step that was verified must not be written on")
@@ -136,7 +136,7 @@ class Guard:
         return GuardedModel(self, model, {problem.prompt: problem for problem in problems})
 
     def watch(self, problem: Problem) -> Watching:
-        """A reader of one growing answer, for models of one's own (growing.py)."""
+        """A reader of one growing answer, for models of one's own (models/growing.py)."""
         return Watching(self, problem)
 
 
@@ -146,7 +146,7 @@ class GuardedModel:
     def __init__(self, guard: Guard, model: Model, problems: Mapping[str, Problem]) -> None:
         if not hasattr(model, "write"):
             raise ModelError(
-                f"{model.name!r} cannot be read along while it writes: it has no method `write` (counterform.growing: "
+                f"{model.name!r} cannot be read along while it writes: it has no method `write` (counterform.models.growing: "
                 "Writer). Use a model of kind `hf`, `openai` or `scripted`."
             )
         self.name = model.name

@@ -18,8 +18,8 @@ from runpy import run_path
 
 from msgspec import Struct
 
-from counterform.calls import Call, State
 from counterform.errors import StudyError
+from counterform.guard.calls import Call, State
 from counterform.types import Mark, StepVerdict
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 
-from counterform.calls import Call, Conversation, State
 from counterform.errors import MissingExtra
+from counterform.guard.calls import Call, Conversation, State
 from counterform.guard.tools import Policy
 
 try:

@@ -11,8 +11,8 @@ from typing import Any, Literal, TypeVar
 
 from msgspec.structs import replace
 
-from counterform.calls import Call, Result, State
 from counterform.errors import CallRefused
+from counterform.guard.calls import Call, Result, State
 from counterform.guard.patience import Patience
 from counterform.guard.policy import Rule, judge, load_policy
 from counterform.types import Mark, StepVerdict

@@ -22,12 +22,11 @@ from transformers import (
 )
 
 from counterform.errors import CounterformError, MissingExtra, ModelError
-from counterform.growing import Grown, Reader
 from counterform.models.calc import Answering
-from counterform.models.growing import tokens_with, write_batch
-from counterform.study import ModelSpec
+from counterform.models.decoding import tokens_with, write_batch
+from counterform.models.growing import Grown, Reader
+from counterform.study import BASE, ModelSpec
 from counterform.types import Completion
-from counterform.world import BASE
 
 MAX_CONTEXT_UNKNOWN = 2048
 """Tokens of context assumed for a model whose configuration does not say."""
@@ -111,7 +110,7 @@ class HFModel:
         max_tokens: int,
         budget: int,
     ) -> list[Grown]:
-        """One text a prompt, each read along by its own reader (growing.py: Writer)."""
+        """One text a prompt, each read along by its own reader (models/growing.py: Writer)."""
         encoded = [self._prompt_ids(prompt) for prompt in prompts]
         order = sorted(range(len(prompts)), key=lambda index: (len(encoded[index]), index))
         ends = "".join(sorted({character for reader in readers for character in reader.ends}))

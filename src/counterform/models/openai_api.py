@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from counterform.errors import MissingExtra, ModelError
-from counterform.growing import Grown, Reader
+from counterform.models.growing import Grown, Reader
 from counterform.models.streaming import StreamBroken, read_along
 from counterform.study import ModelSpec
 from counterform.types import Completion
@@ -163,7 +163,7 @@ class OpenAIModel:
         max_tokens: int,
         budget: int,
     ) -> list[Grown]:
-        """One text a prompt, streamed and read along by its own reader (growing.py: Writer; streaming.py)."""
+        """One text a prompt, streamed and read along by its own reader (models/growing.py: Writer; models/streaming.py)."""
         found = [Grown(text="", sampled=0, told=0, calls=1, finish="error")] * len(prompts)
         unreached = 0
 

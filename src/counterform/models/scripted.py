@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from counterform.errors import ModelError
-from counterform.growing import LOOK_AFTER, Change, Finish, Grown, Reader, changed
+from counterform.models.growing import LOOK_AFTER, Change, Finish, Grown, Reader, changed
 from counterform.study import ModelSpec
 from counterform.types import Completion
 
@@ -59,7 +59,7 @@ class ScriptedModel:
         max_tokens: int,
         budget: int,
     ) -> list[Grown]:
-        """One text a prompt, read along word by word (growing.py: Writer).
+        """One text a prompt, read along word by word (models/growing.py: Writer).
 
         After a change the function is asked anew, with the text so far behind the prompt and the number of changes as
         the sample index, for what follows.

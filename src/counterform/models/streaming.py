@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, Literal
 
-from counterform.growing import LOOK_AFTER, Change, Finish, Grown, Reader, changed
+from counterform.models.growing import LOOK_AFTER, Change, Finish, Grown, Reader, changed
 
 STALL_SECONDS = 60.0
 """Silence within a stream after which it is given up."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from counterform.findings.stats import pass_at_k
+from counterform.models.sampling import answers_for
 from counterform.results import Baseline
-from counterform.sampling import answers_for
-from counterform.stats import pass_at_k
 from counterform.study import ProbeSpec
 from counterform.types import Grade, HeldOut, Mark, Model, Problem, Reading
 

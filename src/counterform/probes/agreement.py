@@ -6,8 +6,8 @@ from functools import partial
 
 from counterform.probes.find_error import label
 from counterform.study import ProbeSpec
+from counterform.text.wording import claims_of, critique_prompt, named_error, verdict_of
 from counterform.types import Completion, Grade, Graded, HeldOut, Mark, Model, Reading
-from counterform.wording import claims_of, critique_prompt, named_error, verdict_of
 
 
 class Agreement:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from counterform import wording
+from counterform.findings.stats import metric_of
+from counterform.models.sampling import derived_seed
 from counterform.results import Baseline
-from counterform.sampling import derived_seed
-from counterform.stats import metric_of
 from counterform.study import ProbeSpec
+from counterform.text import wording
 from counterform.types import Grade, Graded, HeldOut, Mark, Model, Problem, Reading
 
 ERRONEOUS, CORRECT = "erroneous", "correct"

@@ -12,9 +12,9 @@ from statistics import fmean
 
 from msgspec import Struct
 
+from counterform.findings.stats import pass_hat_k
 from counterform.guard import HINT_AS_STEP, RULE, Guard, Guarded, Note
 from counterform.guard.guard import Check, OnViolation
-from counterform.stats import pass_hat_k
 from counterform.study import ProbeSpec
 from counterform.types import Attempt, Grade, Graded, HeldOut, Mark, Model, Problem, Reading, StepVerifier
 

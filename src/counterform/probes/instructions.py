@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from counterform.errors import DataError
 from counterform.results import Baseline
 from counterform.study import ProbeSpec
+from counterform.text.wording import named_label
 from counterform.types import Completion, Grade, HeldOut, Mark, Model, Problem, Reading
-from counterform.wording import named_label
 
 EXACT, IN_SPACE, GIVEN, BEYOND = "exact match", "in space", "exact match in space", "beyond form"
 

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from counterform.errors import ModelError
+from counterform.findings.stats import auroc_pseudo_values
 from counterform.models.hf import Trace, load
+from counterform.models.sampling import derived_seed, trace
 from counterform.probes.token_classes import token_classes
 from counterform.results import TOKEN_CLASSES, Baseline, WeightChange, WeightChanges, WeightCosine
-from counterform.sampling import derived_seed, trace
-from counterform.stats import auroc_pseudo_values
 from counterform.store import key_of
 from counterform.study import ProbeSpec
-from counterform.traits import Lexicon, load_lexicon
+from counterform.text.lexicon import Lexicon, load_lexicon
 from counterform.types import Grade, HeldOut, Mark, Model, Problem, Reading
 
 Floats = NDArray[np.float64]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from counterform.sampling import answers_for
+from counterform.models.sampling import answers_for
 from counterform.study import ProbeSpec
 from counterform.types import Grade, Graded, HeldOut, Mark, Model, Reading
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from counterform import wording
 from counterform.probes.find_error import label
 from counterform.study import ProbeSpec
+from counterform.text import wording
 from counterform.types import Attempt, Completion, Grade, HeldOut, Mark, Model, Reading
 
 

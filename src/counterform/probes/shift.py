@@ -14,11 +14,11 @@ from statistics import fmean
 from msgspec.structs import replace
 from rapidfuzz.distance import Levenshtein
 
+from counterform.models.sampling import answers_for
 from counterform.probes import accuracy
 from counterform.results import Baseline
-from counterform.sampling import answers_for
-from counterform.shifts import metric_at
 from counterform.study import ProbeSpec
+from counterform.text.shifts import metric_at
 from counterform.types import Grade, Graded, HeldOut, Mark, Model, Problem, Reading
 
 ANSWER = "exact match, answer"

@@ -1,7 +1,7 @@
 """How does it search? Breadth first or depth first, read off the trace, with the answer asked in three formats.
 
 After Lee et al. 2025 (arXiv 2505.10185), who had a model name the strategy of a text. On maps (the family `route`) an attempt says which
-place it opens from where, so that nothing is left to a judge. Any other text is read by `counterform.strategy`.
+place it opens from where, so that nothing is left to a judge. Any other text is read by `counterform.text.search`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 from msgspec.structs import replace
 
 from counterform.errors import DataError
+from counterform.models.sampling import answers_for, derived_seed
 from counterform.problems.route import IN_FREE_FORM, as_multiple_choice
 from counterform.problems.route_map import Map, Search, Step, read_step
-from counterform.sampling import answers_for, derived_seed
-from counterform.strategy import Trace, search_of
 from counterform.study import ProbeSpec
+from counterform.text.search import Trace, search_of
 from counterform.types import Attempt, Grade, HeldOut, Mark, Model, Problem, Reading
 
 NEUTRAL, AS_ASKED = "no format", "as asked"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counterform.results import TOKEN_CLASSES
-from counterform.traits import Lexicon, load_lexicon
+from counterform.text.lexicon import Lexicon, load_lexicon
 
 MAX_ANSWER = 200
 """Characters of a stated answer; what follows them in its sentence is `other`."""

@@ -6,7 +6,7 @@ After rStar2-Agent (arXiv 2508.20722, section 2.2.3): under plain GRPO 10 to 15 
 from __future__ import annotations
 
 from counterform.models.calc import failed_calls
-from counterform.sampling import answers_for
+from counterform.models.sampling import answers_for
 from counterform.study import ProbeSpec
 from counterform.types import Grade, HeldOut, Mark, Model, Reading
 

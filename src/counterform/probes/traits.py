@@ -1,7 +1,7 @@
 """What does it still do besides being right? Doubt, check, take back, look for another way; entropy, length, mended errors.
 
 After Kim et al. 2026 (arXiv 2603.24472): training on right answers whose writer had seen the solution took such markers
-away, and accuracy away from home with them. What is read here are counts, an answer each; `retention.py` makes rates of them and
+away, and accuracy away from home with them. What is read here are counts, an answer each; `findings/retention.py` makes rates of them and
 compares them with the untrained model's, as they come and between answers of like length.
 """
 
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from counterform.errors import ModelError
-from counterform.sampling import answers_for, trace
+from counterform.models.sampling import answers_for, trace
 from counterform.study import ProbeSpec
-from counterform.traits import load_lexicon
+from counterform.text.lexicon import load_lexicon
 from counterform.types import Attempt, Grade, Graded, HeldOut, Mark, Model, Reading
 
 MARKERS, TOKENS, MENDED, NATS, SEEN = "markers ", "tokens", "mended", "entropy nats", "entropy tokens"

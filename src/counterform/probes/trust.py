@@ -1,7 +1,7 @@
 """How far does it trust its own answers, right and wrong, and the same wrong answer as somebody else's?
 
 Li et al. 2024, "Think Twice Before Trusting" (arXiv 2403.09972): a model over-trusts what it has said itself, and comparing all
-candidates with a justification of each brings that down. What is read here are confidences; `calibration.py` makes AUROC, PR-AUC,
+candidates with a justification of each brings that down. What is read here are confidences; `findings/calibration.py` makes AUROC, PR-AUC,
 ECE and the self-trust gap of them.
 """
 
@@ -11,13 +11,17 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from counterform.models.sampling import answers_for
 from counterform.results import Baseline
-from counterform.sampling import answers_for
 from counterform.study import ProbeSpec
+from counterform.text.wording import MOST_OPTIONS
 from counterform.trust import (
+    ASKED,
     CONSISTENCY,
     JOINT,
     JOINT_VERBALISED,
+    METHODS,
+    OWNERS,
     P_TRUE,
     VERBALISED,
     Comparison,
@@ -25,11 +29,6 @@ from counterform.trust import (
     candidates,
 )
 from counterform.types import Grade, Graded, HeldOut, Mark, Model, Problem, Reading
-from counterform.wording import MOST_OPTIONS
-
-METHODS = (CONSISTENCY, P_TRUE, JOINT, VERBALISED, JOINT_VERBALISED)
-ASKED = METHODS[1:]
-OWNERS = ("own", "another's")
 
 Found = dict[tuple[str, str], float | None]
 """By metric and item."""

@@ -12,11 +12,11 @@ from itertools import takewhile
 import numpy as np
 from msgspec.structs import replace
 
-from counterform.rationales import CONDITIONS
-from counterform.sampling import derived_seed
+from counterform.models.sampling import derived_seed
 from counterform.study import ProbeSpec
+from counterform.text.rationales import CONDITIONS
+from counterform.text.wording import few_shot_prompt
 from counterform.types import Attempt, Completion, Example, Grade, HeldOut, Mark, Model, Reading, Verdict
-from counterform.wording import few_shot_prompt
 
 METRICS = ("answer", "clean steps", "right by wrong steps")
 VALID, LOST = "answer (valid)", "answer lost"

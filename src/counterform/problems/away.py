@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from counterform.errors import DataError
 from counterform.problems.readers import MAX_LABEL, read_problems
-from counterform.shifts import unseen, words_of
+from counterform.text.shifts import unseen, words_of
 from counterform.types import Problem
 
 

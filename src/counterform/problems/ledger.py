@@ -19,7 +19,7 @@ import numpy as np
 from msgspec import Struct
 
 from counterform.errors import DataError, unknown_name
-from counterform.shifts import shifted, unseen, words_of
+from counterform.text.shifts import shifted, unseen, words_of
 from counterform.types import Mark, PlantedError, Problem, StepVerdict
 
 MAX_TOTAL = 99

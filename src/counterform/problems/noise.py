@@ -15,7 +15,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from counterform.errors import DataError
-from counterform.shifts import shifted
+from counterform.text.shifts import shifted
 from counterform.types import Problem
 
 Kind = Literal["insert", "delete", "modify"]

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from counterform.problems.rows import BrokenRow, Unusable, excerpt, nothing_usable, read_rows
-from counterform.wording import MOST_OPTIONS, said_answer
+from counterform.text.wording import MOST_OPTIONS, said_answer
 
 
 class Question(Struct, frozen=True, kw_only=True):

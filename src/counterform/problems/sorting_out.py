@@ -18,7 +18,6 @@ from random import Random
 
 import numpy as np
 
-from counterform import wording
 from counterform.errors import DataError
 from counterform.problems.sorting_out_tasks import (
     COLOURS,
@@ -33,6 +32,7 @@ from counterform.problems.sorting_out_tasks import (
     defined,
     right_values,
 )
+from counterform.text import wording
 from counterform.types import Mark, PlantedError, Problem, StepVerdict
 
 TRAINED_LENGTHS = (3, 4, 5)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from counterform import wording
 from counterform.errors import DataError
+from counterform.text import wording
 from counterform.types import Problem
 
 DEMONSTRATIONS = 2

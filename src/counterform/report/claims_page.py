@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from counterform.claims import NOT_ASKED, Row, verdicts
-from counterform.recorded import Recorded
+from counterform.claims.published import NOT_ASKED, Row, verdicts
+from counterform.claims.recorded import Recorded
 from counterform.report.markdown import plain, row_of
-from counterform.report.published import system_of
+from counterform.report.sections.claims import system_of
 
 
 def claims_page(studies: Sequence[Recorded]) -> str:

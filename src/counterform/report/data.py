@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
+from counterform.claims.recorded import Recorded, recipe_of
 from counterform.errors import RunDirError
-from counterform.recorded import Recorded, recipe_of
-from counterform.report.steps import LABELS, Logged
+from counterform.report.sections.steps import LABELS, Logged
 from counterform.results import Inside, Results, SelfTrust, Strategies, Traits
 from counterform.store import RunDir, rows_of
 from counterform.study import Study

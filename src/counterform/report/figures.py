@@ -12,8 +12,8 @@ import plotly.graph_objects as go
 from msgspec import Struct
 from msgspec.structs import replace
 
-from counterform.report.curves import ANSWER, Axis
 from counterform.report.labels import points, points_interval, share, share_interval
+from counterform.report.sections.shift import ANSWER, Axis
 from counterform.report.tables import comparison
 from counterform.results import Baseline, Finding, FormShare, Level
 from counterform.study import BASE_ARM

@@ -7,16 +7,18 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from counterform import claims
-from counterform.recorded import to_json
-from counterform.report import curves, overview, published, tables
-from counterform.report import guard as of_guard
-from counterform.report import steps as of_steps
-from counterform.report import strategy as of_strategy
-from counterform.report import traits as of_traits
-from counterform.report import trust as of_trust
+from counterform.claims import published as claims
+from counterform.claims.recorded import to_json
+from counterform.report import overview, tables
 from counterform.report.data import ReportData, load, recorded
 from counterform.report.labels import number
+from counterform.report.sections import claims as published
+from counterform.report.sections import guard as of_guard
+from counterform.report.sections import shift as curves
+from counterform.report.sections import steps as of_steps
+from counterform.report.sections import strategy as of_strategy
+from counterform.report.sections import traits as of_traits
+from counterform.report.sections import trust as of_trust
 from counterform.report.tables import Table
 from counterform.store import RunDir
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import Struct
 
 from counterform.report.labels import metric_label, points, points_interval, share, share_interval
+from counterform.report.sections.traits import label as trait_label
 from counterform.report.tables import Table
-from counterform.report.traits import label as trait_label
 from counterform.results import LOWER_IS_BETTER, Finding, FormShare, Level, Results, Retention
-from counterform.shifts import axis_and_level, metric_at, reading_and_shift
 from counterform.study import BASE_ARM
+from counterform.text.shifts import axis_and_level, metric_at, reading_and_shift
 
 HOME = (("accuracy", "pass@1"), ("instructions", "exact match"))
 """What a gain is a gain in: the first of these that was read."""

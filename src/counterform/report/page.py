@@ -21,14 +21,17 @@ from markupsafe import Markup
 from msgspec import Struct
 from plotly.offline import get_plotlyjs
 
-from counterform import claims
-from counterform.report import curves, figures, figures_inside, labels, overview, published, tables
-from counterform.report import guard as of_guard
-from counterform.report import steps as of_steps
-from counterform.report import strategy as of_strategy
-from counterform.report import traits as of_traits
-from counterform.report import trust as of_trust
+from counterform.claims import published as claims
+from counterform.report import figures, labels, overview, tables
 from counterform.report.data import ReportData, ShownAttempt, load, recorded
+from counterform.report.sections import claims as published
+from counterform.report.sections import guard as of_guard
+from counterform.report.sections import inside as figures_inside
+from counterform.report.sections import shift as curves
+from counterform.report.sections import steps as of_steps
+from counterform.report.sections import strategy as of_strategy
+from counterform.report.sections import traits as of_traits
+from counterform.report.sections import trust as of_trust
 from counterform.results import Baseline, Finding, FormShare, Inside
 from counterform.store import RunDir
 from counterform.study import BASE_ARM

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from counterform.guard.check import PolicyCheck
 from counterform.report import overview
-from counterform.report.curves import counted
 from counterform.report.data import ReportData
 from counterform.report.labels import VERDICT_SIGNS, metric_label, number, points, points_interval, share
+from counterform.report.sections.shift import counted
 from counterform.report.tables import by_metric, card_sentence, comparison, contrasts, failures, gains
 from counterform.results import Finding
 from counterform.trust import Trust

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterform.errors import ControlError, DataError, StudyError
-from counterform.sampling import derived_seed
+from counterform.models.sampling import derived_seed
+from counterform.stages.work import Work
 from counterform.study import ArmSpec, ModelSpec
 from counterform.types import Arm, ArmRecipe, Case, Example
-from counterform.work import Work
 
 
 def compile_arms(work: Work) -> None:

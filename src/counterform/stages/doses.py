@@ -9,12 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from counterform.effects import SHARES, dose_name
+from counterform.findings.effects import SHARES, dose_name
+from counterform.models.sampling import derived_seed
 from counterform.parts import part
-from counterform.sampling import derived_seed
+from counterform.stages.work import Work, dtype_read
 from counterform.store import key_of
 from counterform.types import HeldOut, Reading
-from counterform.work import Work, dtype_read
 
 
 def probe_doses(work: Work, items: Callable[[], HeldOut]) -> None:

@@ -7,18 +7,18 @@ from typing import Any
 
 import msgspec
 
-from counterform import calibration
-from counterform.blindness import blindness, sentence
-from counterform.effects import dose_name, find_strategies
-from counterform.findings import find, find_inside
+from counterform.findings import calibration
+from counterform.findings.blindness import blindness, sentence
+from counterform.findings.effects import dose_name, find_strategies
+from counterform.findings.gains import find, find_inside
+from counterform.findings.retention import find_traits
 from counterform.parts import part
 from counterform.results import Baseline, Inside, SelfTrust, Strategies, Traits, WeightChanges
-from counterform.retention import find_traits
 from counterform.stages.doses import dose_file, doses
 from counterform.stages.probe import WEIGHTS, held_out_items
+from counterform.stages.work import Work
 from counterform.study import BASE_ARM
 from counterform.types import HeldOut, Reading
-from counterform.work import Work
 
 
 def find_results(work: Work) -> None:

@@ -9,13 +9,13 @@ from functools import cache
 
 import msgspec
 
+from counterform.models.sampling import Remembering, derived_seed
 from counterform.parts import part
-from counterform.sampling import Remembering, derived_seed
 from counterform.stages.doses import probe_doses
+from counterform.stages.work import Work, dtype_read
 from counterform.store import key_of
 from counterform.study import BASE_ARM
 from counterform.types import Attempt, Graded, HeldOut, Model, Reading
-from counterform.work import Work, dtype_read
 
 EXEMPLARS = 16
 """Training problems from which every exemplar of a few-shot prompt is drawn."""
@@ -92,7 +92,7 @@ def _with_exemplars(work: Work, items: HeldOut) -> HeldOut:
         return items
     import numpy as np
 
-    from counterform.rationales import exemplars
+    from counterform.text.rationales import exemplars
 
     rng, n = np.random.default_rng(derived_seed("exemplars")), EXEMPLARS * work.study.probe.exemplars
     found = exemplars(work.problems("train"), work.grade_training, rng, n=n)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from counterform.sampling import derived_seed
+from counterform.models.sampling import derived_seed
+from counterform.stages.work import Work
 from counterform.types import Problem
-from counterform.work import Work
 
 
 def make_problems(work: Work) -> None:

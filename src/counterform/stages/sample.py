@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from counterform.models.sampling import derived_seed, sample_attempts
 from counterform.parts import part
-from counterform.sampling import derived_seed, sample_attempts
+from counterform.stages.work import Work
 from counterform.types import Attempt, Problem
-from counterform.work import Work
 
 PROBLEMS_A_PART = 250
 """Problems whose attempts appear together; what a kill -9 can cost."""

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 
 from counterform.errors import TrainingDiverged
-from counterform.sampling import derived_seed
+from counterform.models.sampling import derived_seed
+from counterform.stages.work import Work
 from counterform.types import Arm, Checkpoint, Example, Ledger
-from counterform.work import Work
 
 
 def train(work: Work) -> None:

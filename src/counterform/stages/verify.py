@@ -8,10 +8,10 @@ import msgspec
 import pyarrow as pa
 
 from counterform.parts import made, part
+from counterform.stages.work import Work
 from counterform.store import table_of
 from counterform.study import Study
 from counterform.types import Attempt, AuditRow, Graded, Mark, Problem, Verdict
-from counterform.work import Work
 
 
 def verify(work: Work) -> None:

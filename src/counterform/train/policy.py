@@ -20,6 +20,7 @@ from counterform.errors import StudyError, TrainingDiverged
 from counterform.models.hf import free_memory, load
 from counterform.parts import part
 from counterform.study import TrainSpec
+from counterform.text.wording import said_answer, stated_text
 from counterform.train.calc import Calc
 from counterform.train.grpo import RoCGRPOTrainer, check_selection
 from counterform.train.penalties import Penalty, Rollout
@@ -27,7 +28,6 @@ from counterform.train.roc import Mode
 from counterform.train.sft import check_options, lora_config, peak_memory_mb, usual_options
 from counterform.train.tokens import training_rows
 from counterform.types import Arm, Attempt, Checkpoint, Completion, Grade, Graded, Ledger, Mark
-from counterform.wording import said_answer, stated_text
 
 # What a study may not set: files, seeds, what the result is, and what an arm says for itself.
 _OURS = frozenset({"output_dir", "seed", "data_seed", "save_strategy", "load_best_model_at_end", "reward_weights"})

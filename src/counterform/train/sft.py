@@ -19,7 +19,7 @@ from trl import SFTConfig, SFTTrainer
 from counterform.errors import StudyError, TrainingDiverged, unknown_name
 from counterform.models.hf import best_device, free_memory, load, load_tokenizer
 from counterform.study import TrainSpec
-from counterform.train.launched import launch
+from counterform.train.launch import launch
 from counterform.train.tokens import token_counter, training_rows, weights_of
 from counterform.types import Arm, Checkpoint, Ledger
 

@@ -14,9 +14,9 @@ from scipy.stats import binomtest
 from transformers import Trainer, TrainerCallback
 
 from counterform.errors import ModelError, StudyError
+from counterform.findings.stats import LEAST_IN_COMMON, like_lengths
 from counterform.models.hf import HFModel
-from counterform.stats import LEAST_IN_COMMON, like_lengths
-from counterform.traits import load_lexicon
+from counterform.text.lexicon import load_lexicon
 from counterform.types import Completion
 
 ALPHA = 0.05

@@ -18,7 +18,7 @@ from transfer_queue import KVBatchMeta
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
 
 from counterform.errors import DataError, StudyError
-from counterform.sampling import derived_seed
+from counterform.models.sampling import derived_seed
 from counterform.train.roc import Mode, select
 
 Floats = NDArray[np.float64]

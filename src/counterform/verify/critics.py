@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from counterform.splitting import split_steps
+from counterform.text.steps import split_steps
 from counterform.types import Criticism, Graded, Mark, Problem
 
 _NUMBER = re.compile(r"\d{1,12}(?:,\d{3}){0,4}(?:\.\d{1,12})?")

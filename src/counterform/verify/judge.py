@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from counterform import wording
 from counterform.parts import part
 from counterform.study import ModelSpec
+from counterform.text import wording
 from counterform.types import Completion, Criticism, Graded, Mark, Model, Problem
 
 _CONCLUSION = re.compile(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from counterform.splitting import split_steps
+from counterform.text.steps import split_steps
 from counterform.types import (
     Attempt,
     Mark,

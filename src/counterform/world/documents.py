@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from counterform import wording
 from counterform.problems import desk, ledger, route, sorting_out
+from counterform.text import wording
 from counterform.types import Mark, Problem, StepVerdict, Verdict
 
 SHARE_CRITIQUE = 0.35

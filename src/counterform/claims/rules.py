@@ -1,0 +1,255 @@
+"""The rules by which a recorded study's figures decide a claim: a difference, a level, or what is kept of a trait. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from msgspec import Struct
+
+from counterform.claims.recorded import Recorded
+from counterform.results import Finding, Level
+from counterform.study import BASE_ARM
+from counterform.text.shifts import axis_and_level, metric_at, reading_and_shift
+
+ClaimVerdict = Literal["supported", "refuted", "undecided", "not asked"]
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """What one study says to one claim."""
+
+    verdict: ClaimVerdict
+    what: str
+    """Which models were compared, or what was read of which."""
+    figures: str
+    """The number with its interval, and how much it was read from."""
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """Of two arms, the paired difference of one metric."""
+
+    probe: str
+    metric: str
+    arm: str
+    versus: str
+    way: Literal["more", "less", "alike"]
+    """more, less: clear of 0 after the study's own correction. alike: at most `margin` below."""
+    margin: float = 0.05
+
+    def words(self) -> str:
+        """The rule as a reader needs it."""
+        head = f"{self.arm} − {self.versus}, {self.probe} {self.metric}"
+        if self.way == "alike":
+            least = f"its 95 % interval ends no lower than −{_number(self.margin)} points"
+            return f"{head}: {least}; undecided unless {self.versus} gains over the untrained model"
+        return f"{head}: clear of 0 and {'above' if self.way == 'more' else 'below'} it (Holm)"
+
+    def read(self, study: Recorded) -> Iterator[Found]:
+        """One a pair of arms that the study compares."""
+        here = {
+            (f.arm, f.versus): f for f in study.results.findings if (f.probe, f.metric) == (self.probe, self.metric)
+        }
+        for arm in study.arms(self.arm):
+            for versus in study.arms(self.versus):
+                found = here.get((arm, versus)) or _turned(here.get((versus, arm)))
+                if found is None or found.estimate != found.estimate:
+                    continue
+                gain = here.get((versus, BASE_ARM))
+                yield Found(
+                    verdict=self._verdict(found, gain),
+                    what=f"{arm} − {versus}",
+                    figures=self._figures(found, gain),
+                )
+
+    def _verdict(self, found: Finding, gain: Finding | None) -> ClaimVerdict:
+        if self.way != "alike":
+            if found.verdict == "undecided":
+                return "undecided"
+            return "supported" if (found.estimate > 0) == (self.way == "more") else "refuted"
+        if not _gains(gain):
+            return "undecided"
+        if found.low > -self.margin:
+            return "supported"
+        return "refuted" if found.high < -self.margin else "undecided"
+
+    def _figures(self, found: Finding, gain: Finding | None) -> str:
+        moved = f"{_points(found.estimate)} points [{_points(found.low)}, {_points(found.high)}]"
+        size = f"{found.n_items:,} items, {_seeds(found.n_seeds)}"
+        if self.way == "alike" and gain and not _gains(gain):
+            own = f"{_points(gain.estimate)} [{_points(gain.low)}, {_points(gain.high)}]"
+            return f"{moved}; but {found.versus} itself gains nothing clear: {own} ({size})"
+        return f"{moved} ({size})"
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """Where one model stands on one metric, against a bound or against a guess."""
+
+    probe: str
+    metric: str
+    arm: str
+    way: Literal["above", "below", "near a guess"]
+    """With its whole 95 % interval. near a guess: within `bound` of the random baseline."""
+    bound: float
+    axis: str = ""
+    """Read at the first level beyond training on this axis of shift."""
+    given: tuple[str, float] | None = None
+    """Undecided unless the same model stands clearly above this on another metric of the probe: elsewhere there is nothing to lose."""
+
+    def words(self) -> str:
+        """The rule as a reader needs it."""
+        where = f", one level beyond training on the axis {self.axis}" if self.axis else ""
+        head = f"{self.arm if self.arm != BASE_ARM else 'the model as it came'}, {self.probe} {self.metric}{where}"
+        bound = {
+            "above": f"above {_number(self.bound)} %",
+            "below": f"under {_number(self.bound)} %",
+            "near a guess": f"within {_number(self.bound)} points of a random guess",
+        }[self.way]
+        given = f"; undecided unless {self.given[0]} stands above {_number(self.given[1])} %" if self.given else ""
+        learnt = "; refuted only if the untrained model stands under it" if self.axis else ""
+        return f"{head}: its whole 95 % interval {bound}{given}{learnt}"
+
+    def read(self, study: Recorded) -> Iterator[Found]:
+        """One an arm of this kind."""
+        shift = _first_beyond(study, self.axis) if self.axis else ""
+        if shift is None:
+            return
+        metric = metric_at(self.metric, shift)
+        levels = {(level.probe, level.metric, level.arm): level for level in study.results.levels}
+        guess = next(
+            (
+                line.value
+                for line in study.results.baselines
+                if (line.probe, line.metric, line.name) == (self.probe, metric, "random")
+            ),
+            None,
+        )
+        for arm in study.arms(self.arm):
+            level = levels.get((self.probe, metric, arm))
+            if level is None or (guess is None and self.way == "near a guess"):
+                continue
+            given = levels.get((self.probe, self.given[0], arm)) if self.given else None
+            beside = f"; {'at home' if self.axis else self.given[0]} {_level(given)}" if self.given and given else ""
+            base = levels.get((self.probe, metric, BASE_ARM)) if self.axis else None
+            beside += f"; untrained {_level(base)}" if base else ""
+            beside += f"; a guess {100 * guess:.1f} %" if guess is not None and self.way == "near a guess" else ""
+            yield Found(
+                verdict=self._verdict(level, given, base, guess or 0.0),
+                what=f"{arm}{f', {shift}' if shift else ''}",
+                figures=f"{_level(level)}{beside} ({level.n_items:,} items, {_seeds(level.n_seeds)})",
+            )
+
+    def _verdict(self, level: Level, given: Level | None, base: Level | None, guess: float) -> ClaimVerdict:
+        if self.given and (given is None or given.low <= self.given[1]):
+            return "undecided"
+        least, most = {
+            "above": (self.bound, float("inf")),
+            "below": (-float("inf"), self.bound),
+            "near a guess": (guess - self.bound, guess + self.bound),
+        }[self.way]
+        if least < level.low and level.high < most:
+            return "supported"
+        # What the untrained model could do already was not learnt from this training, with or without what it held out.
+        known = base is not None and base.high >= most
+        return "refuted" if (level.high < least or level.low > most) and not known else "undecided"
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """How much of a trait an arm has kept of the untrained model's: less than another arm, or at least so much, or less than all.
+
+    Of recorded answers: how much of the wrong answers' rate the right ones have.
+    """
+
+    trait: str
+    arm: str
+    versus: str = ""
+    """Less is kept than by this arm: the two intervals do not meet."""
+    least: float = 0.0
+    """Without `versus`: at least this share is kept; 0: less than all."""
+
+    def words(self) -> str:
+        """The rule as a reader needs it."""
+        if self.versus:
+            return f"{self.trait} kept: the 95 % interval of {self.arm} lies below that of {self.versus}"
+        bound = f"no lower than {_number(self.least)} %" if self.least else "under 100 %"
+        return f"{self.trait} kept by {self.arm}: its 95 % interval {'ends' if self.least else 'lies'} {bound}"
+
+    def read(self, study: Recorded) -> Iterator[Found]:
+        """One an arm, or a pair of arms, of this kind."""
+        rows = {row.arm: row for row in study.retained if row.trait == self.trait}
+        for arm in study.arms(self.arm):
+            for versus in study.arms(self.versus) if self.versus else [""]:
+                one, other = rows.get(arm), rows.get(versus)
+                if one is None or (self.versus and other is None):
+                    continue
+                shown = [
+                    f"{row.arm} " * bool(other) + _share(row.kept, row.low, row.high) for row in (one, other) if row
+                ]
+                size = f"{one.n_answers:,} answers, {_seeds(one.n_seeds)}"
+                yield Found(
+                    verdict=self._verdict(
+                        one.low, one.high, other.low if other else None, other.high if other else None
+                    ),
+                    what=f"{arm}, {versus}" if versus else arm,
+                    figures=f"{', '.join(shown)} of {one.base:.1f} per 1,000 tokens ({size})",
+                )
+
+    def _verdict(
+        self, low: float | None, high: float | None, other_low: float | None, other_high: float | None
+    ) -> ClaimVerdict:
+        if low is None or high is None:
+            return "undecided"
+        if not self.versus:
+            below, above = high < (self.least or 1.0), low >= (self.least or 1.0)
+            supported, refuted = (above, below) if self.least else (below, above)
+            return "supported" if supported else "refuted" if refuted else "undecided"
+        if other_low is None or other_high is None:
+            return "undecided"
+        return "supported" if high < other_low else "refuted" if low > other_high else "undecided"
+
+
+def _turned(found: Finding | None) -> Finding | None:
+    """The same comparison the other way round; its verdict says then that the second is better or worse."""
+    if found is None:
+        return None
+    fields = {name: getattr(found, name) for name in Finding.__struct_fields__}
+    turned = {"arm": found.versus, "versus": found.arm, "estimate": -found.estimate}
+    return Finding(**{**fields, **turned, "low": -found.high, "high": -found.low})
+
+
+def _first_beyond(study: Recorded, axis: str) -> str | None:
+    """The label of the nearest shift beyond training on an axis; None where the study has none."""
+    read = {reading_and_shift(level.metric)[1] for level in study.results.levels if level.probe == "shift"}
+    away = {
+        shift: distance
+        for shift, distance in study.distances.items()
+        if shift in read and distance > 0 and axis_and_level(shift)[0] == axis
+    }
+    return min(away, key=lambda shift: away[shift]) if away else None
+
+
+def _gains(gain: Finding | None) -> bool:
+    return gain is not None and gain.verdict != "undecided" and gain.estimate > 0
+
+
+def _seeds(n: int) -> str:
+    return f"{n} seed{'s' if n > 1 else ''}" if n else "recorded"
+
+
+def _number(share: float) -> str:
+    return f"{100 * share:g}"
+
+
+def _points(value: float) -> str:
+    text = f"{100 * value:+.1f}"
+    return "0.0" if float(text) == 0 else text.replace("-", "−")
+
+
+def _level(level: Level) -> str:
+    figures = f"{100 * level.estimate:.1f} % [{100 * level.low:.1f}, {100 * level.high:.1f}]"
+    return figures.replace("-", "−")
+
+
+def _share(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None or low is None or high is None:
+        return "undefined"
+    return f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"

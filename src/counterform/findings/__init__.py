@@ -1,0 +1,1 @@
+"""Readings into findings: estimates, intervals, verdicts. Pure; no torch."""

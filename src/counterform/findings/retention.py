@@ -1,0 +1,269 @@
+"""How much of each trait an arm has kept: rate(arm) / rate(untrained), as they come and between answers of like length. Pure.
+
+A trait is neither good nor bad and its rate is no share, so retention stands apart from the findings. The verdict is on the
+rate as it comes. Shorter answers may hold fewer markers a token (a check comes at the end), so the same between answers of like length stands
+beside it; a marker adds to the length itself, so in short answers it may hide a loss, and it is no verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from counterform.findings import stats
+from counterform.findings.gains import ALPHA, find
+from counterform.results import Finding, Retention, Traits
+from counterform.study import BASE_ARM
+from counterform.text import shifts
+from counterform.types import Reading
+
+Floats = NDArray[np.float64]
+
+ALL, ENTROPY, LENGTH, MENDED = "all markers", "entropy", "length", "mended"
+HOME, AWAY = "pass@1", "right answers away from home"
+_NONE_SEEN = 3.689
+"""The upper 97.5 % bound of a Poisson mean of which nothing was seen (Garwood 1936)."""
+_BOUNDS_ON_ROBUSTNESS = ("noise", "composition reversed")
+
+
+class _Trait(Struct, frozen=True):
+    """A rate: scale * sum(top) / sum(bottom) over answers. (arm -> (seeds, answers); NaN where nothing was read.)"""
+
+    name: str
+    top: dict[str, Floats]
+    bottom: dict[str, Floats]
+    scale: float
+    unit: str
+
+
+class _Rates(Struct, frozen=True):
+    """One arm beside the base: pseudo-values (clusters, seeds) of both, and the common part of their lengths."""
+
+    arm: Floats
+    base: Floats
+    in_common: float = 1.0
+
+
+class _Kept(Struct, frozen=True):
+    value: float
+    low: float
+    high: float
+
+
+def find_traits(readings: Sequence[Reading]) -> Traits:
+    """Every trait of every arm against the untrained model, beside what became of the right answers."""
+    rows = [reading for reading in readings if reading.probe == "traits"]
+    if not rows:
+        return Traits(retained=(), accuracy=_accuracy(readings))
+    items = {reading.item_id: reading.problem_id for reading in rows}
+    clusters = np.unique(list(items.values()), return_inverse=True)[1].astype(np.int64)
+    values = _values(rows, list(items))
+    traits = list(_traits(values))
+    notes = [
+        f"traits: {trait.name} was not read. {'It needs a model of kind `hf`.' if trait.name == ENTROPY else ''}".strip()
+        for trait in traits
+        if not any(np.isfinite(top).any() for top in trait.top.values())
+    ]
+    retained = [row for trait in traits for row in _retained(trait, values["tokens"], clusters)]
+    return Traits(retained=tuple(retained), accuracy=_accuracy(readings), notes=tuple(notes))
+
+
+def _values(rows: Iterable[Reading], items: list[str]) -> dict[str, dict[str, Floats]]:
+    """By metric and arm, (seeds, answers)."""
+    place = {item: at for at, item in enumerate(items)}
+    rows = list(rows)
+    seeds = {seed: at for at, seed in enumerate(sorted({reading.seed for reading in rows}))}
+    found: dict[str, dict[str, Floats]] = {}
+    for reading in rows:
+        by_arm = found.setdefault(reading.metric, {})
+        if reading.arm not in by_arm:
+            by_arm[reading.arm] = np.full((len(seeds), len(items)), np.nan)
+        if reading.value is not None:
+            by_arm[reading.arm][seeds[reading.seed], place[reading.item_id]] = reading.value
+    return found
+
+
+def _traits(values: dict[str, dict[str, Floats]]) -> Iterable[_Trait]:
+    tokens = values["tokens"]
+    ones = {arm: np.where(np.isnan(row), np.nan, 1.0) for arm, row in tokens.items()}
+    markers = {name.removeprefix("markers "): by for name, by in values.items() if name.startswith("markers ")}
+    if len(markers) > 1:
+        together = {arm: np.sum([by[arm] for by in markers.values()], axis=0) for arm in tokens}
+        yield _Trait(ALL, together, tokens, 1000.0, "per 1,000 tokens")
+    for kind, by in markers.items():
+        yield _Trait(kind, by, tokens, 1000.0, "per 1,000 tokens")
+    yield _Trait(MENDED, values["mended"], ones, 1.0, "of answers")
+    yield _Trait(ENTROPY, values["entropy nats"], values["entropy tokens"], 1.0, "nats a token")
+    yield _Trait(LENGTH, tokens, ones, 1.0, "tokens an answer")
+
+
+def _retained(trait: _Trait, tokens: dict[str, Floats], clusters: NDArray[np.int64]) -> list[Retention]:
+    """One row an arm whose rate, and the base's, could be read."""
+    if BASE_ARM not in trait.top:
+        return []
+    plain = {arm: _plain(trait, arm, clusters) for arm in trait.top if arm != BASE_ARM}
+    read = {arm: rates for arm, rates in plain.items() if rates is not None}
+    matched = {}
+    if trait.name != LENGTH:
+        found = {arm: _matched(trait, arm, tokens, clusters) for arm in read}
+        matched = {arm: rates for arm, rates in found.items() if rates is not None}
+    kept, p = _compared(trait, read, clusters)
+    at_like = _compared(trait, matched, clusters)[0]
+    rows = []
+    for arm, rates in read.items():
+        whole, like = kept[arm], at_like.get(arm)
+        row = Retention(
+            trait=trait.name,
+            arm=arm,
+            rate=float(rates.arm.mean()),
+            base=float(rates.base.mean()),
+            kept=whole.value if whole else None,
+            low=whole.low if whole else None,
+            high=whole.high if whole else None,
+            p_holm=p[arm],
+            matched=like.value if like else None,
+            matched_low=like.low if like else None,
+            matched_high=like.high if like else None,
+            in_common=matched[arm].in_common if arm in matched else 0.0,
+            n_answers=int(_heard(trait, arm).sum()),
+            n_problems=rates.arm.shape[0],
+            n_seeds=rates.arm.shape[1],
+            verdict="undecided",
+            sentence="",
+        )
+        rows.append(_with_words(row, trait.unit))
+    return rows
+
+
+def _heard(trait: _Trait, arm: str) -> NDArray[np.bool_]:
+    heard: NDArray[np.bool_] = np.isfinite(trait.top[arm]) & np.isfinite(trait.bottom[arm])
+    return heard
+
+
+def _plain(trait: _Trait, arm: str, clusters: NDArray[np.int64]) -> _Rates | None:
+    """The rates as they come; None where one of them could not be read."""
+    both = []
+    for whose in (arm, BASE_ARM):
+        columns = []
+        for top, bottom, heard in zip(trait.top[whose], trait.bottom[whose], _heard(trait, whose), strict=True):
+            sums = [_by_cluster(row, heard, clusters) for row in (trait.scale * top, bottom)]
+            columns.append(stats.ratio_pseudo_values(*sums))
+        both.append(np.stack(columns, axis=1))
+    return None if np.isnan(both).any() else _Rates(both[0], both[1])
+
+
+def _by_cluster(row: Floats, heard: NDArray[np.bool_], clusters: NDArray[np.int64]) -> Floats:
+    sums: Floats = np.bincount(clusters[heard], weights=row[heard], minlength=int(clusters.max()) + 1).astype(float)
+    return sums
+
+
+def _matched(trait: _Trait, arm: str, tokens: dict[str, Floats], clusters: NDArray[np.int64]) -> _Rates | None:
+    """The rates at the lengths that both have; None where they have too few in common."""
+    heard = {whose: _heard(trait, whose) for whose in (arm, BASE_ARM)}
+    strata = dict(zip(heard, stats.like_lengths([tokens[whose][heard[whose]] for whose in heard]), strict=True))
+    groups = 1 + max(int(part.max()) for part in strata.values())
+    found = []
+    for seed in range(len(tokens[arm])):
+        tables = []
+        for whose, mask in heard.items():
+            part = np.zeros(mask.shape, dtype=np.int64)
+            part[mask] = strata[whose]
+            cell = (clusters * groups + part[seed])[mask[seed]]
+            rows = (np.ones(len(clusters)), trait.scale * trait.top[whose][seed], trait.bottom[whose][seed])
+            size, shape = (int(clusters.max()) + 1) * groups, (int(clusters.max()) + 1, groups)
+            counts, *sums = [
+                np.bincount(cell, weights=row[mask[seed]], minlength=size).reshape(shape).astype(float) for row in rows
+            ]
+            tables.append((counts, np.stack(sums)))
+        pair = stats.matched_pseudo_values(tables[0], tables[1])
+        if pair is None or pair[2] < stats.LEAST_IN_COMMON:
+            return None
+        found.append(pair)
+    of_arm, of_base, common = zip(*found, strict=True)
+    return _Rates(np.stack(of_arm, axis=1), np.stack(of_base, axis=1), float(np.mean(common)))
+
+
+def _compared(
+    trait: _Trait, rates: dict[str, _Rates], clusters: NDArray[np.int64]
+) -> tuple[dict[str, _Kept | None], dict[str, float]]:
+    """Retention of every arm, and the p-value of none having changed, corrected over the arms.
+
+    Training luck multiplies a rate, so it is pooled over the arms in proportion to their own.
+    """
+    scale = {arm: abs(float(pair.arm.mean())) for arm, pair in rates.items()}
+    kept: dict[str, _Kept | None] = {}
+    p = []
+    for arm, pair in rates.items():
+        alike = [other.arm * scale[arm] / scale[whose] for whose, other in rates.items() if scale[whose] > 0]
+        p.append(stats.estimate(pair.arm, pair.base, alike, lucky=1).p)
+        found = stats.ratio(pair.arm, pair.base, np.zeros_like(pair.base), alike, b_trained=False)
+        if found is None:
+            kept[arm] = None
+        elif not np.nansum(trait.top[arm]):
+            kept[arm] = _Kept(0.0, 0.0, _most_unseen(trait, arm, clusters) / pair.in_common / float(pair.base.mean()))
+        else:
+            kept[arm] = _Kept(found.value, max(found.low, 0.0), found.high)
+    return kept, dict(zip(rates, stats.holm(p), strict=True))
+
+
+def _most_unseen(trait: _Trait, arm: str, clusters: NDArray[np.int64]) -> float:
+    """The highest rate that an arm of which nothing was seen may well have.
+
+    Markers come together: so many problems as could go unseen, with as many each as those of the base that have any.
+    """
+    by_problem = np.array(
+        [
+            _by_cluster(row, heard, clusters)
+            for row, heard in zip(trait.top[BASE_ARM], _heard(trait, BASE_ARM), strict=True)
+        ]
+    )
+    together = float(by_problem[by_problem > 0].mean())
+    return trait.scale * _NONE_SEEN * together / float(trait.bottom[arm][_heard(trait, arm)].sum())
+
+
+def _with_words(row: Retention, unit: str) -> Retention:
+    if row.kept is None:
+        words = f"undefined: the untrained model's {row.base:.3g} {unit} are not clear of 0"
+        return replace(row, sentence=f"{row.arm}, {row.trait}: {words}.")
+    if row.low is not None and row.high is not None and row.p_holm <= ALPHA and not row.low <= 1 <= row.high:
+        row = replace(row, verdict="fell" if row.high < 1 else "rose")
+    size = (
+        f"{row.n_answers:,} answers to {row.n_problems:,} problems, {row.n_seeds} seed{'s' if row.n_seeds > 1 else ''}"
+    )
+    luck = "; one seed, so the luck of training is not in the interval" if row.n_seeds == 1 else ""
+    beside = (
+        f", {_percent(row.matched, row.matched_low, row.matched_high)} at like lengths"
+        if row.matched is not None
+        else ""
+    )
+    words = f"{_percent(row.kept, row.low, row.high)} of the untrained model's{beside}"
+    rates = f"{row.base:.3g} to {row.rate:.3g} {unit}"
+    return replace(row, sentence=f"{row.arm}, {row.trait}: {words}; {rates}: {row.verdict} ({size}{luck}).")
+
+
+def _percent(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None or low is None or high is None:
+        return "undefined"
+    return f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+
+
+def _accuracy(readings: Sequence[Reading]) -> tuple[Finding, ...]:
+    """Of every arm against the untrained model: right answers at home, and pooled over the levels of every real shift.
+
+    Format noise may destroy what an answer needs, and the reversed composition is a control: neither is away from home.
+    """
+    rows = [r for r in readings if (r.probe, r.metric) == ("accuracy", HOME)]
+    for r in readings:
+        reading, shift = shifts.reading_and_shift(r.metric)
+        if (
+            r.probe == "shift"
+            and reading == "exact match, answer"
+            and shift
+            and not shift.startswith(_BOUNDS_ON_ROBUSTNESS)
+        ):
+            rows.append(replace(r, probe="accuracy", metric=AWAY))
+    return find(rows, question="").findings

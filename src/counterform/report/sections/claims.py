@@ -1,0 +1,56 @@
+"""The claims of the nine published systems, as the report of one study shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from counterform.claims.published import NOT_ASKED, Row
+from counterform.report.tables import Table
+
+
+def asked(rows: Iterable[Row]) -> Table:
+    """The claims that a study decides or leaves undecided, grouped by system: published and found here, side by side."""
+    return Table(
+        ("System", "Claim", "Published", "Here", "Verdict", "Rule"),
+        tuple(
+            (
+                system_of(row),
+                row.claim.says,
+                row.claim.published,
+                f"{row.what}: {row.figures}",
+                row.verdict,
+                row.claim.rule.words(),
+            )
+            for row in rows
+            if row.verdict != NOT_ASKED
+        ),
+        n_text=6,
+        grouped=True,
+    )
+
+
+def left_out(rows: Iterable[Row]) -> Table:
+    """The claims that nothing in a study decides, and what would."""
+    return Table(
+        ("System", "Claim", "Published", "What would decide it"),
+        tuple(
+            (system_of(row), row.claim.says, row.claim.published, row.claim.rule.words())
+            for row in rows
+            if row.verdict == NOT_ASKED
+        ),
+        n_text=4,
+        grouped=True,
+    )
+
+
+def not_asked(rows: Iterable[Row]) -> str:
+    """Which systems a study says nothing to, in a sentence."""
+    rows = list(rows)
+    spoken = {row.claim.system for row in rows if row.verdict != NOT_ASKED}
+    names = dict.fromkeys(row.claim.system for row in rows if row.claim.system not in spoken)
+    return f"Not asked by this study: {', '.join(names)}." if names else ""
+
+
+def system_of(row: Row) -> str:
+    """A system and where it was published."""
+    return f"{row.claim.system} ({row.claim.source})"

@@ -1,0 +1,1 @@
+"""Text read and written: steps, answers, markers of doubt, orders of search, wordings, rationales, shifts."""

@@ -1,0 +1,62 @@
+"""One training run spread over processes by `accelerate launch`, while the study stays one process.
+
+The study's process holds the lock on the run directory, so it cannot itself be the thing that is launched several
+times: it writes the job down, launches `python -m counterform.train.launched` and reads the checkpoint back.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from counterform.errors import StudyError, TrainingDiverged
+from counterform.study import TrainSpec
+from counterform.types import Arm, Checkpoint
+
+KEPT_LINES = 6
+"""Of a failed launch's own words: the message that counts stands at the end."""
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """What a launched process is told to train."""
+
+    spec: TrainSpec
+    arm: Arm
+    base: str
+    seed: int
+    out: str
+
+
+def launch(spec: TrainSpec, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint:
+    """Train `arm` in the processes that `spec.launch` asks for. Data parallel: the base must fit one of them.
+
+    Raises TrainingDiverged as one process would, StudyError where the launch itself fails.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    job, result = out / "job.json", out / "launched.json"
+    alone = msgspec.structs.replace(spec, launch=())
+    # The launched processes stand in this same directory, so relative paths mean the same there.
+    job.write_bytes(msgspec.json.encode(Job(spec=alone, arm=arm, base=base, seed=seed, out=str(out))))
+    command = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        *spec.launch,
+        "-m",
+        "counterform.train.launched",
+        str(job),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if not result.exists():
+        words = " ".join(done.stderr.strip().splitlines()[-KEPT_LINES:])
+        raise StudyError(f"$.train.launch: {' '.join(command[1:])} ended with {done.returncode}: {words}")
+    checkpoint = msgspec.json.decode(result.read_bytes(), type=Checkpoint)
+    job.unlink()
+    result.unlink()
+    if checkpoint.failure:
+        raise TrainingDiverged(checkpoint.failure)
+    return checkpoint

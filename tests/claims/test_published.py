@@ -1,0 +1,170 @@
+import pytest
+from msgspec.structs import replace
+
+from counterform.claims.published import CLAIMS, verdicts
+from counterform.claims.recorded import Recorded
+from counterform.claims.rules import Difference, Kept, Standing
+from counterform.results import Baseline, Finding, Level, Results, Retention
+
+AWAY = "exact match, answer"
+
+
+def finding(arm, versus, low, high, *, verdict=None, metric="pass@1", probe="accuracy"):
+    said = verdict or ("supported" if low > 0 else "refuted" if high < 0 else "undecided")
+    counts = {"n_items": 300, "n_problems": 300, "n_seeds": 2, "n_missing": 0}
+    numbers = {
+        "baseline": 0.5,
+        "estimate": (low + high) / 2,
+        "low": low,
+        "high": high,
+        "p": 0.1,
+        "p_holm": 0.1,
+        "mde": 0.1,
+    }
+    names = {"probe": probe, "metric": metric, "arm": arm, "versus": versus}
+    return Finding(claim="", **names, **numbers, **counts, verdict=said, sentence="")
+
+
+def level(metric, low, high, *, arm="base", probe="trust"):
+    middle = (low + high) / 2
+    names = {"probe": probe, "metric": metric, "arm": arm}
+    return Level(**names, estimate=middle, low=low, high=high, n_items=100, n_seeds=2, unknown=0.0)
+
+
+def kept(arm, low, high, trait="all markers"):
+    value = None if low is None else (low + high) / 2
+    figures = {"rate": 1.0, "base": 10.0, "kept": value, "low": low, "high": high, "p_holm": 0.01}
+    counts = {"n_answers": 10, "n_problems": 5, "n_seeds": 2}
+    return Retention(trait=trait, arm=arm, **figures, **counts, verdict="undecided", sentence="")
+
+
+def study(*rows, recipes=None, distances=None):
+    def of(kind):
+        return tuple(row for row in rows if isinstance(row, kind))
+
+    results = Results(question="?", findings=of(Finding), levels=of(Level), baselines=of(Baseline))
+    return Recorded(
+        name="s",
+        setting="small",
+        results=results,
+        recipes=recipes or {},
+        retained=of(Retention),
+        distances=distances or {},
+    )
+
+
+def said(rule, *rows, **more):
+    return [found.verdict for found in rule.read(study(*rows, **more))]
+
+
+MORE = Difference(probe="accuracy", metric="pass@1", arm="critique", versus="imitation", way="more")
+ALIKE = Difference(probe="accuracy", metric="pass@1", arm="invalid", versus="imitation", way="alike", margin=0.05)
+GAIN = finding("imitation", "base", 0.1, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.01, 0.2, "supported"), (-0.2, -0.01, "refuted"), (-0.1, 0.1, "undecided")],
+)
+def test_a_difference_is_more_or_not_in_whichever_order_the_study_compares(low, high, verdict):
+    assert said(MORE, finding("critique", "imitation", low, high)) == [verdict]
+    assert said(MORE, finding("imitation", "critique", -high, -low)) == [verdict]
+    turned = {"supported": "refuted", "refuted": "supported"}.get(verdict, verdict)
+    assert said(replace(MORE, way="less"), finding("critique", "imitation", low, high)) == [turned]
+
+
+def test_an_interval_clear_of_zero_is_not_enough_without_the_correction():
+    assert said(MORE, finding("critique", "imitation", 0.01, 0.2, verdict="undecided")) == ["undecided"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(-0.04, 0.3, "supported"), (-0.5, -0.06, "refuted"), (-0.06, 0.1, "undecided"), (-0.06, -0.04, "undecided")],
+)
+def test_nearly_as_well_has_a_margin_and_needs_a_gain(low, high, verdict):
+    row = finding("invalid", "imitation", low, high)
+    assert said(ALIKE, row, GAIN) == [verdict]
+    assert said(ALIKE, row) == ["undecided"]
+    [found] = ALIKE.read(study(row, finding("imitation", "base", -0.1, 0.1)))
+    assert found.verdict == "undecided"
+    assert "imitation itself gains nothing clear" in found.figures
+    assert "−5 points" in ALIKE.words()
+
+
+def test_arms_are_told_by_their_recipe_and_each_pair_has_its_verdict():
+    rows = [finding("c1", "i", 0.1, 0.2), finding("c2", "i", -0.2, -0.1), finding("other", "i", 0.1, 0.2)]
+    recipes = {"c1": "critique", "c2": "critique", "other": "critique(corrupted=0.5)", "i": "imitation"}
+    assert said(MORE, *rows, recipes=recipes) == ["supported", "refuted"]
+    assert said(MORE, *rows) == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(0.01, 0.2, "supported"), (-0.2, -0.01, "refuted"), (0.0, 0.1, "undecided")]
+)
+def test_a_level_stands_above_a_bound_with_its_whole_interval(low, high, verdict):
+    assert said(Standing(probe="trust", metric="gap", arm="base", way="above", bound=0.0), level("gap", low, high)) == [
+        verdict
+    ]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.46, 0.54, "supported"), (0.56, 0.6, "refuted"), (0.3, 0.44, "refuted"), (0.4, 0.5, "undecided")],
+)
+def test_near_a_guess(low, high, verdict):
+    rule = Standing(probe="trust", metric="em", arm="base", way="near a guess", bound=0.05)
+    guess = Baseline(probe="trust", metric="em", name="random", value=0.5)
+    assert said(rule, level("em", low, high), guess) == [verdict]
+    assert said(rule, level("em", low, high)) == []
+
+
+def test_away_from_home_the_nearest_level_beyond_training_counts_if_home_is_solved():
+    rule = Standing(probe="shift", metric=AWAY, arm="base", way="below", bound=0.1, axis="length", given=(AWAY, 0.5))
+    rows = [level(f"{AWAY} @ length {n}", low, low + 0.05, probe="shift") for n, low in ((2, 0.9), (6, 0.02), (7, 0.2))]
+    distances = {"length 2": -1.0, "length 6": 1.0, "length 7": 2.0, "composition 1": 1.0}
+    home = level(AWAY, 0.7, 0.8, probe="shift")
+    [found] = rule.read(study(*rows, home, distances=distances))
+    assert (found.verdict, found.what) == ("supported", "base, length 6")
+    assert "at home 75.0 % [70.0, 80.0]" in found.figures
+    assert said(rule, *rows, level(AWAY, 0.3, 0.6, probe="shift"), distances=distances) == ["undecided"]
+    assert said(rule, *rows, home) == []
+
+
+def test_what_the_untrained_model_does_already_refutes_nothing():
+    rule = Standing(probe="shift", metric=AWAY, arm="imitation", way="below", bound=0.1, axis="length")
+    trained, metric = level(f"{AWAY} @ length 6", 0.6, 0.8, probe="shift", arm="imitation"), f"{AWAY} @ length 6"
+    for low, verdict in ((0.0, "refuted"), (0.5, "undecided")):
+        untrained = level(metric, low, low + 0.05, probe="shift")
+        assert said(rule, trained, untrained, distances={"length 6": 1.0}) == [verdict]
+
+
+def test_what_is_kept_against_another_arm_a_bound_or_all():
+    less = Kept(trait="all markers", arm="guided", versus="rejection")
+    assert said(less, kept("guided", 0.0, 0.1), kept("rejection", 0.5, 0.9)) == ["supported"]
+    assert said(less, kept("guided", 0.9, 1.1), kept("rejection", 0.5, 0.8)) == ["refuted"]
+    assert said(less, kept("guided", 0.0, 0.6), kept("rejection", 0.5, 0.9)) == ["undecided"]
+    assert said(less, kept("guided", None, None), kept("rejection", 0.5, 0.9)) == ["undecided"]
+    assert said(less, kept("guided", 0.0, 0.1)) == []
+    least = Kept(trait="all markers", arm="grpo", least=0.8)
+    assert [said(least, kept("grpo", *ends)) for ends in ((0.8, 1.2), (0.1, 0.7), (0.5, 1))] == [
+        ["supported"], ["refuted"], ["undecided"],
+    ]  # fmt: skip
+    below = Kept(trait="all markers", arm="right")
+    assert [said(below, kept("right", *ends)) for ends in ((0.1, 0.9), (1.1, 1.2), (0.5, 1.5))] == [
+        ["supported"], ["refuted"], ["undecided"],
+    ]  # fmt: skip
+
+
+def test_a_row_a_study_that_asks_and_one_for_a_claim_that_none_asks():
+    one = study(finding("critique", "imitation", -0.2, -0.1))
+    rows = verdicts([one, replace(one, name="t"), study()])
+    asked = [(row.study, row.verdict) for row in rows if row.verdict != "not asked"]
+    assert asked == [("s", "refuted"), ("t", "refuted")]
+    assert len(rows) == len(CLAIMS) + 1
+    assert {row.claim.says for row in rows} == {claim.says for claim in CLAIMS}
+
+
+def test_nine_systems_each_claim_with_a_source_a_number_or_none_and_a_rule_in_words():
+    assert len({claim.system for claim in CLAIMS}) == 9
+    assert len({claim.says for claim in CLAIMS}) == len(CLAIMS)
+    assert all(claim.source.startswith("arXiv ") and claim.published and claim.rule.words() for claim in CLAIMS)

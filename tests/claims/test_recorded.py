@@ -1,0 +1,105 @@
+import math
+
+import pytest
+
+from counterform.claims.recorded import Recorded, read, read_all, recipe_of, to_json
+from counterform.errors import DataError
+from counterform.findings.gains import find
+from counterform.results import Baseline, Retention
+from counterform.study import ArmSpec
+from counterform.types import Mark, Reading
+
+
+def reading(arm, seed, item, value, probe="accuracy", metric="pass@1"):
+    mark = Mark.RIGHT if value else Mark.WRONG
+    names = {"probe": probe, "metric": metric, "arm": arm, "seed": seed}
+    return Reading(**names, item_id=f"{item}", problem_id=f"{item}", mark=mark, value=value)
+
+
+def kept(**more):
+    figures = {"rate": 2.0, "base": 10.0, "kept": 0.2, "low": 0.1, "high": 0.3, "p_holm": 0.001}
+    counts = {"n_answers": 100, "n_problems": 50, "n_seeds": 2}
+    row = {"trait": "all markers", "arm": "guided", **figures, **counts, "verdict": "fell", "sentence": "said"}
+    return Retention(**{**row, **more})
+
+
+@pytest.fixture
+def study():
+    metrics = (
+        ("accuracy", "pass@1"),
+        ("shift", "exact match, answer @ length 6"),
+        ("shift", "edit distance, whole @ length 6"),
+    )
+    rows = [
+        reading(arm, seed, item, float(item % 3 < of), probe, metric)
+        for arm, of in (("base", 1), ("imitation", 2), ("answer_only", 1))
+        for seed in (0, 1)
+        for item in range(30)
+        for probe, metric in metrics
+    ]
+    line = Baseline(probe="accuracy", metric="pass@1", name="random", value=0.1)
+    results = find(rows, question="?", form_shares=[("answer_only", "imitation")], baselines=[line], notes=["a note"])
+    return Recorded(
+        name="one",
+        setting="ledger",
+        results=results,
+        recipes={"imitation": "imitation", "mine": "critique"},
+        retained=(kept(), kept(kept=None, low=None, high=None, verdict="undecided")),
+        distances={"length 6": 1.0},
+    )
+
+
+def test_what_is_kept_comes_back_but_for_words_and_what_is_read_beside_the_answer_away(study, tmp_path):
+    path = tmp_path / "one.json"
+    path.write_text(to_json(study))
+    back = read(path)
+    assert (back.name, back.setting, back.recipes, back.distances) == ("one", "ledger", study.recipes, study.distances)
+    assert [row.kept for row in back.retained] == [0.2, None]
+    assert back.results.notes == ("a note",)
+    assert back.results.baselines == study.results.baselines
+    [ours], [theirs] = study.results.form_shares, back.results.form_shares
+    assert theirs.share == pytest.approx(ours.share, abs=1e-6)
+    wanted = {(f.metric, f.arm): f for f in study.results.findings if "edit distance" not in f.metric}
+    found = {(f.metric, f.arm): f for f in back.results.findings}
+    assert set(found) == set(wanted)
+    assert all(found[key].low == pytest.approx(wanted[key].low, abs=1e-6) for key in wanted)
+    assert {f.sentence for f in back.results.findings} == {""}
+    assert read_all(tmp_path) == [back]
+
+
+def test_what_is_not_a_number_stays_so(study, tmp_path):
+    import msgspec
+
+    first = msgspec.structs.replace(study.results.findings[0], mde=math.nan)
+    results = msgspec.structs.replace(study.results, findings=(first,))
+    (tmp_path / "x.json").write_text(to_json(msgspec.structs.replace(study, results=results)))
+    assert math.isnan(read(tmp_path / "x.json").results.findings[0].mde)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": 1}', "no json"])
+def test_a_file_that_is_no_study_is_named(text, tmp_path):
+    (tmp_path / "broken.json").write_text(text)
+    with pytest.raises(DataError, match=r"broken\.json is not a recorded study .* --record"):
+        read_all(tmp_path)
+
+
+def test_a_folder_without_studies(tmp_path):
+    with pytest.raises(DataError, match="holds no recorded study"):
+        read_all(tmp_path)
+
+
+def test_a_recipe_is_named_by_the_options_that_make_it_another():
+    plain = ArmSpec(name="a", recipe="instructions")
+    space = ArmSpec(name="b", recipe="instructions", options={"definition": "space"})
+    tool = ArmSpec(name="c", recipe="roc", options={"tool": "calc", "tool_failures": 0.1})
+    assert [recipe_of(spec) for spec in (plain, space, tool)] == [
+        "instructions",
+        "instructions(definition=space)",
+        "roc",
+    ]
+
+
+def test_arms_are_found_by_their_recipe_or_by_their_name(study):
+    assert study.arms("critique") == ["mine"]
+    assert study.arms("cot") == ["cot"]
+    assert study.arms("mine") == []  # an arm of that name is something else

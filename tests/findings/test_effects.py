@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from counterform.findings import stats
+from counterform.findings.effects import SHARES, dose_name, find_strategies
+from counterform.types import Mark, Reading
+
+METRIC = "breadth first (no format)"
+
+
+def readings(levels, n=40, seeds=(0, 1), rng=None):
+    """Each arm's problems at its level, with noise that the arms share."""
+    rng = rng or np.random.default_rng(0)
+    noise = rng.uniform(-0.2, 0.2, n)
+    return [
+        Reading(
+            probe="strategy",
+            metric=METRIC,
+            arm=arm,
+            seed=seed,
+            item_id=f"p{at}",
+            problem_id=f"p{at}",
+            mark=Mark.RIGHT,
+            value=float(np.clip(level + noise[at] + rng.normal(0, 0.02), 0, 1)),
+        )
+        for arm, level in levels.items()
+        for seed in seeds
+        for at in range(n)
+    ]
+
+
+def test_effects_by_hand_and_what_they_are_of():
+    shows = {
+        "mc": {"format": "multiple choice", "domain": "route"},
+        "ff": {"format": "free form", "domain": "route"},
+        "sums": {"format": "multiple choice", "domain": "ledger"},
+    }
+    found = find_strategies(
+        readings({"base": 0.5, "mc": 0.7, "ff": 0.3, "sums": 0.69}),
+        contrasts=[("mc", "ff"), ("mc", "sums"), ("mc", "gone")],
+        shows=shows,
+    )
+    format_, domain = found.effects
+    assert (format_.differs_by, domain.differs_by) == ("format", "domain")
+    assert format_.h == pytest.approx(2 * np.arcsin(np.sqrt(0.7)) - 2 * np.arcsin(np.sqrt(0.3)), abs=0.05)
+    assert format_.d == pytest.approx(0.4 / 0.5, abs=0.05)
+    assert format_.h_low > 0.5
+    assert domain.h_low < 0.05
+    assert (format_.n_items, format_.n_seeds) == (40, 2)
+
+
+def test_the_curve_runs_from_one_arm_to_the_other_and_takes_no_part_in_the_effects():
+    levels = {"base": 0.5, "a": 0.2, "b": 0.8} | {dose_name("a", "b", s): 0.2 + 0.6 * s for s in SHARES}
+    found = find_strategies(readings(levels), contrasts=[("b", "a")], shows={}, doses=[("a", "b")])
+    assert [dose.share for dose in found.doses] == [0.0, *SHARES, 1.0]
+    assert [dose.estimate for dose in found.doses] == pytest.approx([0.2, 0.35, 0.5, 0.65, 0.8], abs=0.05)
+    assert all(dose.low < dose.estimate < dose.high for dose in found.doses)
+    alone = find_strategies(readings({"base": 0.5, "a": 0.2, "b": 0.8}), contrasts=[("b", "a")], shows={})
+    assert alone.effects[0].h == pytest.approx(found.effects[0].h, abs=0.05)
+    assert alone.doses == ()
+
+
+def test_without_spread_or_reading_there_is_no_effect():
+    none = find_strategies([], contrasts=[("a", "b")], shows={})
+    assert none.effects == ()
+    zero = readings({"a": -1.0, "b": -1.0})
+    found = find_strategies(zero, contrasts=[("a", "b")], shows={})
+    assert found.effects == ()
+    assert "no effect size" in found.notes[0]
+    sure = find_strategies(readings({"a": 2.0, "b": -1.0}), contrasts=[("a", "b")], shows={})
+    assert sure.effects[0].h == pytest.approx(np.pi)
+    assert sure.effects[0].h_low > 2
+
+
+@pytest.mark.parametrize("of", [stats.cohens_d, stats.cohens_h])
+def test_intervals_of_effects_cover(of):
+    """Paired problems, a null and a true difference, no luck: 95 % intervals hold the truth about as often as they say."""
+    rng, held = np.random.default_rng(0), []
+    for true in (0.5, 0.8):
+        size = float(of(np.float64(true), np.float64(0.5)))
+        for _ in range(300):
+            hard = rng.normal(0, 0.1, (60, 1))
+            a, b = (rng.binomial(4, np.clip(level + hard, 0, 1)) / 4 for level in (true, 0.5))
+            e = stats.effect(of, a, b, [], lucky=0)
+            held.append(e.low <= size <= e.high)
+    assert 0.92 < np.mean(held) < 0.98

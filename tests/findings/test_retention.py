@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+
+from counterform.findings.retention import AWAY, find_traits
+from counterform.types import Mark, Reading
+
+
+def readings(arm, rows, seed=0, probe="traits"):
+    """rows: {metric: (problems, samples) array}."""
+    return [
+        Reading(
+            probe=probe,
+            metric=metric,
+            arm=arm,
+            seed=seed,
+            item_id=f"{p}/{s}",
+            problem_id=str(p),
+            mark=Mark.UNKNOWN if np.isnan(value) else Mark.RIGHT,
+            value=None if np.isnan(value) else float(value),
+        )
+        for metric, table in rows.items()
+        for p, line in enumerate(table)
+        for s, value in enumerate(line)
+    ]
+
+
+def answers(rate, length, rng, problems=250, samples=4):
+    """Answers whose markers come at `rate` a token, and whose lengths are about `length`."""
+    tokens = rng.poisson(length, (problems, samples)) + 1.0
+    nan = np.full_like(tokens, np.nan)
+    return {
+        "markers hedge": rng.poisson(rate(tokens) * tokens).astype(float),
+        "markers backtrack": rng.poisson(0.01 * tokens).astype(float),
+        "tokens": tokens,
+        "mended": rng.binomial(1, 0.2, tokens.shape).astype(float),
+        "entropy nats": nan,
+        "entropy tokens": nan,
+    }
+
+
+def find(arms, seeds=(0, 1)):
+    rows = []
+    for at, (arm, (rate, length)) in enumerate(arms.items()):
+        for seed in seeds:
+            rows += readings(arm, answers(rate, length, np.random.default_rng(100 * at + seed)), seed)
+    return {(r.arm, r.trait): r for r in find_traits(rows).retained}, find_traits(rows)
+
+
+def test_a_trait_that_fell_one_that_stayed_and_one_that_rose():
+    found, traits = find(
+        {
+            "base": (lambda t: 0.05, 60),
+            "lost": (lambda t: 0.01, 60),
+            "same": (lambda t: 0.05, 60),
+            "more": (lambda t: 0.1, 60),
+        }
+    )
+    for arm, true, verdict in (("lost", 0.2, "fell"), ("same", 1.0, "undecided"), ("more", 2.0, "rose")):
+        row = found[arm, "hedge"]
+        assert row.low < true < row.high
+        assert row.matched_low < true < row.matched_high
+        assert row.in_common > 0.8
+        assert row.verdict == verdict
+        assert row.base == pytest.approx(50, rel=0.1)
+    assert found["lost", "all markers"].verdict == "fell"
+    assert found["lost", "length"].matched is None
+    assert ("lost", "entropy") not in found
+    assert "entropy was not read" in traits.notes[0]
+
+
+def test_a_fall_that_is_only_length_is_none_at_like_lengths():
+    # Markers grow with the square of the length, so shorter answers have fewer a token.
+    found, _ = find({"base": (lambda t: t / 2000, 60), "short": (lambda t: t / 2000, 52)}, seeds=(0,))
+    row = found["short", "hedge"]
+    assert row.high < 1
+    assert row.matched_low < 1 < row.matched_high
+    assert "at like lengths" in row.sentence
+
+
+def test_lengths_without_a_common_part_are_not_matched():
+    found, _ = find({"base": (lambda t: 0.05, 200), "short": (lambda t: 0.05, 10)})
+    row = found["short", "hedge"]
+    assert row.matched is None
+    assert row.in_common == 0
+    assert row.kept == pytest.approx(1, abs=0.3)
+
+
+def test_nothing_left_is_not_certainly_nothing():
+    found, _ = find({"base": (lambda t: 0.05, 60), "none": (lambda t: 0 * t, 60)})
+    row = found["none", "hedge"]
+    assert row.kept == row.low == 0
+    assert 0 < row.high < 0.1
+    assert row.verdict == "fell"
+
+
+def test_a_base_without_the_trait_has_no_share_of_it():
+    found, _ = find({"base": (lambda t: 0 * t, 60), "new": (lambda t: 0.05 + 0 * t, 60)})
+    row = found["new", "hedge"]
+    assert row.kept is None
+    assert row.verdict == "undecided"
+    assert "undefined" in row.sentence
+
+
+def test_an_answer_that_was_not_heard_is_left_out():
+    rng = np.random.default_rng(0)
+    base, arm = answers(lambda t: 0.05, 60, rng), answers(lambda t: 0.05, 60, rng)
+    for table in arm.values():
+        table[:, 0] = np.nan
+    rows = find_traits([*readings("base", base), *readings("arm", arm)]).retained
+    assert next(r for r in rows if r.trait == "hedge").n_answers == 750
+
+
+def test_right_answers_stand_beside_noise_and_controls_left_out():
+    rng = np.random.default_rng(0)
+    rows = []
+    for arm, share in (("base", 0.5), ("arm", 0.2)):
+        rows += readings(arm, {"pass@1": rng.binomial(1, 0.5, (200, 1))}, probe="accuracy")
+        for shift in ("length 7", "composition 2", "noise delete 20 %", "composition reversed 2"):
+            right = rng.binomial(1, share if "noise" not in shift else 0.9, (100, 1))
+            found = readings(arm, {f"exact match, answer @ {shift}": right}, probe="shift")
+            rows += [
+                Reading(**{**{f: getattr(r, f) for f in r.__struct_fields__}, "item_id": r.item_id + shift})
+                for r in found
+            ]
+    home, away = find_traits(rows).accuracy
+    assert (home.metric, away.metric) == ("pass@1", AWAY)
+    assert away.n_items == 200
+    assert away.verdict == "refuted"
+
+
+def test_no_readings():
+    assert find_traits([]).retained == ()

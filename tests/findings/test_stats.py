@@ -1,0 +1,365 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from counterform.findings import stats
+from counterform.findings.stats import (
+    auroc_pseudo_values,
+    estimate,
+    holm,
+    like_lengths,
+    matched_pseudo_values,
+    metric_of,
+    pass_at_k,
+    pass_hat_k,
+    pseudo_values,
+    ratio,
+    ratio_pseudo_values,
+)
+
+
+class TestPassAtK:
+    @given(st.integers(1, 7).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n))))
+    def test_is_the_share_of_draws_with_a_right_sample(self, case):
+        n, right, k = case
+        draws = list(itertools.combinations([True] * right + [False] * (n - right), k))
+        assert pass_at_k(n, right, k) == pytest.approx(sum(map(any, draws)) / len(draws))
+
+    @pytest.mark.parametrize(("n", "right", "k"), [(3, 1, 4), (3, 4, 1), (3, -1, 1), (3, 1, 0)])
+    def test_impossible_counts(self, n, right, k):
+        with pytest.raises(ValueError, match=f"pass@{k} needs at least {k} samples"):
+            pass_at_k(n, right, k)
+
+
+class TestPassHatK:
+    @given(st.integers(1, 7).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n))))
+    def test_is_the_share_of_draws_that_are_all_right(self, case):
+        n, right, k = case
+        draws = list(itertools.combinations([True] * right + [False] * (n - right), k))
+        assert pass_hat_k(n, right, k) == pytest.approx(sum(map(all, draws)) / len(draws))
+
+    def test_impossible_counts(self):
+        with pytest.raises(ValueError, match="needs at least 4 samples"):
+            pass_hat_k(3, 1, 4)
+
+
+class TestMetric:
+    def test_one_stratum_is_the_mean(self):
+        assert metric_of(np.array([3.0]), np.array([4.0])) == 0.75
+
+    def test_two_strata_are_the_f1_of_processbench(self):
+        erroneous, correct = 0.2, 0.8
+        found = metric_of(np.array([2.0, 8.0]), np.array([10.0, 10.0]))
+        assert found == pytest.approx(2 * erroneous * correct / (erroneous + correct))
+
+    @pytest.mark.parametrize("sums", [[0.0, 5.0], [0.0, 0.0]])
+    def test_nothing_in_one_stratum_is_nothing_at_all(self, sums):
+        assert metric_of(np.array(sums), np.array([5.0, 5.0])) == 0.0
+
+
+class TestPseudoValues:
+    def test_a_plain_mean_gives_back_the_clusters_means(self):
+        values = np.array([1.0, 0.0, 1.0, 1.0, 0.0, 0.0])
+        clusters = np.array([0, 0, 1, 1, 2, 2])
+        found = pseudo_values(values, clusters, np.zeros(6, dtype=int))
+        assert found == pytest.approx([0.5, 1.0, 0.0])
+
+    def test_their_mean_is_close_to_f1(self):
+        rng = np.random.default_rng(0)
+        strata = np.repeat([0, 1], 100)
+        values = (rng.random(200) < np.where(strata == 0, 0.3, 0.8)).astype(float)
+        a, b = values[strata == 0].mean(), values[strata == 1].mean()
+        found = pseudo_values(values, np.arange(200), strata)
+        assert found.mean() == pytest.approx(2 * a * b / (a + b), abs=0.005)
+
+
+class TestRatioOfSums:
+    def test_their_mean_is_close_to_the_ratio_of_sums(self):
+        rng = np.random.default_rng(0)
+        bottom = rng.integers(1, 9, 200).astype(float)
+        top = bottom * rng.random(200)
+        found = ratio_pseudo_values(top, bottom)
+        assert found.mean() == pytest.approx(top.sum() / bottom.sum(), abs=1e-3)
+
+    def test_a_constant_ratio_has_no_spread(self):
+        assert ratio_pseudo_values(np.array([1.0, 2, 3]), np.array([2.0, 4, 6])) == pytest.approx([0.5] * 3)
+
+    @pytest.mark.parametrize("bottom", [[0.0, 0.0, 0.0], [0.0, 4.0, 0.0]])
+    def test_is_undefined_where_one_cluster_has_all_there_is(self, bottom):
+        assert np.isnan(ratio_pseudo_values(np.ones(3), np.array(bottom))).all()
+
+
+class TestAuroc:
+    @given(st.integers(0, 2**32 - 1))
+    def test_is_the_jackknife_of_counting_pairs(self, seed):
+        rng = np.random.default_rng(seed)
+        scores, hits = rng.integers(0, 6, 30).astype(float), rng.random(30) < 0.5
+        clusters = rng.permutation(np.arange(30) % 6)
+
+        def auroc(kept):
+            pairs = [(a, b) for a in scores[kept & hits] for b in scores[kept & ~hits]]
+            return np.mean([(a > b) + (a == b) / 2 for a, b in pairs]) if pairs else math.nan
+
+        everything = np.ones(30, dtype=bool)
+        expected = [6 * auroc(everything) - 5 * auroc(clusters != c) for c in range(6)]
+        found = auroc_pseudo_values(scores, hits, clusters)
+        assert found == pytest.approx(expected if not np.isnan(expected).any() else [math.nan] * 6, nan_ok=True)
+
+    def test_one_kind_alone_tells_nothing(self):
+        assert np.isnan(auroc_pseudo_values(np.arange(4.0), np.zeros(4, dtype=bool), np.arange(4))).all()
+
+
+def shares(rng, clusters, rate, luck=(0.0,)):
+    """(clusters, seeds) shares of four samples, each seed shifted by its luck."""
+    return rng.binomial(4, np.clip(rate + np.asarray(luck), 0, 1), size=(clusters, len(luck))) / 4
+
+
+class TestEstimate:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_one_seed_agrees_with_the_bootstrap_over_problems(self, seed):
+        rng = np.random.default_rng(seed)
+        hard = rng.beta(2, 2, size=(300, 1))
+        a, b = shares(rng, 300, np.clip(hard + 0.05, 0, 1)), shares(rng, 300, hard)
+        ours = estimate(a, b, [a], lucky=1)
+        theirs = scipy_stats.bootstrap(
+            ((a - b)[:, 0],), np.mean, n_resamples=2_000, method="percentile", rng=np.random.default_rng(1)
+        ).confidence_interval
+        width = theirs.high - theirs.low
+        assert ours.value == pytest.approx((a - b).mean())
+        assert ours.low == pytest.approx(theirs.low, abs=0.1 * width)
+        assert ours.high == pytest.approx(theirs.high, abs=0.1 * width)
+
+    def test_one_seed_is_the_paired_t_test(self):
+        rng = np.random.default_rng(0)
+        a, b = shares(rng, 50, 0.6), shares(rng, 50, 0.5)
+        assert estimate(a, b, [a], lucky=1).p == pytest.approx(scipy_stats.ttest_rel(a[:, 0], b[:, 0]).pvalue)
+
+    def test_false_finds_stay_at_five_percent_and_intervals_cover(self):
+        # The plain interval over items, tried on the same draws, shows that the luck of training matters here.
+        rng = np.random.default_rng(7)
+        rejected = naive = 0
+        comparisons = 0
+        for _ in range(100):
+            hard = rng.beta(2, 2, size=(300, 1))
+            base = shares(rng, 300, hard, (0.0, 0.0))
+            arms = [shares(rng, 300, hard, rng.normal(0, 0.02, size=2)) for _ in range(3)]
+            for arm in arms:
+                found = estimate(arm, base, arms, lucky=1)
+                rejected += not found.low <= 0 <= found.high
+                naive += scipy_stats.ttest_1samp((arm - base).mean(1), 0).pvalue < 0.05
+                comparisons += 1
+        few, many = scipy_stats.binom.interval(0.999, comparisons, 0.05)
+        assert few <= rejected <= many
+        assert naive > many
+
+    def test_luck_is_pooled_over_arms_and_counts_twice_between_two_of_them(self):
+        rng = np.random.default_rng(0)
+        arms = [shares(rng, 400, 0.5, luck) for luck in ((0.1, -0.1), (0.08, -0.05), (-0.1, 0.06))]
+        base = shares(rng, 400, 0.5, (0.0, 0.0))
+        without, with_luck = (estimate(arms[0], base, arms, lucky=lucky) for lucky in (0, 1))
+        both = estimate(arms[0], arms[1], arms, lucky=2)
+        assert without.mde < with_luck.mde < both.mde
+
+    def test_an_arm_at_the_floor_keeps_an_interval_though_luck_comes_out_as_nothing(self):
+        rng = np.random.default_rng(0)
+        for _ in range(20):
+            arms = [shares(rng, 300, 0.7) for _ in range(4)]
+            floor = shares(rng, 300, 0.012)
+            level = estimate(floor, None, [*arms, floor], lucky=1)
+            assert level.low <= 0.012 <= level.high
+            assert level.high - level.low < 0.1
+
+    def test_pairing_takes_what_makes_a_problem_hard_out(self):
+        rng = np.random.default_rng(0)
+        hard = rng.integers(0, 2, size=(200, 1)).astype(float)
+        a, b = hard, np.clip(hard - 0.1 * (rng.random((200, 1)) < 0.5), 0, 1)
+        paired, alone = estimate(a, b, [], lucky=0), estimate(a, None, [], lucky=0)
+        assert paired.high - paired.low < 0.2 * (alone.high - alone.low)
+
+    def test_the_smallest_detectable_effect_is_detected_four_times_in_five(self):
+        rng = np.random.default_rng(3)
+        draws = [rng.normal(0, 1, size=(60, 1)) for _ in range(400)]
+        mde = float(np.median([estimate(draw, None, [], lucky=0).mde for draw in draws]))
+        found = sum(estimate(draw + mde, None, [], lucky=0).p < 0.05 for draw in draws)
+        assert 0.72 < found / len(draws) < 0.88
+
+    def test_a_single_cluster_has_no_bounds(self):
+        found = estimate(np.array([[1.0, 1.0]]), np.array([[0.0, 0.0]]), [], lucky=1)
+        assert (found.value, found.low, found.high, found.p, found.mde) == (1.0, -math.inf, math.inf, 1.0, math.inf)
+
+    @pytest.mark.parametrize("seeds", [1, 2])
+    def test_no_spread_at_all(self, seeds):
+        ones = np.ones((20, seeds))
+        same, moved = estimate(ones, ones, [ones], lucky=1), estimate(ones, 0 * ones, [ones], lucky=1)
+        # None of 20 differs: up to 1 - 0.025^(1/20) = 16.8 % of all problems may.
+        assert (same.value, same.low, same.high, same.p) == pytest.approx((0.0, -0.168, 0.168, 1.0), abs=1e-3)
+        assert (moved.value, moved.low, moved.high, moved.p) == pytest.approx((1.0, 0.832, 1.168, 2.0**-19), abs=1e-3)
+
+    def test_at_a_floor_the_smallest_effect_is_what_a_sign_test_would_find(self):
+        mde = estimate(np.zeros((64, 1)), np.zeros((64, 1)), [], lucky=1).mde
+        assert scipy_stats.binom.sf(5, 64, mde) == pytest.approx(0.8, abs=0.01)  # 6 of one sign: p = 0.031
+        assert estimate(np.zeros((5, 1)), np.zeros((5, 1)), [], lucky=1).mde == math.inf
+
+    def test_two_clusters_that_move_alike_prove_nothing(self):
+        assert estimate(np.ones((2, 1)), np.zeros((2, 1)), [], lucky=1).p == 0.5
+
+
+class TestRatio:
+    def test_by_hand(self):
+        # 300 problems, base 40 %, half of the gain of the full arm.
+        rng = np.random.default_rng(0)
+        base, full, control = (shares(rng, 3_000, rate) for rate in (0.4, 0.8, 0.6))
+        found = ratio(control, full, base, [])
+        assert found.value == pytest.approx((control.mean() - base.mean()) / (full.mean() - base.mean()))
+        assert found.low < 0.5 < found.high
+        assert found.high - found.low < 0.1
+
+    def test_one_seed_agrees_with_the_bootstrap_over_problems(self):
+        rng = np.random.default_rng(1)
+        hard = rng.beta(2, 2, size=(300, 1))
+        base, full = shares(rng, 300, hard), shares(rng, 300, np.clip(hard + 0.3, 0, 1))
+        control = shares(rng, 300, np.clip(hard + 0.1, 0, 1))
+        ours = ratio(control, full, base, [])
+        theirs = scipy_stats.bootstrap(
+            ((control - base)[:, 0], (full - base)[:, 0]),
+            lambda over, under, axis=-1: over.mean(axis) / under.mean(axis),
+            paired=True,
+            n_resamples=2_000,
+            method="percentile",
+            rng=np.random.default_rng(2),
+        ).confidence_interval
+        width = theirs.high - theirs.low
+        assert ours.low == pytest.approx(theirs.low, abs=0.15 * width)
+        assert ours.high == pytest.approx(theirs.high, abs=0.15 * width)
+
+    def test_it_covers_with_the_luck_of_training(self):
+        rng = np.random.default_rng(2)
+        covered = drawn = 0
+        for _ in range(200):
+            base = shares(rng, 300, 0.4, (0.0, 0.0))
+            full, control, other = (shares(rng, 300, rate, rng.normal(0, 0.02, size=2)) for rate in (0.7, 0.55, 0.6))
+            found = ratio(control, full, base, [full, control, other])
+            drawn += found is not None
+            covered += found is not None and found.low <= 0.5 <= found.high
+        few, many = scipy_stats.binom.interval(0.999, drawn, 0.95)
+        assert drawn > 190
+        assert few <= covered <= max(many, drawn)
+
+    def test_no_ratio_to_a_gain_that_is_not_clear_of_nothing(self):
+        rng = np.random.default_rng(0)
+        base, full, control = (shares(rng, 300, rate) for rate in (0.5, 0.51, 0.7))
+        assert ratio(control, full, base, []) is None
+        assert ratio(base, base, base, []) is None
+        assert ratio(base[:1], full[:1], base[:1], []) is None
+
+    def test_the_full_arm_itself_is_all_of_it(self):
+        rng = np.random.default_rng(0)
+        base, full = shares(rng, 300, 0.4), shares(rng, 300, 0.8)
+        found = ratio(full, full, base, [])
+        assert (found.value, found.low, found.high) == pytest.approx((1.0, 1.0, 1.0))
+
+
+class TestHolm:
+    def test_by_hand(self):
+        # Sorted: .01 * 4, .02 * 3, .03 * 2, .04 * 1, none below the one before it.
+        assert holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+
+    def test_one_and_none(self):
+        assert holm([0.04]) == [0.04]
+        assert holm([]) == []
+
+    @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+    def test_keeps_the_order_and_only_raises(self, p):
+        corrected = holm(p)
+        assert all(0 <= before <= after <= 1 for before, after in zip(p, corrected, strict=True))
+        in_order = [corrected[index] for index in np.argsort(p, kind="stable")]
+        assert in_order == sorted(in_order)
+        assert corrected[int(np.argmin(p))] == pytest.approx(min(1.0, len(p) * min(p)))
+
+
+def test_an_arm_far_noisier_than_this_one_does_not_unbound_its_interval():
+    rng = np.random.default_rng(0)
+    quiet, loud = 0.5 + rng.normal(0, 0.01, (200, 2)), rng.normal(0, 5, (200, 2))
+    found = estimate(quiet, None, [quiet, loud], lucky=1)
+    assert found.high - found.low < 2
+
+
+class TestLikeLengths:
+    def test_a_stratum_spans_20_per_cent(self):
+        lengths = np.arange(1.0, 5000.0)
+        (strata,) = like_lengths([lengths])
+        for stratum in range(int(strata.max()) + 1):
+            inside = lengths[strata == stratum]
+            assert len(inside) == 0 or inside.max() <= 1.2 * inside.min() + 1e-9
+        assert like_lengths([np.zeros(0), np.array([0.0])])[1].tolist() == [0]
+
+    def test_one_length_is_one_stratum(self):
+        assert [set(part.tolist()) for part in like_lengths([np.ones(5), np.ones(3)])] == [{0}, {0}]
+
+    def test_rates_at_the_lengths_in_common(self):
+        # Two strata with rates of 1/10 and 3/10 for both sets, which have them in opposite shares.
+        tables = []
+        for short in (8, 2):
+            counts = np.tile([short, 10 - short], (6, 1)).astype(float)
+            tables.append((counts, np.stack([counts * [1, 3], counts * 10])))
+        first, second, common = matched_pseudo_values(*tables)
+        assert common == pytest.approx(0.4)
+        assert first.mean() == second.mean() == pytest.approx(0.2)
+        plain = [ratio_pseudo_values(*t[1].sum(-1)).mean() for t in tables]
+        assert plain == pytest.approx([0.14, 0.26])
+
+    def test_nothing_in_common_is_nothing_to_compare(self):
+        counts = [np.array([[3.0, 0.0]] * 4), np.array([[0.0, 3.0]] * 4)]
+        assert matched_pseudo_values(*[(c, np.stack([c, c])) for c in counts]) is None
+
+    def test_a_common_part_that_hangs_on_one_cluster_is_none(self):
+        first, second = np.array([[3.0, 0.0]] * 4), np.array([[0.0, 3.0]] * 4)
+        second[0, 0] = 1.0
+        assert matched_pseudo_values(*[(c, np.stack([c, c])) for c in (first, second)]) is None
+
+
+def test_a_denominator_that_was_not_trained_has_no_luck():
+    rng = np.random.default_rng(0)
+    luck = rng.normal(0, 0.1, (1, 3))
+    arm, base = rng.normal(0.5, 0.1, (200, 3)) + luck, rng.normal(1, 0.1, (200, 3))
+    both, one = (ratio(arm, base, np.zeros_like(base), [arm], b_trained=t) for t in (True, False))
+    assert one.value == both.value
+    assert one.high - one.low < both.high - both.low
+
+
+class TestConfidence:
+    def test_average_precision_by_hand(self):
+        scores, hits = np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, False, True, False])
+        assert stats.average_precision(scores, hits) == pytest.approx((1 + 2 / 3) / 2)
+        assert stats.average_precision(np.zeros(4), hits) == pytest.approx(0.5)  # ties: the share of hits
+        assert np.isnan(stats.average_precision(scores, np.zeros(4, bool)))
+
+    def test_calibration_error_by_hand(self):
+        scores, hits = np.array([0.95, 1.0, 0.15, 0.1]), np.array([True, False, False, False])
+        found = stats.calibration_pseudo_values(scores, hits, np.arange(4))
+        assert found.mean() == pytest.approx((0.95 + 0.25) / 4)
+        assert list(stats.bin_of(np.array([0.0, 0.099, 0.1, 1.0]))) == [0, 0, 1, 9]
+
+    @given(st.integers(0, 2**32 - 1))
+    def test_pseudo_values_of_a_mean_are_its_values_and_of_auroc_those_of_the_fast_way(self, seed):
+        rng = np.random.default_rng(seed)
+        clusters, hits = np.repeat(np.arange(8), 3), rng.random(24) < 0.5
+        scores = rng.integers(0, 5, 24).astype(float)
+        means = stats.leave_out_pseudo_values(lambda s, h: float(s.mean()), scores, hits, clusters)
+        assert means == pytest.approx(scores.reshape(8, 3).mean(1))
+
+        def auroc(s, h):
+            return (
+                float(np.mean([(a > b) + 0.5 * (a == b) for a in s[h] for b in s[~h]]))
+                if 0 < h.sum() < len(h)
+                else np.nan
+            )
+
+        slow = stats.leave_out_pseudo_values(auroc, scores, hits, clusters)
+        fast = stats.auroc_pseudo_values(scores, hits, clusters)
+        assert slow == pytest.approx(fast, nan_ok=True)

@@ -1,0 +1,144 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from counterform.findings.gains import find
+from counterform.report import figures
+from counterform.report.data import load
+from counterform.report.markdown import to_markdown
+from counterform.report.page import write_page
+from counterform.report.sections import shift as curves
+from counterform.results import Baseline, Results
+from counterform.store import RunDir
+from counterform.types import Mark, Problem, Reading
+
+SHIFTS = {
+    "length 2": -1.0,
+    "length 6": 1.0,
+    "length 7": 2.0,
+    "vocabulary words": 0.6,
+    "vocabulary numbers": 0.2,
+    "noise delete 20 %": 0.2,
+}
+PROBLEMS = [
+    Problem(id=f"{shift}{n}", prompt="?", answer="1", family="ledger", shift=shift, distance=distance)
+    for shift, distance in {"": 0.0, **SHIFTS}.items()
+    for n in range(4)
+]
+
+
+def reading(problem: Problem, arm: str, reading: str, value: float) -> Reading:
+    metric = f"{reading} @ {problem.shift}" if problem.shift else reading
+    return Reading(
+        probe="shift",
+        metric=metric,
+        arm=arm,
+        seed=0,
+        item_id=problem.id,
+        problem_id=problem.id,
+        mark=Mark.RIGHT,
+        value=value,
+    )
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    """Two models; the arm is 0.2 better at home and the same everywhere else."""
+    rows = [
+        reading(problem, arm, name, level - abs(problem.distance) / 10 + 0.01 * (int(problem.id[-1]) % 2))
+        for name in (curves.ANSWER, curves.WHOLE)
+        for arm, level in (("base", 0.5), ("imitation", 0.7))
+        for problem in PROBLEMS
+    ]
+    lines = [Baseline(probe="shift", metric=f"{curves.ANSWER} @ length 6", name="random", value=0.01)]
+    return find(rows, question="?", baselines=lines)
+
+
+@pytest.fixture(scope="module")
+def axes(results: Results) -> dict[str, curves.Axis]:
+    return {axis.label.title: axis for axis in curves.axes(results, PROBLEMS)}
+
+
+def test_every_axis_starts_at_home_and_goes_by_distance(axes: dict[str, curves.Axis]) -> None:
+    assert list(axes) == ["Length", "Vocabulary", "Noise: words deleted"]
+    assert [(stop.name, stop.distance) for stop in axes["Length"].stops] == [
+        ("2", -1),
+        ("home", 0),
+        ("6", 1),
+        ("7", 2),
+    ]
+    assert [stop.name for stop in axes["Vocabulary"].stops] == ["home", "numbers", "words"]
+
+
+def test_a_curve_is_a_line_a_model_with_intervals_and_guesses(axes: dict[str, curves.Axis]) -> None:
+    figure = figures.curves(axes["Length"], curves.ANSWER)
+    random, majority, base, imitation = figure.data
+    assert random.y == (None, None, 1.0, None)
+    assert set(majority.y) == {None}
+    assert base.y == pytest.approx([40.5, 50.5, 40.5, 30.5])
+    assert imitation.y == pytest.approx([60.5, 70.5, 60.5, 50.5])
+    assert base.x[1] < 0 < imitation.x[1]
+    assert all(array > 0 for array in imitation.error_y.array)
+    assert {base.marker.symbol, imitation.marker.symbol} == {"circle-open", "circle"}
+    assert len(figures.curves(axes["Length"], curves.WHOLE).data) == 2
+    assert "NaN" not in json.dumps(figure.to_plotly_json(), allow_nan=False)
+
+
+def test_levels_that_are_words_stand_side_by_side_with_their_distance(axes: dict[str, curves.Axis]) -> None:
+    axis = figures.curves(axes["Vocabulary"], curves.ANSWER).layout.xaxis
+    assert axis.tickvals == (0, 1, 2)
+    assert axis.ticktext[1] == "numbers<br>20.0\u00a0%"
+
+
+def test_the_users_own_problems_are_counted_in_unseen_words(results: Results) -> None:
+    users = [msgspec.structs.replace(problem, family="user") for problem in PROBLEMS]
+    assert {axis.label.unit for axis in curves.axes(results, users)} == {
+        "share of the prompt's words that no training prompt has",
+        "share of the prompt's words that was edited, rounded to whole words",
+    }
+
+
+def test_the_table_has_a_row_a_level_and_model(axes: dict[str, curves.Axis], results: Results) -> None:
+    table = curves.shift_table(axes.values(), results.findings)
+    assert len(table.rows) == (4 + 3 + 2) * 2
+    assert table.rows[3][:7] == (
+        "Length",
+        "home",
+        "imitation",
+        "0",
+        "70.5\u00a0%",
+        table.rows[3][5],
+        "+20.0 [−40.2, +80.2]",
+    )
+    assert {len(row) for row in table.rows} == {len(table.headings)}
+    assert curves.counted(results.findings).startswith("Of 6 comparisons")
+
+
+def test_a_study_without_shifts_has_no_curves(run: RunDir) -> None:
+    data = load(run)
+    assert curves.axes(data.results, data.problems.values()) == []
+    assert 'id="away"' not in write_page(run).read_text(encoding="utf-8")
+
+
+def test_page_and_markdown_have_the_section_and_the_other_sections_have_none_of_it(
+    make_run: Callable[..., RunDir], tmp_path: Path, results: Results
+) -> None:
+    run = make_run(tmp_path / "away", n_problems=4)
+    before = load(run).results
+    elsewhere = write_page(run).read_text(encoding="utf-8").count("data-figure=")
+    both = msgspec.structs.replace(
+        before, findings=(*before.findings, *results.findings), levels=(*before.levels, *results.levels)
+    )
+    run.write_text("findings.json", msgspec.json.encode(both).decode())
+    run.write_rows("problems.parquet", PROBLEMS, Problem)
+    html = write_page(run).read_text(encoding="utf-8")
+    places = [html.index(part) for part in ('id="contrasts"', 'id="away"', 'id="matching"')]
+    assert places == sorted(places)
+    assert html.count("data-figure=") == elsewhere + 6
+    assert "@ length" not in html.partition('id="plots-data"')[0]
+    markdown = to_markdown(load(run))
+    assert "## Away from home" in markdown
+    assert "@ length" not in markdown

@@ -1,0 +1,45 @@
+import os
+
+import pytest
+from safetensors.torch import load_file
+
+from counterform.errors import StudyError, TrainingDiverged
+from counterform.study import BASE, TrainSpec
+from counterform.train.sft import SFT
+
+FAST = {"num_train_epochs": 1, "per_device_train_batch_size": 2, "learning_rate": 5e-4}
+# Accelerate's own name for several processes; where there is no GPU they are two on the CPU.
+TWO = ("--multi_gpu", "--num_processes", "2")
+
+
+def launched(arm, out, *arguments, **options):
+    spec = TrainSpec(sft={**FAST, **options}, launch=arguments)
+    return SFT(spec).train(arm, base=str(BASE), seed=3, out=out)
+
+
+def test_a_launch_that_fails_says_so_in_one_message(arm, tmp_path):
+    with pytest.raises(StudyError, match=r"(?s)\$\.train\.launch: .*--no_such_argument"):
+        launched(arm, tmp_path, "--no_such_argument")
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_rows_and_leave_one_checkpoint(arm, tmp_path):
+    alone = SFT(TrainSpec(sft={**FAST, "per_device_train_batch_size": 4})).train(
+        arm, base=str(BASE), seed=3, out=tmp_path / "alone"
+    )
+    both = launched(arm, tmp_path / "both", *TWO)
+    assert both.ledger.optimizer_steps == alone.ledger.optimizer_steps == 4
+    assert both.ledger.loss_tokens == alone.ledger.loss_tokens
+    assert both.ledger.prompt_tokens == alone.ledger.prompt_tokens
+    ours, theirs = (load_file(tmp_path / name / "model.safetensors") for name in ("both", "alone"))
+    base = load_file(BASE / "model.safetensors")
+    moved = sum(float((theirs[name] - base[name]).norm()) for name in base)
+    apart = sum(float((theirs[name] - ours[name]).norm()) for name in base)
+    assert apart < 0.5 * moved  # the same rows a step, in another order of sums
+    assert sorted(os.listdir(tmp_path / "both")) == sorted(os.listdir(tmp_path / "alone"))
+
+
+@pytest.mark.slow
+def test_a_divergence_in_a_launched_process_is_the_same_error(arm, tmp_path):
+    with pytest.raises(TrainingDiverged, match="Lower learning_rate"):
+        launched(arm, tmp_path, *TWO, learning_rate=1e39, lr_scheduler_type="constant")
