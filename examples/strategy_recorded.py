@@ -3,7 +3,7 @@
     python examples/strategy_recorded.py --data DIR > docs/studies/strategy-recorded.md
 
 DIR holds math500/qwen25_math_100x8.jsonl and math500/test.jsonl, and gsm8k/example_model_solutions.jsonl (as for
-traits_recorded.py). The reader's labels stand in tests/probes/strategy_labels.json, by the id of the answer.
+traits_recorded.py). The reader's labels stand in tests/text/strategy_labels.json, by the id of the answer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from counterform.findings import stats
 from counterform.findings.stats import Floats
 from counterform.text.search import TextSearch, search_of
 
-LABELS = Path(__file__).parents[1] / "tests" / "probes" / "strategy_labels.json"
+LABELS = Path(__file__).parents[1] / "tests" / "text" / "strategy_labels.json"
 ORDERS = ("breadth", "depth", "none")
 HALVES = ("development", "test")
 READINGS: dict[str, Callable[[TextSearch], float | None]] = {
@@ -191,7 +191,7 @@ def page(data: Path) -> Iterator[str]:
         "says nothing of cause.\n"
     )
     yield (
-        f"One reader (a language model) read {len(rows)} traces whole and labelled them by the guide in `tests/probes/strategy_labels.json` before the "
+        f"One reader (a language model) read {len(rows)} traces whole and labelled them by the guide in `tests/text/strategy_labels.json` before the "
         "segmentation was written: samples of a model, drawn at random within three strata of words (most answers have no cue at all), and, as the "
         "model hardly ever searches breadth first, worked solutions that people wrote. The segmentation was developed on one half of the problems; the other half was "
         "run once, when it was done. Agreement is of the traces as they were drawn, in which cues are far commoner than among all. Who wrote it had read both halves, so the test half is not as blind as one labelled by another hand. A label that "

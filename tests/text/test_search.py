@@ -101,7 +101,7 @@ def test_hostile_texts_are_read_fast():
 
 
 def test_the_readers_labels_are_whole():
-    labels = json.loads((Path(__file__).parent / "probes" / "strategy_labels.json").read_text())
+    labels = json.loads((Path(__file__).parent / "strategy_labels.json").read_text())
     for source, least in (("samples", 100), ("solutions", 50)):
         rows = labels[source]["labels"]
         assert len(rows) >= least
