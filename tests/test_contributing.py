@@ -9,8 +9,9 @@ import pytest
 
 from counterform.models.scripted import ScriptedModel
 from counterform.parts import part
+from counterform.probes.probe import HeldOut
 from counterform.study import load_study
-from counterform.types import Attempt, Case, Completion, Graded, HeldOut, Mark, StepVerdict, Verdict
+from counterform.types import Attempt, Case, Completion, Graded, Mark, StepVerdict, Verdict
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 

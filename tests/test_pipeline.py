@@ -16,7 +16,7 @@ import pytest
 import counterform
 from counterform.arms.controls import AnswerOnly
 from counterform.errors import ControlError, DataError, StudyError
-from counterform.results import Inside
+from counterform.results import Inside, MatchCard
 from counterform.store import RunDir
 from counterform.study import (
     ArmSpec,
@@ -29,7 +29,7 @@ from counterform.study import (
     TrainSpec,
 )
 from counterform.train.sft import SFT
-from counterform.types import Checkpoint, MatchCard, Problem, Reading
+from counterform.types import Checkpoint, Problem, Reading
 
 TINY = Study(
     name="tiny",

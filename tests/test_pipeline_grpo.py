@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 import counterform
+from counterform.results import MatchCard
 from counterform.store import RunDir
 from counterform.study import ArmSpec, AttemptsSpec, MatchSpec, ModelSpec, ProbeSpec, ProblemsSpec, Study, TrainSpec
-from counterform.types import Checkpoint, MatchCard, Reading
+from counterform.types import Checkpoint, Reading
 
 ARMS = ("imitation", "roc", "grpo_random")
 STUDY = Study(

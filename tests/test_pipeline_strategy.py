@@ -5,7 +5,7 @@ import pytest
 
 import counterform
 from counterform.errors import StudyError
-from counterform.results import Strategies
+from counterform.results import MatchCard, Strategies
 from counterform.store import RunDir
 from counterform.study import (
     ArmSpec,
@@ -17,7 +17,7 @@ from counterform.study import (
     TrainSpec,
     checked,
 )
-from counterform.types import MatchCard, Reading
+from counterform.types import Reading
 
 
 def arm(name, **options):

@@ -9,6 +9,7 @@ import pytest
 from counterform import testing
 from counterform.errors import ModelError
 from counterform.models.scripted import ScriptedModel
+from counterform.probes.probe import HeldOut
 from counterform.problems.ledger import Ledger
 from counterform.testing import check_model, check_probe, check_recipe, check_trainer, check_verifier
 from counterform.types import (
@@ -19,7 +20,6 @@ from counterform.types import (
     Completion,
     Example,
     Graded,
-    HeldOut,
     Mark,
     Reading,
     StepVerdict,

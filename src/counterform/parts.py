@@ -68,9 +68,9 @@ PARTS: dict[str, dict[str, str]] = {
         "dry": "counterform.train.dry:Dry",
     },
     "penalty": {
-        "tool_errors": "counterform.train.penalties:tool_errors",
-        "format": "counterform.train.penalties:format_violations",
-        "process": "counterform.train.penalties:process_violations",
+        "tool_errors": "counterform.train.penalties:ToolErrors",
+        "format": "counterform.train.penalties:FormatViolations",
+        "process": "counterform.train.penalties:ProcessViolations",
     },
     "critic": {
         "steps": "counterform.verify.critics:Steps",
@@ -97,16 +97,30 @@ PARTS: dict[str, dict[str, str]] = {
 }
 
 
-def part(kind: str, name: str) -> Any:
-    """The class or function that a study file names: a short name, or `module:object`.
+BASES: dict[str, str] = {
+    "family": "counterform.problems.family:Family",
+    "model": "counterform.types:Model",
+    "step verifier": "counterform.types:StepVerifier",
+    "arm": "counterform.arms.recipe:Recipe",
+    "trainer": "counterform.train.trainer:Trainer",
+    "penalty": "counterform.train.penalties:Penalty",
+    "critic": "counterform.types:Critic",
+    "outcome verifier": "counterform.types:OutcomeVerifier",
+    "probe": "counterform.probes.probe:Probe",
+}
+"""What every part of a kind is a subclass of; looked at before anything that a study file names is called."""
 
-    Raises StudyError with the options when there is no such thing.
+
+def part(kind: str, name: str) -> Any:
+    """The class that a study file names: a short name, or `module:object`.
+
+    Raises StudyError with the options when there is no such thing, or when it is no part of this kind.
     """
     target = PARTS[kind].get(name, name)
     require_known(kind, target, kind)
     module, _, attribute = target.partition(":")
     try:
-        return getattr(import_module(module), attribute)
+        found = getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
         if name in PARTS[kind]:
             raise StudyError(
@@ -119,17 +133,20 @@ def part(kind: str, name: str) -> Any:
         raise StudyError(f"{kind} {name!r}: cannot import {module!r}: {error}") from error
     except AttributeError as error:
         raise StudyError(f"{kind} {name!r}: module {module!r} has no {attribute!r}") from error
+    base_module, _, base = BASES[kind].partition(":")
+    if not (isinstance(found, type) and issubclass(found, getattr(import_module(base_module), base))):
+        raise StudyError(f"{kind} {name!r} is no {kind}: it must be a subclass of {base_module}.{base}.")
+    return found
 
 
 def made(kind: str, name: str, options: dict[str, Any], where: str, **ours: Any) -> Any:
-    """The part itself, called with the options of the study file at `where`, and with those of `ours` it asks for by name.
+    """The part itself, called with the options of the study file at `where`, and with ours.
 
     Raises StudyError naming the options that there are when one is unknown or of no use.
     """
     maker = part(kind, name)
     try:
-        taken = signature(maker).parameters
-        return maker(**{given: value for given, value in ours.items() if given in taken}, **options)
+        return maker(**ours, **options)
     except (TypeError, ValueError) as error:
         names = ", ".join(option for option in signature(maker).parameters if option not in ours) or "none"
         raise StudyError(f"{where}: {kind} {name!r}: {error}. Its options: {names}") from error

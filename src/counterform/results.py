@@ -26,6 +26,42 @@ LOWER_IS_BETTER = frozenset(
 """Metrics of which a model is better the lower it stands, whatever condition follows in brackets, and at whatever shift."""
 
 
+class ArmCard(Struct, frozen=True, kw_only=True):
+    """What one arm holds, counted before training."""
+
+    arm: str
+    differs_by: str
+    examples: int
+    problems: int
+    prompt_tokens: int
+    loss_tokens: int
+
+
+class MatchCard(Struct, frozen=True, kw_only=True):
+    """What is equal between the arms of a study, and what is not."""
+
+    by: Literal["examples", "loss_tokens"]
+    cases: int
+    problems_with_right_only: int
+    problems_with_wrong_only: int
+    wrong_with_located_error: int
+    """Cases whose wrong attempt has a first wrong step that the step verifier can name."""
+    arms: tuple[ArmCard, ...]
+
+
+class AuditRow(Struct, frozen=True, kw_only=True):
+    """How a verifier did on one kind of known answer."""
+
+    verifier: str
+    check: str
+    """`own solutions`, `planted: KIND`, `recorded grades`."""
+    passed: int
+    total: int
+    unknown: int
+    required: float
+    """The share that must pass; 0: shown, not required."""
+
+
 class Finding(Struct, frozen=True, kw_only=True):
     """One comparison, paired by item, clustered by problem, over seeds."""
 

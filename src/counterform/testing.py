@@ -13,23 +13,22 @@ from time import perf_counter
 
 import numpy as np
 
+from counterform.arms.recipe import Recipe
 from counterform.errors import ModelError
+from counterform.probes.probe import HeldOut, Probe
 from counterform.store import key_of_path
+from counterform.train.trainer import Trainer
 from counterform.types import (
     Arm,
-    ArmRecipe,
     Case,
     Checkpoint,
     Completion,
-    HeldOut,
     Mark,
     Model,
-    Probe,
     Problem,
     Reading,
     StepVerdict,
     StepVerifier,
-    Trainer,
     Watch,
 )
 
@@ -106,7 +105,7 @@ def check_verifier(verifier: StepVerifier, problems: Sequence[Problem]) -> None:
                 )
 
 
-def check_recipe(recipe: ArmRecipe, cases: Sequence[Case]) -> None:
+def check_recipe(recipe: Recipe, cases: Sequence[Case]) -> None:
     """One example a case, in case order, the same for an equal rng, with something to read and something to learn."""
     arm = recipe(cases, np.random.default_rng(0))
     _promise(bool(arm.name and arm.differs_by.strip()), "an arm has a name and says what it differs by")
@@ -161,7 +160,7 @@ def check_probe(probe: Probe, model: Model, items: HeldOut) -> None:
         _promise(silent, f"a model that was never heard is UNKNOWN, without a value: {reading}")
 
 
-class _Unheard:
+class _Unheard(Model):
     """A model of which every call fails."""
 
     name = "unheard"
@@ -170,9 +169,6 @@ class _Unheard:
         self, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int
     ) -> list[list[Completion]]:
         return [[Completion(text="", tokens=0, finish="error")] * n for _ in prompts]
-
-    def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
-        raise ModelError("no log-probabilities")
 
 
 def _items(readings: Sequence[Reading]) -> dict[tuple[str, str], tuple[str, str]]:

@@ -25,18 +25,6 @@ from counterform.errors import DataError, ModelError
 from counterform.text import wording
 from counterform.types import Completion, Model
 
-P_TRUE, JOINT, VERBALISED, JOINT_VERBALISED, CONSISTENCY = (
-    "P(True)",
-    "joint",
-    "verbalised",
-    "joint, verbalised",
-    "self-consistency",
-)
-METHODS = (CONSISTENCY, P_TRUE, JOINT, VERBALISED, JOINT_VERBALISED)
-ASKED = METHODS[1:]
-"""The methods that ask the model."""
-OWNERS = ("own", "another's")
-"""Whose a model is told that a wrong answer is."""
 MOST_ORDERS = 4
 """Orders in which candidates are compared; up to as many candidates, each stands once at every place."""
 REASON_TOKENS, SAID_TOKENS = 96, 16

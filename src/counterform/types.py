@@ -1,4 +1,4 @@
-"""The nouns of a study and the protocols its parts follow.
+"""The nouns of a study, and what those parts offer that every room uses.
 
 A study takes *problems* and a *model*, samples *attempts*, gives each a *verdict*, compiles *cases* into
 matched *arms*, trains each arm into a *checkpoint*, *reads* every checkpoint on the same held-out items and
@@ -8,15 +8,16 @@ that come by the million are kept from the garbage collector (`gc=False`): they 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import takewhile
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from msgspec import Struct
+
+from counterform.errors import ModelError
 
 
 class Mark(StrEnum):
@@ -238,86 +239,55 @@ class Reading(Struct, frozen=True, kw_only=True, gc=False):
     """None: nothing was read here (a failed call); such a pair is dropped and counted."""
 
 
-class ArmCard(Struct, frozen=True, kw_only=True):
-    """What one arm holds, counted before training."""
-
-    arm: str
-    differs_by: str
-    examples: int
-    problems: int
-    prompt_tokens: int
-    loss_tokens: int
-
-
-class MatchCard(Struct, frozen=True, kw_only=True):
-    """What is equal between the arms of a study, and what is not."""
-
-    by: Literal["examples", "loss_tokens"]
-    cases: int
-    problems_with_right_only: int
-    problems_with_wrong_only: int
-    wrong_with_located_error: int
-    """Cases whose wrong attempt has a first wrong step that the step verifier can name."""
-    arms: tuple[ArmCard, ...]
-
-
-class AuditRow(Struct, frozen=True, kw_only=True):
-    """How a verifier did on one kind of known answer."""
-
-    verifier: str
-    check: str
-    """`own solutions`, `planted: KIND`, `recorded grades`."""
-    passed: int
-    total: int
-    unknown: int
-    required: float
-    """The share that must pass; 0: shown, not required."""
-
-
-class Model(Protocol):
-    """Anything that answers a prompt."""
+class Model(ABC):
+    """Anything that answers a prompt. What only some can do besides: models/growing.py (Writer), models/inside.py (Inspectable)."""
 
     name: str
 
+    @classmethod
+    def open(cls, spec: Any) -> Self:
+        """The model that a study's `[model]` table names (study.py: ModelSpec). Raises ModelError."""
+        raise ModelError(f"{cls.__name__} cannot be opened from a study file: it has no method `open`.")
+
+    @abstractmethod
     def generate(
         self, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int
     ) -> list[list[Completion]]:
         """`n` completions for each prompt, in prompt order; temperature 0 is greedy."""
-        ...
 
     def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
-        """The summed log-probability (nats) of each continuation after the prompt."""
-        ...
+        """The summed log-probability (nats) of each continuation after the prompt. Raises ModelError where it shows none."""
+        raise ModelError(f"{self.name!r} shows no log-probabilities.")
+
+    @property
+    def failures(self) -> Mapping[str, int]:
+        """Calls that failed, by reason."""
+        return {}
+
+    def close(self) -> None:
+        """Give back what it holds; nothing is asked of it afterwards."""
+        return None
 
 
-class Watch(Protocol):
+class Watch(ABC):
     """A step verifier at work on one attempt, fed step by step as the text grows."""
 
-    def feed(self, step: str) -> StepVerdict: ...
+    @abstractmethod
+    def feed(self, step: str) -> StepVerdict:
+        """Grade the next step. Never raises, whatever the text."""
 
 
-class StepVerifier(Protocol):
-    """Process verification. One verifier, three uses: it labels finished attempts, and guards growing ones.
+class StepVerifier(ABC):
+    """Process verification. One verifier, three uses: it labels finished attempts, reads a process, and guards growing text."""
 
-    One that has the attribute `bounded = True` promises what testing.check_verifier checks: whatever the text, a call is
-    back in bounded time. A guard asks such a one at once, and any other in a thread that it can leave behind.
-    """
+    name: str
+    bounded: ClassVar[bool] = False
+    """Promises what testing.check_verifier checks: whatever the text, a call is back in bounded time. A guard asks such a one at
+    once, and any other in a thread that it can leave behind."""
 
-    def start(self, problem: Problem) -> Watch: ...
-
-
-class OutcomeVerifier(Protocol):
-    """Grades many final answers at once, so that slow checks can run side by side."""
-
-    def __call__(self, pairs: Sequence[tuple[Problem, str]]) -> list[OutcomeVerdict]: ...
-
-
-class OutcomeVerdict(Struct, frozen=True):
-    """Both readings of one final answer."""
-
-    strict: Mark
-    lenient: Mark
-    reason: str = ""
+    @abstractmethod
+    def start(self, problem: Problem) -> Watch:
+        """A watch over one attempt at this problem."""
 
 
 class PlantedError(Struct, frozen=True, kw_only=True):
@@ -328,71 +298,49 @@ class PlantedError(Struct, frozen=True, kw_only=True):
     first_error: int
 
 
-class Family(StepVerifier, Protocol):
+class Family(StepVerifier):
     """A source of problems that knows how to check each step of their solutions."""
 
-    name: str
-
-    def generate(self, n: int, *, rng: np.random.Generator, lengths: Iterable[int] = ...) -> list[Problem]:
+    @abstractmethod
+    def generate(self, n: int, *, rng: np.random.Generator, lengths: Iterable[int] = ()) -> list[Problem]:
         """`n` different problems with worked solutions. A family that holds out whole tasks marks their `split`."""
-        ...
 
+    @abstractmethod
     def plant_errors(self, problem: Problem, *, rng: np.random.Generator) -> list[PlantedError]:
-        """The worked solution spoilt once in every kind of way the step verifier must catch."""
-        ...
-
-
-class Shifting(Protocol):
-    """What a family may do besides: make problems away from those of training."""
+        """The worked solution with an error planted once in every kind of way that the step verifier must catch."""
 
     def shifts(self, n: int, *, rng: np.random.Generator, trained: Sequence[Problem]) -> list[Problem]:
         """`n` problems at each level of each axis the family has (fewer where there are no more), none of `trained`."""
-        ...
+        return []
 
 
-class Critic(Protocol):
-    """Says what is wrong with attempts. One that is asked for money sets `keeps`, and is asked once an attempt."""
+class OutcomeVerdict(Struct, frozen=True):
+    """Both readings of one final answer."""
+
+    strict: Mark
+    lenient: Mark
+    reason: str = ""
+
+
+class OutcomeVerifier(ABC):
+    """Grades many final answers at once, so that slow checks can run side by side."""
+
+    @abstractmethod
+    def __call__(self, pairs: Sequence[tuple[Problem, str]]) -> list[OutcomeVerdict]:
+        """Both readings of every (problem, text)."""
+
+
+class Critic(ABC):
+    """Says what is wrong with attempts."""
 
     name: str
     """As an arm's description names it; a model's says which, and at what temperature."""
+    keeps: ClassVar[bool] = False
+    """It costs, and is asked only once about an attempt: what it said is kept in the run directory."""
 
+    @abstractmethod
     def __call__(self, shown: Sequence[tuple[Problem, Graded]], *, seed: int) -> list[Criticism]:
         """A criticism of every attempt, in order. A hostile attempt is no exception: what cannot be told is UNKNOWN."""
-        ...
-
-
-class ArmRecipe(Protocol):
-    """Turns cases into training data: one example a case, in case order."""
-
-    name: str
-    differs_by: str
-
-    def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm: ...
-
-
-class Trainer(Protocol):
-    """Teaches one arm to the base model and leaves the last checkpoint in `out`."""
-
-    def check(self, arms: Sequence[Arm], *, base: str) -> None:
-        """Raises StudyError for an arm that could not be trained as asked; called before the first is trained."""
-        ...
-
-    def train(self, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint: ...
-
-
-class HeldOut(Struct, frozen=True, kw_only=True):
-    """What every probe is given: held-out problems, and attempts at them that no arm was trained on."""
-
-    problems: tuple[Problem, ...]
-    attempts: tuple[Graded, ...]
-    exemplars: dict[str, tuple[Example, ...]] = {}
-    """Training problems with a solution, for few-shot prompts: by condition, the same problems in every one."""
-    shifted: tuple[Problem, ...] = ()
-    """Problems away from those of training, for the `shift` probe alone."""
-    steps: StepVerifier | None = None
-    """The study's step verifier, for the `guard` probe."""
-    open_base: Callable[[], AbstractContextManager[Model]] | None = None
-    """Opens the untrained model, for a probe that looks at it beside the arm."""
 
 
 class Grade(Protocol):
@@ -401,12 +349,7 @@ class Grade(Protocol):
     def __call__(self, attempts: Sequence[Attempt]) -> list[Graded]: ...
 
 
-class Probe(Protocol):
-    """Asks one question of one model; the same items for every arm. Made from (ProbeSpec, Grade).
+class Ask(Protocol):
+    """Asks the sampled model prompts of a recipe's own: the same answers for the same prompt."""
 
-    A probe may have a static method `baselines(train problems, HeldOut) -> list[Baseline]`.
-    """
-
-    name: str
-
-    def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]: ...
+    def __call__(self, prompts: Sequence[str], *, n: int) -> list[list[Completion]]: ...

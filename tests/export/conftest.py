@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 
 from counterform.problems.ledger import Ledger
+from counterform.results import ArmCard, MatchCard
 from counterform.store import RunDir
 from counterform.study import Study, to_toml
-from counterform.types import ArmCard, Example, MatchCard, Problem
+from counterform.types import Example, Problem
 
 HOSTILE = (
     "  two spaces before",

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from counterform.probes.probe import HeldOut
 from counterform.problems.ledger import Ledger
-from counterform.types import Attempt, Completion, Graded, HeldOut
+from counterform.types import Attempt, Completion, Graded
 from counterform.verify.answer import Answers
 from counterform.verify.steps import grade as verdicts_of
 

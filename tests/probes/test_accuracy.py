@@ -1,10 +1,12 @@
 import pytest
 
+from counterform.bench import Bench
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.accuracy import Accuracy, commonest
+from counterform.probes.probe import HeldOut
 from counterform.study import ProbeSpec
 from counterform.testing import check_probe
-from counterform.types import HeldOut, Mark, Problem
+from counterform.types import Mark, Problem
 
 RIGHT, WRONG, UNKNOWN = Mark.RIGHT, Mark.WRONG, Mark.UNKNOWN
 SPEC = ProbeSpec(samples=4, k=2)
@@ -15,14 +17,16 @@ def read(problems, grade, items, answer, spec=SPEC):
     place = {problem.prompt: at for at, problem in enumerate(problems)}
     model = ScriptedModel(lambda prompt, sample: answer(problems[place[prompt]], sample))
     found = {}
-    for reading in Accuracy(spec, grade)(model, items, arm="one", seed=3):
+    for reading in Accuracy(Bench(spec=spec, grade=grade))(model, items, arm="one", seed=3):
         at = [problem.id for problem in problems].index(reading.problem_id)
         found.setdefault(reading.metric, {})[at] = reading
     return found
 
 
 def test_promises(problems, grade, items):
-    check_probe(Accuracy(SPEC, grade), ScriptedModel(lambda _, sample: f"The answer is {sample}."), items)
+    check_probe(
+        Accuracy(Bench(spec=SPEC, grade=grade)), ScriptedModel(lambda _, sample: f"The answer is {sample}."), items
+    )
 
 
 def test_pass_at_1_and_at_k(problems, grade, items):
@@ -72,8 +76,8 @@ def test_baselines_know_only_the_answers_of_training():
     train = [Problem(id=str(at), prompt="?", answer=answer) for at, answer in enumerate(["7", "7", "8", "9"])]
     held_out = [Problem(id=str(at), prompt="?", answer=answer) for at, answer in enumerate(["7", "9", "9", "5"])]
     items, nothing = HeldOut(problems=tuple(held_out), attempts=()), HeldOut(problems=(), attempts=())
-    lines = {(line.metric, line.name): line.value for line in Accuracy.baselines(train, items)}
+    lines = {(line.metric, line.name): line.value for line in Accuracy(Bench()).baselines(train, items)}
     for metric in ("pass@1", "pass@1 lenient"):
         assert lines[metric, "random"] == pytest.approx(3 / 4 / 3)
         assert lines[metric, "majority"] == 0.25
-    assert Accuracy.baselines([], items) == Accuracy.baselines(train, nothing) == []
+    assert Accuracy(Bench()).baselines([], items) == Accuracy(Bench()).baselines(train, nothing) == []

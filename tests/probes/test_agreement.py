@@ -1,6 +1,7 @@
 import pytest
 from msgspec.structs import replace
 
+from counterform.bench import Bench
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.agreement import Agreement, claims_due
 from counterform.probes.find_error import label
@@ -25,7 +26,7 @@ def expert(items, *, off=0, silent=False):
 
 
 def read(grade, items, model):
-    return Agreement(ProbeSpec(), grade)(model, items, arm="one", seed=3)
+    return Agreement(Bench(spec=ProbeSpec(), grade=grade))(model, items, arm="one", seed=3)
 
 
 def means(readings):
@@ -34,7 +35,7 @@ def means(readings):
 
 
 def test_promises(grade, items):
-    check_probe(Agreement(ProbeSpec(), grade), expert(items), items)
+    check_probe(Agreement(Bench(spec=ProbeSpec(), grade=grade)), expert(items), items)
 
 
 def test_an_expert_agrees_on_everything(grade, items):

@@ -1,6 +1,7 @@
 import pytest
 from msgspec.structs import replace
 
+from counterform.bench import Bench
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.find_error import CORRECT, ERRONEOUS, FindError, choose_attempts, label
 from counterform.study import ProbeSpec
@@ -23,11 +24,11 @@ def expert(items):
 
 
 def read(grade, items, model):
-    return FindError(ProbeSpec(), grade)(model, items, arm="one", seed=3)
+    return FindError(Bench(spec=ProbeSpec(), grade=grade))(model, items, arm="one", seed=3)
 
 
 def test_promises(grade, items):
-    check_probe(FindError(ProbeSpec(), grade), expert(items), items)
+    check_probe(FindError(Bench(spec=ProbeSpec(), grade=grade)), expert(items), items)
 
 
 def test_an_expert_finds_every_error(grade, items):
@@ -82,10 +83,10 @@ class TestChooseAttempts:
 
 
 def test_baselines(items):
-    lines = {line.name: line.value for line in FindError.baselines((), items)}
+    lines = {line.name: line.value for line in FindError(Bench()).baselines((), items)}
     guesses = {True: [], False: []}
     for graded in items.attempts:
         guesses[label(graded) == -1].append(1 / (1 + len(graded.step_texts)))
     a, b = (sum(row) / len(row) for row in guesses.values())
     assert lines == {"random": pytest.approx(2 * a * b / (a + b)), "majority": 0.0}
-    assert FindError.baselines((), replace(items, attempts=())) == []
+    assert FindError(Bench()).baselines((), replace(items, attempts=())) == []

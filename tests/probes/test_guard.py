@@ -1,6 +1,7 @@
 import pytest
 from msgspec.structs import replace
 
+from counterform.bench import Bench
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.guard import GAINS, GuardProbe
 from counterform.problems.ledger import Ledger
@@ -26,7 +27,7 @@ def read(items, grade, answer, spec=SPEC):
         return answer(by_prompt[prompt], asked[len(prompt) :], call)
 
     found = {}
-    for reading in GuardProbe(spec, grade)(ScriptedModel(say), items, arm="one", seed=3):
+    for reading in GuardProbe(Bench(spec=spec, grade=grade))(ScriptedModel(say), items, arm="one", seed=3):
         found.setdefault(reading.metric, []).append(reading)
     return found
 
@@ -37,7 +38,11 @@ def values(found, metric):
 
 def test_promises(guarded_items, grade):
     by_prompt = {problem.prompt: problem for problem in guarded_items.problems}
-    check_probe(GuardProbe(SPEC, grade), ScriptedModel(lambda prompt, _: by_prompt[prompt].solution), guarded_items)
+    check_probe(
+        GuardProbe(Bench(spec=SPEC, grade=grade)),
+        ScriptedModel(lambda prompt, _: by_prompt[prompt].solution),
+        guarded_items,
+    )
 
 
 def test_who_makes_no_error_needs_no_guard(guarded_items, grade):
@@ -96,6 +101,6 @@ def test_nobody_can_read_along_or_there_is_no_verifier(items, guarded_items, gra
     class Deaf:
         name = "deaf"
 
-    readings = GuardProbe(SPEC, grade)(Deaf(), guarded_items, arm="one", seed=0)
+    readings = GuardProbe(Bench(spec=SPEC, grade=grade))(Deaf(), guarded_items, arm="one", seed=0)
     assert {(reading.mark, reading.value) for reading in readings} == {(Mark.UNKNOWN, None)}
-    assert GuardProbe(SPEC, grade)(Deaf(), items, arm="one", seed=0) == []
+    assert GuardProbe(Bench(spec=SPEC, grade=grade))(Deaf(), items, arm="one", seed=0) == []

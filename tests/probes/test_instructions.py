@@ -1,14 +1,16 @@
 import numpy as np
 import pytest
 
+from counterform.bench import Bench
 from counterform.errors import DataError
 from counterform.findings.gains import find
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.instructions import Instructions
+from counterform.probes.probe import HeldOut
 from counterform.problems.sorting_out import SortingOut
 from counterform.study import ProbeSpec
 from counterform.testing import check_probe
-from counterform.types import HeldOut, Mark
+from counterform.types import Mark
 
 HELD = tuple(p for p in SortingOut().generate(120, rng=np.random.default_rng(0)) if p.split == "held_out")
 ITEMS = HeldOut(problems=HELD, attempts=())
@@ -22,7 +24,7 @@ def wrong(problem):
 
 def read(answer, arm="one", seed=0):
     model = ScriptedModel(lambda prompt, _: answer(BY_PROMPT[prompt]))
-    return Instructions(ProbeSpec(), None)(model, ITEMS, arm=arm, seed=seed)
+    return Instructions(Bench(spec=ProbeSpec()))(model, ITEMS, arm=arm, seed=seed)
 
 
 def values(answer):
@@ -33,7 +35,7 @@ def values(answer):
 
 
 def test_promises():
-    check_probe(Instructions(ProbeSpec(), None), EXPERT, ITEMS)
+    check_probe(Instructions(Bench(spec=ProbeSpec())), EXPERT, ITEMS)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_a_gain_of_form_alone_is_none_beyond_form_and_a_comparison_in_space_is_o
 
 
 def test_baselines():
-    lines = {(line.metric, line.name): line.value for line in Instructions.baselines((), ITEMS)}
+    lines = {(line.metric, line.name): line.value for line in Instructions(Bench()).baselines((), ITEMS)}
     assert {metric for metric, _ in lines} == {"exact match", "exact match in space", "beyond form"}
     assert lines["exact match", "random"] == pytest.approx(np.mean([1 / len(p.facts["space"]) for p in HELD]))
     tasks = {}
@@ -85,9 +87,9 @@ def test_baselines():
         tasks.setdefault(p.facts["task"], []).append(p.answer)
     best = sum(max(map(answers.count, answers)) for answers in tasks.values()) / len(HELD)
     assert lines["exact match", "majority"] == pytest.approx(best)
-    assert Instructions.baselines((), HeldOut(problems=(), attempts=())) == []
+    assert Instructions(Bench()).baselines((), HeldOut(problems=(), attempts=())) == []
 
 
 def test_problems_without_an_answer_space_are_refused(items):
     with pytest.raises(DataError, match=r"needs held-out problems with an instruction.*\[problems\] instruction"):
-        Instructions(ProbeSpec(), None)(EXPERT, items, arm="one", seed=0)
+        Instructions(Bench(spec=ProbeSpec()))(EXPERT, items, arm="one", seed=0)

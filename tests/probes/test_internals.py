@@ -5,6 +5,7 @@ import pytest
 import torch
 from msgspec.structs import replace
 
+from counterform.bench import Bench
 from counterform.models.hf import HFModel, load
 from counterform.models.sampling import Remembering
 from counterform.models.scripted import ScriptedModel
@@ -48,7 +49,7 @@ def disturbed(scale, layer=None):
 def read(model, items):
     """{metric: {problem: value}}"""
     found = {}
-    for reading in Internals(ProbeSpec(), None)(model, items, arm="one", seed=3):
+    for reading in Internals(Bench(spec=ProbeSpec()))(model, items, arm="one", seed=3):
         found.setdefault(reading.metric, {})[reading.item_id] = reading.value
     return found
 
@@ -60,7 +61,7 @@ def divergence(model, items):
 
 
 def test_promises(beside):
-    check_probe(Internals(ProbeSpec(), None), disturbed(0.1), beside)
+    check_probe(Internals(Bench(spec=ProbeSpec())), disturbed(0.1), beside)
 
 
 class TestDivergence:
@@ -141,14 +142,14 @@ class TestUnseen:
         opened = {"endpoint": world, "endpoint beside an endpoint": endpoint}.get(kind)
         asked = replace(items, open_base=(lambda: nullcontext(opened)) if opened else None)
         model = world if kind == "no base" else Remembering(endpoint)
-        readings = Internals(ProbeSpec(), None)(model, asked, arm="one", seed=3)
+        readings = Internals(Bench(spec=ProbeSpec()))(model, asked, arm="one", seed=3)
         assert readings
         assert {(r.mark, r.value) for r in readings} == {(Mark.UNKNOWN, None)}
 
     def test_a_base_with_other_tokens(self, beside):
         model = disturbed(0.0)
         model.model.resize_token_embeddings(500)
-        assert {r.value for r in Internals(ProbeSpec(), None)(model, beside, arm="one", seed=3)} == {None}
+        assert {r.value for r in Internals(Bench(spec=ProbeSpec()))(model, beside, arm="one", seed=3)} == {None}
 
     def test_a_hostile_attempt_changes_nothing_but_its_own_problem(self, beside, world):
         shown = beside.attempts[0]

@@ -1,5 +1,6 @@
 import pytest
 
+from counterform.bench import Bench
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.process import Process
 from counterform.study import ProbeSpec
@@ -14,7 +15,7 @@ def read(problems, grade, items, answer):
     by_prompt = {problem.prompt: problem for problem in problems}
     model = ScriptedModel(lambda prompt, sample: answer(by_prompt[prompt], sample))
     found = {}
-    for reading in Process(SPEC, grade)(model, items, arm="one", seed=3):
+    for reading in Process(Bench(spec=SPEC, grade=grade))(model, items, arm="one", seed=3):
         found.setdefault(reading.metric, set()).add((reading.value, reading.mark))
     return found
 
@@ -27,7 +28,9 @@ def lucky(problem, _):
 
 def test_promises(problems, grade, items):
     by_prompt = {problem.prompt: problem for problem in problems}
-    check_probe(Process(SPEC, grade), ScriptedModel(lambda prompt, _: by_prompt[prompt].solution), items)
+    check_probe(
+        Process(Bench(spec=SPEC, grade=grade)), ScriptedModel(lambda prompt, _: by_prompt[prompt].solution), items
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import pytest
 
+from counterform.bench import Bench
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.find_error import label
 from counterform.probes.repair import Repair
@@ -24,7 +25,7 @@ def model(items, answer, critique=CRITIQUE):
 
 
 def read(grade, items, answerer):
-    return Repair(ProbeSpec(), grade)(answerer, items, arm="one", seed=3)
+    return Repair(Bench(spec=ProbeSpec(), grade=grade))(answerer, items, arm="one", seed=3)
 
 
 def solution(problem, graded):
@@ -32,7 +33,7 @@ def solution(problem, graded):
 
 
 def test_promises(grade, items):
-    check_probe(Repair(ProbeSpec(), grade), model(items, solution), items)
+    check_probe(Repair(Bench(spec=ProbeSpec(), grade=grade)), model(items, solution), items)
 
 
 def test_one_reading_an_item_by_kind_of_attempt(grade, items):

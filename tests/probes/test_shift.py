@@ -6,13 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from counterform.bench import Bench
 from counterform.models.sampling import Remembering
 from counterform.models.scripted import ScriptedModel
+from counterform.probes.probe import HeldOut
 from counterform.probes.shift import Shift, parts
 from counterform.problems.ledger import Ledger
 from counterform.study import ProbeSpec
 from counterform.testing import check_probe
-from counterform.types import Graded, HeldOut, Mark, Problem
+from counterform.types import Graded, Mark, Problem
 from counterform.verify.answer import Answers
 from counterform.verify.steps import grade as verdicts_of
 
@@ -51,11 +53,15 @@ def read(away, grade, answer):
     """{(metric, problem id): reading} of a model that answers by the problem."""
     asked = {p.prompt: p for p in (*away.problems, *away.shifted)}
     model = ScriptedModel(lambda prompt, _: answer(asked[prompt]))
-    return {(r.metric, r.item_id): r for r in Shift(SPEC, grade)(model, away, arm="one", seed=0)}
+    return {(r.metric, r.item_id): r for r in Shift(Bench(spec=SPEC, grade=grade))(model, away, arm="one", seed=0)}
 
 
 def test_promises(away, grade):
-    check_probe(Shift(SPEC, grade), ScriptedModel(lambda _, sample: f"1 + 1 = {sample}. The answer is {sample}."), away)
+    check_probe(
+        Shift(Bench(spec=SPEC, grade=grade)),
+        ScriptedModel(lambda _, sample: f"1 + 1 = {sample}. The answer is {sample}."),
+        away,
+    )
 
 
 def test_a_solution_is_matched_at_home_and_at_every_shift(away, grade):
@@ -92,9 +98,9 @@ def test_home_is_asked_as_accuracy_asks(away, grade):
 
     scripted = ScriptedModel(lambda *_: "The answer is 1.")
     model = Remembering(scripted)
-    Accuracy(SPEC, grade)(model, away, arm="one", seed=0)
+    Accuracy(Bench(spec=SPEC, grade=grade))(model, away, arm="one", seed=0)
     calls = len(scripted.calls)
-    Shift(SPEC, grade)(model, away, arm="one", seed=0)
+    Shift(Bench(spec=SPEC, grade=grade))(model, away, arm="one", seed=0)
     assert len(scripted.calls) - calls == SPEC.samples * len(away.shifted)
 
 
@@ -133,7 +139,9 @@ def test_baselines_stand_at_every_shift():
     away = [replace(train[0], shift="length 7"), replace(train[2], shift="length 8")]
     lines = {
         (line.metric, line.name): line.value
-        for line in Shift.baselines(train, HeldOut(problems=tuple(train[:1]), attempts=(), shifted=tuple(away)))
+        for line in Shift(Bench()).baselines(
+            train, HeldOut(problems=tuple(train[:1]), attempts=(), shifted=tuple(away))
+        )
     }
     assert lines["exact match, answer", "majority"] == lines["exact match, answer @ length 7", "majority"] == 1.0
     assert lines["exact match, answer @ length 8", "majority"] == 0.0

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from counterform.bench import Bench
 from counterform.errors import DataError
 from counterform.findings.gains import find
 from counterform.models.scripted import ScriptedModel
+from counterform.probes.probe import HeldOut
 from counterform.probes.strategy import FORMATS, METRICS, Strategy, trace_of
 from counterform.problems.ledger import Ledger
 from counterform.problems.route import Route, as_multiple_choice, solution_steps
@@ -15,7 +17,7 @@ from counterform.problems.route_map import Map
 from counterform.study import ProbeSpec
 from counterform.testing import HOSTILE, check_probe
 from counterform.text.search import Trace
-from counterform.types import HeldOut, Mark
+from counterform.types import Mark
 
 MAPS = tuple(Route().generate(30, rng=np.random.default_rng(0)))
 ITEMS = HeldOut(problems=MAPS, attempts=())
@@ -40,11 +42,11 @@ def searching(order, otherwise=None):
 
 
 def read(model, arm="base"):
-    return Strategy(ProbeSpec(samples=1, k=1), None)(model, ITEMS, arm=arm, seed=0)
+    return Strategy(Bench(spec=ProbeSpec(samples=1, k=1)))(model, ITEMS, arm=arm, seed=0)
 
 
 def test_promises():
-    check_probe(Strategy(ProbeSpec(samples=2, k=2), None), searching("depth"), ITEMS)
+    check_probe(Strategy(Bench(spec=ProbeSpec(samples=2, k=2))), searching("depth"), ITEMS)
 
 
 def test_both_orders_by_hand():
@@ -122,7 +124,7 @@ def test_other_problems_are_read_as_free_text():
         two = "Case 1: x = 3, so it is 4. Case 2: x = 5, so it is 6. The answer is 6."
         return two if prompt == items.problems[0].prompt else "7 + 5 = 12. The answer is 12."
 
-    readings = Strategy(ProbeSpec(samples=1, k=1), None)(ScriptedModel(answer), items, arm="one", seed=0)
+    readings = Strategy(Bench(spec=ProbeSpec(samples=1, k=1)))(ScriptedModel(answer), items, arm="one", seed=0)
     assert {r.metric for r in readings} == {f"{metric} (as asked)" for metric in METRICS}
     switches = [r for r in readings if r.metric.startswith("switches")]
     assert [r.mark for r in switches] == [Mark.RIGHT, *[Mark.UNKNOWN] * 3]
@@ -132,4 +134,4 @@ def test_other_problems_are_read_as_free_text():
 
 def test_no_problems_are_refused():
     with pytest.raises(DataError, match="needs held-out problems"):
-        Strategy(ProbeSpec(), None)(searching("depth"), HeldOut(problems=(), attempts=()), arm="one", seed=0)
+        Strategy(Bench(spec=ProbeSpec()))(searching("depth"), HeldOut(problems=(), attempts=()), arm="one", seed=0)

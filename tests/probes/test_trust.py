@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from counterform.bench import Bench
 from counterform.findings.calibration import metrics
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.trust import METHODS, Trust
@@ -39,16 +40,16 @@ def believes(own):
 @pytest.fixture
 def read(grade, items):
     def reader(model, spec=SPEC):
-        return Trust(spec, grade)(model, items, arm="one", seed=0)
+        return Trust(Bench(spec=spec, grade=grade))(model, items, arm="one", seed=0)
 
     return reader
 
 
 def test_promises(grade, items, problems):
     answer = solver(problems)
-    check_probe(Trust(SPEC, grade), ScriptedModel(answer, logprob=believes(0.9)), items)
-    check_probe(Trust(SPEC, grade), ScriptedModel(answer), items)
-    check_probe(Trust(ProbeSpec(samples=1, k=1), grade), ScriptedModel(lambda prompt, _: ""), items)
+    check_probe(Trust(Bench(spec=SPEC, grade=grade)), ScriptedModel(answer, logprob=believes(0.9)), items)
+    check_probe(Trust(Bench(spec=SPEC, grade=grade)), ScriptedModel(answer), items)
+    check_probe(Trust(Bench(spec=ProbeSpec(samples=1, k=1), grade=grade)), ScriptedModel(lambda prompt, _: ""), items)
 
 
 def test_candidates_their_grades_and_how_often_they_are_given(read, problems):
@@ -94,6 +95,6 @@ def test_a_model_without_log_probabilities_is_asked_in_words(read, problems):
 
 
 def test_a_guess_is_a_coin():
-    lines = {line.metric: line.value for line in Trust.baselines((), None)}
+    lines = {line.metric: line.value for line in Trust(Bench()).baselines((), None)}
     assert set(lines.values()) == {0.5}
     assert {f"AUROC ({method})" for method in METHODS} < set(lines)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from counterform.bench import Bench
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.validity import Validity
 from counterform.problems.ledger import Ledger
@@ -37,7 +38,7 @@ def read(few_shot, grade, answer, condition="valid"):
     by_prompt = {problem.prompt: problem for problem in few_shot.problems}
     model = ScriptedModel(lambda prompt, _: answer(by_prompt[asked(prompt)], prompt))
     found = {}
-    for reading in Validity(SPEC, grade)(model, few_shot, arm="one", seed=3):
+    for reading in Validity(Bench(spec=SPEC, grade=grade))(model, few_shot, arm="one", seed=3):
         metric, _, of = reading.metric.partition(" (")
         if of == f"{condition})":
             found.setdefault(metric, set()).add((reading.value, reading.mark))
@@ -52,7 +53,11 @@ def lucky(problem, _):
 
 def test_promises(few_shot, grade):
     by_prompt = {problem.prompt: problem for problem in few_shot.problems}
-    check_probe(Validity(SPEC, grade), ScriptedModel(lambda prompt, _: by_prompt[asked(prompt)].solution), few_shot)
+    check_probe(
+        Validity(Bench(spec=SPEC, grade=grade)),
+        ScriptedModel(lambda prompt, _: by_prompt[asked(prompt)].solution),
+        few_shot,
+    )
 
 
 YES, NO, NOT_READ = (1.0, Mark.RIGHT), (0.0, Mark.WRONG), (None, Mark.UNKNOWN)
@@ -100,7 +105,7 @@ def test_what_a_condition_costs_within_one_model(few_shot, grade, bare, lost):
 
 def test_conditions_differ_in_the_rationales_alone(few_shot, grade):
     model = ScriptedModel(lambda prompt, _: "The answer is 98.")
-    Validity(SPEC, grade)(model, few_shot, arm="one", seed=3)
+    Validity(Bench(spec=SPEC, grade=grade))(model, few_shot, arm="one", seed=3)
     prompts = [prompt for prompt, _ in model.calls]
     n = len(few_shot.problems)
     assert len(prompts) == n * len(CONDITIONS)
@@ -118,11 +123,11 @@ def test_exemplars_are_drawn_for_each_problem_and_are_the_same_for_every_model(f
     calls = []
     for arm in ("one", "other"):
         model = ScriptedModel(lambda prompt, _: "")
-        Validity(SPEC, grade)(model, few_shot, arm=arm, seed=len(calls))
+        Validity(Bench(spec=SPEC, grade=grade))(model, few_shot, arm=arm, seed=len(calls))
         calls.append(model.calls)
     assert calls[0] == calls[1]
     assert len({prompt.partition("\n")[0] for prompt, _ in calls[0]}) > 2
 
 
 def test_without_exemplars_nothing_is_read(items, grade):
-    assert Validity(SPEC, grade)(ScriptedModel(lambda prompt, _: ""), items, arm="one", seed=3) == []
+    assert Validity(Bench(spec=SPEC, grade=grade))(ScriptedModel(lambda prompt, _: ""), items, arm="one", seed=3) == []

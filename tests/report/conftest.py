@@ -13,30 +13,21 @@ import pytest
 
 from counterform.problems.ledger import Ledger, facts, solution_steps, spoilt_steps
 from counterform.results import (
+    ArmCard,
+    AuditRow,
     Baseline,
     Finding,
     FormShare,
     Inside,
     Level,
+    MatchCard,
     Results,
     WeightChange,
     WeightChanges,
     WeightCosine,
 )
 from counterform.store import RunDir
-from counterform.types import (
-    ArmCard,
-    Attempt,
-    AuditRow,
-    Checkpoint,
-    Completion,
-    Graded,
-    Mark,
-    MatchCard,
-    Problem,
-    Reading,
-    Verdict,
-)
+from counterform.types import Attempt, Checkpoint, Completion, Graded, Mark, Problem, Reading, Verdict
 from counterform.types import Ledger as Cost
 
 ARMS = ("imitation", "rejection", "critique", "shuffled_target", "answer_only")

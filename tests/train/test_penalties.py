@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from counterform.errors import DataError
 from counterform.parts import PARTS, part
-from counterform.train.penalties import Rollout, format_violations, penalise, process_violations, tool_errors
+from counterform.train.penalties import FormatViolations, ProcessViolations, Rollout, ToolErrors, penalise
 from counterform.types import Mark, StepVerdict, Verdict
 
 R, W, U = Mark.RIGHT, Mark.WRONG, Mark.UNKNOWN
@@ -27,7 +27,7 @@ def judged(*steps):
 class TestToolErrors:
     @pytest.mark.parametrize(("calls", "errors", "penalty"), [(0, 0, 0.5), (4, 0, 0), (4, 1, 0.25), (2, 2, 1)])
     def test_is_the_share_of_calls_that_failed(self, calls, errors, penalty):
-        assert tool_errors(Rollout(text="", tool_calls=calls, tool_errors=errors)) == penalty
+        assert ToolErrors()(Rollout(text="", tool_calls=calls, tool_errors=errors)) == penalty
 
 
 class TestFormat:
@@ -49,14 +49,14 @@ class TestFormat:
         ],
     )
     def test_one_statement_of_the_answer_is_clean(self, text, calls, penalty):
-        assert format_violations(Rollout(text=text, tool_calls=calls)) == penalty
+        assert FormatViolations()(Rollout(text=text, tool_calls=calls)) == penalty
 
     @pytest.mark.parametrize(
         "text", ["answer is " * 200_000, "#" * 2_000_000, "<answer>" * 200_000, "\\boxed" * 200_000]
     )
     def test_hostile_text_takes_no_time(self, text):
         started = time.perf_counter()
-        assert 0 <= format_violations(Rollout(text=text)) <= 1
+        assert 0 <= FormatViolations()(Rollout(text=text)) <= 1
         assert time.perf_counter() - started < 1
 
 
@@ -76,12 +76,12 @@ class TestProcess:
         ],
     )
     def test_is_the_share_of_read_steps_that_stay_wrong(self, rollout, penalty):
-        assert process_violations(rollout) == penalty
+        assert ProcessViolations()(rollout) == penalty
 
     @given(st.lists(st.sampled_from([R, W, U, (R,), (W,), (U,)]), max_size=12))
     def test_is_clean_exactly_where_the_process_is_not_wrong(self, steps):
         rollout = judged(*steps)
-        penalty = process_violations(rollout)
+        penalty = ProcessViolations()(rollout)
         assert 0 <= penalty <= 1
         read = any(step not in (U, (U,)) for step in steps)
         if read:
@@ -92,11 +92,11 @@ class TestProcess:
 class TestPenalise:
     def test_is_the_mean_of_the_penalties(self):
         rollouts = [Rollout(text="The answer is 1.", tool_calls=2, tool_errors=1), Rollout(text="")]
-        assert penalise([tool_errors, format_violations], rollouts).tolist() == [0.25, 0.75]
+        assert penalise([ToolErrors(), FormatViolations()], rollouts).tolist() == [0.25, 0.75]
 
     def test_without_a_penalty_all_are_clean(self):
         assert penalise([], [Rollout(text="")] * 3).tolist() == [0, 0, 0]
-        assert penalise([tool_errors], []).tolist() == []
+        assert penalise([ToolErrors()], []).tolist() == []
 
     @pytest.mark.parametrize("value", [-1.0, 1.5, float("nan")])
     def test_a_penalty_outside_is_named(self, value):

@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 from trl import GRPOTrainer
 
 from counterform.arms.policy import Grpo, Grpo2G, GrpoPenalty, RoC, RoCWaves
+from counterform.bench import Bench
 from counterform.errors import StudyError, TrainingDiverged
 from counterform.models.hf import BASE, load_tokenizer
 from counterform.problems.ledger import Ledger
@@ -45,12 +46,12 @@ def arm(recipe):
 
 
 def trained(recipe, out, grading, **options):
-    trainer = GRPO(TrainSpec(grpo={**FAST, **options}), grading)
+    trainer = GRPO(TrainSpec(grpo={**FAST, **options}), bench=Bench(grade=grading))
     return trainer.train(arm(recipe), base=str(BASE), seed=3, out=out)
 
 
 def test_promises(grading, tmp_path):
-    check_trainer(GRPO(TrainSpec(grpo=FAST), grading), arm(RoC()), str(BASE), tmp_path)
+    check_trainer(GRPO(TrainSpec(grpo=FAST), bench=Bench(grade=grading)), arm(RoC()), str(BASE), tmp_path)
     steps = [json.loads(line) for line in (tmp_path / "checkpoint" / HISTORY).read_text().splitlines()]
     assert [step["roc/kept"] for step in steps if "roc/kept" in step] == [16, 16]
     assert {"right", "entropy", "roc/format/right", "completions/mean_length"} <= steps[0].keys()
@@ -130,20 +131,20 @@ class TestRewards:
 class TestOptions:
     def test_an_unknown_one_is_named_with_its_neighbour(self, grading):
         with pytest.raises(StudyError, match=r"\$\.train\.grpo: unknown option 'num_generation'.*'num_generations'\?"):
-            GRPO(TrainSpec(grpo={"num_generation": 4}), grading)
+            GRPO(TrainSpec(grpo={"num_generation": 4}), bench=Bench(grade=grading))
 
     @pytest.mark.parametrize("name", ["output_dir", "seed", "reward_weights"])
     def test_ours_are_refused(self, name, grading):
         with pytest.raises(StudyError, match=f"'{name}' is set by counterform itself"):
-            GRPO(TrainSpec(grpo={name: 1}), grading)
+            GRPO(TrainSpec(grpo={name: 1}), bench=Bench(grade=grading))
 
     def test_a_launch_is_refused(self, grading):
         with pytest.raises(StudyError, match=r"\$\.train\.launch.*RoCGRPOTrainer"):
-            GRPO(TrainSpec(launch=("--num_processes", "2")), grading)
+            GRPO(TrainSpec(launch=("--num_processes", "2")), bench=Bench(grade=grading))
 
     def test_what_cannot_be_is_told_before_the_first_arm_is_trained(self, grading):
         def check(recipe, **options):
-            GRPO(TrainSpec(grpo={**FAST, **options}), grading).check([arm(recipe)], base=str(BASE))
+            GRPO(TrainSpec(grpo={**FAST, **options}), bench=Bench(grade=grading)).check([arm(recipe)], base=str(BASE))
 
         check(RoC())
         check(Grpo2G(), loss_type="dr_grpo")

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from counterform.arms.recipe import Recipe
+from counterform.bench import Bench
 from counterform.errors import DataError
 from counterform.types import Arm, Case, Example
 
 _CALL = re.compile(r"((-?\d+ [-+*/]) -?\d+ =) -?\d+\.")
 
 
-class CalcTraces:
+class CalcTraces(Recipe):
     """Problem -> the worked solution as a trace with calls: its equations, some of them malformed or failed and called again.
 
     malformed: share of calls that are first written without their last number. failed: share that are sound and fail.
@@ -23,7 +25,8 @@ class CalcTraces:
     name = "calc_traces"
     differs_by = "the target is the worked solution with calls that fail and are made again"
 
-    def __init__(self, *, malformed: float = 0.2, failed: float = 0.1) -> None:
+    def __init__(self, *, malformed: float = 0.2, failed: float = 0.1, bench: Bench | None = None) -> None:
+        super().__init__(bench=bench)
         if not (0 <= malformed <= 1 and 0 <= failed <= 1):
             raise ValueError("malformed and failed lie in 0..1")
         self.malformed, self.failed = malformed, failed

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from msgspec.structs import replace
 
 from counterform.errors import DataError
-from counterform.types import Arm, ArmCard, Case, Example, Graded, Mark, MatchCard, Problem
+from counterform.results import ArmCard, MatchCard
+from counterform.types import Arm, Case, Example, Graded, Mark, Problem
 
 TokenCounter = Callable[[Sequence[Example]], tuple[list[int], list[int]]]
 """Prompt tokens and loss tokens of each example, as the trainer will count them."""

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from counterform.arms.recipe import Recipe
 from counterform.errors import ControlError
 from counterform.text.rationales import answer_only, other_answers
 from counterform.types import Arm, Case, Example
 
 
-class ShuffledTarget:
+class ShuffledTarget(Recipe):
     """Problem -> the worked solution of another problem. Keeps the form of right answers, takes their content away."""
 
     name = "shuffled_target"
@@ -29,7 +30,7 @@ class ShuffledTarget:
         return Arm(name=self.name, differs_by=self.differs_by, examples=tuple(examples))
 
 
-class AnswerOnly:
+class AnswerOnly(Recipe):
     """Problem -> the final answer alone. Keeps the answer, takes the reasoning away."""
 
     name = "answer_only"

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from counterform import parts
+from counterform.arms.recipe import Recipe
+from counterform.bench import Bench
 from counterform.errors import DataError
 from counterform.text import wording
-from counterform.types import Arm, Case, Critic, Criticism, Example, Graded, Mark
+from counterform.types import Arm, Case, Criticism, Example, Graded, Mark
 
 MOST_UNREADABLE = 0.30
 """Share of unreadable criticisms at which a critic is no use."""
-
-Critics = Callable[[str, dict[str, Any]], Critic]
-"""The critic of a name, with its options."""
 
 
 class Row(NamedTuple):
@@ -29,7 +27,7 @@ class Row(NamedTuple):
     said: Criticism
 
 
-class Criticising(ABC):
+class Criticising(Recipe):
     """Base of those arms: which attempts are shown, and what the critic says of them.
 
     share_wrong: of the attempts that are shown. A pool of one kind teaches a constant verdict: mostly right attempts that
@@ -40,22 +38,22 @@ class Criticising(ABC):
     called with. Raises ValueError for a share outside 0 to 1.
     """
 
-    name: str
-    differs_by: str
     draws_as = "critique"
     """The arms that share it show the same attempts, for equal shares."""
 
     def __init__(
         self,
+        *,
         share_wrong: float = 0.5,
         balanced: bool = False,
         critic: str = "steps",
         critic_options: Mapping[str, Any] | None = None,
-        critics: Critics = parts.critic,
+        bench: Bench | None = None,
     ) -> None:
+        super().__init__(bench=bench)
         self._balanced = balanced
         self._share_wrong = share_of("share_wrong", share_wrong)
-        self._critic = critics(critic, dict(critic_options or {}))
+        self._critic = self.bench.critic(critic, dict(critic_options or {}))
         self._told: list[str] = []
         if share_wrong != 0.5:
             self._told.append(f"{share_wrong:.0%} of the attempts are wrong")

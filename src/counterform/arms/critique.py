@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from counterform import parts
 from counterform.arms.corruption import corrupt, kind_of
-from counterform.arms.criticising import Criticising, Critics, Row, share_of, worded
+from counterform.arms.criticising import Criticising, Row, share_of, worded
+from counterform.bench import Bench
 from counterform.types import Case, Mark
 
 
@@ -30,6 +30,7 @@ class Critique(Criticising):
 
     def __init__(
         self,
+        *,
         share_wrong: float = 0.5,
         corrupted: float = 0.0,
         corruption: str = "verdict",
@@ -37,9 +38,11 @@ class Critique(Criticising):
         balanced: bool = False,
         critic: str = "steps",
         critic_options: Mapping[str, Any] | None = None,
-        critics: Critics = parts.critic,
+        bench: Bench | None = None,
     ) -> None:
-        super().__init__(share_wrong, balanced, critic, critic_options, critics)
+        super().__init__(
+            share_wrong=share_wrong, balanced=balanced, critic=critic, critic_options=critic_options, bench=bench
+        )
         self._corrupted, self._corruption = share_of("corrupted", corrupted), kind_of(corruption)
         self._correction = correction
 

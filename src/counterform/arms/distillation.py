@@ -9,16 +9,15 @@ The unguided arm itself is the recipe `rejection`. Use `[match] by = "loss_token
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from counterform.arms.recipe import Recipe
+from counterform.bench import Bench
 from counterform.errors import ControlError, DataError
 from counterform.text.lexicon import Lexicon
 from counterform.types import Arm, Attempt, Case, Completion, Example, Grade, Graded, Mark, Problem
-
-Ask = Callable[..., list[list[Completion]]]
-"""(prompts, n=) -> what the sampled model answers, the same for the same prompt."""
 
 SHOWN = "{prompt}\n\nCorrect solution: {solution}\n\nCorrectly solve the original question."
 """How the solution is shown (the source's make_sft_dataset); `{prompt}` and `{solution}` are replaced."""
@@ -29,7 +28,7 @@ _PAUSES = re.compile(r"[ \t,.!:;…—]*")
 _COMMA = re.compile(r"[ \t]*,?[ \t]*")
 
 
-class Guided:
+class Guided(Recipe):
     """Problem -> a right trace of the sampled model, which was shown the solution; the training prompt shows none.
 
     shown: how. samples: traces a problem, of which the first right one is taken. Cases for which none is right leave the study, for
@@ -37,12 +36,14 @@ class Guided:
     """
 
     name = "guided"
+    leaves_out = True
     differs_by = "the target is a right attempt that was written with the solution in sight"
 
-    def __init__(self, grade: Grade, ask: Ask, shown: str = SHOWN, samples: int = 4) -> None:
+    def __init__(self, *, shown: str = SHOWN, samples: int = 4, bench: Bench | None = None) -> None:
+        super().__init__(bench=bench)
         if "{prompt}" not in shown or "{solution}" not in shown:
             raise ValueError(f"shown must hold {{prompt}} and {{solution}}; got {shown!r}")
-        self._grade, self._ask, self._shown, self._samples = grade, ask, shown, samples
+        self._shown, self._samples = shown, samples
 
     def usable(self, cases: Sequence[Case]) -> list[bool]:
         """Whether each case has a right guided trace."""
@@ -75,7 +76,7 @@ class Guided:
                 f"{without[0]!r}). Name the column ($.problems.solution), or leave this arm out."
             )
         prompts = [self._prompt(case.problem) for case in cases]
-        right = _right(cases, self._ask(prompts, n=self._samples), self._grade, "guided")
+        right = _right(cases, self.bench.ask(prompts, n=self._samples), self.bench.grade, "guided")
         return [rows[0] if rows else None for rows in right]
 
     def _prompt(self, problem: Problem) -> str:
@@ -94,8 +95,8 @@ class ShortUnguided(Guided):
 
     def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm:
         guided = [g.attempt.completion.tokens for g in self._all(cases)]
-        answers = self._ask([case.problem.prompt for case in cases], n=self._samples)
-        right = _right(cases, answers, self._grade, "unguided")
+        answers = self.bench.ask([case.problem.prompt for case in cases], n=self._samples)
+        right = _right(cases, answers, self.bench.grade, "unguided")
         chosen = [
             min((case.right, *rows), key=lambda g: abs(g.attempt.completion.tokens - length))
             for case, rows, length in zip(cases, right, guided, strict=True)
@@ -110,31 +111,29 @@ class ShortUnguided(Guided):
         return _arm(self.name, self.differs_by + told, cases, [g.attempt.completion.text for g in chosen])
 
 
-class StrippedUnguided:
+class StrippedUnguided(Recipe):
     """Problem -> the right attempt of the pool without its markers.
 
     Proven: no marker is left, and every answer is still right.
     """
 
     name = "stripped_unguided"
+    uses_lexicon = True
     differs_by = "the target is an attempt that was graded right, with its markers of doubt and checking cut out"
-
-    def __init__(self, grade: Grade, lexicon: Lexicon) -> None:
-        self._grade, self.lexicon = grade, lexicon
 
     def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm:
         texts = [case.right.attempt.completion.text for case in cases]
-        before = int(self.lexicon.counts(texts).sum())
+        before = int(self.bench.lexicon.counts(texts).sum())
         if not before:
             raise ControlError(
                 f"arm {self.name!r}: the right attempts hold no marker, so there is nothing to cut out. Leave this arm out, "
                 "or give a lexicon of the markers that this model writes ($.probe.lexicon)."
             )
-        stripped = [strip(text, self.lexicon) for text in texts]
-        left = int(self.lexicon.counts(stripped).sum())
+        stripped = [strip(text, self.bench.lexicon) for text in texts]
+        left = int(self.bench.lexicon.counts(stripped).sum())
         if left:
             raise ControlError(f"arm {self.name!r}: {left} of {before} markers are still there once they are cut out")
-        _still_right(self.name, cases, stripped, self._grade)
+        _still_right(self.name, cases, stripped, self.bench.grade)
         return _arm(self.name, f"{self.differs_by}; {before} were", cases, stripped)
 
 
@@ -145,29 +144,26 @@ class MarkedGuided(Guided):
     """
 
     name = "marked_guided"
+    uses_lexicon = True
     differs_by = "the target is the guided attempt with the unguided one's markers put in"
-
-    def __init__(self, grade: Grade, ask: Ask, lexicon: Lexicon, shown: str = SHOWN, samples: int = 4) -> None:
-        super().__init__(grade, ask, shown, samples)
-        self.lexicon = lexicon
 
     def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm:
         guided = self._all(cases)
         unguided = [case.right.attempt.completion.text for case in cases]
-        marked = [put_back(graded, text, self.lexicon) for graded, text in zip(guided, unguided, strict=True)]
-        given = self.lexicon.counts(unguided).sum(0)
-        before = self.lexicon.counts([g.attempt.completion.text for g in guided]).sum(0)
-        after = self.lexicon.counts(marked).sum(0)
+        marked = [put_back(graded, text, self.bench.lexicon) for graded, text in zip(guided, unguided, strict=True)]
+        given = self.bench.lexicon.counts(unguided).sum(0)
+        before = self.bench.lexicon.counts([g.attempt.completion.text for g in guided]).sum(0)
+        after = self.bench.lexicon.counts(marked).sum(0)
         if not given.sum():
             raise ControlError(
                 f"arm {self.name!r}: the unguided attempts hold no marker to put back. Leave this arm out."
             )
         if (after != before + given).any():
             counts = dict(
-                zip(self.lexicon.kinds, zip(after.tolist(), (before + given).tolist(), strict=True), strict=True)
+                zip(self.bench.lexicon.kinds, zip(after.tolist(), (before + given).tolist(), strict=True), strict=True)
             )
             raise ControlError(f"arm {self.name!r}: of each kind of marker (there are, should be): {counts}")
-        _still_right(self.name, cases, marked, self._grade)
+        _still_right(self.name, cases, marked, self.bench.grade)
         return _arm(self.name, f"{self.differs_by}; {int(given.sum())} were", cases, marked)
 
 

@@ -8,12 +8,14 @@ both formats but for the sentence that states the answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from msgspec import Struct
 
+from counterform.arms.recipe import Recipe
+from counterform.bench import Bench
 from counterform.errors import DataError, unknown_name
 from counterform.problems.route import IN_FREE_FORM, WITH_A_LETTER, near_misses
 from counterform.problems.route_map import Map, in_words
@@ -36,7 +38,7 @@ class Choices(Struct, frozen=True):
     right: int
 
 
-class Format:
+class Format(Recipe):
     """Problem -> worked solution in the format that `answers` names; with the objective `grpo`, problem -> what the model samples.
 
     Distractors: the answers of the problem's own wrong attempts first, then near misses (on a map three wrong ways; of a whole number
@@ -48,16 +50,30 @@ class Format:
     """
 
     name = "format"
+    leaves_out = True
 
-    def __init__(self, answers: str = "multiple choice", objective: str = "sft", domain: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        answers: str = "multiple choice",
+        objective: str = "sft",
+        domain: str = "",
+        bench: Bench | None = None,
+    ) -> None:
+        super().__init__(bench=bench)
         for what, value, options in (("answers", answers, ANSWERS), ("objective", objective, OBJECTIVES)):
             if value not in options:
                 raise ValueError(unknown_name(what, value, options))
         self._choose = answers == ANSWERS[0]
         self.objective: Literal["sft", "grpo"] = "grpo" if objective == "grpo" else "sft"
-        self.shows = {"format": answers, "domain": domain, "objective": objective}
+        self._shows = {"format": answers, "domain": domain, "objective": objective}
         target = "sampled by the arm itself" if objective == "grpo" else "the target is the worked solution"
         self.differs_by = f"{target}, and the format is {answers}" + (f"; problems of {domain} alone" if domain else "")
+
+    @property
+    def shows(self) -> Mapping[str, str]:
+        """Its format, domain and objective."""
+        return self._shows
 
     def usable(self, cases: Sequence[Case]) -> list[bool]:
         """Whether each case has a wrong answer to choose from."""

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from counterform.arms.recipe import Recipe
 from counterform.errors import DataError
 from counterform.types import Arm, Case, Example
 
 
-class Imitation:
+class Imitation(Recipe):
     """Problem -> worked solution."""
 
     name = "imitation"
@@ -30,7 +31,7 @@ class Imitation:
         return Arm(name=self.name, differs_by=self.differs_by, examples=examples)
 
 
-class Rejection:
+class Rejection(Recipe):
     """Problem -> a right attempt of the pool (rejection sampling, RFT: Yuan et al. 2023, arXiv 2308.01825)."""
 
     name = "rejection"

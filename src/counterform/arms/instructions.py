@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from counterform.arms.recipe import Recipe
+from counterform.bench import Bench
 from counterform.errors import ControlError, DataError, unknown_name
 from counterform.text import wording
 from counterform.types import Arm, Case, Example, Problem
@@ -36,7 +38,7 @@ Labelled = tuple[str, str]
 """A task and an input of it."""
 
 
-class Instructions:
+class Instructions(Recipe):
     """Prompt of a task -> the final answer, with parts of the prompt or the pairing taken away.
 
     The target is "The answer is X." in every arm of this recipe, as the source scores the exact label: a worked
@@ -47,7 +49,15 @@ class Instructions:
 
     name = "instructions"
 
-    def __init__(self, definition: str = "original", demonstrations: str = "original", targets: str = "paired") -> None:
+    def __init__(
+        self,
+        *,
+        definition: str = "original",
+        demonstrations: str = "original",
+        targets: str = "paired",
+        bench: Bench | None = None,
+    ) -> None:
+        super().__init__(bench=bench)
         self._chosen = {"definition": definition, "demonstrations": demonstrations, "targets": targets}
         for option, value in self._chosen.items():
             if value not in OPTIONS[option]:

@@ -8,10 +8,12 @@ Source of RoC: rStar2-Agent, arXiv 2508.20722.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from counterform.arms.recipe import Recipe
+from counterform.bench import Bench
 from counterform.errors import unknown_name
 from counterform.parts import part
 from counterform.types import Arm, Case, Example
@@ -21,7 +23,7 @@ PENALTIES = ("tool_errors", "format")
 TOOLS = ("", "calc")
 
 
-class Grpo:
+class Grpo(Recipe):
     """Sample G rollouts a prompt and learn from them all (Shao et al. 2024, arXiv 2402.03300).
 
     generate, keep: rollouts a prompt that are sampled and learnt from, in multiples of G. mode: how the kept ones are
@@ -31,7 +33,7 @@ class Grpo:
     """
 
     name = "grpo"
-    objective = "grpo"
+    objective: Literal["sft", "grpo"] = "grpo"
     differs_by = "sampled by the arm itself; learns from all G rollouts of a prompt"
     generate, keep, mode, penalty_weight = 1, 1, "random", 0.0
 
@@ -45,7 +47,9 @@ class Grpo:
         penalty_weight: float | None = None,
         tool: str = "",
         tool_failures: float = 0.0,
+        bench: Bench | None = None,
     ) -> None:
+        super().__init__(bench=bench)
         self.options: dict[str, Any] = {
             "generate": self.generate if generate is None else generate,
             "keep": self.keep if keep is None else keep,

@@ -7,23 +7,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from counterform.arms.recipe import Recipe
 from counterform.errors import ControlError
 from counterform.text.rationales import REWRITES, Rewritten
-from counterform.types import Arm, Case, Example, Grade
+from counterform.types import Arm, Case, Example
 
 
-class _Rationale:
+class _Rationale(Recipe):
     """Problem -> its worked solution rewritten, and proven by the study's own verifiers."""
 
     name: str
     differs_by: str
     condition: str
 
-    def __init__(self, grade: Grade) -> None:
-        self._grade = grade
-
     def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm:
-        rewritten = REWRITES[self.condition]([case.problem for case in cases], self._grade, rng)
+        rewritten = REWRITES[self.condition]([case.problem for case in cases], self.bench.grade, rng)
         self._require(cases, rewritten)
         examples = tuple(
             Example(problem_id=case.problem.id, prompt=case.problem.prompt, completion=one.text)

@@ -15,9 +15,10 @@ from msgspec import Struct
 from counterform.errors import DataError, StudyError, unknown_name
 from counterform.export.rows import ROW_FORMATS, write_arm
 from counterform.export.verl_grpo import write_grpo
+from counterform.results import MatchCard
 from counterform.store import RunDir
 from counterform.study import load_study
-from counterform.types import Example, MatchCard, Problem
+from counterform.types import Example, Problem
 
 VERL_GRPO = "verl-grpo"
 FORMATS = (*ROW_FORMATS, VERL_GRPO)

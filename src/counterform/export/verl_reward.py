@@ -9,7 +9,7 @@ from typing import Any
 
 from counterform.errors import DataError
 from counterform.parts import made, part
-from counterform.train.penalties import Rollout, process_violations
+from counterform.train.penalties import ProcessViolations, Rollout
 from counterform.types import Attempt, Completion, Mark, Problem
 from counterform.verify.steps import grade
 
@@ -24,7 +24,7 @@ class VerlReward:
 
     def __call__(self, text: str, answer: str, extra_info: Mapping[str, Any]) -> dict[str, float]:
         """`score`: 1 right, 0 else. `known`: 0 where it could not be told; the sampler drops such a rollout, for verl alone
-        a 0 is a failure. `penalty` in [0, 1]: `penalties.process_violations`.
+        a 0 is a failure. `penalty` in [0, 1]: `penalties.ProcessViolations`.
         """
         problem = _problem(answer, extra_info)
         said = Completion(text=text, tokens=0, finish="stop")
@@ -34,7 +34,7 @@ class VerlReward:
         return {
             "score": float(verdict.outcome is Mark.RIGHT),
             "known": float(verdict.outcome is not Mark.UNKNOWN),
-            "penalty": process_violations(Rollout(text=text, verdict=verdict)),
+            "penalty": ProcessViolations()(Rollout(text=text, verdict=verdict)),
         }
 
 

@@ -14,13 +14,24 @@ from numpy.typing import NDArray
 
 from counterform.findings import stats
 from counterform.results import ReliabilityBin, SelfTrust
-from counterform.trust import ASKED, JOINT, JOINT_VERBALISED, METHODS, OWNERS, P_TRUE, VERBALISED
 from counterform.types import Mark, Reading
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Clusters = NDArray[np.int64]
 
+P_TRUE, JOINT, VERBALISED, JOINT_VERBALISED, CONSISTENCY = (
+    "P(True)",
+    "joint",
+    "verbalised",
+    "joint, verbalised",
+    "self-consistency",
+)
+METHODS = (CONSISTENCY, P_TRUE, JOINT, VERBALISED, JOINT_VERBALISED)
+ASKED = METHODS[1:]
+"""The methods that ask the model."""
+OWNERS = ("own", "another's")
+"""Whose a model is told that a wrong answer is."""
 WITHIN = "AUROC within a problem"
 ALONE_AND_JOINT = ((P_TRUE, JOINT), (VERBALISED, JOINT_VERBALISED))
 CURVES: dict[str, Callable[[Floats, Bools, Clusters], Floats]] = {

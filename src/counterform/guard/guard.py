@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Literal, TypeVar, cast
+from typing import Literal, TypeVar
 
 from msgspec import Struct
 
@@ -122,7 +122,7 @@ class Guard:
                 raise ValueError(f"the note {note.text!r} may use {{step}}, {{rule}} and {{hint}} alone") from error
         self.verifier, self.on_violation, self.note, self.check = verifier, on_violation, note, check
         self.interventions, self.tokens, self.on_unknown = interventions, tokens, on_unknown
-        self._patience = None if getattr(verifier, "bounded", False) else Patience(seconds)
+        self._patience = None if verifier.bounded else Patience(seconds)
 
     def in_time(self, call: Callable[[], _Result]) -> _Result:
         """The call's own result or exception; TimeoutError if it takes too long."""
@@ -140,18 +140,17 @@ class Guard:
         return Watching(self, problem)
 
 
-class GuardedModel:
+class GuardedModel(Model):
     """A model under a guard: a Model itself. A refused answer is its sound steps, and its finish is `length`."""
 
     def __init__(self, guard: Guard, model: Model, problems: Mapping[str, Problem]) -> None:
-        if not hasattr(model, "write"):
+        if not isinstance(model, Writer):
             raise ModelError(
-                f"{model.name!r} cannot be read along while it writes: it has no method `write` (counterform.models.growing: "
-                "Writer). Use a model of kind `hf`, `openai` or `scripted`."
+                f"{model.name!r} cannot be read along while it writes: it is no counterform.models.growing.Writer. Use a model of "
+                "kind `hf`, `openai` or `scripted`."
             )
         self.name = model.name
         self._guard, self._model, self._problems = guard, model, problems
-        self._writer = cast(Writer, model)
 
     def generate(
         self, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int
@@ -167,7 +166,7 @@ class GuardedModel:
         tokens = self._guard.tokens or max_tokens * (self._guard.interventions + 1)
         asked = [prompt for prompt in prompts for _ in range(n)]
         readers = [self._guard.watch(self._problem(prompt)) for prompt in asked]
-        grown = self._writer.write(
+        grown = self._model.write(
             asked, readers, seed=seed, temperature=temperature, max_tokens=max_tokens, budget=tokens
         )
         found = [

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 from msgspec import Struct
+
+from counterform.types import Model
 
 Finish = Literal["", "stop", "length", "budget"]
 """Why a text ends: not yet; the model ended it; it is as long as an answer may be; no more may be sampled."""
@@ -23,15 +26,15 @@ class Change(Struct, frozen=True, kw_only=True):
     """The model does not go on."""
 
 
-class Reader(Protocol):
+class Reader(ABC):
     """Somebody who reads one text along."""
 
     ends: str
     """The characters behind which a step may end: a model need not show the text before one of them stands in it."""
 
+    @abstractmethod
     def read(self, text: str, finish: Finish) -> Change | None:
         """Given the whole text so far; None: go on, or, where it has ended, be it so."""
-        ...
 
 
 class Grown(Struct, frozen=True, kw_only=True):
@@ -47,11 +50,10 @@ class Grown(Struct, frozen=True, kw_only=True):
     finish: Literal["stop", "length", "error"]
 
 
-class Writer(Protocol):
+class Writer(Model):
     """A model whose text can be read along."""
 
-    name: str
-
+    @abstractmethod
     def write(
         self,
         prompts: Sequence[str],
@@ -67,7 +69,6 @@ class Writer(Protocol):
         max_tokens: of a text as it stands, added ones included; budget: of all that is sampled for it.
         Where nothing is changed in any of them, the same texts as of `generate` with these prompts, n = 1 and this seed.
         """
-        ...
 
 
 def changed(text: str, change: Change) -> str:

@@ -24,7 +24,8 @@ from transformers import (
 from counterform.errors import CounterformError, MissingExtra, ModelError
 from counterform.models.calc import Answering
 from counterform.models.decoding import tokens_with, write_batch
-from counterform.models.growing import Grown, Reader
+from counterform.models.growing import Grown, Reader, Writer
+from counterform.models.inside import Inspectable
 from counterform.study import BASE, ModelSpec
 from counterform.types import Completion
 
@@ -43,7 +44,7 @@ class Trace(NamedTuple):
     """(layers + 1, tokens, width), after each token was read; layer 0 is the embedding."""
 
 
-class HFModel:
+class HFModel(Writer, Inspectable):
     """Batched, length-sorted generation with its own seeds."""
 
     def __init__(

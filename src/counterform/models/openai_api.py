@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from counterform.errors import MissingExtra, ModelError
-from counterform.models.growing import Grown, Reader
+from counterform.models.growing import Grown, Reader, Writer
 from counterform.models.streaming import StreamBroken, read_along
 from counterform.study import ModelSpec
 from counterform.types import Completion
@@ -98,7 +98,7 @@ class _Echo(Struct):
     choices: Annotated[list[_TextChoice], Meta(min_length=1)]
 
 
-class OpenAIModel:
+class OpenAIModel(Writer):
     """A model behind an endpoint. What it cannot answer is an error row and a count, never an exception."""
 
     def __init__(self, spec: ModelSpec) -> None:

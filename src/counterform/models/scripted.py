@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from counterform.errors import ModelError
-from counterform.models.growing import LOOK_AFTER, Change, Finish, Grown, Reader, changed
+from counterform.models.growing import LOOK_AFTER, Change, Finish, Grown, Reader, Writer, changed
 from counterform.study import ModelSpec
 from counterform.types import Completion
 
@@ -15,7 +15,7 @@ Answer = Callable[[str, int], str | None]
 """(prompt, sample index) -> the text, or None for a call that fails."""
 
 
-class ScriptedModel:
+class ScriptedModel(Writer):
     """Answers from a function. A word counts as a token; temperature and seed change nothing."""
 
     def __init__(
@@ -72,9 +72,6 @@ class ScriptedModel:
         if self._logprob is None:
             raise ModelError(f"the scripted model {self.name!r} has no log-probabilities; give it `logprob=`")
         return [self._logprob(prompt, continuation) for continuation in continuations]
-
-    def close(self) -> None:
-        """Nothing to give back."""
 
     def _complete(self, prompt: str, sample: int, max_tokens: int) -> Completion:
         self.calls.append((prompt, sample))

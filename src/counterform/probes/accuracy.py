@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from counterform.findings.stats import pass_at_k
 from counterform.models.sampling import answers_for
+from counterform.probes.probe import HeldOut, Probe
 from counterform.results import Baseline
-from counterform.study import ProbeSpec
-from counterform.types import Grade, HeldOut, Mark, Model, Problem, Reading
+from counterform.types import Mark, Model, Problem, Reading
 
 
-class Accuracy:
+class Accuracy(Probe):
     """Samples each held-out problem and reads the share of right answers.
 
     An answer nobody could read is UNKNOWN: it adds nothing to the share of right ones, and its own share stands
@@ -21,13 +21,10 @@ class Accuracy:
 
     name = "accuracy"
 
-    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
-        self.spec, self._grade = spec, grade
-
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
-        attempts = answers_for(self.spec, model, items.problems[: self.spec.problems], arm=arm, seed=seed)
+        attempts = answers_for(self.bench, model, items.problems[: self.spec.problems], arm=arm, seed=seed)
         heard: dict[str, list[tuple[Mark, Mark]]] = {problem.id: [] for problem in items.problems[: self.spec.problems]}
-        for graded in self._grade(attempts):
+        for graded in self.bench.grade(attempts):
             if graded.attempt.completion.finish != "error":
                 heard[graded.attempt.problem_id].append((graded.verdict.outcome, graded.verdict.lenient))
         metrics = {"pass@1": (0, 1), "pass@1 lenient": (1, 1), f"pass@{self.spec.k}": (0, self.spec.k)}
@@ -50,8 +47,7 @@ class Accuracy:
             value=pass_at_k(len(marks), right, k) if len(marks) >= k else None,
         )
 
-    @staticmethod
-    def baselines(train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
+    def baselines(self, train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
         """What an answer costs that knows only the answer space of the training problems: a guess, or the commonest."""
         known, held_out = Counter(problem.answer for problem in train), items.problems
         if not known or not held_out:

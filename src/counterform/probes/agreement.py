@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
+from counterform.models.sampling import remembered
 from counterform.probes.find_error import label
-from counterform.study import ProbeSpec
+from counterform.probes.probe import HeldOut, Probe
 from counterform.text.wording import claims_of, critique_prompt, named_error, verdict_of
-from counterform.types import Completion, Grade, Graded, HeldOut, Mark, Model, Reading
+from counterform.types import Completion, Graded, Mark, Model, Reading
 
 
-class Agreement:
+class Agreement(Probe):
     """Reads the critiques that `find_error` asks for, of the same attempts, and compares all that they say.
 
     `verdict`: right or wrong, as the verifier has it. `steps`: of the steps that the critique or a full critique by the
@@ -20,13 +21,10 @@ class Agreement:
 
     name = "agreement"
 
-    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
-        self.spec = spec
-
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         prompts = {problem.id: problem.prompt for problem in items.problems}
         asked = [critique_prompt(prompts[g.attempt.problem_id], g.step_texts) for g in items.attempts]
-        answers = model.generate(asked, n=1, seed=seed, temperature=0.0, max_tokens=self.spec.max_tokens)
+        answers = remembered(self.bench, model, asked, n=1, seed=seed, temperature=0.0, max_tokens=self.spec.max_tokens)
         return [
             reading
             for graded, (answer,) in zip(items.attempts, answers, strict=True)

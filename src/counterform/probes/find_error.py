@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from counterform.findings.stats import metric_of
-from counterform.models.sampling import derived_seed
+from counterform.models.sampling import derived_seed, remembered
+from counterform.probes.probe import HeldOut, Probe
 from counterform.results import Baseline
-from counterform.study import ProbeSpec
 from counterform.text import wording
-from counterform.types import Grade, Graded, HeldOut, Mark, Model, Problem, Reading
+from counterform.types import Graded, Mark, Model, Problem, Reading
 
 ERRONEOUS, CORRECT = "erroneous", "correct"
 
 
-class FindError:
+class FindError(Probe):
     """Shows a held-out attempt, asks for its first wrong step, and compares with the step verifier's label.
 
     F1 is the harmonic mean of the accuracies on erroneous attempts (the exact step) and on correct ones (none).
@@ -25,13 +25,10 @@ class FindError:
 
     name = "find_error"
 
-    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
-        self.spec = spec
-
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         prompts = {problem.id: problem.prompt for problem in items.problems}
         asked = [wording.critique_prompt(prompts[g.attempt.problem_id], g.step_texts) for g in items.attempts]
-        answers = model.generate(asked, n=1, seed=seed, temperature=0.0, max_tokens=self.spec.max_tokens)
+        answers = remembered(self.bench, model, asked, n=1, seed=seed, temperature=0.0, max_tokens=self.spec.max_tokens)
         readings = []
         for graded, (answer,) in zip(items.attempts, answers, strict=True):
             named = wording.named_error(answer.text)
@@ -54,8 +51,7 @@ class FindError:
                 )
         return readings
 
-    @staticmethod
-    def baselines(train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
+    def baselines(self, train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
         """A guess among the steps and "none", and the answer that is given most often: that all is right."""
         if not items.attempts:
             return []

@@ -15,8 +15,9 @@ from msgspec import Struct
 from counterform.findings.stats import pass_hat_k
 from counterform.guard import HINT_AS_STEP, RULE, Guard, Guarded, Note
 from counterform.guard.guard import Check, OnViolation
-from counterform.study import ProbeSpec
-from counterform.types import Attempt, Grade, Graded, HeldOut, Mark, Model, Problem, Reading, StepVerifier
+from counterform.models.growing import Writer
+from counterform.probes.probe import HeldOut, Probe
+from counterform.types import Attempt, Graded, Mark, Model, Problem, Reading, StepVerifier
 
 GROUP = 32
 """Problems that are answered, and timed, together."""
@@ -46,7 +47,7 @@ class _Answer(Struct):
         return self.guarded.completion.finish != "error"
 
 
-class GuardProbe:
+class GuardProbe(Probe):
     """Answers held-out problems in seven ways, with the study's own step verifier as the guard.
 
     none: nothing is stopped. check and retry: a finished answer with a wrong step is thrown away and asked for again;
@@ -61,11 +62,8 @@ class GuardProbe:
 
     name = "guard"
 
-    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
-        self.spec, self._grade = spec, grade
-
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
-        if items.steps is None:
+        if self.bench.steps is None:
             return []
         problems = items.problems[: self.spec.problems]
         readings: list[Reading] = []
@@ -73,7 +71,7 @@ class GuardProbe:
             group = problems[at : at + GROUP]
             answers: dict[str, list[list[_Answer]]] = {}
             seconds: dict[str, float] = {}
-            for condition, guard in self._guards(items.steps).items():
+            for condition, guard in self._guards(self.bench.steps).items():
                 started = time.perf_counter()
                 asked = self._ask(guard, model, group, seed + at)
                 seconds[condition] = time.perf_counter() - started
@@ -107,7 +105,7 @@ class GuardProbe:
         }
 
     def _ask(self, guard: Guard, model: Model, problems: Sequence[Problem], seed: int) -> list[list[Guarded]]:
-        if not hasattr(model, "write"):  # as good as never heard: nobody can read along
+        if not isinstance(model, Writer):  # as good as never heard: nobody can read along
             return [[] for _ in problems]
         return guard.around(model, problems).answer(
             [problem.prompt for problem in problems],
@@ -133,7 +131,7 @@ class GuardProbe:
             for sample, guarded in enumerate(row)
             if not guarded.refused
         ]
-        verdicts: dict[str, Graded] = {graded.attempt.id: graded for graded in self._grade(given)}
+        verdicts: dict[str, Graded] = {graded.attempt.id: graded for graded in self.bench.grade(given)}
 
         def answer(problem: Problem, sample: int, guarded: Guarded) -> _Answer:
             graded = verdicts.get(f"{problem.id}/{who}/{sample}")

@@ -9,15 +9,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from counterform.errors import DataError
+from counterform.probes.probe import HeldOut, Probe
 from counterform.results import Baseline
-from counterform.study import ProbeSpec
 from counterform.text.wording import named_label
-from counterform.types import Completion, Grade, HeldOut, Mark, Model, Problem, Reading
+from counterform.types import Completion, Mark, Model, Problem, Reading
 
 EXACT, IN_SPACE, GIVEN, BEYOND = "exact match", "in space", "exact match in space", "beyond form"
 
 
-class Instructions:
+class Instructions(Probe):
     """Asks every held-out problem that has an answer space once, greedily, and reads the label that is stated.
 
     exact match: the label is right; an answer outside the space is wrong.
@@ -32,9 +32,6 @@ class Instructions:
     """
 
     name = "instructions"
-
-    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
-        self.spec = spec
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         problems = _with_space(items.problems)[: self.spec.problems]
@@ -60,8 +57,7 @@ class Instructions:
             for metric, (mark, value) in _read(problem, answer).items()
         ]
 
-    @staticmethod
-    def baselines(train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
+    def baselines(self, train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
         """A guess in each item's answer space, and the commonest answer of each held-out task.
 
         Nobody knows the latter beforehand: it is the most that one answer a task can reach.

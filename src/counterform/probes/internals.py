@@ -20,13 +20,15 @@ from safetensors import safe_open
 from counterform.errors import ModelError
 from counterform.findings.stats import auroc_pseudo_values
 from counterform.models.hf import Trace, load
-from counterform.models.sampling import derived_seed, trace
+from counterform.models.inside import trace
+from counterform.models.sampling import derived_seed
+from counterform.probes.probe import HeldOut, Probe
 from counterform.probes.token_classes import token_classes
 from counterform.results import TOKEN_CLASSES, Baseline, WeightChange, WeightChanges, WeightCosine
 from counterform.store import key_of
 from counterform.study import ProbeSpec
 from counterform.text.lexicon import Lexicon, load_lexicon
-from counterform.types import Grade, HeldOut, Mark, Model, Problem, Reading
+from counterform.types import Mark, Model, Problem, Reading
 
 Floats = NDArray[np.float64]
 
@@ -49,7 +51,7 @@ class _Text(Struct, frozen=True, kw_only=True):
     """Of each step with a grade: its last character, and whether it is wrong."""
 
 
-class Internals:
+class Internals(Probe):
     """Reads worked solutions and held-out attempts, the same texts for every arm, beside the untrained model.
 
     `KL c`: the sum of KL(arm || base) in nats before the tokens of class c, a number a problem; `tokens c`: how many
@@ -65,9 +67,6 @@ class Internals:
     """
 
     name = "internals"
-
-    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
-        self.spec = spec
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         texts = list(_texts(items, self.spec))
@@ -94,8 +93,7 @@ class Internals:
             for problem, value in row.items()
         ]
 
-    @staticmethod
-    def baselines(train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
+    def baselines(self, train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
         """A probe that tells no wrong step from a right one."""
         return [Baseline(probe="internals", metric="AUROC", name="random", value=0.5)]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from counterform.models.sampling import answers_for
-from counterform.study import ProbeSpec
-from counterform.types import Grade, Graded, HeldOut, Mark, Model, Reading
+from counterform.probes.probe import HeldOut, Probe
+from counterform.types import Graded, Mark, Model, Reading
 
 
-class Process:
+class Process(Probe):
     """Grades the steps of the same samples that `accuracy` reads.
 
     `violated`: the share of attempts with a wrong step that is not mended, of those in which a step could be read.
@@ -18,13 +18,10 @@ class Process:
 
     name = "process"
 
-    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
-        self.spec, self._grade = spec, grade
-
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
-        attempts = answers_for(self.spec, model, items.problems[: self.spec.problems], arm=arm, seed=seed)
+        attempts = answers_for(self.bench, model, items.problems[: self.spec.problems], arm=arm, seed=seed)
         of_problem: dict[str, list[Graded]] = {problem.id: [] for problem in items.problems[: self.spec.problems]}
-        for graded in self._grade(attempts):
+        for graded in self.bench.grade(attempts):
             of_problem[graded.attempt.problem_id].append(graded)
         return [
             self._reading(problem, metric, rows, arm, seed)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from counterform.probes.find_error import label
-from counterform.study import ProbeSpec
+from counterform.probes.probe import HeldOut, Probe
 from counterform.text import wording
-from counterform.types import Attempt, Completion, Grade, HeldOut, Mark, Model, Reading
+from counterform.types import Attempt, Completion, Mark, Model, Reading
 
 
-class Repair:
+class Repair(Probe):
     """Shows an attempt and the model's own critique of it, asks the problem once more, and grades the new answer.
 
     `repaired`: of attempts with a wrong step, those after which the answer is right. `kept`: the same of sound attempts, which
@@ -18,9 +18,6 @@ class Repair:
     """
 
     name = "repair"
-
-    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
-        self.spec, self._grade = spec, grade
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         prompts = {problem.id: problem.prompt for problem in items.problems}
@@ -41,7 +38,7 @@ class Repair:
         ]
         outcomes = {
             at: None if graded.attempt.completion.finish == "error" else graded.verdict.outcome
-            for at, graded in zip(heard, self._grade(attempts), strict=True)
+            for at, graded in zip(heard, self.bench.grade(attempts), strict=True)
         }
         return [
             Reading(

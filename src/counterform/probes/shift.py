@@ -16,10 +16,10 @@ from rapidfuzz.distance import Levenshtein
 
 from counterform.models.sampling import answers_for
 from counterform.probes import accuracy
+from counterform.probes.probe import HeldOut, Probe
 from counterform.results import Baseline
-from counterform.study import ProbeSpec
 from counterform.text.shifts import metric_at
-from counterform.types import Grade, Graded, HeldOut, Mark, Model, Problem, Reading
+from counterform.types import Graded, Mark, Model, Problem, Reading
 
 ANSWER = "exact match, answer"
 MAX_TEXT = 20_000
@@ -30,7 +30,7 @@ _SENTENCE_END = re.compile(r"[.!?](?=\s)|\n")
 _EDGES = " \t\r\n.:*$}"
 
 
-class Shift:
+class Shift(Probe):
     """Samples every shifted problem, and those at home as the reference, and compares with the worked solution.
 
     Exact match of the answer is the strict outcome. Edit distances are Levenshtein's over characters, divided by the
@@ -39,16 +39,13 @@ class Shift:
 
     name = "shift"
 
-    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
-        self.spec, self._grade = spec, grade
-
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         # At home the same call as of `accuracy`, so that a model that remembers is asked once.
         home = items.problems[: self.spec.problems]
         heard: dict[str, list[Graded]] = {problem.id: [] for problem in (*home, *items.shifted)}
         for problems in (home, items.shifted):
-            attempts = answers_for(self.spec, model, problems, arm=arm, seed=seed)
-            for graded in self._grade(attempts):
+            attempts = answers_for(self.bench, model, problems, arm=arm, seed=seed)
+            for graded in self.bench.grade(attempts):
                 if graded.attempt.completion.finish != "error":
                     heard[graded.attempt.problem_id].append(graded)
         return [
@@ -66,8 +63,7 @@ class Shift:
             for metric, mark, values in _read(problem, heard[problem.id])
         ]
 
-    @staticmethod
-    def baselines(train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
+    def baselines(self, train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
         """What the answers cost that know only the answer space of training, at home and at every shift."""
         groups: dict[str, list[Problem]] = {"": list(items.problems)}
         for problem in items.shifted:
@@ -75,7 +71,7 @@ class Shift:
         return [
             replace(line, probe="shift", metric=metric_at(ANSWER, shift))
             for shift, problems in groups.items()
-            for line in accuracy.Accuracy.baselines(train, replace(items, problems=tuple(problems)))
+            for line in accuracy.Accuracy(self.bench).baselines(train, replace(items, problems=tuple(problems)))
             if line.metric == "pass@1"
         ]
 

@@ -15,11 +15,11 @@ from msgspec.structs import replace
 
 from counterform.errors import DataError
 from counterform.models.sampling import answers_for, derived_seed
+from counterform.probes.probe import HeldOut, Probe
 from counterform.problems.route import IN_FREE_FORM, as_multiple_choice
 from counterform.problems.route_map import Map, Search, Step, read_step
-from counterform.study import ProbeSpec
 from counterform.text.search import Trace, search_of
-from counterform.types import Attempt, Grade, HeldOut, Mark, Model, Problem, Reading
+from counterform.types import Attempt, Mark, Model, Problem, Reading
 
 NEUTRAL, AS_ASKED = "no format", "as asked"
 FORMATS = ("free form", "multiple choice", NEUTRAL)
@@ -37,7 +37,7 @@ MOST_STEPS = 200
 _BETWEEN = re.compile(r"(?<=\.)\s+|\n")
 
 
-class Strategy:
+class Strategy(Probe):
     """Samples held-out problems and follows what each attempt opens: maps in three formats, or other problems as they are asked.
 
     A reading is a problem's mean over its samples. A sample without one opening that could be read shows no strategy; a problem of
@@ -45,9 +45,6 @@ class Strategy:
     """
 
     name = "strategy"
-
-    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
-        self.spec = spec
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         maps = [p for p in items.problems if "roads" in p.facts and "options" not in p.facts]
@@ -57,7 +54,7 @@ class Strategy:
         readings: list[Reading] = []
         for format_ in FORMATS if maps else (AS_ASKED,):
             attempts = answers_for(
-                self.spec, model, [_posed(problem, format_) for problem in problems], arm=arm, seed=seed
+                self.bench, model, [_posed(problem, format_) for problem in problems], arm=arm, seed=seed
             )
             for at, problem in enumerate(problems):
                 own = attempts[at * self.spec.samples : (at + 1) * self.spec.samples]

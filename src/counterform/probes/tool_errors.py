@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from counterform.models.calc import failed_calls
 from counterform.models.sampling import answers_for
-from counterform.study import ProbeSpec
-from counterform.types import Grade, HeldOut, Mark, Model, Reading
+from counterform.probes.probe import HeldOut, Probe
+from counterform.types import Mark, Model, Reading
 
 ALL, RIGHT = "failed calls", "failed calls in right answers"
 
 
-class ToolErrors:
+class ToolErrors(Probe):
     """Reads the calls in the same samples that `accuracy` reads, of a model with `tool` in its `[model]` table.
 
     `failed calls`: the mean over a problem's answers of the share of an answer's calls that came back as an error, the
@@ -23,14 +23,11 @@ class ToolErrors:
 
     name = "tool_errors"
 
-    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
-        self.spec, self._grade = spec, grade
-
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         problems = items.problems[: self.spec.problems]
-        attempts = answers_for(self.spec, model, problems, arm=arm, seed=seed)
+        attempts = answers_for(self.bench, model, problems, arm=arm, seed=seed)
         shares: dict[str, dict[str, list[float]]] = {metric: {p.id: [] for p in problems} for metric in (ALL, RIGHT)}
-        for graded in self._grade(attempts):
+        for graded in self.bench.grade(attempts):
             calls, failed = failed_calls(graded.attempt.completion.text)
             if calls:
                 shares[ALL][graded.attempt.problem_id].append(failed / calls)

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from counterform.errors import ModelError
-from counterform.models.sampling import answers_for, trace
-from counterform.study import ProbeSpec
-from counterform.text.lexicon import load_lexicon
-from counterform.types import Attempt, Grade, Graded, HeldOut, Mark, Model, Reading
+from counterform.models.inside import trace
+from counterform.models.sampling import answers_for
+from counterform.probes.probe import HeldOut, Probe
+from counterform.types import Attempt, Graded, Mark, Model, Reading
 
 MARKERS, TOKENS, MENDED, NATS, SEEN = "markers ", "tokens", "mended", "entropy nats", "entropy tokens"
 
 
-class Traits:
+class Traits(Probe):
     """Counts in the same samples that `accuracy` reads; an item is an answer.
 
     `markers KIND`: markers of that kind of the study's lexicon. `tokens`: the answer's length. `mended`: 1 where a wrong
@@ -29,18 +29,15 @@ class Traits:
 
     name = "traits"
 
-    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
-        self.spec, self._grade, self._lexicon = spec, grade, load_lexicon(spec.lexicon)
-
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         problems = items.problems[: self.spec.problems]
-        graded = self._grade(answers_for(self.spec, model, problems, arm=arm, seed=seed))
-        counts = self._lexicon.counts([g.attempt.completion.text for g in graded])
+        graded = self.bench.grade(answers_for(self.bench, model, problems, arm=arm, seed=seed))
+        counts = self.bench.lexicon.counts([g.attempt.completion.text for g in graded])
         prompts = {problem.id: problem.prompt for problem in problems}
         readings = []
         for row, g in enumerate(graded):
             values: dict[str, float | None] = {
-                MARKERS + kind: float(count) for kind, count in zip(self._lexicon.kinds, counts[row], strict=True)
+                MARKERS + kind: float(count) for kind, count in zip(self.bench.lexicon.kinds, counts[row], strict=True)
             }
             values |= {TOKENS: float(g.attempt.completion.tokens), MENDED: _mended(g)}
             sample = row % self.spec.samples

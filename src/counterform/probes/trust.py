@@ -11,11 +11,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from counterform.models.sampling import answers_for
-from counterform.results import Baseline
-from counterform.study import ProbeSpec
-from counterform.text.wording import MOST_OPTIONS
-from counterform.trust import (
+from counterform.findings.calibration import (
     ASKED,
     CONSISTENCY,
     JOINT,
@@ -24,11 +20,13 @@ from counterform.trust import (
     OWNERS,
     P_TRUE,
     VERBALISED,
-    Comparison,
-    Judge,
-    candidates,
 )
-from counterform.types import Grade, Graded, HeldOut, Mark, Model, Problem, Reading
+from counterform.models.sampling import answers_for
+from counterform.probes.probe import HeldOut, Probe
+from counterform.results import Baseline
+from counterform.text.wording import MOST_OPTIONS
+from counterform.trust import Comparison, Judge, candidates
+from counterform.types import Graded, Mark, Model, Problem, Reading
 
 Found = dict[tuple[str, str], float | None]
 """By metric and item."""
@@ -43,7 +41,7 @@ class _Own(Struct, frozen=True):
     target: int | None
 
 
-class Trust:
+class Trust(Probe):
     """Samples problems as `accuracy` does and asks the same model about its answers; those that say the same are one candidate.
 
     `self-consistency`, `P(True)`, `joint` (trust.py): confidence in a candidate; an item is a candidate's place among those of
@@ -54,9 +52,6 @@ class Trust:
     """
 
     name = "trust"
-
-    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
-        self.spec, self._grade = spec, grade
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         own = self._own(model, items, arm=arm, seed=seed)
@@ -89,16 +84,15 @@ class Trust:
 
     def _own(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[_Own]:
         problems = items.problems[: self.spec.problems]
-        attempts = answers_for(self.spec, model, problems, arm=arm, seed=seed)
+        attempts = answers_for(self.bench, model, problems, arm=arm, seed=seed)
         of: dict[str, list[Graded]] = {problem.id: [] for problem in problems[: self.spec.trusted]}
-        for graded in self._grade([attempt for attempt in attempts if attempt.problem_id in of]):
+        for graded in self.bench.grade([attempt for attempt in attempts if attempt.problem_id in of]):
             completion = graded.attempt.completion
             if completion.finish != "error" and completion.text.strip():
                 of[graded.attempt.problem_id].append(graded)
         return [_candidates(problem, of[problem.id]) for problem in problems if problem.id in of]
 
-    @staticmethod
-    def baselines(train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
+    def baselines(self, train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
         """A confidence that says nothing."""
         kinds = ("AUROC", "AUROC within a problem")
         metrics = [f"{kind} ({method})" for kind in kinds for method in METHODS]

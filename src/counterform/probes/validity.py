@@ -13,10 +13,10 @@ import numpy as np
 from msgspec.structs import replace
 
 from counterform.models.sampling import derived_seed
-from counterform.study import ProbeSpec
+from counterform.probes.probe import HeldOut, Probe
 from counterform.text.rationales import CONDITIONS
 from counterform.text.wording import few_shot_prompt
-from counterform.types import Attempt, Completion, Example, Grade, HeldOut, Mark, Model, Reading, Verdict
+from counterform.types import Attempt, Completion, Example, Mark, Model, Reading, Verdict
 
 METRICS = ("answer", "clean steps", "right by wrong steps")
 VALID, LOST = "answer (valid)", "answer lost"
@@ -24,7 +24,7 @@ VALID, LOST = "answer (valid)", "answer lost"
 _LAST_STEP = re.compile(r"(?<=[.!?])\s+|\n")
 
 
-class Validity:
+class Validity(Probe):
     """Solves held-out problems after k worked exemplars, in every condition with those of the same training problems.
 
     Greedy, once. Every held-out problem has exemplars of its own, the same for every model, so that no finding hangs on
@@ -35,9 +35,6 @@ class Validity:
     """
 
     name = "validity"
-
-    def __init__(self, spec: ProbeSpec, grade: Grade) -> None:
-        self.spec, self._grade = spec, grade
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         known = len(items.exemplars.get("valid", ()))
@@ -62,7 +59,7 @@ class Validity:
                 )
                 for p, (answer,) in zip(problems, rows, strict=True)
             ]
-            for graded in self._grade(attempts):
+            for graded in self.bench.grade(attempts):
                 heard = graded.attempt.completion.finish != "error"
                 for metric in METRICS:
                     mark, value = _read(metric, graded.verdict) if heard else (Mark.UNKNOWN, None)

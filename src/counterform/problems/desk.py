@@ -33,7 +33,7 @@ from counterform.problems.desk_policy import (
     State,
     read_step,
 )
-from counterform.types import Mark, PlantedError, Problem, StepVerdict
+from counterform.types import Family, Mark, PlantedError, Problem, StepVerdict, Watch
 
 LENGTHS = (4, 5, 6, 7)
 """Calls of a worked solution; one of 4 always refuses."""
@@ -43,7 +43,7 @@ PATIENCE = 10_000
 _KEYWORDS = {tool: "look" if tool == "look up" else tool.split()[-1] for tool in READS + WRITES}
 
 
-class Desk:
+class Desk(Family):
     """Generator, worked solution and step verifier of the family.
 
     `policy`: every prompt says the whole policy and how calls are written, for a model that was not raised on them.
@@ -90,7 +90,7 @@ class Desk:
         ]
 
 
-class DeskWatch:
+class DeskWatch(Watch):
     """Replays the calls of one attempt and believes their results, so that one misreading is not counted again."""
 
     def __init__(self, problem: Problem) -> None:

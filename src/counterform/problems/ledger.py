@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from counterform.errors import DataError, unknown_name
 from counterform.text.shifts import shifted, unseen, words_of
-from counterform.types import Mark, PlantedError, Problem, StepVerdict
+from counterform.types import Family, Mark, PlantedError, Problem, StepVerdict, Watch
 
 MAX_TOTAL = 99
 PRIMITIVES = ("add", "take", "double", "triple", "halve", "mirror")
@@ -91,7 +91,7 @@ UNUSUAL_NUMBERS = Numbers((31, 50), (31, 50), (40, 60, 70, 80))
 """None of them stands in a training problem; totals stay within 0..99."""
 
 
-class Ledger:
+class Ledger(Family):
     """Generator, worked solution and step verifier of the family.
 
     primitives: those that problems are made of. without: pairs of them, [first, next], that no generated problem has
@@ -205,7 +205,7 @@ class Ledger:
         return planted
 
 
-class LedgerWatch:
+class LedgerWatch(Watch):
     """Follows the attempt's own running total, so that one early error is not counted again at every later step."""
 
     def __init__(self, problem: Problem) -> None:

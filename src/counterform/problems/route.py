@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from counterform.errors import DataError
 from counterform.problems.route_map import Map, Search, Step, Way, in_words, read_step, road
-from counterform.types import Mark, PlantedError, Problem, StepVerdict
+from counterform.types import Family, Mark, PlantedError, Problem, StepVerdict, Watch
 
 # fmt: off
 PLACES = (
@@ -45,7 +45,7 @@ Order = Literal["breadth", "depth"]
 _WORD = re.compile(r"[A-Za-z]+")
 
 
-class Route:
+class Route(Family):
     """Generator, worked solution and step verifier of the family."""
 
     name = "route"
@@ -81,7 +81,7 @@ class Route:
         return planted
 
 
-class RouteWatch:
+class RouteWatch(Watch):
     """Follows what the attempt itself has opened, so that one early error is not counted again at every later step."""
 
     def __init__(self, problem: Problem) -> None:

@@ -13,7 +13,7 @@ from counterform.types import Family, PlantedError, Problem, Watch
 FEWEST = 2
 
 
-class Several:
+class Several(Family):
     """As many problems of each family as of every other; each is verified by its own family.
 
     families: short names, or `module:object`. Raises ValueError for fewer than two different ones.

@@ -33,7 +33,7 @@ from counterform.problems.sorting_out_tasks import (
     right_values,
 )
 from counterform.text import wording
-from counterform.types import Mark, PlantedError, Problem, StepVerdict
+from counterform.types import Family, Mark, PlantedError, Problem, StepVerdict, Watch
 
 TRAINED_LENGTHS = (3, 4, 5)
 DEMONSTRATIONS = 2
@@ -51,7 +51,7 @@ _WAIT = re.compile(r"Wait, ", re.IGNORECASE)
 _UNREAD = StepVerdict(mark=Mark.UNKNOWN, rule="unread")
 
 
-class SortingOut:
+class SortingOut(Family):
     """Generator, worked solutions and step verifier of the family."""
 
     name = "sorting-out"
@@ -104,7 +104,7 @@ class SortingOut:
         return planted
 
 
-class SortingOutWatch:
+class SortingOutWatch(Watch):
     """Follows what the attempt itself has said, so that one early error is not counted again at every later step.
 
     Each sentence is checked for truth, and each inference must start from the attempt's own values. A step that is

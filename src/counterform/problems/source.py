@@ -79,7 +79,7 @@ def away_from(
     """
     unused = 0
     if family is not None:
-        found = family.shifts(n, rng=rng, trained=split.train) if hasattr(family, "shifts") else []
+        found = family.shifts(n, rng=rng, trained=split.train)
         found = _templated(found, spec)
     else:
         every = read_problems(files[0], **columns(spec)).problems

@@ -20,10 +20,10 @@ from msgspec import Struct
 from counterform.claims.recorded import Recorded, recipe_of
 from counterform.errors import RunDirError
 from counterform.report.sections.steps import LABELS, Logged
-from counterform.results import Inside, Results, SelfTrust, Strategies, Traits
+from counterform.results import AuditRow, Inside, MatchCard, Results, SelfTrust, Strategies, Traits
 from counterform.store import RunDir, rows_of
 from counterform.study import Study
-from counterform.types import AuditRow, Checkpoint, Graded, MatchCard, Problem
+from counterform.types import Checkpoint, Graded, Problem
 
 MAX_ATTEMPTS = 5_000
 """Attempts a page can hold and stay quick."""

@@ -17,9 +17,19 @@ from counterform.report.labels import (
     share,
     share_interval,
 )
-from counterform.results import Baseline, Finding, FormShare, Inside, Level, WeightChange, WeightChanges
+from counterform.results import (
+    AuditRow,
+    Baseline,
+    Finding,
+    FormShare,
+    Inside,
+    Level,
+    MatchCard,
+    WeightChange,
+    WeightChanges,
+)
 from counterform.study import BASE_ARM
-from counterform.types import AuditRow, Checkpoint, Ledger, MatchCard
+from counterform.types import Checkpoint, Ledger
 
 Measured = TypeVar("Measured", Finding, FormShare, Level)
 Placed = TypeVar("Placed", Level, WeightChange)

@@ -14,9 +14,9 @@ from counterform.report.data import ReportData
 from counterform.report.labels import VERDICT_SIGNS, metric_label, number, points, points_interval, share
 from counterform.report.sections.shift import counted
 from counterform.report.tables import by_metric, card_sentence, comparison, contrasts, failures, gains
-from counterform.results import Finding
+from counterform.results import AuditRow, Finding
 from counterform.trust import Trust
-from counterform.types import AuditRow, Graded, Problem
+from counterform.types import Graded, Problem
 
 _STYLES = {"supported": "green", "refuted": "red", "undecided": "dim"}
 

@@ -9,11 +9,12 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from counterform.arms.recipe import Recipe
 from counterform.errors import ControlError, DataError, StudyError
 from counterform.models.sampling import derived_seed
 from counterform.stages.work import Work
 from counterform.study import ArmSpec, ModelSpec
-from counterform.types import Arm, ArmRecipe, Case, Example
+from counterform.types import Arm, Case, Example
 
 
 def compile_arms(work: Work) -> None:
@@ -57,11 +58,8 @@ def _compile_arms(work: Work) -> None:
 def _usable(work: Work, cases: list[Case]) -> list[Case]:
     """The cases that every recipe can use which may have to leave some out: all arms have the same problems."""
     for name, recipe in work.recipes.items():
-        find_usable = getattr(recipe, "usable", None)
-        if find_usable is None:
-            continue
         try:
-            usable = [case for case, use in zip(cases, find_usable(cases), strict=True) if use]
+            usable = [case for case, use in zip(cases, recipe.usable(cases), strict=True) if use]
         except (ControlError, DataError):
             usable = []
         if not usable:
@@ -89,13 +87,12 @@ def _compile_each(work: Work, cases: Sequence[Case]) -> list[Arm]:
     return arms
 
 
-def _compile(spec: ArmSpec, recipe: ArmRecipe, cases: Sequence[Case]) -> Arm:
+def _compile(spec: ArmSpec, recipe: Recipe, cases: Sequence[Case]) -> Arm:
     import numpy as np
 
     # Two arms with one recipe get the same examples: an A/A test differs by nothing but training luck.
     # A control draws as the recipe that it controls: both show the same attempts.
-    draws_as = getattr(recipe, "draws_as", spec.recipe)
-    arm = recipe(cases, np.random.default_rng(derived_seed("arm", draws_as)))
+    arm = recipe(cases, np.random.default_rng(derived_seed("arm", recipe.draws_as or spec.recipe)))
     if len(arm.examples) != len(cases):
         raise StudyError(
             f"arm {spec.name!r} returned {len(arm.examples)} examples for {len(cases)} cases; it needs one a case."

@@ -12,9 +12,10 @@ import msgspec
 from counterform.findings.effects import SHARES, dose_name
 from counterform.models.sampling import derived_seed
 from counterform.parts import part
+from counterform.probes.probe import HeldOut
 from counterform.stages.work import Work, dtype_read
 from counterform.store import key_of
-from counterform.types import HeldOut, Reading
+from counterform.types import Reading
 
 
 def probe_doses(work: Work, items: Callable[[], HeldOut]) -> None:
@@ -48,7 +49,7 @@ def _probe_dose(work: Work, first: str, second: str, share: float, seed: int, it
         blend(one, other, share, Path(directory))
         spec = work.study.model
         model = part("model", spec.kind).open(msgspec.structs.replace(spec, path=directory, dtype=dtype_read(spec)))
-        reader = part("probe", "strategy")(work.study.probe, work.grade_training)
+        reader = part("probe", "strategy")(work.bench())
         readings = reader(model, items, arm=name, seed=derived_seed("probe", name, seed))
         model.close()
     readings = [msgspec.structs.replace(reading, seed=seed) for reading in readings]

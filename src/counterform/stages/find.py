@@ -13,12 +13,13 @@ from counterform.findings.effects import dose_name, find_strategies
 from counterform.findings.gains import find, find_inside
 from counterform.findings.retention import find_traits
 from counterform.parts import part
+from counterform.probes.probe import HeldOut
 from counterform.results import Baseline, Inside, SelfTrust, Strategies, Traits, WeightChanges
 from counterform.stages.doses import dose_file, doses
 from counterform.stages.probe import WEIGHTS, held_out_items
 from counterform.stages.work import Work
 from counterform.study import BASE_ARM
-from counterform.types import HeldOut, Reading
+from counterform.types import Reading
 
 
 def find_results(work: Work) -> None:
@@ -35,8 +36,7 @@ def find_results(work: Work) -> None:
             work.files.clear(f"{name}.json")
     lines: list[Baseline] = []
     for name in work.study.probes:
-        baselines = getattr(part("probe", name), "baselines", None)
-        lines += baselines(work.problems("train"), items) if baselines else []
+        lines += part("probe", name)(work.bench()).baselines(work.problems("train"), items)
     results = find(
         readings,
         question=work.study.question,
@@ -97,7 +97,7 @@ def _strategies(work: Work, readings: list[Reading]) -> tuple[Strategies, list[R
         for first, second, share, seed in doses(work)
         for reading in work.files.read_rows(dose_file(dose_name(first, second, share), seed), Reading)
     ]
-    shows = {name: getattr(work.recipes[name], "shows", {}) for name in work.arms}
+    shows = {name: work.recipes[name].shows for name in work.arms}
     study = work.study
     found = find_strategies([*readings, *between], contrasts=study.contrasts, shows=shows, doses=study.doses)
     return found, readings

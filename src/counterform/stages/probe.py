@@ -9,13 +9,14 @@ from functools import cache
 
 import msgspec
 
-from counterform.models.sampling import Remembering, derived_seed
+from counterform.models.sampling import derived_seed
 from counterform.parts import part
+from counterform.probes.probe import HeldOut
 from counterform.stages.doses import probe_doses
 from counterform.stages.work import Work, dtype_read
 from counterform.store import key_of
 from counterform.study import BASE_ARM
-from counterform.types import Attempt, Graded, HeldOut, Model, Reading
+from counterform.types import Attempt, Graded, Model, Reading
 
 EXEMPLARS = 16
 """Training problems from which every exemplar of a few-shot prompt is drawn."""
@@ -56,10 +57,10 @@ def _probe_one(work: Work, arm: str, seed: int, names: Sequence[str], items: Hel
         path = str(work.files / work.checkpoint(arm, seed).path)
         spec = msgspec.structs.replace(spec, path=path, dtype=dtype_read(spec))
     model = part("model", spec.kind).open(spec)
-    remembering = Remembering(model)
+    bench = work.bench(grade)
     for name in names:
-        reader = part("probe", name)(work.study.probe, grade)
-        readings = reader(remembering, items, arm=arm, seed=derived_seed("probe", arm, seed))
+        reader = part("probe", name)(bench)
+        readings = reader(model, items, arm=arm, seed=derived_seed("probe", arm, seed))
         readings = [msgspec.structs.replace(reading, seed=seed) for reading in readings]
         work.files.write_rows(f"readings/{reader.name}/{arm}-{seed}.parquet", readings, Reading)
         if shown:
@@ -84,7 +85,7 @@ def held_out_items(work: Work) -> HeldOut:
         yield model
         model.close()
 
-    return HeldOut(problems=problems, attempts=attempts, shifted=work.shifted(), open_base=open_base, steps=work.steps)
+    return HeldOut(problems=problems, attempts=attempts, shifted=work.shifted(), open_base=open_base)
 
 
 def _with_exemplars(work: Work, items: HeldOut) -> HeldOut:

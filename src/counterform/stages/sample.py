@@ -60,9 +60,8 @@ def _sample_parts(work: Work, problems: list[Problem]) -> None:
             max_tokens=spec.max_tokens,
         )
         work.files.write_rows(part_of("attempts", at), attempts, Attempt)
-    failures = getattr(model, "failures", None)
-    if failures:
-        work.count("model calls that failed", sum(failures.values()))
+    if model.failures:
+        work.count("model calls that failed", sum(model.failures.values()))
     model.close()
 
 

@@ -8,10 +8,11 @@ import msgspec
 import pyarrow as pa
 
 from counterform.parts import made, part
+from counterform.results import AuditRow
 from counterform.stages.work import Work
 from counterform.store import table_of
 from counterform.study import Study
-from counterform.types import Attempt, AuditRow, Graded, Mark, Problem, Verdict
+from counterform.types import Attempt, Graded, Mark, Problem, Verdict
 
 
 def verify(work: Work) -> None:

@@ -7,7 +7,6 @@ import platform
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterform import __version__
+from counterform.arms.recipe import Recipe
+from counterform.bench import Bench
 from counterform.errors import RunDirError, StudyError
 from counterform.models.sampling import derived_seed
 from counterform.parts import critic, made, part
 from counterform.store import RunDir, key_of, key_of_path, rows_of
 from counterform.study import BASE_ARM, ArmSpec, ModelSpec, Study, TrainSpec
 from counterform.text.lexicon import load_lexicon
+from counterform.train.trainer import Trainer
 from counterform.types import (
-    ArmRecipe,
     Attempt,
     Checkpoint,
     Completion,
     Critic,
     Criticism,
+    Grade,
     Graded,
     Problem,
     StepVerifier,
-    Trainer,
     Verdict,
 )
 
@@ -68,21 +69,23 @@ class Work:
             self.trainer(name)
         self.arm_keys = self._arm_keys()
 
-    def _recipes(self) -> dict[str, ArmRecipe]:
-        lexicon = load_lexicon(self._lexicon or "")
+    def _recipes(self) -> dict[str, Recipe]:
+        bench = self.bench(self.grade_training)
         return {
-            spec.name: made(
-                "arm",
-                spec.recipe,
-                spec.options,
-                f"$.arms[{index}].options",
-                grade=self.grade_training,
-                critics=self.critic,
-                ask=self.ask,
-                lexicon=lexicon,
-            )
+            spec.name: made("arm", spec.recipe, spec.options, f"$.arms[{index}].options", bench=bench)
             for index, spec in enumerate(self.study.arm_specs)
         }
+
+    def bench(self, grade: Grade | None = None) -> Bench:
+        """What a part may use of this study, with an empty memory of what a model answered."""
+        return Bench(
+            spec=self.study.probe,
+            grade=grade or self.grade_training,
+            ask=self.ask,
+            critic=self.critic,
+            lexicon=load_lexicon(self._lexicon or ""),
+            steps=self.steps,
+        )
 
     @cached_property
     def problems_key(self) -> str:
@@ -116,7 +119,7 @@ class Work:
         several = [study.match.pairs] if study.match.pairs > 1 else []
         cases_key = key_of(self.verdicts_key, study.match.cases, *several)
         # One arm may leave cases out for all, or set the measure of loss tokens.
-        bound = study.match.by == "loss_tokens" or any(hasattr(recipe, "usable") for recipe in self.recipes.values())
+        bound = study.match.by == "loss_tokens" or any(recipe.leaves_out for recipe in self.recipes.values())
         together = [[arm if isinstance(arm, str) else _compiled(arm) for arm in study.arms]] if bound else []
         return {
             spec.name: key_of(
@@ -125,7 +128,7 @@ class Work:
                 _compiled(spec),
                 study.match.by,
                 *together,
-                *(self._lexicon_key if hasattr(self.recipes[spec.name], "lexicon") else []),
+                *(self._lexicon_key if self.recipes[spec.name].uses_lexicon else []),
             )
             for spec in study.arm_specs
         }
@@ -163,10 +166,8 @@ class Work:
         key = key_of(objective, spec)
         if key not in self._trainers:
             name = spec.trainer if spec.trainer != "sft" else objective
-            maker = part("trainer", name)
-            grade = {"grade": self.grade_training} if "grade" in signature(maker).parameters else {}
             try:
-                self._trainers[key] = maker(spec, **grade)
+                self._trainers[key] = part("trainer", name)(spec, bench=self.bench())
             except StudyError as error:
                 if not self.own_options[arm]:
                     raise
@@ -175,8 +176,7 @@ class Work:
         return self._trainers[key]
 
     def _objective(self, arm: str) -> str:
-        objective: str = getattr(self.recipes[arm], "objective", "sft")
-        return objective
+        return self.recipes[arm].objective
 
     def _train_spec(self, arm: str) -> TrainSpec:
         """The study's [train], with the arm's own options over it."""
@@ -238,7 +238,7 @@ class Work:
         """The critic of a recipe. What one that `keeps` has said is kept in the run directory."""
         made_one: Critic = critic(name, options)
         folder = f"critiques/{key_of(self.verdicts_key, name, options)}"
-        return Kept(made_one, self.files, folder) if getattr(made_one, "keeps", False) else made_one
+        return Kept(made_one, self.files, folder) if made_one.keeps else made_one
 
     def ask(self, prompts: Sequence[str], *, n: int) -> list[list[Completion]]:
         """What the sampled model answers to prompts of a recipe's own: each asked once, and kept in a file."""
@@ -277,7 +277,7 @@ class Work:
         self.files.note("counts", {**self.files.facts.get("counts", {}), name: n})
 
 
-class Kept:
+class Kept(Critic):
     """A critic that is asked about an attempt only once in a run: it costs, and would not say the same again.
 
     Criticisms appear in parts, so that a kill -9 costs one part, and two arms with one critic share them.

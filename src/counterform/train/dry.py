@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from counterform.models.hf import load
-from counterform.study import TrainSpec
+from counterform.train.trainer import Trainer
 from counterform.types import Arm, Checkpoint, Ledger
 
 
-class Dry:
+class Dry(Trainer):
     """Saves the base unchanged under the arm's name."""
-
-    def __init__(self, spec: TrainSpec) -> None:
-        self.spec = spec
-
-    def check(self, arms: Sequence[Arm], *, base: str) -> None:
-        """Nothing can go wrong with nothing."""
 
     def train(self, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint:
         """Copy the base model to `out`."""

@@ -8,7 +8,8 @@ by, it is 0.5, as the paper has it for an answer without a tool call: neither cl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -38,42 +39,61 @@ class Rollout(Struct, frozen=True, kw_only=True, gc=False):
     """Of the step verifier; None where there is none."""
 
 
-Penalty = Callable[[Rollout], float]
+class Penalty(ABC):
+    """How unclean the way to one answer was."""
+
+    name: str
+
+    @abstractmethod
+    def __call__(self, rollout: Rollout) -> float:
+        """From 0 (clean) to 1."""
 
 
-def tool_errors(rollout: Rollout) -> float:
+class ToolErrors(Penalty):
     """The share of tool calls that failed; 0.5 without a call (arXiv 2508.20722, section 2.2.3)."""
-    if not rollout.tool_calls:
-        return NOTHING_TO_JUDGE
-    return rollout.tool_errors / rollout.tool_calls
+
+    name = "tool_errors"
+
+    def __call__(self, rollout: Rollout) -> float:
+        if not rollout.tool_calls:
+            return NOTHING_TO_JUDGE
+        return rollout.tool_errors / rollout.tool_calls
 
 
-def format_violations(rollout: Rollout) -> float:
+class FormatViolations(Penalty):
     r"""1 where no answer is stated, else the answers stated beyond the first, a turn (same section); at most 1.
 
     An answer is stated by <answer> tags, each closed, or where there are none by "answer is", "answer:", `\boxed` or
     `####`. Every tool call starts another turn. (The released code finds no turn in a rollout of one, and gives it 1.)
     """
-    text = rollout.text[-MAX_TEXT:]
-    stated = text.count("<answer>")
-    if stated != text.count("</answer>"):
-        return 1.0
-    stated = stated or sum(1 for _ in _STATEMENT.finditer(text))
-    if not stated:
-        return 1.0
-    return min(1.0, (stated - 1) / (rollout.tool_calls + 1))
+
+    name = "format"
+
+    def __call__(self, rollout: Rollout) -> float:
+        text = rollout.text[-MAX_TEXT:]
+        stated = text.count("<answer>")
+        if stated != text.count("</answer>"):
+            return 1.0
+        stated = stated or sum(1 for _ in _STATEMENT.finditer(text))
+        if not stated:
+            return 1.0
+        return min(1.0, (stated - 1) / (rollout.tool_calls + 1))
 
 
-def process_violations(rollout: Rollout) -> float:
+class ProcessViolations(Penalty):
     """The share of steps that are wrong and stay so, of those that the step verifier could read; 0.5 if it read none.
 
     A wrong step that the model itself mends is no violation.
     """
-    steps = rollout.verdict.steps if rollout.verdict else ()
-    read = sum(step.mark is not Mark.UNKNOWN for step in steps)
-    if not rollout.verdict or not read:
-        return NOTHING_TO_JUDGE
-    return sum(1 for _ in rollout.verdict.errors) / read
+
+    name = "process"
+
+    def __call__(self, rollout: Rollout) -> float:
+        steps = rollout.verdict.steps if rollout.verdict else ()
+        read = sum(step.mark is not Mark.UNKNOWN for step in steps)
+        if not rollout.verdict or not read:
+            return NOTHING_TO_JUDGE
+        return sum(1 for _ in rollout.verdict.errors) / read
 
 
 def penalise(penalties: Sequence[Penalty], rollouts: Sequence[Rollout]) -> NDArray[np.float64]:
@@ -86,9 +106,8 @@ def penalise(penalties: Sequence[Penalty], rollouts: Sequence[Rollout]) -> NDArr
         row[:] = [penalty(rollout) for rollout in rollouts]
         outside = np.flatnonzero(~((row >= 0) & (row <= 1)))
         if len(outside):
-            name = getattr(penalty, "__name__", type(penalty).__name__)
             raise DataError(
-                f"penalty {name!r} gave {row[outside[0]]} for rollout {outside[0]} ({len(outside)} such); it must lie in"
+                f"penalty {penalty.name!r} gave {row[outside[0]]} for rollout {outside[0]} ({len(outside)} such); it must lie in"
                 " [0, 1], 0 clean and 1 the worst."
             )
     return found.mean(axis=0) if len(penalties) else np.zeros(len(rollouts))

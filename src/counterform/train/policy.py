@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from transformers import PrinterCallback
 from trl import GRPOConfig
 
+from counterform.bench import Bench
 from counterform.errors import StudyError, TrainingDiverged
 from counterform.models.hf import free_memory, load
 from counterform.parts import part
@@ -27,6 +28,7 @@ from counterform.train.penalties import Penalty, Rollout
 from counterform.train.roc import Mode
 from counterform.train.sft import check_options, lora_config, peak_memory_mb, usual_options
 from counterform.train.tokens import training_rows
+from counterform.train.trainer import Trainer
 from counterform.types import Arm, Attempt, Checkpoint, Completion, Grade, Graded, Ledger, Mark
 
 # What a study may not set: files, seeds, what the result is, and what an arm says for itself.
@@ -53,11 +55,11 @@ class Selection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is right for each example in place of its problem's own answer: the letter, where it is asked as multiple choice."""
 
 
-class GRPO:
+class GRPO(Trainer):
     """Trains arms whose objective is `grpo` with RoCGRPOTrainer; all weights, or a LoRA that is merged at the end."""
 
-    def __init__(self, spec: TrainSpec, grade: Grade) -> None:
-        self.spec, self.grade = spec, grade
+    def __init__(self, spec: TrainSpec, *, bench: Bench | None = None) -> None:
+        super().__init__(spec, bench=bench)
         check_options("$.train.grpo", spec.grpo, GRPOConfig, ours=_OURS)
         if spec.launch:
             raise StudyError(
@@ -89,7 +91,7 @@ class GRPO:
         prompts = [row["prompt"] for row in training_rows(arm.examples, tokenizer)]
         ids = [example.problem_id for example in arm.examples]
         answers = chosen.answers or [""] * len(ids)
-        judge = _Judge(self.grade, chosen)
+        judge = _Judge(self.bench.grade, chosen)
         try:
             trainer = RoCGRPOTrainer(
                 model=model,
@@ -166,8 +168,8 @@ class _Judge:
     """Rewards and penalties of a batch of rollouts, from one grading of it."""
 
     def __init__(self, grade: Grade, chosen: Selection) -> None:
-        self.grade, self.weight = grade, chosen.penalty_weight
-        self.penalties: dict[str, Penalty] = {name: part("penalty", name) for name in chosen.penalties}
+        self._grade, self.weight = grade, chosen.penalty_weight
+        self.penalties: dict[str, Penalty] = {name: part("penalty", name)() for name in chosen.penalties}
         self.penalty_funcs = [self._func(name) for name in self.penalties]
         self._batch: Any = None
         self._graded: list[tuple[Graded, Rollout]] = []
@@ -216,7 +218,7 @@ class _Judge:
             wanted = columns.get("right_answer", [""] * len(texts))
             graded = [
                 _graded_by(row, answer) if answer else row
-                for row, answer in zip(self.grade(attempts), wanted, strict=True)
+                for row, answer in zip(self._grade(attempts), wanted, strict=True)
             ]
             self._graded = [
                 (row, Rollout(text=text, tool_calls=made, tool_errors=failed, verdict=row.verdict))

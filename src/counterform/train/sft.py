@@ -16,11 +16,13 @@ from peft import LoraConfig
 from transformers import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
+from counterform.bench import Bench
 from counterform.errors import StudyError, TrainingDiverged, unknown_name
 from counterform.models.hf import best_device, free_memory, load, load_tokenizer
 from counterform.study import TrainSpec
 from counterform.train.launch import launch
 from counterform.train.tokens import token_counter, training_rows, weights_of
+from counterform.train.trainer import Trainer
 from counterform.types import Arm, Checkpoint, Ledger
 
 # What a study may not set: it decides where files go, or would let something other than the last step be the result.
@@ -32,11 +34,11 @@ WEIGHT = "weight"
 _DEFAULTS = {field.name: field.default for field in fields(SFTConfig)}
 
 
-class SFT:
+class SFT(Trainer):
     """Trains all weights, or a LoRA that is merged at the end; the loss is on the completion alone."""
 
-    def __init__(self, spec: TrainSpec) -> None:
-        self.spec = spec
+    def __init__(self, spec: TrainSpec, *, bench: Bench | None = None) -> None:
+        super().__init__(spec, bench=bench)
         check_options("$.train.sft", spec.sft, SFTConfig, ours=_OURS)
         if spec.lora is not None:
             check_options("$.train.lora", spec.lora, LoraConfig)

@@ -18,7 +18,7 @@ from fractions import Fraction
 from types import TracebackType
 from typing import NamedTuple
 
-from counterform.types import Mark, OutcomeVerdict, Problem
+from counterform.types import Mark, OutcomeVerdict, OutcomeVerifier, Problem
 from counterform.verify.symbolic import Grade, SymbolicPool
 
 MAX_TAIL = 20_000
@@ -53,7 +53,7 @@ _SQRT_OF = re.compile(r"\\sqrt ?\(([^()]*)\)")
 _EDGES = " \t\r\n$*_`\"'“”"
 
 
-class Answers:
+class Answers(OutcomeVerifier):
     """An outcome verifier. Its processes start with the first answer that needs them and end with `close`."""
 
     def __init__(self, seconds: float, workers: int = 2) -> None:

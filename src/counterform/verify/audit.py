@@ -7,17 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from counterform.errors import AuditError
-from counterform.types import (
-    Attempt,
-    AuditRow,
-    Completion,
-    Family,
-    Mark,
-    OutcomeVerifier,
-    Problem,
-    StepVerifier,
-)
-from counterform.verify.steps import grade, verifier_name
+from counterform.results import AuditRow
+from counterform.types import Attempt, Completion, Family, Mark, OutcomeVerifier, Problem, StepVerifier
+from counterform.verify.steps import grade
 
 MUST_CATCH = 0.99
 MUST_READ_KEYS = 0.95
@@ -67,7 +59,7 @@ def audit_user(
         rows.append(_row("answer", "own solutions", read, MUST_READ_KEYS, unknown))
         clean = [(attempt, verdict.first_error is None) for attempt, verdict in graded]
         unread = sum(verdict.process is Mark.UNKNOWN for _, verdict in graded)
-        rows.append(_row(verifier_name(steps), "own solutions without a wrong step", clean, 0.0, unread))
+        rows.append(_row(steps.name, "own solutions without a wrong step", clean, 0.0, unread))
     recorded = [attempt for attempt in attempts if attempt.recorded is not Mark.UNKNOWN]
     if recorded:
         ours = outcome([(by_id[attempt.problem_id], attempt.completion.text) for attempt in recorded])

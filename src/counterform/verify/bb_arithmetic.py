@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from counterform.types import Problem, StepVerdict
+from counterform.types import Problem, StepVerdict, StepVerifier
 from counterform.verify.claims import Claim, Claims, kept, unread, wrong
 from counterform.verify.exact import Number, Unreadable, decimal, evaluate
 
@@ -21,7 +21,7 @@ _CHAIN = r"[-+*/()\d. A-Z=]+?"
 _DEFINED = re.compile(rf"([A-Z]) = ({_E})(?=,? and |, |\.$|\.?$)")
 
 
-class MultistepArithmetic:
+class MultistepArithmetic(StepVerifier):
     """A step verifier for attempts that name the parts of a sum and work them out one by one."""
 
     name = "bb-arithmetic"

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import re
 
-from counterform.types import Problem, StepVerdict
+from counterform.types import Problem, StepVerdict, StepVerifier
 from counterform.verify.claims import Claim, Claims, kept, unread, wrong
 
 PAIRS = {"(": ")", "[": "]", "{": "}", "<": ">"}
 _B = r"[][(){}<>]"
 
 
-class Dyck:
+class Dyck(StepVerifier):
     """A step verifier for attempts that write down the stack after each bracket."""
 
     name = "bb-dyck"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from counterform.types import Problem, StepVerdict
+from counterform.types import Problem, StepVerdict, StepVerifier
 from counterform.verify.claims import Claim, Claims, kept, wrong
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh")
@@ -27,7 +27,7 @@ Group = tuple[str, ...]
 """Words that are not yet told apart; one word: settled."""
 
 
-class WordSorting:
+class WordSorting(StepVerifier):
     """A step verifier for attempts that sort words by their first letters, then each tie by the next."""
 
     name = "bb-sorting"

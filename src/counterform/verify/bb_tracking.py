@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import re
 
-from counterform.types import Problem, StepVerdict
+from counterform.types import Problem, StepVerdict, StepVerifier
 from counterform.verify.claims import Claim, Claims, kept, unread, wrong
 
 _HOLDS = r"(?:has|gets|is playing|is dancing with|is holding)"
 _FILLERS = frozenset(("the", "a", "an", "of", "ball", "present", "book", "gift"))
 
 
-class Tracking:
+class Tracking(StepVerifier):
     """A step verifier for attempts that write down who holds what after each swap."""
 
     name = "bb-tracking"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from counterform.types import Mark, StepVerdict
+from counterform.types import Mark, StepVerdict, Watch
 
 Claim = re.Match[str]
 MAX_CLAIMS = 4_000
@@ -27,7 +27,7 @@ def unread(rule: str = "unread") -> StepVerdict:
     return StepVerdict(mark=Mark.UNKNOWN, rule=rule)
 
 
-class Claims:
+class Claims(Watch):
     """A Watch that reads each step as claims, one after the other, and lets the checks keep the attempt's own state.
 
     A step is WRONG if any of its claims is, UNKNOWN if any part of it is no known claim, else RIGHT. What follows an

@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 
 from counterform.text.steps import split_steps
-from counterform.types import Criticism, Graded, Mark, Problem
+from counterform.types import Critic, Criticism, Graded, Mark, Problem
 
 _NUMBER = re.compile(r"\d{1,12}(?:,\d{3}){0,4}(?:\.\d{1,12})?")
 _EDGES = " \t\r\n.,;:!?\"'`*$()[]{}"
 
 
-class Steps:
+class Steps(Critic):
     """The first wrong step by the step verifier, with what would be right, and the steps before it that it read.
 
     It does not claim more than was checked. A wrong step is named even where the answer is right; a step that nobody
@@ -42,7 +42,7 @@ class Steps:
         )
 
 
-class Reference:
+class Reference(Critic):
     """The difference to the worked solution: the first step of a wrong attempt that the solution does not go on with.
 
     Steps are alike that have the same number after "=", or else the same words; steps of the solution may be skipped.

@@ -13,14 +13,14 @@ import msgspec
 from counterform.parts import part
 from counterform.study import ModelSpec
 from counterform.text import wording
-from counterform.types import Completion, Criticism, Graded, Mark, Model, Problem
+from counterform.types import Completion, Critic, Criticism, Graded, Mark, Model, Problem
 
 _CONCLUSION = re.compile(
     r"[*_`# ]{0,4}conclusion[*_` ]{0,4}:[*_` ]{0,4}(right|wrong)[*_` ]{0,4}\.?[*_` ]{0,4}", re.IGNORECASE
 )
 
 
-class Judge:
+class Judge(Critic):
     """Any model, in the role that Wang, Yue and Chen (2025, arXiv 2501.17703) gave theirs, in words of our own.
 
     model: the keys of a study's `[model]` table, or a Model. temperature: the source's is 0.3. Of an answer the last line

@@ -8,15 +8,7 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from counterform.text.steps import split_steps
-from counterform.types import (
-    Attempt,
-    Mark,
-    OutcomeVerifier,
-    Problem,
-    StepVerdict,
-    StepVerifier,
-    Verdict,
-)
+from counterform.types import Attempt, Mark, OutcomeVerifier, Problem, StepVerdict, StepVerifier, Verdict, Watch
 from counterform.verify.equations import claims
 from counterform.verify.exact import decimal
 
@@ -65,7 +57,7 @@ def grade(
                 outcome=attempt.recorded if recorded else reading.strict,
                 lenient=reading.lenient,
                 steps=grade_steps(steps, problems[attempt.problem_id], attempt.completion.text),
-                verifier=f"{'recorded' if recorded else 'answer'} + {verifier_name(steps)}",
+                verifier=f"{'recorded' if recorded else 'answer'} + {steps.name}",
                 reason=reading.reason,
             )
         )
@@ -77,17 +69,12 @@ def _silence(attempt: Attempt, steps: StepVerifier) -> Verdict:
         attempt_id=attempt.id,
         outcome=Mark.UNKNOWN,
         lenient=Mark.UNKNOWN,
-        verifier=f"answer + {verifier_name(steps)}",
+        verifier=f"answer + {steps.name}",
         reason="the model was not heard",
     )
 
 
-def verifier_name(verifier: StepVerifier) -> str:
-    """What a step verifier calls itself, or its class."""
-    return str(getattr(verifier, "name", type(verifier).__name__))
-
-
-class Arithmetic:
+class Arithmetic(StepVerifier):
     """A step verifier for any text: the equations that can be read in it must hold."""
 
     name = "arithmetic"
@@ -98,7 +85,7 @@ class Arithmetic:
         return ArithmeticWatch()
 
 
-class ArithmeticWatch:
+class ArithmeticWatch(Watch):
     """Remembers the last wrong left-hand side: the step that works it out again, and rightly, mends it."""
 
     def __init__(self) -> None:

@@ -1,0 +1,46 @@
+"""What a recipe of an arm offers: cases in, one example a case out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from counterform.bench import Bench
+from counterform.types import Arm, Case
+
+
+class Recipe(ABC):
+    """Turns cases into training data: one example a case, in case order.
+
+    bench: what of the study it may use. A recipe with options takes them as keywords beside it, and raises ValueError for one that
+    cannot be.
+    """
+
+    name: str
+    differs_by: str
+    """One line: what sets this arm apart from the others."""
+    objective: Literal["sft", "grpo"] = "sft"
+    draws_as: ClassVar[str] = ""
+    """Recipes that share it draw alike, so that a control shows the attempts of what it controls; empty: its name in the study file."""
+    leaves_out: ClassVar[bool] = False
+    """`usable` may say no: one arm's cases then depend on all arms."""
+    uses_lexicon: ClassVar[bool] = False
+
+    def __init__(self, *, bench: Bench | None = None) -> None:
+        self.bench = bench or Bench()
+
+    @property
+    def shows(self) -> Mapping[str, str]:
+        """What two arms may differ in, for the effect sizes of the probe `strategy`: format, domain, objective."""
+        return {}
+
+    def usable(self, cases: Sequence[Case]) -> list[bool]:
+        """Of each case, whether this arm has something for it; one that it has nothing for leaves all arms."""
+        return [True] * len(cases)
+
+    @abstractmethod
+    def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm:
+        """The arm. Raises ControlError or DataError where it cannot be made of these cases."""

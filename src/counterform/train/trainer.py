@@ -1,0 +1,26 @@
+"""What a trainer offers: one arm in, one checkpoint and its ledger out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+from counterform.bench import Bench
+from counterform.study import TrainSpec
+from counterform.types import Arm, Checkpoint
+
+
+class Trainer(ABC):
+    """Teaches one arm to the base model and leaves the last checkpoint in `out`."""
+
+    def __init__(self, spec: TrainSpec, *, bench: Bench | None = None) -> None:
+        self.spec, self.bench = spec, bench or Bench()
+
+    def check(self, arms: Sequence[Arm], *, base: str) -> None:
+        """Raises StudyError for an arm that could not be trained as asked; called before the first is trained."""
+        return None
+
+    @abstractmethod
+    def train(self, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint:
+        """Train. Raises TrainingDiverged for a loss that is not a number."""
