@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from counterform.bench import Bench
 from counterform.errors import StudyError
 from counterform.parts import PARTS, made, part
 from counterform.problems.ledger import Ledger
@@ -205,7 +206,9 @@ def test_a_short_name_finds_its_part():
 
 
 def test_module_object_finds_anything(tmp_path, monkeypatch):
-    (tmp_path / "parts_of_mine.py").write_text("class Mine: ...\n")
+    (tmp_path / "parts_of_mine.py").write_text(
+        "from counterform.arms.recipe import Recipe\nclass Mine(Recipe):\n    name, __call__ = 'mine', None\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     assert part("arm", "parts_of_mine:Mine") is sys.modules["parts_of_mine"].Mine
 
@@ -241,7 +244,7 @@ def test_a_missing_package_names_the_extra(monkeypatch):
 def test_a_part_is_called_with_its_options_and_names_them_when_one_is_unknown():
     assert made("family", "ledger", {}, "$.problems.options").name == "ledger"
     with pytest.raises(StudyError, match=r"\$\.arms\[0\]\.options: arm 'imitation': .* Its options: none"):
-        made("arm", "imitation", {"share": 0.5}, "$.arms[0].options")
+        made("arm", "imitation", {"share": 0.5}, "$.arms[0].options", bench=Bench())
 
 
 def test_an_answer_space_without_an_instruction(refused):

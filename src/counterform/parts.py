@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABCMeta
 from importlib import import_module
 from inspect import signature
 from typing import Any
@@ -98,7 +99,7 @@ PARTS: dict[str, dict[str, str]] = {
 
 
 BASES: dict[str, str] = {
-    "family": "counterform.problems.family:Family",
+    "family": "counterform.types:Family",
     "model": "counterform.types:Model",
     "step verifier": "counterform.types:StepVerifier",
     "arm": "counterform.arms.recipe:Recipe",
@@ -114,7 +115,7 @@ BASES: dict[str, str] = {
 def part(kind: str, name: str) -> Any:
     """The class that a study file names: a short name, or `module:object`.
 
-    Raises StudyError with the options when there is no such thing, or when it is no part of this kind.
+    Raises StudyError with the options when there is no such thing, when it is no part of this kind, or only half of one.
     """
     target = PARTS[kind].get(name, name)
     require_known(kind, target, kind)
@@ -134,8 +135,12 @@ def part(kind: str, name: str) -> Any:
     except AttributeError as error:
         raise StudyError(f"{kind} {name!r}: module {module!r} has no {attribute!r}") from error
     base_module, _, base = BASES[kind].partition(":")
-    if not (isinstance(found, type) and issubclass(found, getattr(import_module(base_module), base))):
+    if not (isinstance(found, ABCMeta) and issubclass(found, getattr(import_module(base_module), base))):
         raise StudyError(f"{kind} {name!r} is no {kind}: it must be a subclass of {base_module}.{base}.")
+    if found.__abstractmethods__:
+        raise StudyError(
+            f"{kind} {name!r} is not whole: it must define {', '.join(sorted(found.__abstractmethods__))}."
+        )
     return found
 
 

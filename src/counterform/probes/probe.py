@@ -29,10 +29,13 @@ class HeldOut(Struct, frozen=True, kw_only=True):
 class Probe(ABC):
     """Asks one question of one model; the same items for every arm."""
 
-    name: str
-
     def __init__(self, bench: Bench) -> None:
         self.bench, self.spec = bench, bench.spec
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """As readings name it; a class attribute will do."""
 
     @abstractmethod
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:

@@ -12,7 +12,7 @@ from counterform.findings.blindness import blindness, sentence
 from counterform.findings.effects import dose_name, find_strategies
 from counterform.findings.gains import find, find_inside
 from counterform.findings.retention import find_traits
-from counterform.parts import part
+from counterform.parts import made, part
 from counterform.probes.probe import HeldOut
 from counterform.results import Baseline, Inside, SelfTrust, Strategies, Traits, WeightChanges
 from counterform.stages.doses import dose_file, doses
@@ -36,7 +36,7 @@ def find_results(work: Work) -> None:
             work.files.clear(f"{name}.json")
     lines: list[Baseline] = []
     for name in work.study.probes:
-        lines += part("probe", name)(work.bench()).baselines(work.problems("train"), items)
+        lines += made("probe", name, {}, "$.probes", bench=work.bench()).baselines(work.problems("train"), items)
     results = find(
         readings,
         question=work.study.question,

@@ -42,7 +42,10 @@ class Rollout(Struct, frozen=True, kw_only=True, gc=False):
 class Penalty(ABC):
     """How unclean the way to one answer was."""
 
-    name: str
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """A class attribute will do."""
 
     @abstractmethod
     def __call__(self, rollout: Rollout) -> float:
