@@ -121,7 +121,7 @@ def part(kind: str, name: str) -> Any:
     require_known(kind, target, kind)
     module, _, attribute = target.partition(":")
     try:
-        found = getattr(import_module(module), attribute)
+        home = import_module(module)
     except ModuleNotFoundError as error:
         if name in PARTS[kind]:
             raise StudyError(
@@ -130,8 +130,10 @@ def part(kind: str, name: str) -> Any:
         raise StudyError(
             f"{kind} {name!r}: no module {error.name!r}. {unknown_name(kind, name, PARTS[kind])}"
         ) from error
-    except ImportError as error:
-        raise StudyError(f"{kind} {name!r}: cannot import {module!r}: {error}") from error
+    except Exception as error:  # Whatever the user's module does while it is imported.
+        raise StudyError(f"{kind} {name!r}: cannot import {module!r}: {type(error).__name__}: {error}") from error
+    try:
+        found = getattr(home, attribute)
     except AttributeError as error:
         raise StudyError(f"{kind} {name!r}: module {module!r} has no {attribute!r}") from error
     base_module, _, base = BASES[kind].partition(":")
