@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from counterform.bench import Bench
 from counterform.parts import made
 from counterform.study import load_study
 
@@ -81,15 +82,14 @@ def test_validity_bbh_refuses_outputs_that_do_not_pair(data):
 def test_the_studies_of_failures_can_be_made(name):
     study = load_study(SCRIPT.with_name(f"{name}.toml"))
     for spec in study.arm_specs:
-        given = {"grade": None, "ask": None, "lexicon": None}
-        assert callable(made("arm", spec.recipe, spec.options, "$.arms", **given))
+        assert callable(made("arm", spec.recipe, spec.options, "$.arms", bench=Bench()))
 
 
 @pytest.mark.parametrize("name", ["calc", "roc"])
 def test_the_studies_of_grpo_can_be_made(name):
     study = load_study(SCRIPT.with_name(f"{name}.toml"))
     for spec in study.arm_specs:
-        recipe = made("arm", spec.recipe, spec.options, "$.arms")
+        recipe = made("arm", spec.recipe, spec.options, "$.arms", bench=Bench())
         assert callable(recipe)
     rates = {spec.options.get("tool_failures") for spec in study.arm_specs}
     assert rates == ({None} if name == "calc" else {0.0, 0.1, 0.2})

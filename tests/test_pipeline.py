@@ -16,6 +16,7 @@ import pytest
 import counterform
 from counterform.arms.controls import AnswerOnly
 from counterform.errors import ControlError, DataError, StudyError
+from counterform.parts import PARTS
 from counterform.results import Inside, MatchCard
 from counterform.store import RunDir
 from counterform.study import (
@@ -29,7 +30,7 @@ from counterform.study import (
     TrainSpec,
 )
 from counterform.train.sft import SFT
-from counterform.types import Checkpoint, Problem, Reading
+from counterform.types import Checkpoint, Model, Problem, Reading
 
 TINY = Study(
     name="tiny",
@@ -185,13 +186,30 @@ class TestInside:
         assert {r.value for r in base if r.metric.startswith("KL ")} == {0.0}
 
     def test_models_whose_insides_cannot_be_seen_stop_nothing_else(self, tmp_path, monkeypatch):
-        from counterform.models.hf import HFModel
-
-        monkeypatch.delattr(HFModel, "trace")
+        monkeypatch.setitem(PARTS["model"], "hf", f"{__name__}:Closed")
         study = msgspec.structs.replace(self.STUDY, probes=("find_error", "internals"), train=TrainSpec(trainer="dry"))
         results = counterform.run(study, tmp_path).results
         assert {f.probe for f in results.findings} == {"find_error"}
         assert any("internals read nothing" in note for note in results.notes)
+
+
+class Closed(Model):
+    """As an endpoint is: it answers, and nobody sees inside."""
+
+    def __init__(self, inner):
+        self.name, self.inner = inner.name, inner
+
+    @classmethod
+    def open(cls, spec):
+        from counterform.models.hf import HFModel
+
+        return cls(HFModel.open(spec))
+
+    def generate(self, prompts, **options):
+        return self.inner.generate(prompts, **options)
+
+    def logprobs(self, prompt, continuations):
+        return self.inner.logprobs(prompt, continuations)
 
 
 class TestResume:

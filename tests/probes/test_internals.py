@@ -1,3 +1,4 @@
+import json
 from contextlib import nullcontext
 
 import numpy as np
@@ -12,6 +13,7 @@ from counterform.probes.internals import Internals, _held_out_auroc, _ridge, wei
 from counterform.results import TOKEN_CLASSES
 from counterform.study import ModelSpec, ProbeSpec
 from counterform.testing import check_probe
+from counterform.text.lexicon import load_lexicon
 from counterform.types import Mark
 
 
@@ -69,6 +71,16 @@ class TestDivergence:
         for name in TOKEN_CLASSES:
             assert set(found[f"KL {name}"].values()) == {0.0}
         assert all(sum(found[f"tokens {name}"].values()) > 0 for name in TOKEN_CLASSES if name != "hedge")
+
+    def test_a_hedge_is_a_marker_of_the_studys_lexicon(self, beside, world, tmp_path):
+        few = replace(beside, problems=beside.problems[:2], attempts=())
+        word = few.problems[0].solution.split()[0]
+        (tmp_path / "mine.json").write_text(json.dumps({"kinds": {"said": [word]}}))
+        counts = []
+        for bench in (Bench(), Bench(lexicon=load_lexicon(tmp_path / "mine.json"))):
+            readings = Internals(bench)(world, few, arm="one", seed=3)
+            counts.append(sum(reading.value for reading in readings if reading.metric == "tokens hedge"))
+        assert counts[0] == 0 < counts[1]
 
     def test_is_what_the_definition_says(self, beside, world):
         model, problem = disturbed(0.1), beside.problems[0]

@@ -27,7 +27,7 @@ from counterform.probes.token_classes import token_classes
 from counterform.results import TOKEN_CLASSES, Baseline, WeightChange, WeightChanges, WeightCosine
 from counterform.store import key_of
 from counterform.study import ProbeSpec
-from counterform.text.lexicon import Lexicon, load_lexicon
+from counterform.text.lexicon import Lexicon
 from counterform.types import Mark, Model, Problem, Reading
 
 Floats = NDArray[np.float64]
@@ -74,7 +74,7 @@ class Internals(Probe):
         with opened as base:
             depth = _depth(base, texts)
             try:
-                divergences, states = _look(model, base, texts, load_lexicon(self.spec.lexicon))
+                divergences, states = _look(model, base, texts, self.bench.lexicon)
             except ModelError:
                 divergences, states = None, None
         values = {**_divergences(texts, divergences), **_wrong_steps(texts, states, depth)}
