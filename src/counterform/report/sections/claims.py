@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from counterform.claims.published import NOT_ASKED, Row
+from counterform.claims.published import NOT_ASKED, Asked
 from counterform.report.tables import Table
 
 
-def asked(rows: Iterable[Row]) -> Table:
+def asked(rows: Iterable[Asked]) -> Table:
     """The claims that a study decides or leaves undecided, grouped by system: published and found here, side by side."""
     return Table(
         ("System", "Claim", "Published", "Here", "Verdict", "Rule"),
@@ -29,7 +29,7 @@ def asked(rows: Iterable[Row]) -> Table:
     )
 
 
-def left_out(rows: Iterable[Row]) -> Table:
+def left_out(rows: Iterable[Asked]) -> Table:
     """The claims that nothing in a study decides, and what would."""
     return Table(
         ("System", "Claim", "Published", "What would decide it"),
@@ -43,7 +43,7 @@ def left_out(rows: Iterable[Row]) -> Table:
     )
 
 
-def not_asked(rows: Iterable[Row]) -> str:
+def not_asked(rows: Iterable[Asked]) -> str:
     """Which systems a study says nothing to, in a sentence."""
     rows = list(rows)
     spoken = {row.claim.system for row in rows if row.verdict != NOT_ASKED}
@@ -51,6 +51,6 @@ def not_asked(rows: Iterable[Row]) -> str:
     return f"Not asked by this study: {', '.join(names)}." if names else ""
 
 
-def system_of(row: Row) -> str:
+def system_of(row: Asked) -> str:
     """A system and where it was published."""
     return f"{row.claim.system} ({row.claim.source})"
