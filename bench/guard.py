@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from counterform.guard import Guard
-from counterform.models.growing import Change, Finish
+from counterform.models.growing import Change, Finish, Reader
 from counterform.models.hf import HFModel
 from counterform.problems.ledger import Ledger
 from counterform.study import ModelSpec
@@ -34,7 +34,7 @@ class Unbounded(Ledger):
     bounded = False
 
 
-class Nobody:
+class Nobody(Reader):
     """Reads along and changes nothing."""
 
     ends = ".!?\n"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from counterform.bench import Bench
 from counterform.models.scripted import ScriptedModel
 from counterform.parts import part
 from counterform.probes.probe import HeldOut
@@ -89,7 +90,7 @@ def test_the_arm_shows_the_attempt_and_not_the_step(shown):
 
 
 def test_the_probe_reads_the_form(shown):
-    (reading, *_) = shown["Form"]()(shown["model"], shown["items"], arm="base", seed=0)
+    (reading, *_) = shown["Form"](Bench())(shown["model"], shown["items"], arm="base", seed=0)
     assert (reading.value, reading.mark) == (1.0, Mark.RIGHT)
 
 

@@ -16,16 +16,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import SafetensorError
 
-from counterform import store, types
+from counterform import results, store, types
 from counterform.errors import RunDirError
 from counterform.store import RunDir, key_of, key_of_path, open_run
 from counterform.types import Case, Example, Graded, Problem
 
-# Cases and held-out sets are put together from stored rows, and never stored.
+# Cases are put together from stored rows, and never stored.
 STORED = [
     kind
-    for kind in vars(types).values()
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in (msgspec.Struct, Case, types.HeldOut)
+    for kind in (*vars(types).values(), results.ArmCard, results.MatchCard, results.AuditRow)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in (msgspec.Struct, Case)
 ]
 IN_TMP_PATH = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)

@@ -1,11 +1,8 @@
-import sys
 from pathlib import Path
 
 import pytest
 
 from counterform.errors import StudyError
-from counterform.parts import PARTS, made, part
-from counterform.problems.ledger import Ledger
 from counterform.study import Study, checked, load_study
 
 HEAD = 'name = "mine"\n'
@@ -197,51 +194,9 @@ def test_data_that_is_no_directory(refused):
     assert "--data DIR" in message
 
 
-# Parts.
-
-
-def test_a_short_name_finds_its_part():
-    assert part("family", "ledger") is Ledger
-
-
-def test_module_object_finds_anything(tmp_path, monkeypatch):
-    (tmp_path / "parts_of_mine.py").write_text("class Mine: ...\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    assert part("arm", "parts_of_mine:Mine") is sys.modules["parts_of_mine"].Mine
-
-
 def test_a_study_may_name_module_object_before_it_is_imported():
     study = Study(name="mine", arms=("nowhere.at_all:Mine",))
     assert checked(study, "mine.toml") is study
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("critic", "Did you mean 'critique'?"),
-        ("nowhere_at_all:Mine", "no module 'nowhere_at_all'"),
-        ("json:Mine", "module 'json' has no 'Mine'"),
-        ("half_broken:Mine", "half_broken"),
-    ],
-)
-def test_a_part_that_is_not_there(tmp_path, monkeypatch, name, message):
-    (tmp_path / "half_broken.py").write_text("from json import no_such_name\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(StudyError) as caught:
-        part("arm", name)
-    assert message in str(caught.value)
-
-
-def test_a_missing_package_names_the_extra(monkeypatch):
-    monkeypatch.setitem(PARTS["probe"], "needy", "needs_a_package:Probe")
-    with pytest.raises(StudyError, match=r"'needy' needs 'needs_a_package'.*pip install 'counterform"):
-        part("probe", "needy")
-
-
-def test_a_part_is_called_with_its_options_and_names_them_when_one_is_unknown():
-    assert made("family", "ledger", {}, "$.problems.options").name == "ledger"
-    with pytest.raises(StudyError, match=r"\$\.arms\[0\]\.options: arm 'imitation': .* Its options: none"):
-        made("arm", "imitation", {"share": 0.5}, "$.arms[0].options")
 
 
 def test_an_answer_space_without_an_instruction(refused):

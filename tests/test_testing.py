@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 
 from counterform import testing
+from counterform.arms.recipe import Recipe
+from counterform.bench import Bench
 from counterform.errors import ModelError
 from counterform.models.scripted import ScriptedModel
-from counterform.probes.probe import HeldOut
+from counterform.probes.probe import HeldOut, Probe
 from counterform.problems.ledger import Ledger
+from counterform.study import TrainSpec
 from counterform.testing import check_model, check_probe, check_recipe, check_trainer, check_verifier
+from counterform.train.trainer import Trainer
 from counterform.types import (
     Arm,
     Attempt,
@@ -23,9 +27,13 @@ from counterform.types import (
     Mark,
     Reading,
     StepVerdict,
+    StepVerifier,
     Verdict,
+    Watch,
 )
-from counterform.types import Ledger as Cost
+from counterform.types import (
+    Ledger as Cost,
+)
 
 change = msgspec.structs.replace
 PROBLEMS = Ledger().generate(4, rng=np.random.default_rng(0))
@@ -86,8 +94,10 @@ class TestModel:
             check_model(Short(lambda *_: "4"))
 
 
-class Watched:
+class Watched(StepVerifier):
     """The ledger verifier with one fault put between it and the study."""
+
+    name = "watched"
 
     def __init__(self, spoil):
         self.spoil = spoil
@@ -95,7 +105,7 @@ class Watched:
     def start(self, problem):
         watch, spoil = Ledger().start(problem), self.spoil
 
-        class Spoilt:
+        class Spoilt(Watch):
             def feed(self, step):
                 return spoil(watch.feed(step), step)
 
@@ -111,11 +121,16 @@ def slow(verdict, step):
     return verdict
 
 
-class Shared:
+class Shared(StepVerifier):
     """Every attempt is fed to the same watch."""
 
+    name = "shared"
+
+    def __init__(self):
+        self.watch = None
+
     def start(self, problem):
-        self.watch = getattr(self, "watch", None) or Ledger().start(problem)
+        self.watch = self.watch or Ledger().start(problem)
         return self.watch
 
 
@@ -154,7 +169,7 @@ class TestVerifier:
             check_verifier(Ledger(), [])
 
 
-class Recipe:
+class Shuffled(Recipe):
     name, differs_by = "shuffled", "solutions in another order"
 
     def __call__(self, cases, rng):
@@ -168,7 +183,7 @@ class Recipe:
 
 class TestRecipe:
     def test_a_good_one(self):
-        check_recipe(Recipe(), CASES)
+        check_recipe(Shuffled(), CASES)
 
     @pytest.mark.parametrize(
         ("spoil", "promise"),
@@ -182,7 +197,7 @@ class TestRecipe:
         ],
     )
     def test_faults(self, spoil, promise):
-        class Spoilt(Recipe):
+        class Spoilt(Shuffled):
             def __call__(self, cases, rng):
                 return spoil(super().__call__(cases, rng))
 
@@ -190,7 +205,7 @@ class TestRecipe:
             check_recipe(Spoilt(), CASES)
 
     def test_rollouts_need_no_completion(self):
-        class Rollouts(Recipe):
+        class Rollouts(Shuffled):
             def __call__(self, cases, rng):
                 arm = super().__call__(cases, rng)
                 return change(arm, objective="grpo", examples=tuple(change(e, completion=None) for e in arm.examples))
@@ -198,14 +213,12 @@ class TestRecipe:
         check_recipe(Rollouts(), CASES)
 
 
-class Trainer:
+class Copies(Trainer):
     """Writes what a Hugging Face directory must have, and then does one thing more."""
 
     def __init__(self, fault=lambda base, out: None, **fields):
+        super().__init__(TrainSpec())
         self.fault, self.fields = fault, fields
-
-    def check(self, arms, *, base):
-        pass
 
     def train(self, arm, *, base, seed, out):
         out.mkdir(parents=True)
@@ -222,24 +235,24 @@ class TestTrainer:
         base = tmp_path / "base"
         base.mkdir()
         (base / "config.json").write_text("{}")
-        arm = Recipe()(CASES, np.random.default_rng(0))
+        arm = Shuffled()(CASES, np.random.default_rng(0))
         return lambda trainer: check_trainer(trainer, arm, str(base), tmp_path)
 
     def test_a_good_one(self, check):
-        check(Trainer())
+        check(Copies())
 
     @pytest.mark.parametrize(
         ("trainer", "promise"),
         [
-            (Trainer(arm="another"), "which arm and seed"),
-            (Trainer(seed=4), "which arm and seed"),
-            (Trainer(failure="the loss is not a number"), "the loss is not a number"),
-            (Trainer(path="/"), "lies in"),
-            (Trainer(ledger=Cost(optimizer_steps=7)), "ledger counts"),
-            (Trainer(lambda base, out: (out / "config.json").unlink()), "no config.json"),
-            (Trainer(lambda base, out: (out / "model.safetensors").unlink()), "safetensors"),
-            (Trainer(lambda base, out: (out / "optimizer.pt").touch()), "no pickle is written: optimizer.pt"),
-            (Trainer(lambda base, out: (base / "config.json").write_text("{1}")), "base is left as it was"),
+            (Copies(arm="another"), "which arm and seed"),
+            (Copies(seed=4), "which arm and seed"),
+            (Copies(failure="the loss is not a number"), "the loss is not a number"),
+            (Copies(path="/"), "lies in"),
+            (Copies(ledger=Cost(optimizer_steps=7)), "ledger counts"),
+            (Copies(lambda base, out: (out / "config.json").unlink()), "no config.json"),
+            (Copies(lambda base, out: (out / "model.safetensors").unlink()), "safetensors"),
+            (Copies(lambda base, out: (out / "optimizer.pt").touch()), "no pickle is written: optimizer.pt"),
+            (Copies(lambda base, out: (base / "config.json").write_text("{1}")), "base is left as it was"),
         ],
     )
     def test_faults(self, check, trainer, promise):
@@ -247,7 +260,7 @@ class TestTrainer:
             check(trainer)
 
 
-class Probe:
+class OneWord(Probe):
     """Is every problem answered with the one word that it should be?"""
 
     name = "probe"
@@ -274,7 +287,7 @@ class TestProbe:
     model = ScriptedModel(lambda *_: "12")
 
     def test_a_good_one(self):
-        check_probe(Probe(), self.model, ITEMS)
+        check_probe(OneWord(Bench()), self.model, ITEMS)
 
     @pytest.mark.parametrize(
         ("spoil", "promise"),
@@ -294,18 +307,18 @@ class TestProbe:
         ],
     )
     def test_faults(self, spoil, promise):
-        class Spoilt(Probe):
+        class Spoilt(OneWord):
             def __call__(self, *asked, **options):
                 return spoil(super().__call__(*asked, **options))
 
         with caught(promise):
-            check_probe(Spoilt(), self.model, ITEMS)
+            check_probe(Spoilt(Bench()), self.model, ITEMS)
 
     def test_a_probe_may_meet_a_model_without_log_probabilities(self):
-        class Asking(Probe):
+        class Asking(OneWord):
             def __call__(self, model, items, **options):
                 with pytest.raises(ModelError):
                     model.logprobs("a", ["b"])
                 return super().__call__(model, items, **options)
 
-        check_probe(Asking(), self.model, ITEMS)
+        check_probe(Asking(Bench()), self.model, ITEMS)

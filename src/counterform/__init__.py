@@ -8,7 +8,29 @@ run.findings        # an Arrow table: a row a comparison, with interval and verd
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # What type checkers and editors read of the table below.
+    from counterform.errors import CounterformError as CounterformError
+    from counterform.pipeline import Run as Run, run as run
+    from counterform.results import Finding as Finding, Level as Level, Results as Results
+    from counterform.study import Study as Study, embedded_study as embedded_study, load_study as load_study
+    from counterform.types import (
+        Arm as Arm,
+        Attempt as Attempt,
+        Case as Case,
+        Checkpoint as Checkpoint,
+        Completion as Completion,
+        Example as Example,
+        Graded as Graded,
+        Ledger as Ledger,
+        Mark as Mark,
+        Problem as Problem,
+        Reading as Reading,
+        StepVerdict as StepVerdict,
+        Verdict as Verdict,
+    )
 
 __version__ = "0.1.0"
 

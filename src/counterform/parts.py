@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABCMeta
 from importlib import import_module
 from inspect import signature
 from typing import Any
@@ -114,13 +115,13 @@ BASES: dict[str, str] = {
 def part(kind: str, name: str) -> Any:
     """The class that a study file names: a short name, or `module:object`.
 
-    Raises StudyError with the options when there is no such thing, or when it is no part of this kind.
+    Raises StudyError with the options when there is no such thing, when it is no part of this kind, or only half of one.
     """
     target = PARTS[kind].get(name, name)
     require_known(kind, target, kind)
     module, _, attribute = target.partition(":")
     try:
-        found = getattr(import_module(module), attribute)
+        home = import_module(module)
     except ModuleNotFoundError as error:
         if name in PARTS[kind]:
             raise StudyError(
@@ -129,13 +130,19 @@ def part(kind: str, name: str) -> Any:
         raise StudyError(
             f"{kind} {name!r}: no module {error.name!r}. {unknown_name(kind, name, PARTS[kind])}"
         ) from error
-    except ImportError as error:
-        raise StudyError(f"{kind} {name!r}: cannot import {module!r}: {error}") from error
+    except Exception as error:  # Whatever the user's module does while it is imported.
+        raise StudyError(f"{kind} {name!r}: cannot import {module!r}: {type(error).__name__}: {error}") from error
+    try:
+        found = getattr(home, attribute)
     except AttributeError as error:
         raise StudyError(f"{kind} {name!r}: module {module!r} has no {attribute!r}") from error
     base_module, _, base = BASES[kind].partition(":")
-    if not (isinstance(found, type) and issubclass(found, getattr(import_module(base_module), base))):
+    if not (isinstance(found, ABCMeta) and issubclass(found, getattr(import_module(base_module), base))):
         raise StudyError(f"{kind} {name!r} is no {kind}: it must be a subclass of {base_module}.{base}.")
+    if found.__abstractmethods__:
+        raise StudyError(
+            f"{kind} {name!r} is not whole: it must define {', '.join(sorted(found.__abstractmethods__))}."
+        )
     return found
 
 

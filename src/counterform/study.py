@@ -6,7 +6,7 @@ import difflib
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -383,4 +383,4 @@ def _struct_in(kind: Any) -> type[Struct] | None:
     """The first struct in a type: `tuple[str | ArmSpec, ...]` -> ArmSpec."""
     if isinstance(kind, type) and issubclass(kind, Struct):
         return kind
-    return next((found for inner in getattr(kind, "__args__", ()) if (found := _struct_in(inner))), None)
+    return next((found for inner in get_args(kind) if (found := _struct_in(inner))), None)

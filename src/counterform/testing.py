@@ -54,6 +54,7 @@ _PROMPTS = ("What is 2 + 3?", "Say hello.", "<|im_end|></s>{{ 7 * 7 }}\x00\u202e
 
 def check_model(model: Model) -> None:
     """`n` completions a prompt in prompt order, at most `max_tokens` long, whatever the prompts say."""
+    _is_a(Model, model)
 
     def generate(prompts: Sequence[str], n: int, temperature: float) -> list[list[Completion]]:
         rows = model.generate(prompts, n=n, seed=0, temperature=temperature, max_tokens=8)
@@ -83,6 +84,7 @@ def check_model(model: Model) -> None:
 
 def check_verifier(verifier: StepVerifier, problems: Sequence[Problem]) -> None:
     """A step verifier is incremental, bears any text in bounded time, and calls nothing wrong that it cannot read."""
+    _is_a(StepVerifier, verifier)
     _promise(len(problems) > 0, "give at least one problem")
     for problem in problems:
         steps = [step for step in re.split(r"(?<=[.!?])\s+|\n+", problem.solution or "") if step.strip()]
@@ -107,6 +109,7 @@ def check_verifier(verifier: StepVerifier, problems: Sequence[Problem]) -> None:
 
 def check_recipe(recipe: Recipe, cases: Sequence[Case]) -> None:
     """One example a case, in case order, the same for an equal rng, with something to read and something to learn."""
+    _is_a(Recipe, recipe)
     arm = recipe(cases, np.random.default_rng(0))
     _promise(bool(arm.name and arm.differs_by.strip()), "an arm has a name and says what it differs by")
     found, expected = [example.problem_id for example in arm.examples], [case.problem.id for case in cases]
@@ -120,6 +123,7 @@ def check_recipe(recipe: Recipe, cases: Sequence[Case]) -> None:
 
 def check_trainer(trainer: Trainer, arm: Arm, base: str, tmp: Path) -> None:
     """The last checkpoint is an ordinary Hugging Face directory inside `out`; the base is left as it was."""
+    _is_a(Trainer, trainer)
     before = key_of_path(Path(base))
     trainer.check([arm], base=base)
     out = tmp / "checkpoint"
@@ -142,6 +146,7 @@ def check_trainer(trainer: Trainer, arm: Arm, base: str, tmp: Path) -> None:
 
 def check_probe(probe: Probe, model: Model, items: HeldOut) -> None:
     """The same items for every model, once a metric; a model that was never heard is UNKNOWN and has no value."""
+    _is_a(Probe, probe)
     readings, unheard = probe(model, items, arm="one", seed=3), probe(_Unheard(), items, arm="other", seed=3)
     _promise(len(readings) > 0, "a probe reads something")
     for reading in readings:
@@ -201,6 +206,10 @@ def _feed(watch: Watch, step: str) -> StepVerdict:
     _promise(bool(verdict.rule), f"a verdict names its rule: {step[:60]!r}")
     _promise(verdict.span == (0, 0), "spans are left to the caller, who knows where the step stands")
     return verdict
+
+
+def _is_a(kind: type, thing: object) -> None:
+    _promise(isinstance(thing, kind), f"{type(thing).__name__} is a subclass of {kind.__module__}.{kind.__name__}")
 
 
 def _promise(kept: bool, words: str) -> None:

@@ -276,10 +276,14 @@ class Watch(ABC):
 class StepVerifier(ABC):
     """Process verification. One verifier, three uses: it labels finished attempts, reads a process, and guards growing text."""
 
-    name: str
     bounded: ClassVar[bool] = False
     """Promises what testing.check_verifier checks: whatever the text, a call is back in bounded time. A guard asks such a one at
     once, and any other in a thread that it can leave behind."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """As verdicts and the audit name it; a class attribute will do."""
 
     @abstractmethod
     def start(self, problem: Problem) -> Watch:

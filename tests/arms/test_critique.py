@@ -4,11 +4,12 @@ from msgspec.structs import replace
 
 from counterform.arms.criticising import Row, worded
 from counterform.arms.critique import Critique
+from counterform.bench import Bench
 from counterform.errors import DataError, StudyError
-from counterform.parts import critic, made
+from counterform.parts import made
 from counterform.testing import check_recipe
 from counterform.text.wording import critique_prompt, named_error, verdict_of
-from counterform.types import Criticism, Mark
+from counterform.types import Critic, Criticism, Mark
 from counterform.verify.critics import Steps
 
 
@@ -105,7 +106,7 @@ def test_without_a_worked_solution_the_right_attempt_corrects(cases):
         assert example.completion.endswith(case.right.attempt.completion.text)
 
 
-class Mumbles:
+class Mumbles(Critic):
     """A critic that cannot be read at every attempt whose place is among some."""
 
     name = "a mumbler"
@@ -123,7 +124,7 @@ class Mumbles:
 
 
 def mumbled(cases, places):
-    return made_with(cases, critic="mine", critics=lambda name, options: Mumbles(places))
+    return made_with(cases, critic="mine", bench=Bench(critic=lambda name, options: Mumbles(places)))
 
 
 def test_what_cannot_be_read_is_dropped_counted_and_replaced(cases):
@@ -161,7 +162,7 @@ def test_a_critic_that_mumbles_too_often_is_refused(cases):
 )
 def test_a_bad_option_is_one_message(options, message):
     with pytest.raises(StudyError) as error:
-        made("arm", "critique", options, "$.arms[0].options", critics=critic)
+        made("arm", "critique", options, "$.arms[0].options", bench=Bench())
     assert message in str(error.value)
 
 

@@ -6,10 +6,11 @@ from msgspec.structs import replace
 
 from counterform.arms.critique import Critique
 from counterform.arms.critique_controls import CritiqueFormat, ShuffledCritique, VerdictOnly
+from counterform.bench import Bench
 from counterform.errors import ControlError
 from counterform.testing import check_recipe
 from counterform.text.wording import claims_of, named_error, verdict_of
-from counterform.types import Attempt, Case, Completion, Graded, Mark, Problem, StepVerdict, Verdict
+from counterform.types import Attempt, Case, Completion, Critic, Graded, Mark, Problem, StepVerdict, Verdict
 
 CONTROLS = [VerdictOnly, CritiqueFormat, ShuffledCritique]
 
@@ -121,7 +122,7 @@ def test_errors_all_at_one_step_cannot_be_shuffled_away():
 def test_the_step_verifiers_step_is_not_named_either(cases):
     """A critic that is wrong: its critique of another attempt may be right of this one, and then may not stand there."""
 
-    class Always:
+    class Always(Critic):
         name = "always the step after"
 
         def __call__(self, shown, *, seed):
@@ -131,6 +132,6 @@ def test_the_step_verifiers_step_is_not_named_either(cases):
             return [f if f.first_error is None else replace(f, first_error=f.first_error + 1) for f in found]
 
     many = [case(number, number % 5) for number in range(60)]
-    arm = made(ShuffledCritique(share_wrong=1.0, critic="mine", critics=lambda *_: Always()), many)
+    arm = made(ShuffledCritique(share_wrong=1.0, critic="mine", bench=Bench(critic=lambda *_: Always())), many)
     for one, example in zip(many, arm.examples, strict=True):
         assert named_error(example.completion) not in (one.wrong.verdict.first_error, one.wrong.verdict.first_error + 1)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from counterform.arms.distillation import Guided, MarkedGuided, ShortUnguided, StrippedUnguided, put_back, strip
+from counterform.bench import Bench
 from counterform.errors import ControlError, DataError
 from counterform.problems.ledger import Ledger
 from counterform.testing import check_recipe
@@ -72,13 +73,13 @@ def solution(case):
 def test_every_arm_keeps_its_promises(doubtful, grade):
     ask = asking(doubtful, solution, solution)
     for recipe in (
-        Guided(grade, ask),
-        ShortUnguided(grade, ask),
-        StrippedUnguided(grade, LEXICON),
-        MarkedGuided(grade, ask, LEXICON),
+        Guided(bench=Bench(grade=grade, ask=ask)),
+        ShortUnguided(bench=Bench(grade=grade, ask=ask)),
+        StrippedUnguided(bench=Bench(grade=grade)),
+        MarkedGuided(bench=Bench(grade=grade, ask=ask)),
     ):
         check_recipe(recipe, doubtful)
-    arm = Guided(grade, ask)(doubtful, RNG)
+    arm = Guided(bench=Bench(grade=grade, ask=ask))(doubtful, RNG)
     assert [e.completion for e in arm.examples] == [solution(case) for case in doubtful]
     assert [e.prompt for e in arm.examples] == [case.problem.prompt for case in doubtful]
     assert f"{len(doubtful)} of {len(doubtful)} are the shown solution" in arm.differs_by
@@ -91,17 +92,17 @@ def test_the_solution_is_shown_as_asked(cases, grade):
         seen.extend(prompts)
         return [[_said("?")] * n for _ in prompts]
 
-    Guided(grade, ask, shown="{prompt}\n{solution}\n\n{prompt}").usable(cases[:1])
+    Guided(bench=Bench(grade=grade, ask=ask), shown="{prompt}\n{solution}\n\n{prompt}").usable(cases[:1])
     problem = cases[0].problem
     assert seen == [f"{problem.prompt}\n{problem.solution}\n\n{problem.prompt}"]
     with pytest.raises(ValueError, match="solution"):
-        Guided(grade, ask, shown="{prompt}")
+        Guided(bench=Bench(grade=grade, ask=ask), shown="{prompt}")
 
 
 def test_cases_without_a_right_guided_trace(cases, grade):
     bad = cases[0].problem.id
     ask = asking(cases, lambda case: "Hm." if case.problem.id == bad else case.problem.solution, solution)
-    recipe = Guided(grade, ask)
+    recipe = Guided(bench=Bench(grade=grade, ask=ask))
     assert recipe.usable(cases) == [case.problem.id != bad for case in cases]
     with pytest.raises(ControlError, match=f"1 of {len(cases)} cases have no right guided trace"):
         recipe(cases, RNG)
@@ -112,34 +113,34 @@ def test_cases_without_a_right_guided_trace(cases, grade):
 
 def test_short_matched_takes_the_nearest_or_refuses(cases, grade):
     long = [saying(case, "Hm. " * 40 + solution(case)) for case in cases]
-    arm = ShortUnguided(grade, asking(long, solution, solution))(long, RNG)
+    arm = ShortUnguided(bench=Bench(grade=grade, ask=asking(long, solution, solution)))(long, RNG)
     assert [e.completion for e in arm.examples] == [solution(case) for case in cases]
     with pytest.raises(ControlError, match="samples = 16"):
-        ShortUnguided(grade, asking(long, solution, lambda case: "?"))(long, RNG)
+        ShortUnguided(bench=Bench(grade=grade, ask=asking(long, solution, lambda case: "?")))(long, RNG)
 
 
 def test_stripped_has_no_marker_left(doubtful, cases, grade):
-    arm = StrippedUnguided(grade, LEXICON)(doubtful, RNG)
+    arm = StrippedUnguided(bench=Bench(grade=grade))(doubtful, RNG)
     assert LEXICON.counts([e.completion for e in arm.examples]).sum() == 0
     assert arm.examples[0].completion.startswith(solution(doubtful[0])[:5])
     with pytest.raises(ControlError, match="hold no marker"):
-        StrippedUnguided(grade, LEXICON)(cases, RNG)
+        StrippedUnguided(bench=Bench(grade=grade))(cases, RNG)
 
 
 def test_stripping_that_breaks_an_answer_is_refused(doubtful, grade):
     texts = [saying(case, "Perhaps, no answer.") for case in doubtful]
     with pytest.raises(ControlError, match="no longer right"):
-        StrippedUnguided(grade, LEXICON)(texts, RNG)
+        StrippedUnguided(bench=Bench(grade=grade))(texts, RNG)
 
 
 def test_markers_put_back_are_counted(doubtful, cases, grade):
     ask = asking(doubtful, solution, solution)
-    arm = MarkedGuided(grade, ask, LEXICON)(doubtful, RNG)
+    arm = MarkedGuided(bench=Bench(grade=grade, ask=ask))(doubtful, RNG)
     texts = [e.completion for e in arm.examples]
     assert (LEXICON.counts(texts).sum(0) == LEXICON.counts([waiting(c) for c in doubtful]).sum(0)).all()
     assert texts[0].startswith("Wait, ")
     with pytest.raises(ControlError, match="no marker to put back"):
-        MarkedGuided(grade, ask, LEXICON)(cases, RNG)
+        MarkedGuided(bench=Bench(grade=grade, ask=ask))(cases, RNG)
 
 
 @pytest.mark.parametrize(

@@ -36,13 +36,13 @@ def maps():
 
 
 def test_promises(cases, maps):
-    for recipe in (Format(), Format("free form")):
+    for recipe in (Format(), Format(answers="free form")):
         check_recipe(recipe, cases)
         check_recipe(recipe, maps)
 
 
 def test_free_form_is_imitation(cases):
-    assert Format("free form")(cases, rng()).examples == Imitation()(cases, rng()).examples
+    assert Format(answers="free form")(cases, rng()).examples == Imitation()(cases, rng()).examples
 
 
 def test_the_same_content_as_multiple_choice(cases):
@@ -81,7 +81,7 @@ def test_every_place_holds_the_right_option_equally_often(maps):
 def test_fewer_than_two_options_leave_all_arms_or_are_refused(cases):
     alone = [replace(case(cases[0].problem, ""), problem=replace(cases[0].problem, answer="blue"))]
     assert Format().usable(alone) == [False]
-    assert Format("free form").usable(alone) == [True]
+    assert Format(answers="free form").usable(alone) == [True]
     with pytest.raises(DataError, match="fewer than two different options"):
         Format()(alone, rng())
 
@@ -99,7 +99,7 @@ def test_answers_to_other_problems_stand_in(cases):
 
 def test_what_cannot_be_used_is_named(cases):
     with pytest.raises(ValueError, match="unknown answers 'choice'"):
-        Format("choice")
+        Format(answers="choice")
     with pytest.raises(ValueError, match="unknown objective 'dpo'"):
         Format(objective="dpo")
     with pytest.raises(DataError, match="needs a worked solution"):
@@ -119,7 +119,7 @@ def test_grpo_in_both_formats_knows_what_is_right(cases):
     assert {example.completion for example in arm.examples} == {None}
     for example, letter, one in zip(arm.examples, arm.options["answers"], cases, strict=True):
         assert f"{letter}: {one.problem.answer}." in example.prompt
-    free = Format("free form", objective="grpo")(cases, rng())
+    free = Format(answers="free form", objective="grpo")(cases, rng())
     assert free.options == {"answers": []}
     assert [example.prompt for example in free.examples] == [one.problem.prompt for one in cases]
     check_recipe(Format(objective="grpo"), cases)

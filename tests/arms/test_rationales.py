@@ -3,6 +3,7 @@ import pytest
 from msgspec.structs import replace
 
 from counterform.arms.rationales import InvalidRationale, IrrelevantRationale, ShuffledRationale
+from counterform.bench import Bench
 from counterform.errors import ControlError
 from counterform.problems.ledger import Ledger
 from counterform.testing import check_recipe
@@ -26,12 +27,12 @@ def grader(cases, steps):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_promises(recipe, cases):
-    check_recipe(recipe(grader(cases, Ledger())), cases)
+    check_recipe(recipe(bench=Bench(grade=grader(cases, Ledger()))), cases)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_the_answer_is_kept_and_the_rationale_is_not_sound(recipe, cases):
-    arm = recipe(grader(cases, Ledger()))(cases, np.random.default_rng(0))
+    arm = recipe(bench=Bench(grade=grader(cases, Ledger())))(cases, np.random.default_rng(0))
     for case, example in zip(cases, arm.examples, strict=True):
         assert example.prompt == case.problem.prompt
         assert example.completion.endswith(f" The answer is {case.problem.answer}.")
@@ -44,13 +45,13 @@ def test_the_answer_is_kept_and_the_rationale_is_not_sound(recipe, cases):
 
 
 def test_an_order_that_nobody_can_call_wrong_is_told(cases):
-    arm = ShuffledRationale(grader(cases, Arithmetic()))(cases, np.random.default_rng(0))
+    arm = ShuffledRationale(bench=Bench(grade=grader(cases, Arithmetic())))(cases, np.random.default_rng(0))
     assert arm.differs_by.endswith(f"; in {len(cases)} of {len(cases)} the step verifier finds no wrong step")
 
 
 def test_steps_that_nobody_can_read_are_told(cases):
     talking = [replace(c, problem=replace(c.problem, solution=f"Well. {c.problem.solution}")) for c in cases]
-    arm = InvalidRationale(grader(talking, Arithmetic()))(talking, np.random.default_rng(0))
+    arm = InvalidRationale(bench=Bench(grade=grader(talking, Arithmetic())))(talking, np.random.default_rng(0))
     assert arm.differs_by.endswith(f"; {len(cases)} steps could not be read and are not proven")
 
 
@@ -64,4 +65,4 @@ def test_rationales_that_no_verifier_reads_are_counted_and_refused(recipe, cases
         match=rf"'{recipe.name}': 3 of {len(cases)} worked solutions .*3 has no step that the step verifier could read; "
         rf"first: '{mute[0].problem.id}'.*verify.steps.*leave this arm out",
     ):
-        recipe(grader([*mute, *cases[3:]], Ledger()))([*mute, *cases[3:]], np.random.default_rng(0))
+        recipe(bench=Bench(grade=grader([*mute, *cases[3:]], Ledger())))([*mute, *cases[3:]], np.random.default_rng(0))

@@ -11,7 +11,7 @@ from counterform.guard import HINT, HINT_AS_STEP, RULE, Guard, Note
 from counterform.models.scripted import ScriptedModel
 from counterform.problems.ledger import Ledger
 from counterform.testing import HOSTILE
-from counterform.types import Completion, Mark, StepVerdict
+from counterform.types import Completion, Mark, Model, StepVerdict, StepVerifier, Watch
 from counterform.verify.steps import grade_steps
 
 PROBLEMS = Ledger().generate(20, rng=np.random.default_rng(0), lengths=(3, 4, 5))
@@ -171,8 +171,10 @@ def test_when_the_tokens_end_the_answer_is_refused(options):
     assert not wrong_steps(problem, found.completion.text)
 
 
-class Broken:
+class Broken(StepVerifier, Watch):
     """Crashes, hangs, or talks nonsense at the second step."""
+
+    name = "broken"
 
     def __init__(self, how):
         self.how, self.steps = how, 0
@@ -243,8 +245,11 @@ def test_options_are_checked():
     with pytest.raises(ValueError, match="alone"):
         Guard(Ledger(), note=Note("{nothing}"))
 
-    class Deaf:
+    class Deaf(Model):
         name = "deaf"
+
+        def generate(self, prompts, **options):
+            raise AssertionError("it is asked nothing")
 
     with pytest.raises(ModelError, match="cannot be read along"):
         Guard(Ledger()).around(Deaf())
@@ -284,8 +289,10 @@ def test_hostile_text_is_refused_where_only_what_is_known_may_pass(text):
     assert not wrong_steps(PROBLEMS[0], found.completion.text)
 
 
-class OddNumbersOnly:
+class OddNumbersOnly(StepVerifier, Watch):
     """Steps are numbers; even ones are wrong."""
+
+    name = "odd"
 
     def start(self, problem):
         return self

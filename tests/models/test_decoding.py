@@ -5,7 +5,7 @@ import torch
 from counterform.errors import ModelError
 from counterform.guard import HINT_AS_STEP, Guard, Note
 from counterform.models.decoding import write_batch
-from counterform.models.growing import Change
+from counterform.models.growing import Change, Reader
 from counterform.models.hf import HFModel
 from counterform.problems.ledger import Ledger
 from counterform.study import ModelSpec
@@ -30,7 +30,7 @@ def world():
     return HFModel.open(ModelSpec(path="world", batch_size=6))
 
 
-class Scissors:
+class Scissors(Reader):
     """Changes a text as it is told, each time it has so many sentences."""
 
     ends = "."

@@ -2,9 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from counterform.bench import Bench
 from counterform.errors import ModelError
-from counterform.models.sampling import Remembering, derived_seed, sample_attempts
+from counterform.models.inside import trace
+from counterform.models.sampling import answers_for, derived_seed, remembered, sample_attempts
 from counterform.models.scripted import ScriptedModel
+from counterform.study import ProbeSpec
 from counterform.types import Problem
 
 ASKED = {"n": 2, "seed": 5, "temperature": 1.0, "max_tokens": 8}
@@ -34,29 +37,40 @@ def test_a_derived_seed_depends_on_every_part_and_on_where_it_stands():
 
 
 def test_an_equal_question_is_answered_from_memory():
-    model = parrot()
-    remembering = Remembering(model)
-    assert remembering.name == model.name
-    first, again = remembering.generate(["a"], **ASKED), remembering.generate(("a",), **ASKED)
+    model, bench = parrot(), Bench()
+    first, again = remembered(bench, model, ["a"], **ASKED), remembered(bench, model, ("a",), **ASKED)
     assert first == again == parrot().generate(["a"], **ASKED)
     assert len(model.calls) == 2
 
 
 def test_another_question_is_asked_anew():
-    model = parrot()
-    remembering = Remembering(model)
-    remembering.generate(["a"], **ASKED)
+    model, bench = parrot(), Bench()
+    remembered(bench, model, ["a"], **ASKED)
     for name, other in {"n": 3, "seed": 6, "temperature": 0.0, "max_tokens": 9}.items():
         before = len(model.calls)
-        remembering.generate(["a"], **{**ASKED, name: other})
+        remembered(bench, model, ["a"], **{**ASKED, name: other})
         assert len(model.calls) > before, name
-    assert remembering.generate(["b"], **ASKED)[0][1].text == "b 1"
+    assert remembered(bench, model, ["b"], **ASKED)[0][1].text == "b 1"
 
 
-def test_log_probabilities_pass_through():
-    assert Remembering(parrot()).logprobs("a", ["b", "c"]) == [-2.0, -2.0]
+def test_neither_another_model_nor_another_bench_is_answered_from_memory():
+    bench = Bench()
+    remembered(bench, parrot(), ["a"], **ASKED)
+    beside, again = ScriptedModel(lambda *_: "mine", name="beside"), parrot()
+    assert remembered(bench, beside, ["a"], **ASKED)[0][0].text == "mine"
+    remembered(Bench(), again, ["a"], **ASKED)
+    assert len(again.calls) == 2
+
+
+def test_probes_read_the_samples_that_their_spec_says_and_share_them():
+    problems = [Problem(id=name, prompt=name.upper(), answer="1") for name in "ba"]
+    model, bench = parrot(), Bench(spec=ProbeSpec(samples=2, k=1))
+    attempts = answers_for(bench, model, problems, arm="critic", seed=5)
+    assert [a.id for a in attempts] == ["b/critic-5/0", "b/critic-5/1", "a/critic-5/0", "a/critic-5/1"]
+    assert answers_for(bench, model, problems, arm="critic", seed=5) == attempts
+    assert len(model.calls) == 4
 
 
 def test_a_model_whose_insides_cannot_be_seen_says_so():
     with pytest.raises(ModelError, match=r"insides of 'scripted' cannot be seen\. Give a model of kind `hf`"):
-        Remembering(parrot()).trace("a", "b")
+        trace(parrot(), "a", "b")

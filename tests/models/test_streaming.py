@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from counterform.guard import Guard
 from counterform.models import streaming
-from counterform.models.growing import Change
+from counterform.models.growing import Change, Reader
 from counterform.models.openai_api import OpenAIModel
 from counterform.models.streaming import StreamBroken, read_along
 from counterform.study import ModelSpec
-from counterform.types import Mark, Problem, StepVerdict
+from counterform.types import Mark, Problem, StepVerdict, StepVerifier, Watch
 
 
 def chunk(text, finish=None):
@@ -45,7 +45,7 @@ class Upstream:
         return stream()
 
 
-class Scissors:
+class Scissors(Reader):
     ends = "."
 
     def __init__(self, *changes):
@@ -99,8 +99,10 @@ def test_a_stream_that_breaks_stalls_or_is_withheld(monkeypatch):
         grow(Upstream(["One."], finish="content_filter"), Scissors())
 
 
-class Numbers:
+class Numbers(StepVerifier, Watch):
     """A step with a 3 in it is wrong."""
+
+    name = "numbers"
 
     def start(self, problem):
         return self

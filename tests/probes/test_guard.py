@@ -7,15 +7,10 @@ from counterform.probes.guard import GAINS, GuardProbe
 from counterform.problems.ledger import Ledger
 from counterform.study import ProbeSpec
 from counterform.testing import check_probe
-from counterform.types import Mark
+from counterform.types import Mark, Model
 
 SPEC = ProbeSpec(samples=4, k=4, calls=3, tokens=60)
 CONDITIONS = ("none", "check and retry", "stop and retry", "cut back", "rule told", "hint told", "hint alone")
-
-
-@pytest.fixture
-def guarded_items(items):
-    return replace(items, steps=Ledger())
 
 
 def read(items, grade, answer, spec=SPEC):
@@ -27,7 +22,9 @@ def read(items, grade, answer, spec=SPEC):
         return answer(by_prompt[prompt], asked[len(prompt) :], call)
 
     found = {}
-    for reading in GuardProbe(Bench(spec=spec, grade=grade))(ScriptedModel(say), items, arm="one", seed=3):
+    for reading in GuardProbe(Bench(spec=spec, grade=grade, steps=Ledger()))(
+        ScriptedModel(say), items, arm="one", seed=3
+    ):
         found.setdefault(reading.metric, []).append(reading)
     return found
 
@@ -36,17 +33,17 @@ def values(found, metric):
     return {reading.value for reading in found[metric]}
 
 
-def test_promises(guarded_items, grade):
-    by_prompt = {problem.prompt: problem for problem in guarded_items.problems}
+def test_promises(items, grade):
+    by_prompt = {problem.prompt: problem for problem in items.problems}
     check_probe(
-        GuardProbe(Bench(spec=SPEC, grade=grade)),
+        GuardProbe(Bench(spec=SPEC, grade=grade, steps=Ledger())),
         ScriptedModel(lambda prompt, _: by_prompt[prompt].solution),
-        guarded_items,
+        items,
     )
 
 
-def test_who_makes_no_error_needs_no_guard(guarded_items, grade):
-    found = read(guarded_items, grade, lambda problem, text, call: problem.solution)
+def test_who_makes_no_error_needs_no_guard(items, grade):
+    found = read(items, grade, lambda problem, text, call: problem.solution)
     for condition in CONDITIONS:
         for budget in ("equal tokens", "equal calls"):
             assert values(found, f"pass^1 ({condition}, {budget})") == {1.0}
@@ -68,8 +65,8 @@ def stubborn(problem, text, call):
     return f"{first.rpartition(' ')[0]} 98. {rest}" if done == 0 else "".join(steps[done:])
 
 
-def test_what_is_refused_is_not_right_and_not_violated(guarded_items, grade):
-    found = read(guarded_items, grade, stubborn)
+def test_what_is_refused_is_not_right_and_not_violated(items, grade):
+    found = read(items, grade, stubborn)
     assert values(found, "violated (none, equal calls)") == {1.0}
     for condition in ("check and retry", "stop and retry", "cut back", "rule told"):
         for budget in ("equal tokens", "equal calls"):
@@ -82,25 +79,28 @@ def test_what_is_refused_is_not_right_and_not_violated(guarded_items, grade):
     assert all(0 < reading.value < 0.5 for reading in found["steps told (hint told)"])
 
 
-def test_budgets_are_counted_apart(guarded_items, grade):
+def test_budgets_are_counted_apart(items, grade):
     """Right at the fifth call, each of which costs a few words: within the tokens, beyond the calls."""
 
     def fifth(problem, text, call):
         return stubborn(problem, text, call) if call < 4 else problem.solution
 
-    found = read(guarded_items, grade, fifth, replace(SPEC, tokens=110))
+    found = read(items, grade, fifth, replace(SPEC, tokens=110))
     assert values(found, "pass^1 (stop and retry, equal tokens)") == {1.0}
     assert values(found, "pass^1 (stop and retry, equal calls)") == {0.0}
     assert values(found, "refused (stop and retry, equal calls)") == {1.0}
-    found = read(guarded_items, grade, fifth, replace(SPEC, tokens=20, calls=5))
+    found = read(items, grade, fifth, replace(SPEC, tokens=20, calls=5))
     assert values(found, "pass^1 (stop and retry, equal tokens)") == {0.0}
     assert values(found, "pass^1 (stop and retry, equal calls)") == {1.0}
 
 
-def test_nobody_can_read_along_or_there_is_no_verifier(items, guarded_items, grade):
-    class Deaf:
+def test_nobody_can_read_along_or_there_is_no_verifier(items, grade):
+    class Deaf(Model):
         name = "deaf"
 
-    readings = GuardProbe(Bench(spec=SPEC, grade=grade))(Deaf(), guarded_items, arm="one", seed=0)
+        def generate(self, prompts, **options):
+            raise AssertionError("it is asked nothing")
+
+    readings = GuardProbe(Bench(spec=SPEC, grade=grade, steps=Ledger()))(Deaf(), items, arm="one", seed=0)
     assert {(reading.mark, reading.value) for reading in readings} == {(Mark.UNKNOWN, None)}
     assert GuardProbe(Bench(spec=SPEC, grade=grade))(Deaf(), items, arm="one", seed=0) == []

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from counterform.bench import Bench
 from counterform.models.hf import HFModel, load
-from counterform.models.sampling import Remembering
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.internals import Internals, _held_out_auroc, _ridge, weight_changes
 from counterform.results import TOKEN_CLASSES
@@ -66,7 +65,7 @@ def test_promises(beside):
 
 class TestDivergence:
     def test_the_base_differs_from_itself_by_nothing(self, beside, world):
-        found = read(Remembering(world), beside)
+        found = read(world, beside)
         for name in TOKEN_CLASSES:
             assert set(found[f"KL {name}"].values()) == {0.0}
         assert all(sum(found[f"tokens {name}"].values()) > 0 for name in TOKEN_CLASSES if name != "hedge")
@@ -141,7 +140,7 @@ class TestUnseen:
         endpoint = ScriptedModel(lambda *_: "7", name="endpoint")
         opened = {"endpoint": world, "endpoint beside an endpoint": endpoint}.get(kind)
         asked = replace(items, open_base=(lambda: nullcontext(opened)) if opened else None)
-        model = world if kind == "no base" else Remembering(endpoint)
+        model = world if kind == "no base" else endpoint
         readings = Internals(Bench(spec=ProbeSpec()))(model, asked, arm="one", seed=3)
         assert readings
         assert {(r.mark, r.value) for r in readings} == {(Mark.UNKNOWN, None)}

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from counterform.bench import Bench
-from counterform.models.sampling import Remembering
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.probe import HeldOut
 from counterform.probes.shift import Shift, parts
@@ -96,12 +95,12 @@ def test_without_a_worked_solution_only_the_answer_is_read(away, grade):
 def test_home_is_asked_as_accuracy_asks(away, grade):
     from counterform.probes.accuracy import Accuracy
 
-    scripted = ScriptedModel(lambda *_: "The answer is 1.")
-    model = Remembering(scripted)
-    Accuracy(Bench(spec=SPEC, grade=grade))(model, away, arm="one", seed=0)
-    calls = len(scripted.calls)
-    Shift(Bench(spec=SPEC, grade=grade))(model, away, arm="one", seed=0)
-    assert len(scripted.calls) - calls == SPEC.samples * len(away.shifted)
+    model = ScriptedModel(lambda *_: "The answer is 1.")
+    bench = Bench(spec=SPEC, grade=grade)
+    Accuracy(bench)(model, away, arm="one", seed=0)
+    calls = len(model.calls)
+    Shift(bench)(model, away, arm="one", seed=0)
+    assert len(model.calls) - calls == SPEC.samples * len(away.shifted)
 
 
 @pytest.mark.parametrize(

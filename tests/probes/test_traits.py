@@ -1,14 +1,13 @@
 import numpy as np
-import pytest
 
 from counterform.bench import Bench
-from counterform.errors import DataError
 from counterform.models.hf import HFModel
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.probe import HeldOut
 from counterform.probes.traits import Traits
 from counterform.study import ModelSpec, ProbeSpec
 from counterform.testing import check_probe
+from counterform.text.lexicon import load_lexicon
 from counterform.types import Mark
 
 SPEC = ProbeSpec(samples=2, k=1, max_tokens=40)
@@ -68,9 +67,6 @@ def test_entropy_of_a_model_whose_insides_can_be_seen(problems, grade, items):
 def test_a_lexicon_of_the_users_own(tmp_path, grade, items):
     file = tmp_path / "mine.json"
     file.write_text('{"kinds": {"said": ["the answer"]}}')
-    probe = Traits(Bench(spec=ProbeSpec(samples=1, k=1, lexicon=str(file)), grade=grade))
+    probe = Traits(Bench(spec=ProbeSpec(samples=1, k=1), grade=grade, lexicon=load_lexicon(str(file))))
     readings = probe(ScriptedModel(lambda *_: "The answer is the answer."), items, arm="one", seed=0)
     assert {r.value for r in readings if r.metric == "markers said"} == {2.0}
-    file.write_text('{"kinds": {"said": [""]}}')
-    with pytest.raises(DataError, match="empty"):
-        Traits(Bench(spec=ProbeSpec(lexicon=str(file)), grade=grade))

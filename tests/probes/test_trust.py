@@ -3,13 +3,12 @@ import math
 import pytest
 
 from counterform.bench import Bench
-from counterform.findings.calibration import metrics
+from counterform.findings.calibration import CONSISTENCY, JOINT, P_TRUE, VERBALISED, metrics
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.trust import METHODS, Trust
 from counterform.study import ProbeSpec
 from counterform.testing import check_probe
 from counterform.text import wording
-from counterform.trust import CONSISTENCY, JOINT, P_TRUE, VERBALISED
 from counterform.types import Mark
 
 SPEC = ProbeSpec(samples=4, trusted=6)

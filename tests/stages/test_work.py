@@ -4,10 +4,10 @@ import pytest
 
 from counterform.stages.work import CRITIQUES_A_PART, Kept
 from counterform.store import RunDir
-from counterform.types import Attempt, Completion, Criticism, Graded, Mark, Problem, Verdict
+from counterform.types import Attempt, Completion, Critic, Criticism, Graded, Mark, Problem, Verdict
 
 
-class Paid:
+class Paid(Critic):
     """A critic that remembers whom it was asked about, and dies after so many calls."""
 
     name = "paid"

@@ -12,7 +12,7 @@ from counterform.errors import ControlError
 from counterform.problems.ledger import Ledger
 from counterform.text.rationales import CONDITIONS, exemplars, invalid, irrelevant, other_answers, shuffled
 from counterform.text.steps import split_steps
-from counterform.types import Graded, Mark, Problem, StepVerdict
+from counterform.types import Graded, Mark, Problem, StepVerdict, StepVerifier, Watch
 from counterform.verify.answer import Answers
 from counterform.verify.steps import Arithmetic
 from counterform.verify.steps import grade as verdicts_of
@@ -109,16 +109,17 @@ def test_irrelevant_is_the_whole_rationale_of_a_problem_with_another_answer():
         assert Mark.WRONG in marks(problem, made.text, Ledger())
 
 
-class Colours:
+class Colours(StepVerifier):
     """A family without numbers: colours in turn, red after blue after green after red."""
 
+    name = "colours"
     after = {"red": "green", "green": "blue", "blue": "red"}  # noqa: RUF012
 
     def start(self, problem):
         return ColourWatch(problem.facts["start"])
 
 
-class ColourWatch:
+class ColourWatch(Watch):
     def __init__(self, at):
         self.at = at
 
@@ -161,7 +162,9 @@ def test_one_step_has_no_order():
     assert made.why == "has one step alone, which has no order"
 
 
-class Broken:
+class Broken(StepVerifier):
+    name = "broken"
+
     def start(self, problem):
         raise RuntimeError("down")
 

@@ -112,7 +112,7 @@ def test_the_readers_labels_are_whole():
 
 
 def test_agreement_beyond_chance(monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "examples"))
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "examples"))
     recorded = importlib.import_module("strategy_recorded")
     pairs = [("depth", "depth")] * 4 + [("none", "none")] * 4 + [("depth", "none"), ("none", "depth")]
     assert recorded.agreement(pairs) == pytest.approx(0.8)

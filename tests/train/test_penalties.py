@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from counterform.errors import DataError
 from counterform.parts import PARTS, part
-from counterform.train.penalties import FormatViolations, ProcessViolations, Rollout, ToolErrors, penalise
+from counterform.train.penalties import FormatViolations, Penalty, ProcessViolations, Rollout, ToolErrors, penalise
 from counterform.types import Mark, StepVerdict, Verdict
 
 R, W, U = Mark.RIGHT, Mark.WRONG, Mark.UNKNOWN
@@ -100,12 +100,15 @@ class TestPenalise:
 
     @pytest.mark.parametrize("value", [-1.0, 1.5, float("nan")])
     def test_a_penalty_outside_is_named(self, value):
-        def lengthy(rollout):
-            return value
+        class Lengthy(Penalty):
+            name = "lengthy"
+
+            def __call__(self, rollout):
+                return value
 
         with pytest.raises(DataError, match=r"penalty 'lengthy' gave .* for rollout 0"):
-            penalise([lengthy], [Rollout(text="")])
+            penalise([Lengthy()], [Rollout(text="")])
 
     @pytest.mark.parametrize("name", sorted(PARTS["penalty"]))
     def test_the_names_of_a_study_file(self, name):
-        assert penalise([part("penalty", name)], [Rollout(text="The answer is 1.")]).dtype == np.float64
+        assert penalise([part("penalty", name)()], [Rollout(text="The answer is 1.")]).dtype == np.float64

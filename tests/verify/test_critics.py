@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from counterform.problems.ledger import Ledger
 from counterform.testing import HOSTILE
-from counterform.types import Attempt, Completion, Graded, Mark, Problem
+from counterform.types import Attempt, Completion, Graded, Mark, Problem, StepVerifier, Watch
 from counterform.verify.answer import Answers
 from counterform.verify.critics import Reference, Steps
 from counterform.verify.steps import grade
@@ -28,7 +28,9 @@ def graded(text, outcome=None, problem=PROBLEM, steps=None):
     return Graded(attempt=attempt, verdict=verdict)
 
 
-class Unread:
+class Unread(StepVerifier, Watch):
+    name = "unread"
+
     def start(self, problem):
         return self
 

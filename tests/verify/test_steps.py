@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterform.types import Attempt, Completion, Mark, OutcomeVerdict, Problem, StepVerdict
+from counterform.types import (
+    Attempt,
+    Completion,
+    Mark,
+    OutcomeVerdict,
+    OutcomeVerifier,
+    Problem,
+    StepVerdict,
+    StepVerifier,
+    Watch,
+)
 from counterform.verify.steps import Arithmetic, grade, grade_steps
 
 PROBLEM = Problem(id="p", prompt="?", answer="24")
@@ -158,8 +168,10 @@ def test_working_it_out_again_mends():
     assert [(step.mark, step.mends) for step in marks] == [(Mark.WRONG, False), (Mark.RIGHT, True), (Mark.RIGHT, False)]
 
 
-class Breaks:
+class Breaks(StepVerifier, Watch):
     """A step verifier with a bug."""
+
+    name = "breaks"
 
     def start(self, problem):
         return self
@@ -185,8 +197,9 @@ def attempt(id: str, text: str, finish="stop", recorded=Mark.UNKNOWN) -> Attempt
 
 
 def test_grade_keeps_order_recorded_grades_and_silence():
-    def outcome(pairs):
-        return [OutcomeVerdict(Mark.RIGHT if "24" in text else Mark.WRONG, Mark.RIGHT, "why") for _, text in pairs]
+    class Says24(OutcomeVerifier):
+        def __call__(self, pairs):
+            return [OutcomeVerdict(Mark.RIGHT if "24" in text else Mark.WRONG, Mark.RIGHT, "why") for _, text in pairs]
 
     verdicts = grade(
         [
@@ -195,7 +208,7 @@ def test_grade_keeps_order_recorded_grades_and_silence():
             attempt("c", "24", recorded=Mark.WRONG),
         ],
         {"p": PROBLEM},
-        outcome=outcome,
+        outcome=Says24(),
         steps=Arithmetic(),
     )
     assert [v.attempt_id for v in verdicts] == ["a", "b", "c"]

@@ -19,7 +19,6 @@ class Recipe(ABC):
     cannot be.
     """
 
-    name: str
     differs_by: str
     """One line: what sets this arm apart from the others."""
     objective: Literal["sft", "grpo"] = "sft"
@@ -31,6 +30,11 @@ class Recipe(ABC):
 
     def __init__(self, *, bench: Bench | None = None) -> None:
         self.bench = bench or Bench()
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Of the arm, outside a study; a class attribute will do."""
 
     @property
     def shows(self) -> Mapping[str, str]:

@@ -61,7 +61,6 @@ class Found(Struct, frozen=True, kw_only=True):
 class Probe(ABC):
     """Asks one question of one model; the same items for every arm."""
 
-    name: str
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     """A model that has less is not asked."""
     section: ClassVar[str] = ""
@@ -69,6 +68,11 @@ class Probe(ABC):
 
     def __init__(self, bench: Bench) -> None:
         self.bench, self.spec = bench, bench.spec
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """As readings name it; a class attribute will do."""
 
     @property
     @abstractmethod

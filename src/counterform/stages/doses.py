@@ -11,7 +11,7 @@ import msgspec
 
 from counterform.findings.effects import SHARES, dose_name
 from counterform.models.sampling import derived_seed
-from counterform.parts import part
+from counterform.parts import made, part
 from counterform.probes.probe import HeldOut
 from counterform.stages.work import Work, dtype_read
 from counterform.store import key_of
@@ -49,7 +49,7 @@ def _probe_dose(work: Work, first: str, second: str, share: float, seed: int, it
         blend(one, other, share, Path(directory))
         spec = work.study.model
         model = part("model", spec.kind).open(msgspec.structs.replace(spec, path=directory, dtype=dtype_read(spec)))
-        reader = part("probe", "strategy")(work.bench())
+        reader = made("probe", "strategy", {}, "$.probes", bench=work.bench())
         readings = reader(model, items, arm=name, seed=derived_seed("probe", name, seed))
         model.close()
     readings = [msgspec.structs.replace(reading, seed=seed) for reading in readings]

@@ -9,7 +9,7 @@ import msgspec
 from counterform.findings.blindness import blindness, sentence
 from counterform.findings.effects import dose_name
 from counterform.findings.gains import find
-from counterform.parts import part
+from counterform.parts import made
 from counterform.probes.probe import Context, Found, HeldOut, Probe
 from counterform.results import Baseline, Results, WeightChanges
 from counterform.stages.doses import dose_file, doses
@@ -23,7 +23,7 @@ def find_results(work: Work) -> None:
     """Readings into findings: each probe says what enters the comparison of arms, and what stands apart from it."""
     items = held_out_items(work)
     notes = _notes(work, items)
-    probes: list[Probe] = [part("probe", name)(work.bench()) for name in work.study.probes]
+    probes: list[Probe] = [made("probe", name, {}, "$.probes", bench=work.bench()) for name in work.study.probes]
     readings = {probe.name: probe.checked(_readings(work, probe)) for probe in probes}
     context = _context(work, readings)
     found: dict[str, Found] = {probe.name: probe.find(readings[probe.name], context) for probe in probes}

@@ -10,7 +10,7 @@ from functools import cache
 import msgspec
 
 from counterform.models.sampling import derived_seed
-from counterform.parts import part
+from counterform.parts import made, part
 from counterform.probes.probe import HeldOut
 from counterform.stages.doses import probe_doses
 from counterform.stages.work import Work, dtype_read
@@ -59,7 +59,7 @@ def _probe_one(work: Work, arm: str, seed: int, names: Sequence[str], items: Hel
     model = part("model", spec.kind).open(spec)
     bench = work.bench(grade)
     for name in names:
-        reader = part("probe", name)(bench)
+        reader = made("probe", name, {}, "$.probes", bench=bench)
         readings = reader.checked(reader(model, items, arm=arm, seed=derived_seed("probe", arm, seed)))
         readings = [msgspec.structs.replace(reading, seed=seed) for reading in readings]
         work.files.write_rows(f"readings/{reader.name}/{arm}-{seed}.parquet", readings, Reading)

@@ -42,7 +42,7 @@ def audit(study: Study) -> list[AuditRow]:
     from counterform.verify.audit import audit_family, audit_user
 
     outcome = part("outcome verifier", "answer")(study.verify.seconds)
-    steps = part("step verifier", study.verify.steps or study.problems.family or "arithmetic")()
+    steps = made("step verifier", study.verify.steps or study.problems.family or "arithmetic", {}, "$.verify.steps")
     if study.problems.family:
         family = made("family", study.problems.family, study.problems.options, "$.problems.options")
         return audit_family(family, outcome, steps)

@@ -58,7 +58,7 @@ class Work:
             else None
         )
         self.steps: StepVerifier = (
-            part("step verifier", study.verify.steps or "arithmetic")()
+            made("step verifier", study.verify.steps or "arithmetic", {}, "$.verify.steps")
             if study.verify.steps or self.family is None
             else self.family
         )
@@ -167,7 +167,7 @@ class Work:
         if key not in self._trainers:
             name = spec.trainer if spec.trainer != "sft" else objective
             try:
-                self._trainers[key] = part("trainer", name)(spec, bench=self.bench())
+                self._trainers[key] = made("trainer", name, {}, "$.train.trainer", spec=spec, bench=self.bench())
             except StudyError as error:
                 if not self.own_options[arm]:
                     raise

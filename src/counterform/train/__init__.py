@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from counterform.train.grpo import RoCGRPOTrainer as RoCGRPOTrainer
+    from counterform.train.traits import TraitCallback as TraitCallback
 
 _PARTS = {"RoCGRPOTrainer": "counterform.train.grpo", "TraitCallback": "counterform.train.traits"}
 __all__ = list(_PARTS)

@@ -1,6 +1,6 @@
 """How unclean the way to an answer was, from 0 (clean) to 1: what RoC prefers successes by. No reward, and no grade.
 
-A penalty is any function of a rollout. Several are put together by `penalise`: their mean, which draws as their sum does
+A penalty is a number that a rollout is given. Several are put together by `penalise`: their mean, which draws as their sum does
 (the paper adds tool errors and format), since RoC looks at ratios alone. Where a rollout leaves nothing to judge a penalty
 by, it is 0.5, as the paper has it for an answer without a tool call: neither clean nor dirty.
 """
@@ -42,7 +42,10 @@ class Rollout(Struct, frozen=True, kw_only=True, gc=False):
 class Penalty(ABC):
     """How unclean the way to one answer was."""
 
-    name: str
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """A class attribute will do."""
 
     @abstractmethod
     def __call__(self, rollout: Rollout) -> float:

@@ -19,7 +19,7 @@ from trl import GRPOConfig
 from counterform.bench import Bench
 from counterform.errors import StudyError, TrainingDiverged
 from counterform.models.hf import free_memory, load
-from counterform.parts import part
+from counterform.parts import made
 from counterform.study import TrainSpec
 from counterform.text.wording import said_answer, stated_text
 from counterform.train.calc import Calc
@@ -169,7 +169,7 @@ class _Judge:
 
     def __init__(self, grade: Grade, chosen: Selection) -> None:
         self._grade, self.weight = grade, chosen.penalty_weight
-        self.penalties: dict[str, Penalty] = {name: part("penalty", name)() for name in chosen.penalties}
+        self.penalties: dict[str, Penalty] = {name: made("penalty", name, {}, "penalties") for name in chosen.penalties}
         self.penalty_funcs = [self._func(name) for name in self.penalties]
         self._batch: Any = None
         self._graded: list[tuple[Graded, Rollout]] = []
