@@ -42,7 +42,7 @@ class Metric(Struct, frozen=True, kw_only=True):
     """difference: of two shares within one model, so it may stand below 0 and no control can have a share of it."""
     better: Literal["high", "low", "neither"] = "high"
     bounds: tuple[float | None, float | None] = (0.0, 1.0)
-    """Of one number; None: it has no such end."""
+    """Between which every level lies; None: there is no such end."""
     headline: bool = True
     """The first screen looks for losses in it: False for what another metric of the probe says as well, and for costs."""
     headline_condition: str = ""
