@@ -185,7 +185,7 @@ def _items(readings: Sequence[Reading]) -> dict[tuple[Key, str], tuple[str, str]
     found = {(reading.key, reading.item_id): (reading.problem_id, reading.stratum) for reading in readings}
     _promise(
         len(found) == len(readings),
-        "an item is read once under each metric and condition: some (key, item_id) come twice",
+        "an item is read once a metric and condition: some come twice",
     )
     return found
 
