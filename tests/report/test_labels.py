@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterform.report.labels import metric_label, number, points, points_interval, probability, share
+from counterform.report.labels import metric_label
+from counterform.text.numbers import number, points, points_interval, probability, share
 
 
 @given(st.floats(-1, 1))

@@ -6,7 +6,7 @@ import msgspec
 from counterform.claims.recorded import read_all
 from counterform.report.claims_page import claims_page
 from counterform.report.data import load, recorded
-from counterform.report.labels import points, share
+from counterform.text.numbers import points, share
 from counterform.report.markdown import record, to_markdown
 from counterform.report.overview import overview
 from counterform.store import RunDir

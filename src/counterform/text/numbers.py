@@ -50,3 +50,54 @@ def moved(metric: Metric, estimate: float, low: float, high: float) -> str:
 def at_least(metric: Metric, value: float) -> str:
     """A size with its unit, as of a minimum detectable effect: `2.1 points`, `0.3 nats`."""
     return f"{difference(metric, value, signed=False)}{' points' if is_share(metric) else _UNITS[metric.unit]}"
+
+
+def level(metric: Metric, value: float) -> str:
+    """Where something stands, with its unit: `44.2 %`, `3.1 nats`, `212`."""
+    if is_share(metric):
+        return share(value)
+    return f"{amount(value, signed=False)}{_UNITS[metric.unit]}" if math.isfinite(value) else "–"
+
+
+def level_interval(metric: Metric, low: float, high: float) -> str:
+    """An interval of a level without its unit: `[41.0, 47.5]`."""
+    return f"[{difference(metric, low, signed=False)}, {difference(metric, high, signed=False)}]"
+
+
+def difference_interval(metric: Metric, low: float, high: float) -> str:
+    """An interval of a difference without its unit: `[+8.1, +16.4]`."""
+    return f"[{difference(metric, low)}, {difference(metric, high)}]"
+
+
+def points_interval(low: float, high: float) -> str:
+    """An interval of a difference: `[+8.1, +16.4]`."""
+    return f"[{points(low)}, {points(high)}]"
+
+
+def share(value: float) -> str:
+    """A level in per cent: `44.2 %`."""
+    return f"{100 * value:.1f}\u00a0%".replace("-", "−") if math.isfinite(value) else "–"
+
+
+def share_interval(low: float, high: float) -> str:
+    """An interval of a level: `[41.0, 47.5]`."""
+    return f"[{points(low, signed=False)}, {points(high, signed=False)}]"
+
+
+def nats(value: float) -> str:
+    """A KL in nats with three significant digits: `0.0543`, `0`."""
+    return f"{value:.3g}" if math.isfinite(value) else "–"
+
+
+def number(value: float) -> str:
+    """A count with thousands separators; a measure keeps one decimal."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def probability(value: float) -> str:
+    """A p-value with three decimals: `0.012`, `<0.001`."""
+    if not math.isfinite(value):
+        return "–"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"

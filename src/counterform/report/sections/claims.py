@@ -4,8 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from counterform.claims.published import NOT_ASKED, Asked
+from counterform.claims.published import NOT_ASKED, Asked, verdicts
+from counterform.report.data import ReportData, recorded
+from counterform.report.section import Block, Grid, Prose, Section, folded
 from counterform.report.tables import Table
+
+
+class Claims(Section):
+    """The published claims that a study decides."""
+
+    title = "Published claims, asked of this study"
+    link = "Published claims"
+    anchor = "claims"
+
+    def blocks(self, data: ReportData) -> list[Block]:
+        kept = recorded(data)
+        said = verdicts([kept])
+        shown, others = asked(said), left_out(said)
+        if not shown.rows:
+            return []
+        return [
+            Prose(
+                f"Said of this study's models and problems ({kept.setting}), which are mostly far smaller than the paper's. The rule that "
+                "decides stands in each row; its bounds are ours."
+            ),
+            Grid(
+                table=shown,
+                heading="Published claims",
+                intro=not_asked(said),
+                caption="The source's number and ours, side by side",
+                of_words=True,
+            ),
+            *folded(
+                f"{len(others.rows)} claims that this study does not ask",
+                Grid(
+                    table=others,
+                    heading="Published claims that this study does not ask",
+                    caption="What would decide them",
+                    of_words=True,
+                ),
+            ),
+        ]
 
 
 def asked(rows: Iterable[Asked]) -> Table:
