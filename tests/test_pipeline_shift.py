@@ -149,7 +149,7 @@ def test_the_mirage_studies_hold_pairs_out_and_ask_for_them(name):
     study = counterform.load_study(Path(__file__).parents[1] / "examples" / f"{name}.toml")
     family = Ledger(**study.problems.options)
     trained = family.generate(1_000, rng=np.random.default_rng(0), lengths=study.problems.lengths)
-    shifts = {p.shift for p in family.shifts(2, rng=np.random.default_rng(0), trained=trained)}
+    shifts = {p.shift.label for p in family.shifts(2, rng=np.random.default_rng(0), trained=trained)}
     assert "composition 1" in shifts
     assert ("composition reversed 1" in shifts) == (name == "mirage-many")
     pairs = [tuple(pair) for pair in study.problems.options["without"]]

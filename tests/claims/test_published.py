@@ -22,7 +22,7 @@ def columns(of):
     return {name: getattr(of, name) for name in Measured.__struct_fields__}
 
 
-def finding(arm, versus, low, high, *, verdict=None):
+def finding(arm, versus, low, high, *, verdict=None, of=None):
     said = verdict or ("supported" if low > 0 else "refuted" if high < 0 else "undecided")
     counts = {"n_items": 300, "n_problems": 300, "n_seeds": 2, "n_missing": 0}
     numbers = {
@@ -34,7 +34,7 @@ def finding(arm, versus, low, high, *, verdict=None):
         "p_holm": 0.1,
         "mde": 0.1,
     }
-    names = {**columns(SOLVING), "arm": arm, "versus": versus}
+    names = {**columns(of or SOLVING), "arm": arm, "versus": versus}
     return Finding(claim="", **names, **numbers, **counts, verdict=said, sentence="")
 
 
@@ -82,6 +82,16 @@ def test_a_difference_is_more_or_not_in_whichever_order_the_study_compares(low, 
     assert said(MORE, finding("imitation", "critique", -high, -low)) == [verdict]
     turned = {"supported": "refuted", "refuted": "supported"}.get(verdict, verdict)
     assert said(replace(MORE, way="less"), finding("critique", "imitation", low, high)) == [turned]
+
+
+@pytest.mark.parametrize("column", ["probe", "metric", "condition", "against", "budget"])
+def test_a_rule_reads_its_own_measurement_alone(column):
+    other = replace(SOLVING, **{column: "other"})
+    assert said(MORE, finding("critique", "imitation", 0.1, 0.2, of=other)) == []
+    assert said(MORE, finding("critique", "imitation", 0.1, 0.2, of=replace(SOLVING, shift=SIX.shift))) == []
+    rule = Standing(of=SOLVING, arm="base", way="above", bound=0.0)
+    assert said(rule, level(other, 0.1, 0.2)) == []
+    assert said(rule, level(SOLVING, 0.1, 0.2), level(other, -0.2, -0.1)) == ["supported"]
 
 
 def test_an_interval_clear_of_zero_is_not_enough_without_the_correction():

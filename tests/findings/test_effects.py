@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from counterform.findings import effects, stats
 from counterform.findings.effects import SHARES, dose_name
@@ -65,6 +66,16 @@ def test_the_curve_runs_from_one_arm_to_the_other_and_takes_no_part_in_the_effec
     alone, _ = find_strategies(readings({"base": 0.5, "a": 0.2, "b": 0.8}), contrasts=[("b", "a")], shows={})
     assert alone.effects[0].h == pytest.approx(found.effects[0].h, abs=0.05)
     assert alone.doses == ()
+
+
+def test_the_luck_of_models_between_two_arms_widens_no_effect():
+    arms = readings({"base": 0.5, "a": 0.2, "b": 0.8})
+    between = [
+        replace(row, value=float(row.seed)) for row in readings({dose_name("a", "b", share): 0.5 for share in SHARES})
+    ]
+    alone, _ = find_strategies(arms, contrasts=[("b", "a")], shows={})
+    beside, _ = find_strategies([*arms, *between], contrasts=[("b", "a")], shows={}, doses=[("a", "b")])
+    assert (beside.effects[0].h_low, beside.effects[0].h_high) == (alone.effects[0].h_low, alone.effects[0].h_high)
 
 
 def test_without_spread_or_reading_there_is_no_effect():

@@ -340,6 +340,11 @@ class TestFormShare:
         assert found.share is found.low is found.high is None
         assert "undefined" in found.sentence
 
+    def test_there_is_none_of_a_gain_away_from_home(self):
+        away = {"probe": "shift", "metric": "exact match", "shift": Shift(axis="length", level="7")}
+        rows = [*readings("base", 0.0, **away), *readings("full", 0.3, **away), *readings("form", 0.1, **away)]
+        assert self.shares(("form", "full"), rows=rows) == ()
+
     def test_it_is_left_out_where_an_arm_was_not_read(self):
         [found] = self.shares(("worse", "better"), ("worse", "nobody"))
         assert found.share < 0

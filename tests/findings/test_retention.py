@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from counterform.bench import Bench
 from counterform.findings import retention
@@ -122,6 +123,22 @@ def test_an_answer_that_was_not_heard_is_left_out():
     assert next(r for r in rows if r.trait == "hedge").n_answers == 750
 
 
+def test_entropy_is_read_at_some_answers_and_stands_beside_what_is_read_at_all():
+    rng = np.random.default_rng(0)
+    rows = []
+    for arm, nats in (("base", 2.0), ("arm", 1.0)):
+        counted = answers(lambda t: 0.05, 60, rng)
+        seen = counted[("tokens", "")][:, :1]
+        counted[("entropy nats", "")], counted[("entropy tokens", "")] = (
+            nats * seen * rng.uniform(0.9, 1.1, seen.shape),
+            seen,
+        )
+        rows += readings(arm, counted)
+    found = {row.trait: row for row in find_traits(rows)[0].retained}
+    assert found["entropy"].kept == pytest.approx(0.5, abs=0.02)
+    assert (found["entropy"].n_answers, found["length"].n_answers) == (250, 1000)
+
+
 def test_right_answers_stand_beside_noise_and_controls_left_out():
     rng = np.random.default_rng(0)
     solved, away = [], []
@@ -137,15 +154,19 @@ def test_right_answers_stand_beside_noise_and_controls_left_out():
             right = rng.binomial(1, share if "noise" not in axis else 0.9, (100, 1))
             texts = {("exact match", "answer"): right, ("exact match", "whole"): 1 - right}
             found = readings(arm, texts, probe="shift", shift=Shift(axis=axis, level=level))
-            away += [
-                Reading(**{**{f: getattr(r, f) for f in r.__struct_fields__}, "item_id": r.item_id + axis})
-                for r in found
-            ]
-        away += readings(arm, {("exact match", "answer"): np.ones((50, 1))}, probe="shift")
+            away += [replace(r, item_id=r.item_id + axis) for r in found]
+        # At home the probe `shift` reads what `accuracy` does, and says nothing more.
+        away += [
+            replace(r, item_id=f"home {r.item_id}")
+            for r in readings(arm, {("exact match", "answer"): np.ones((50, 1))}, probe="shift")
+        ]
     found = Traits(Bench()).find([], Context(readings={"accuracy": solved, "shift": away}))
     at_home, elsewhere = found.own.accuracy
     assert (at_home.metric, elsewhere.metric) == (HOME.name, AWAY.name)
     assert (at_home.n_items, elsewhere.n_items) == (200, 200)
+    assert at_home.baseline == pytest.approx(
+        np.mean([r.value for r in solved if (r.arm, r.metric) == ("base", "pass@1")])
+    )
     assert elsewhere.verdict == "refuted"
 
 
