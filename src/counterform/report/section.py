@@ -75,6 +75,8 @@ class Grid(Struct, frozen=True, kw_only=True, tag=True):
     """In Markdown; empty: the section's title."""
     intro: str = ""
     """A sentence before it, in Markdown."""
+    page_only: bool = False
+    """Markdown leaves it out."""
     of_words: bool = False
     """Its cells are sentences: on a narrow screen a row becomes a card."""
 
@@ -143,7 +145,7 @@ def grids(blocks: Iterable[Block]) -> Iterator[Grid]:
     for block in blocks:
         if isinstance(block, Folded):
             yield from grids(block.blocks)
-        elif isinstance(block, Grid) and block.table.rows:
+        elif isinstance(block, Grid) and block.table.rows and not block.page_only:
             yield block
 
 

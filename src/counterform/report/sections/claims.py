@@ -37,12 +37,7 @@ class Claims(Section):
             ),
             *folded(
                 f"{len(others.rows)} claims that this study does not ask",
-                Grid(
-                    table=others,
-                    heading="Published claims that this study does not ask",
-                    caption="What would decide them",
-                    of_words=True,
-                ),
+                Grid(table=others, caption="What would decide them", page_only=True, of_words=True),
             ),
         ]
 

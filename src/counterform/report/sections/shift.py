@@ -156,11 +156,11 @@ def _plots(found: Sequence[Axis]) -> Iterator[Plot]:
                     id=f"curve-{axis.label.title}-{'-'.join(part)}",
                     label=MetricLabel(f"{axis.label.title}: {what}", f"Distance: {axis.label.unit}.", lower),
                     summary=summary(axis, part),
-                    figure=_curves(axis, part, axis.guesses if part == ANSWER else {}),
+                    figure=drawn(axis, part),
                 )
 
 
-def _curves(axis: Axis, part: Part, guesses: Mapping[str, Sequence[float]]) -> go.Figure:
+def drawn(axis: Axis, part: Part) -> go.Figure:
     """One reading from 0 to 100 % against distance, a line a model with its intervals, and what a guess would show.
 
     Levels that are numbers stand at their distance; levels that are words stand side by side in its order.
@@ -170,7 +170,7 @@ def _curves(axis: Axis, part: Part, guesses: Mapping[str, Sequence[float]]) -> g
     places = [float(place) if named else scale * stop.distance for place, stop in enumerate(axis.stops)]
     width = max(places) - min(places) or 1.0
     figure = go.Figure(layout=figures.layout(_CURVE, (min(places) - 0.06 * width, max(places) + 0.06 * width)))
-    figure.update_figures.layout(
+    figure.update_layout(
         margin={"l": 46, "r": figures.SIDE, "t": 8, "b": 44 if named else figures.AXIS}, hovermode="closest"
     )
     figure.update_yaxes(
@@ -184,7 +184,7 @@ def _curves(axis: Axis, part: Part, guesses: Mapping[str, Sequence[float]]) -> g
         figure.update_xaxes(ticksuffix=" %")
     elif width <= 8:
         figure.update_xaxes(dtick=1)
-    for name, values in guesses.items():
+    for name, values in axis.guesses.items() if part == ANSWER else ():
         shares = [100 * value if math.isfinite(value) else None for value in values]
         line = {"color": "var(--accent)", "width": 1.5, "dash": figures.DASHES[name]}
         figure.add_scatter(x=places, y=shares, mode="lines", line=line, hoverinfo="skip")
