@@ -29,8 +29,9 @@ from counterform.findings.blindness import Share, blindness, share
 from counterform.findings.stats import estimate, pass_hat_k
 from counterform.guard.calls import Conversation
 from counterform.guard.policy import Rule, judge, load_policy
+from counterform.probes.process import BY_WRONG_STEPS, Process
 from counterform.report.labels import share as percent
-from counterform.report.labels import share_interval
+from counterform.text.numbers import share_interval
 from counterform.results import Level, Results
 from counterform.study import BASE_ARM
 from counterform.types import Mark, Problem, StepVerdict, StepVerifier, Verdict
@@ -133,7 +134,7 @@ def recorded(pools: Sequence[Pool], talks: Sequence[Talk]) -> Recorded:
     levels = [
         Level(
             probe="process",
-            metric="right by wrong steps",
+            metric=BY_WRONG_STEPS,
             arm=name,
             estimate=found.value,
             low=found.low,
@@ -148,7 +149,13 @@ def recorded(pools: Sequence[Pool], talks: Sequence[Talk]) -> Recorded:
     return Recorded(
         name="blindness",
         setting="recorded attempts; only what the verifier can read is wrong, so a lower bound",
-        results=Results(question=(__doc__ or "").partition("\n")[0], findings=(), levels=tuple(levels), baselines=()),
+        results=Results(
+            question=(__doc__ or "").partition("\n")[0],
+            findings=(),
+            levels=tuple(levels),
+            baselines=(),
+            metrics={"process": Process.metrics},
+        ),
         recipes=dict.fromkeys(shares, BASE_ARM),
     )
 

@@ -23,14 +23,16 @@ from msgspec.structs import replace
 from counterform.claims.recorded import Recorded, to_json
 from counterform.errors import CounterformError, DataError
 from counterform.findings import stats
-from counterform.findings.retention import find_traits
+from counterform.findings.retention import MARKERS, MENDED, NATS, SEEN, TOKENS, find_traits
 from counterform.findings.stats import Floats
+from counterform.probes.traits import Traits
 from counterform.results import Results, Retention
 from counterform.study import BASE_ARM
 from counterform.text.lexicon import Lexicon, load_lexicon
 from counterform.types import Mark, Problem, Reading, Verdict
 from counterform.verify.steps import Arithmetic, grade_steps
 
+METRICS = {"traits": Traits.metrics}
 GSM8K_MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 
 
@@ -75,17 +77,18 @@ def readings(answers: list[Answer], lexicon: Lexicon) -> Iterator[Reading]:
     """As the probe reads them, with the wrong answers as the base and the right ones as the arm; a word for a token."""
     counts = lexicon.counts([answer.text for answer in answers])
     for at, (answer, row) in enumerate(zip(answers, counts, strict=True)):
-        values: dict[str, float | None] = {
-            f"markers {kind}": float(n) for kind, n in zip(lexicon.kinds, row, strict=True)
+        values: dict[tuple[str, str], float | None] = {
+            (MARKERS, kind): float(n) for kind, n in zip(lexicon.kinds, row, strict=True)
         }
-        values |= {"tokens": float(len(answer.text.split())), "mended": mended(answer)}
-        values |= dict.fromkeys(("entropy nats", "entropy tokens"))
-        for metric, value in values.items():
+        values |= {(TOKENS, ""): float(len(answer.text.split())), (MENDED, ""): mended(answer)}
+        values |= dict.fromkeys(((NATS, ""), (SEEN, "")))
+        for (metric, kind), value in values.items():
             for arm in ("right", BASE_ARM):
                 mine = value if answer.right == (arm == "right") else None
                 yield Reading(
                     probe="traits",
                     metric=metric,
+                    condition=kind,
                     arm=arm,
                     seed=0,
                     item_id=f"{answer.problem}/{at}",
@@ -100,7 +103,7 @@ def recorded(pools: dict[str, list[Answer]], lexicon: Lexicon) -> Recorded:
     rows = [
         replace(row, arm=f"right, {name}", n_seeds=0)
         for name, answers in pools.items()
-        for row in find_traits(list(readings(answers, lexicon))).retained
+        for row in find_traits(list(readings(answers, lexicon)), METRICS)[0].retained
     ]
     return Recorded(
         name="traits-recorded",
@@ -129,7 +132,7 @@ def section(name: str, answers: list[Answer], lexicon: Lexicon) -> Iterator[str]
     yield "| Trait | Wrong | 95 % | Right | 95 % | Right − wrong | 95 % | MDE | p | Right / wrong at like lengths | 95 % | Lengths in common |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     rows = list(readings(answers, lexicon))
-    retained = {row.trait: row for row in find_traits(rows).retained}
+    retained = {row.trait: row for row in find_traits(rows, METRICS)[0].retained}
     for trait, (top, bottom, scale, unit) in rates(lexicon).items():
         yield line(
             f"{trait}, {unit}",
@@ -146,29 +149,30 @@ def section(name: str, answers: list[Answer], lexicon: Lexicon) -> Iterator[str]
     yield f"\nFound {sum(found.values()):,} markers; the commonest: {shown or 'none'}.\n"
 
 
-def rates(lexicon: Lexicon) -> dict[str, tuple[tuple[str, ...], str, float, str]]:
+def rates(lexicon: Lexicon) -> dict[str, tuple[tuple[tuple[str, str], ...], str, float, str]]:
     """Of each trait: what is counted, in how much of what, the scale and the unit."""
-    markers = tuple(f"markers {kind}" for kind in lexicon.kinds)
-    found = {"all markers": (markers, "tokens", 1000.0, "per 1,000 words")}
+    markers = tuple((MARKERS, kind) for kind in lexicon.kinds)
+    found = {"all markers": (markers, TOKENS, 1000.0, "per 1,000 words")}
     found |= {
-        kind: ((marker,), "tokens", 1000.0, "per 1,000 words")
+        kind: ((marker,), TOKENS, 1000.0, "per 1,000 words")
         for kind, marker in zip(lexicon.kinds, markers, strict=True)
     }
     return found | {
-        "mended": (("mended",), "", 1.0, "share of answers"),
-        "length": (("tokens",), "", 1.0, "words an answer"),
+        "mended": (((MENDED, ""),), "", 1.0, "share of answers"),
+        "length": (((TOKENS, ""),), "", 1.0, "words an answer"),
     }
 
 
-def tallied(rows: list[Reading], arm: str, top: tuple[str, ...], bottom: str) -> tuple[Floats, Floats]:
+def tallied(rows: list[Reading], arm: str, top: tuple[tuple[str, str], ...], bottom: str) -> tuple[Floats, Floats]:
     """Of each problem, the sums of what is counted and of what it is counted in."""
     place = {problem: at for at, problem in enumerate(dict.fromkeys(row.problem_id for row in rows))}
     sums = np.zeros((2, len(place)))
     for row in rows:
         if row.arm == arm and row.value is not None:
             at = place[row.problem_id]
-            sums[0, at] += row.value * (row.metric in top)
-            sums[1, at] += row.value if row.metric == bottom else float(not bottom and row.metric in top)
+            counted = (row.metric, row.condition) in top
+            sums[0, at] += row.value * counted
+            sums[1, at] += row.value if row.metric == bottom else float(not bottom and counted)
     return sums[0], sums[1]
 
 

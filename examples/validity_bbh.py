@@ -24,7 +24,9 @@ from scipy.stats import binomtest
 from counterform.claims.recorded import Recorded, to_json
 from counterform.errors import DataError
 from counterform.findings.stats import Estimate, Floats, estimate, holm, pseudo_values
-from counterform.report.labels import points, points_interval, probability, share, share_interval
+from counterform.probes.validity import ANSWER as EXACT
+from counterform.probes.validity import Validity
+from counterform.text.numbers import points, points_interval, probability, share, share_interval
 from counterform.results import Finding, Results
 from counterform.types import Mark, Problem, StepVerdict
 from counterform.verify.answer import Answers
@@ -301,7 +303,7 @@ def recorded(tasks: Sequence[Task]) -> Recorded:
     finding = Finding(
         claim="",
         probe="validity",
-        metric="answer",
+        metric=EXACT,
         arm="cot",
         versus="direct",
         baseline=float(np.mean([_level(task, task.direct).value for task in tasks])),
@@ -322,7 +324,9 @@ def recorded(tasks: Sequence[Task]) -> Recorded:
     return Recorded(
         name="validity-bbh",
         setting=f"{len(tasks)} tasks of BIG-Bench Hard, recorded outputs of code-davinci-002",
-        results=Results(question=question, findings=(finding,), levels=(), baselines=()),
+        results=Results(
+            question=question, findings=(finding,), levels=(), baselines=(), metrics={"validity": Validity.metrics}
+        ),
     )
 
 

@@ -88,10 +88,7 @@ class TestEndToEnd:
 
     def test_every_arm_answers_the_same_items(self, finished):
         rows = msgspec.convert(finished.readings.to_pylist(), list[Reading])
-        items = {
-            arm: {(r.probe, r.metric, r.item_id) for r in rows if r.arm == arm}
-            for arm in ("base", "imitation", "critique")
-        }
+        items = {arm: {(r.key, r.item_id) for r in rows if r.arm == arm} for arm in ("base", "imitation", "critique")}
         assert items["base"] == items["imitation"] == items["critique"]
 
     def test_findings_hold_every_gain_and_contrast_with_interval(self, finished):
@@ -162,8 +159,8 @@ def test_rationales_as_training_data_and_as_exemplars(tmp_path):
     files = RunDir(run.path)
     texts = [files.read_table(f"arms/{arm}.parquet")["completion"].to_pylist() for arm in arms]
     assert all(len({*row}) == 3 for row in zip(*texts, strict=True))
-    levels = {level.metric for level in run.results.levels}
-    assert {f"answer ({name})" for name in ("valid", "invalid", "shuffled", "irrelevant", "answer only")} <= levels
+    asked = {level.condition for level in run.results.levels if level.metric == "answer"}
+    assert asked == {"valid", "invalid", "shuffled", "irrelevant", "answer only"}
     assert {f.verdict for f in run.results.findings} == {"undecided"}
 
 
@@ -174,7 +171,7 @@ class TestInside:
 
     def test_lora_arms_are_seen_inside_and_the_base_is_not_trained(self, tmp_path):
         run = counterform.run(self.STUDY, tmp_path)
-        inside = msgspec.json.decode((tmp_path / "internals.json").read_bytes(), type=Inside)
+        inside = run.results.own_of("internals", Inside)
         assert {level.arm for level in inside.shares} == {"imitation", "critique"}
         assert {level.arm for level in inside.layers} == {"base", "imitation", "critique"}
         assert {f.metric for f in run.results.findings} == {"AUROC"}
@@ -183,7 +180,7 @@ class TestInside:
         assert inside.weights.cosines[0].cosine is not None
         assert inside.weights.compared == 1
         base = [r for r in msgspec.convert(run.readings.to_pylist(), list[Reading]) if r.arm == "base"]
-        assert {r.value for r in base if r.metric.startswith("KL ")} == {0.0}
+        assert {r.value for r in base if r.metric == "KL"} == {0.0}
 
     def test_models_whose_insides_cannot_be_seen_stop_nothing_else(self, tmp_path, monkeypatch):
         monkeypatch.setitem(PARTS["model"], "hf", f"{__name__}:Closed")

@@ -9,9 +9,11 @@ import pytest
 
 import counterform
 from counterform.errors import DataError
+from counterform.metrics import Measured, Shift
 from counterform.problems.ledger import Ledger
 from counterform.store import RunDir
 from counterform.study import AttemptsSpec, MatchSpec, ModelSpec, ProbeSpec, ProblemsSpec, Study, TrainSpec
+from counterform.text.shifts import NOISE, REVERSED
 from counterform.types import Problem
 
 TINY = Study(
@@ -47,10 +49,12 @@ def test_shifted_problems_are_held_out_and_nobody_samples_or_trains_on_them(fini
     home, away = problems(finished)
     assert len(home) == 34
     assert {p.split for p in away} == {"held_out"}
-    assert sum(p.shift.startswith("noise") for p in away) == 2 * 12
+    assert sum(p.shift.axis in NOISE for p in away) == 2 * 12
     sampled = set(RunDir(finished.path).read_table("attempts")["problem_id"].to_pylist())
     assert sampled == {p.id for p in home}
-    assert not {p.prompt for p in away if p.shift.startswith(("length", "comp"))} & {p.prompt for p in home}
+    assert not {p.prompt for p in away if p.shift.axis in ("length", "composition", REVERSED)} & {
+        p.prompt for p in home
+    }
 
 
 def test_only_the_shift_probe_reads_them_and_home_is_its_reference(finished):
@@ -60,16 +64,23 @@ def test_only_the_shift_probe_reads_them_and_home_is_its_reference(finished):
         read.setdefault(row["probe"], set()).add(row["item_id"])
     held_out = {p.id for p in home if p.split == "held_out"}
     assert read == {"accuracy": held_out, "shift": held_out | {p.id for p in away}}
-    shares = {row["metric"]: row["value"] for row in finished.readings.to_pylist() if row["item_id"] in held_out}
-    assert {"pass@1", "exact match, answer", "edit distance, whole"} <= set(shares)
+    rows = [row for row in finished.readings.to_pylist() if row["item_id"] in held_out]
+    assert {row["shift"] for row in rows} == {None}
+    at_home = {("pass@1", ""), ("exact match", "answer"), ("edit distance", "whole")}
+    assert at_home <= {(row["metric"], row["condition"]) for row in rows}
 
 
 def test_findings_and_report_speak_of_every_level(finished):
-    right = [f for f in finished.results.findings if f.metric.startswith("exact match, answer")]
+    right = [f for f in finished.results.findings if (f.metric, f.condition) == ("exact match", "answer")]
     assert {f.verdict for f in right} == {"undecided"}  # nothing was trained
-    metrics = {f.metric for f in finished.results.findings if f.probe == "shift"}
-    assert {"exact match, answer", "exact match, answer @ composition 1", "edit distance, whole @ length 7"} <= metrics
-    assert {line.metric for line in finished.results.baselines if line.probe == "shift"} <= metrics
+    found = {f.key for f in finished.results.findings if f.probe == "shift"}
+    for metric, condition, shift in (
+        ("exact match", "answer", None),
+        ("exact match", "answer", Shift(axis="composition", level="1")),
+        ("edit distance", "whole", Shift(axis="length", level="7")),
+    ):
+        assert Measured(probe="shift", metric=metric, condition=condition, shift=shift).key in found
+    assert {line.key for line in finished.results.baselines if line.probe == "shift"} <= found
     assert 'id="away"' in (finished.path / "report.html").read_text(encoding="utf-8")
 
 
@@ -111,17 +122,17 @@ def test_a_column_takes_rows_out_of_training(users):
     home, away = problems(users(shift="kind"))
     assert len(home) == 9
     assert not [p for p in home if p.prompt in ("What is 9 plus 1?", "What is 10 plus 1?", "What is 11 plus 1?")]
-    labelled = [p for p in away if p.shift == "hard"]
+    labelled = [p for p in away if p.shift.label == "hard"]
     assert len(labelled) == TINY.probe.shifted
     assert {p.split for p in labelled} == {"held_out"}
-    assert all(0 < p.distance < 1 for p in labelled)
+    assert all(0 < p.shift.distance < 1 for p in labelled)
     assert len(away) == len(labelled) + 12 * TINY.probe.shifted
 
 
 def test_a_second_file_is_a_shift(users):
     second = [{"prompt": f"How much are {n} and {n}?", "answer": str(2 * n)} for n in range(5)]
     _, away = problems(users(second))
-    assert {p.shift for p in away if not p.shift.startswith("noise")} == {"far"}
+    assert {p.shift.label for p in away if p.shift.axis not in NOISE} == {"far"}
 
 
 def test_a_second_file_that_is_the_first_is_refused(users):
@@ -138,7 +149,7 @@ def test_the_mirage_studies_hold_pairs_out_and_ask_for_them(name):
     study = counterform.load_study(Path(__file__).parents[1] / "examples" / f"{name}.toml")
     family = Ledger(**study.problems.options)
     trained = family.generate(1_000, rng=np.random.default_rng(0), lengths=study.problems.lengths)
-    shifts = {p.shift for p in family.shifts(2, rng=np.random.default_rng(0), trained=trained)}
+    shifts = {p.shift.label for p in family.shifts(2, rng=np.random.default_rng(0), trained=trained)}
     assert "composition 1" in shifts
     assert ("composition reversed 1" in shifts) == (name == "mirage-many")
     pairs = [tuple(pair) for pair in study.problems.options["without"]]

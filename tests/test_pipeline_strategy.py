@@ -64,7 +64,7 @@ def test_every_arm_has_as_many_examples_and_its_own_problems(finished):
 
 
 def test_effects_and_the_curve_are_found_and_shown(finished):
-    found = msgspec.json.decode((finished.path / "strategy.json").read_bytes(), type=Strategies)
+    found = finished.results.own_of("strategy", Strategies)
     assert {effect.differs_by for effect in found.effects} <= {"format", "domain"}
     assert {dose.share for dose in found.doses} == {0.0, 0.25, 0.5, 0.75, 1.0}
     page = (finished.path / "report.html").read_text()

@@ -37,10 +37,10 @@ def trust(tmp_path_factory):
     )
 
 
-def test_confidence_becomes_findings_a_file_and_a_section(trust):
+def test_confidence_becomes_findings_and_a_section(trust):
     found = [f for f in trust.results.findings if f.probe == "trust"]
-    assert {"AUROC (P(True))", "ECE (joint)", "PR-AUC (self-consistency)"} <= {f.metric for f in found}
-    read = msgspec.json.decode((trust.path / "trust.json").read_bytes(), type=SelfTrust)
+    assert {("AUROC", "P(True)"), ("ECE", "joint")} <= {(f.metric, f.condition) for f in found}
+    read = trust.results.own_of("trust", SelfTrust)
     assert {one.arm for one in read.reliability} == {"base", "imitation"}
     page = (trust.path / "report.html").read_text(encoding="utf-8")
     assert 'id="confidence"' in page

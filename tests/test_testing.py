@@ -10,6 +10,7 @@ from counterform import testing
 from counterform.arms.recipe import Recipe
 from counterform.bench import Bench
 from counterform.errors import ModelError
+from counterform.metrics import Metric
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.probe import HeldOut, Probe
 from counterform.problems.ledger import Ledger
@@ -264,6 +265,7 @@ class OneWord(Probe):
     """Is every problem answered with the one word that it should be?"""
 
     name = "probe"
+    metrics = (Metric(name="share right", title="Share right"),)
 
     def __call__(self, model, items, *, arm, seed):
         rows = model.generate([p.prompt for p in items.problems], n=1, seed=seed, temperature=0.0, max_tokens=8)
@@ -297,6 +299,7 @@ class TestProbe:
             (lambda rows: [change(row, value=math.nan) for row in rows], "finite number"),
             (lambda rows: [change(row, problem_id="?") for row in rows], "held-out problem"),
             (lambda rows: rows + rows[:1], "once a metric"),
+            (lambda rows: [change(row, metric="words") for row in rows], "every metric is declared"),
             (lambda rows: [row for row in rows if row.mark is not Mark.UNKNOWN] or rows[1:], "same items"),
             (lambda rows: [change(row, stratum=row.mark.value) for row in rows], "same items"),
             (lambda rows: [change(row, value=row.value or 0.0) for row in rows], "never heard"),

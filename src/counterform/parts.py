@@ -95,6 +95,14 @@ PARTS: dict[str, dict[str, str]] = {
         "strategy": "counterform.probes.strategy:Strategy",
         "tool_errors": "counterform.probes.tool_errors:ToolErrors",
     },
+    "section": {
+        "shift": "counterform.report.sections.shift:Shifts",
+        "traits": "counterform.report.sections.traits:TraitsKept",
+        "trust": "counterform.report.sections.trust:Confidence",
+        "guard": "counterform.report.sections.guard:Guarding",
+        "strategy": "counterform.report.sections.strategy:OrderOfSearch",
+        "inside": "counterform.report.sections.inside:WhatChangedInside",
+    },
 }
 
 
@@ -108,6 +116,7 @@ BASES: dict[str, str] = {
     "critic": "counterform.types:Critic",
     "outcome verifier": "counterform.types:OutcomeVerifier",
     "probe": "counterform.probes.probe:Probe",
+    "section": "counterform.report.section:Section",
 }
 """What every part of a kind is a subclass of; looked at before anything that a study file names is called."""
 

@@ -16,7 +16,7 @@ import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
-from counterform.results import Results
+from counterform.results import Results, decode
 from counterform.stages.arms import compile_arms
 from counterform.stages.find import find_results
 from counterform.stages.probe import probe
@@ -37,7 +37,7 @@ class Run(Struct, frozen=True):
     @property
     def results(self) -> Results:
         """Everything that was found."""
-        return msgspec.json.decode((self.path / "findings.json").read_bytes(), type=Results)
+        return decode((self.path / "findings.json").read_bytes(), Results)
 
     @property
     def findings(self) -> pa.Table:

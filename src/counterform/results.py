@@ -1,29 +1,17 @@
-"""What a study found: the content of findings.json, and of the files beside it that hold what is no difference of a share."""
+"""What a study found: the content of findings.json."""
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import msgspec
 from msgspec import Struct
 
-LOWER_IS_BETTER = frozenset(
-    {
-        "violated",
-        "refused",
-        "tokens",
-        "seconds",
-        "right by wrong steps",
-        "failed calls",
-        "failed calls in right answers",
-        "answer lost",
-        "ECE",
-        "self-trust gap",
-        "edit distance, answer",
-        "edit distance, reasoning",
-        "edit distance, whole",
-    }
-)
-"""Metrics of which a model is better the lower it stands, whatever condition follows in brackets, and at whatever shift."""
+from counterform.metrics import Measured, Metric, metric_of
+
+T = TypeVar("T")
 
 
 class ArmCard(Struct, frozen=True, kw_only=True):
@@ -62,24 +50,22 @@ class AuditRow(Struct, frozen=True, kw_only=True):
     """The share that must pass; 0: shown, not required."""
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class Finding(Measured, frozen=True, kw_only=True):
     """One comparison, paired by item, clustered by problem, over seeds."""
 
     claim: str
-    probe: str
-    metric: str
     arm: str
     versus: str
     baseline: float
     """The metric of `versus`."""
     estimate: float
-    """metric(arm) - metric(versus), in the metric's own unit (a share unless said otherwise)."""
+    """metric(arm) - metric(versus), in the metric's own unit."""
     low: float
     high: float
     """95 % interval of `estimate`."""
     p: float
     p_holm: float
-    """Corrected over all comparisons of the same metric; under a shift, of all levels of its axis."""
+    """Corrected over all comparisons of the same measurement; under a shift, of all levels of its axis."""
     mde: float
     """Smallest true difference that this design would find with 80 % power."""
     n_items: int
@@ -91,11 +77,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     sentence: str
 
 
-class FormShare(Struct, frozen=True, kw_only=True):
+class FormShare(Measured, frozen=True, kw_only=True):
     """How much of an arm's gain is form: gain(control) / gain(full arm), on one metric."""
 
-    probe: str
-    metric: str
     control: str
     full: str
     share: float | None
@@ -108,11 +92,9 @@ class FormShare(Struct, frozen=True, kw_only=True):
     sentence: str
 
 
-class Level(Struct, frozen=True, kw_only=True):
+class Level(Measured, frozen=True, kw_only=True):
     """Where one model stands on one metric."""
 
-    probe: str
-    metric: str
     arm: str
     estimate: float
     low: float
@@ -162,7 +144,7 @@ class WeightChanges(Struct, frozen=True, kw_only=True):
 
 
 class Inside(Struct, frozen=True, kw_only=True):
-    """What changed inside the models: the content of internals.json. Each `metric` is a token class or a layer."""
+    """What changed inside the models. The condition of a level is a class of token, or the number of a layer."""
 
     shares: tuple[Level, ...]
     """Of the KL from the base, the share that falls on each class of token."""
@@ -173,7 +155,6 @@ class Inside(Struct, frozen=True, kw_only=True):
     control: tuple[Level, ...]
     """The same with shuffled labels."""
     weights: WeightChanges | None = None
-    notes: tuple[str, ...] = ()
 
 
 class Retention(Struct, frozen=True, kw_only=True):
@@ -205,12 +186,11 @@ class Retention(Struct, frozen=True, kw_only=True):
 
 
 class Traits(Struct, frozen=True, kw_only=True):
-    """What training did to traits that accuracy does not see: the content of traits.json."""
+    """What training did to traits that accuracy does not see."""
 
     retained: tuple[Retention, ...]
     accuracy: tuple[Finding, ...] = ()
     """Right answers in training's distribution and, pooled over the shifts, away from it: what was gained meanwhile."""
-    notes: tuple[str, ...] = ()
 
 
 class ReliabilityBin(Struct, frozen=True, kw_only=True):
@@ -229,16 +209,14 @@ class ReliabilityBin(Struct, frozen=True, kw_only=True):
 
 
 class SelfTrust(Struct, frozen=True, kw_only=True):
-    """How well every model's confidence in its own answers fits them: the content of trust.json."""
+    """How well every model's confidence in its own answers fits them."""
 
     reliability: tuple[ReliabilityBin, ...]
-    notes: tuple[str, ...] = ()
 
 
-class Effect(Struct, frozen=True, kw_only=True):
-    """How far two arms stand apart on one metric of the probe `strategy`, as effect sizes with 95 % intervals."""
+class Effect(Measured, frozen=True, kw_only=True):
+    """How far two arms stand apart on one measurement, as effect sizes with 95 % intervals."""
 
-    metric: str
     arm: str
     versus: str
     differs_by: str
@@ -253,10 +231,9 @@ class Effect(Struct, frozen=True, kw_only=True):
     n_seeds: int
 
 
-class Dose(Struct, frozen=True, kw_only=True):
-    """One metric of the probe `strategy` of a model part of the way from one arm's weights to another's."""
+class Dose(Measured, frozen=True, kw_only=True):
+    """One measurement of a model part of the way from one arm's weights to another's."""
 
-    metric: str
     arm: str
     other: str
     share: float
@@ -269,24 +246,21 @@ class Dose(Struct, frozen=True, kw_only=True):
 
 
 class Strategies(Struct, frozen=True, kw_only=True):
-    """How training changed the order of search: the content of strategy.json."""
+    """How training changed the order of search."""
 
     effects: tuple[Effect, ...]
     doses: tuple[Dose, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
-class Baseline(Struct, frozen=True, kw_only=True):
+class Baseline(Measured, frozen=True, kw_only=True):
     """What a metric shows without any ability: a guess in the answer space, or always the commonest answer."""
 
-    probe: str
-    metric: str
     name: Literal["random", "majority"]
     value: float
 
 
 class Results(Struct, frozen=True, kw_only=True):
-    """All that a study found: the content of findings.json."""
+    """All that a study found: the content of findings.json, read by `decode`."""
 
     question: str
     findings: tuple[Finding, ...]
@@ -295,3 +269,49 @@ class Results(Struct, frozen=True, kw_only=True):
     form_shares: tuple[FormShare, ...] = ()
     notes: tuple[str, ...] = ()
     """What a reader must know before believing the numbers: arms that failed, grades that are missing."""
+    metrics: dict[str, tuple[Metric, ...]] = {}
+    """What each probe declares of its numbers, by its name."""
+    sections: dict[str, str] = {}
+    """By probe, the section of the report that shows what it found; a probe without one stands in the general sections."""
+    own: dict[str, dict[str, Any]] = {}
+    """By probe, what it found that is no gain or loss, as plain values; its section knows as what to read it (`own_of`)."""
+
+    def metric(self, measured: Measured) -> Metric:
+        """The declaration of a number in these results. Raises StudyError where there is none."""
+        return metric_of(self.metrics, measured)
+
+    def own_of(self, probe: str, kind: type[T]) -> T | None:
+        """What a probe found of its own; None where it was not asked."""
+        return as_struct(self.own[probe], kind) if probe in self.own else None
+
+
+def decode(found: bytes, kind: type[T]) -> T:
+    """JSON of figures as a struct. JSON has no word for what is not a number and says null; where a number must stand that is NaN.
+
+    Raises msgspec.DecodeError for what is no JSON, and its subclass ValidationError for what is no `kind`.
+    """
+    return as_struct(msgspec.json.decode(found), kind)
+
+
+def as_struct(plain: Any, kind: type[T]) -> T:
+    """Plain values of JSON as a struct, as `decode` does it. Raises msgspec.ValidationError for what is no `kind`."""
+    return msgspec.convert(_with_nan(plain, kind), kind)
+
+
+def _with_nan(plain: Any, hint: Any) -> Any:
+    """The plain value with NaN for every null where the type says a number and no None."""
+    if plain is None:
+        return math.nan if hint is float else None
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        kinds = [kind for kind in args if kind is not type(None)]
+        return _with_nan(plain, kinds[0]) if len(kinds) == 1 else plain
+    if origin is tuple and isinstance(plain, list):
+        hints = args[:1] * len(plain) if args[1:] == (...,) else args
+        return [_with_nan(one, kind) for one, kind in zip(plain, hints, strict=False)]
+    if origin is dict and isinstance(plain, dict):
+        return {name: _with_nan(one, args[1]) for name, one in plain.items()}
+    if isinstance(hint, type) and issubclass(hint, Struct) and isinstance(plain, dict):
+        fields = get_type_hints(hint)
+        return {name: _with_nan(one, fields.get(name)) for name, one in plain.items()}
+    return plain

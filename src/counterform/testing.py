@@ -15,6 +15,7 @@ import numpy as np
 
 from counterform.arms.recipe import Recipe
 from counterform.errors import ModelError
+from counterform.metrics import Key
 from counterform.probes.probe import HeldOut, Probe
 from counterform.store import key_of_path
 from counterform.train.trainer import Trainer
@@ -149,6 +150,9 @@ def check_probe(probe: Probe, model: Model, items: HeldOut) -> None:
     _is_a(Probe, probe)
     readings, unheard = probe(model, items, arm="one", seed=3), probe(_Unheard(), items, arm="other", seed=3)
     _promise(len(readings) > 0, "a probe reads something")
+    declared = {metric.name for metric in probe.metrics}
+    undeclared = {reading.metric for reading in readings} - declared
+    _promise(not undeclared, f"every metric is declared: {sorted(undeclared)} not among {sorted(declared)}")
     for reading in readings:
         _promise(
             (reading.probe, reading.arm, reading.seed) == (probe.name, "one", 3), f"whose reading it is: {reading}"
@@ -176,10 +180,13 @@ class _Unheard(Model):
         return [[Completion(text="", tokens=0, finish="error")] * n for _ in prompts]
 
 
-def _items(readings: Sequence[Reading]) -> dict[tuple[str, str], tuple[str, str]]:
-    """(metric, item) -> (problem, stratum)."""
-    found = {(reading.metric, reading.item_id): (reading.problem_id, reading.stratum) for reading in readings}
-    _promise(len(found) == len(readings), "an item is read once a metric: some (metric, item_id) come twice")
+def _items(readings: Sequence[Reading]) -> dict[tuple[Key, str], tuple[str, str]]:
+    """(what was measured, item) -> (problem, stratum)."""
+    found = {(reading.key, reading.item_id): (reading.problem_id, reading.stratum) for reading in readings}
+    _promise(
+        len(found) == len(readings),
+        "an item is read once a metric and condition: some come twice",
+    )
     return found
 
 

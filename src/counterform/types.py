@@ -18,6 +18,7 @@ import numpy as np
 from msgspec import Struct
 
 from counterform.errors import ModelError
+from counterform.metrics import Measured, Shift
 
 
 class Mark(StrEnum):
@@ -41,11 +42,8 @@ class Problem(Struct, frozen=True, kw_only=True):
     """The worked solution, ending in the answer; None where nobody wrote one."""
     facts: dict[str, Any] = {}
     """What the family's step verifier needs to know of this problem (JSON values only)."""
-    shift: str = ""
-    """How it differs from training, as axis and level (`length 7`, `noise delete 20 %`); empty: as in training."""
-    distance: float = 0.0
-    """How far from training, in its axis's own unit: operations beyond the trained lengths (shorter ones negative),
-    held-out pairs, share of words edited, share of words that no training prompt has."""
+    shift: Shift | None = None
+    """How it differs from training; None: as in training."""
 
 
 class Completion(Struct, frozen=True, kw_only=True, gc=False):
@@ -222,11 +220,9 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     """Why training stopped early (a loss that is not a number); such a checkpoint is not read."""
 
 
-class Reading(Struct, frozen=True, kw_only=True, gc=False):
+class Reading(Measured, frozen=True, kw_only=True, gc=False):
     """One number read off one model at one held-out item: all that findings ever see."""
 
-    probe: str
-    metric: str
     arm: str
     seed: int
     item_id: str

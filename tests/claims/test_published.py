@@ -3,13 +3,26 @@ from msgspec.structs import replace
 
 from counterform.claims.published import CLAIMS, verdicts
 from counterform.claims.recorded import Recorded
-from counterform.claims.rules import Difference, Kept, Standing
+from counterform.claims.rules import Above, Difference, Kept, Standing
+from counterform.metrics import Measured, Shift
 from counterform.results import Baseline, Finding, Level, Results, Retention
 
-AWAY = "exact match, answer"
+AWAY = Measured(probe="shift", metric="exact match", condition="answer")
+SOLVING = Measured(probe="accuracy", metric="pass@1")
 
 
-def finding(arm, versus, low, high, *, verdict=None, metric="pass@1", probe="accuracy"):
+def away(axis, level, distance):
+    return replace(AWAY, shift=Shift(axis=axis, level=level, distance=distance))
+
+
+SIX = away("length", "6", 1.0)
+
+
+def columns(of):
+    return {name: getattr(of, name) for name in Measured.__struct_fields__}
+
+
+def finding(arm, versus, low, high, *, verdict=None, of=None):
     said = verdict or ("supported" if low > 0 else "refuted" if high < 0 else "undecided")
     counts = {"n_items": 300, "n_problems": 300, "n_seeds": 2, "n_missing": 0}
     numbers = {
@@ -21,14 +34,13 @@ def finding(arm, versus, low, high, *, verdict=None, metric="pass@1", probe="acc
         "p_holm": 0.1,
         "mde": 0.1,
     }
-    names = {"probe": probe, "metric": metric, "arm": arm, "versus": versus}
+    names = {**columns(of or SOLVING), "arm": arm, "versus": versus}
     return Finding(claim="", **names, **numbers, **counts, verdict=said, sentence="")
 
 
-def level(metric, low, high, *, arm="base", probe="trust"):
+def level(of, low, high, *, arm="base"):
     middle = (low + high) / 2
-    names = {"probe": probe, "metric": metric, "arm": arm}
-    return Level(**names, estimate=middle, low=low, high=high, n_items=100, n_seeds=2, unknown=0.0)
+    return Level(**columns(of), arm=arm, estimate=middle, low=low, high=high, n_items=100, n_seeds=2, unknown=0.0)
 
 
 def kept(arm, low, high, trait="all markers"):
@@ -38,7 +50,7 @@ def kept(arm, low, high, trait="all markers"):
     return Retention(trait=trait, arm=arm, **figures, **counts, verdict="undecided", sentence="")
 
 
-def study(*rows, recipes=None, distances=None):
+def study(*rows, recipes=None):
     def of(kind):
         return tuple(row for row in rows if isinstance(row, kind))
 
@@ -49,7 +61,6 @@ def study(*rows, recipes=None, distances=None):
         results=results,
         recipes=recipes or {},
         retained=of(Retention),
-        distances=distances or {},
     )
 
 
@@ -57,8 +68,8 @@ def said(rule, *rows, **more):
     return [found.verdict for found in rule.read(study(*rows, **more))]
 
 
-MORE = Difference(probe="accuracy", metric="pass@1", arm="critique", versus="imitation", way="more")
-ALIKE = Difference(probe="accuracy", metric="pass@1", arm="invalid", versus="imitation", way="alike", margin=0.05)
+MORE = Difference(of=SOLVING, arm="critique", versus="imitation", way="more")
+ALIKE = Difference(of=SOLVING, arm="invalid", versus="imitation", way="alike", margin=0.05)
 GAIN = finding("imitation", "base", 0.1, 0.3)
 
 
@@ -71,6 +82,16 @@ def test_a_difference_is_more_or_not_in_whichever_order_the_study_compares(low, 
     assert said(MORE, finding("imitation", "critique", -high, -low)) == [verdict]
     turned = {"supported": "refuted", "refuted": "supported"}.get(verdict, verdict)
     assert said(replace(MORE, way="less"), finding("critique", "imitation", low, high)) == [turned]
+
+
+@pytest.mark.parametrize("column", ["probe", "metric", "condition", "against", "budget"])
+def test_a_rule_reads_its_own_measurement_alone(column):
+    other = replace(SOLVING, **{column: "other"})
+    assert said(MORE, finding("critique", "imitation", 0.1, 0.2, of=other)) == []
+    assert said(MORE, finding("critique", "imitation", 0.1, 0.2, of=replace(SOLVING, shift=SIX.shift))) == []
+    rule = Standing(of=SOLVING, arm="base", way="above", bound=0.0)
+    assert said(rule, level(other, 0.1, 0.2)) == []
+    assert said(rule, level(SOLVING, 0.1, 0.2), level(other, -0.2, -0.1)) == ["supported"]
 
 
 def test_an_interval_clear_of_zero_is_not_enough_without_the_correction():
@@ -98,13 +119,14 @@ def test_arms_are_told_by_their_recipe_and_each_pair_has_its_verdict():
     assert said(MORE, *rows) == []
 
 
+GAP = Measured(probe="trust", metric="gap", condition="P(True)")
+
+
 @pytest.mark.parametrize(
     ("low", "high", "verdict"), [(0.01, 0.2, "supported"), (-0.2, -0.01, "refuted"), (0.0, 0.1, "undecided")]
 )
 def test_a_level_stands_above_a_bound_with_its_whole_interval(low, high, verdict):
-    assert said(Standing(probe="trust", metric="gap", arm="base", way="above", bound=0.0), level("gap", low, high)) == [
-        verdict
-    ]
+    assert said(Standing(of=GAP, arm="base", way="above", bound=0.0), level(GAP, low, high)) == [verdict]
 
 
 @pytest.mark.parametrize(
@@ -112,30 +134,29 @@ def test_a_level_stands_above_a_bound_with_its_whole_interval(low, high, verdict
     [(0.46, 0.54, "supported"), (0.56, 0.6, "refuted"), (0.3, 0.44, "refuted"), (0.4, 0.5, "undecided")],
 )
 def test_near_a_guess(low, high, verdict):
-    rule = Standing(probe="trust", metric="em", arm="base", way="near a guess", bound=0.05)
-    guess = Baseline(probe="trust", metric="em", name="random", value=0.5)
-    assert said(rule, level("em", low, high), guess) == [verdict]
-    assert said(rule, level("em", low, high)) == []
+    rule = Standing(of=GAP, arm="base", way="near a guess", bound=0.05)
+    guess = Baseline(**columns(GAP), name="random", value=0.5)
+    assert said(rule, level(GAP, low, high), guess) == [verdict]
+    assert said(rule, level(GAP, low, high)) == []
 
 
 def test_away_from_home_the_nearest_level_beyond_training_counts_if_home_is_solved():
-    rule = Standing(probe="shift", metric=AWAY, arm="base", way="below", bound=0.1, axis="length", given=(AWAY, 0.5))
-    rows = [level(f"{AWAY} @ length {n}", low, low + 0.05, probe="shift") for n, low in ((2, 0.9), (6, 0.02), (7, 0.2))]
-    distances = {"length 2": -1.0, "length 6": 1.0, "length 7": 2.0, "composition 1": 1.0}
-    home = level(AWAY, 0.7, 0.8, probe="shift")
-    [found] = rule.read(study(*rows, home, distances=distances))
+    rule = Standing(of=AWAY, arm="base", way="below", bound=0.1, axis="length", given=Above(of=AWAY, least=0.5))
+    two, seven, other = away("length", "2", -1.0), away("length", "7", 2.0), away("composition", "1", 0.5)
+    rows = [level(of, low, low + 0.05) for of, low in ((two, 0.9), (SIX, 0.02), (seven, 0.2), (other, 0.9))]
+    home = level(AWAY, 0.7, 0.8)
+    [found] = rule.read(study(*rows, home))
     assert (found.verdict, found.what) == ("supported", "base, length 6")
     assert "at home 75.0 % [70.0, 80.0]" in found.figures
-    assert said(rule, *rows, level(AWAY, 0.3, 0.6, probe="shift"), distances=distances) == ["undecided"]
-    assert said(rule, *rows, home) == []
+    assert said(rule, *rows, level(AWAY, 0.3, 0.6)) == ["undecided"]
+    assert said(rule, rows[0], rows[3], home) == []
 
 
 def test_what_the_untrained_model_does_already_refutes_nothing():
-    rule = Standing(probe="shift", metric=AWAY, arm="imitation", way="below", bound=0.1, axis="length")
-    trained, metric = level(f"{AWAY} @ length 6", 0.6, 0.8, probe="shift", arm="imitation"), f"{AWAY} @ length 6"
+    rule = Standing(of=AWAY, arm="imitation", way="below", bound=0.1, axis="length")
+    trained = level(SIX, 0.6, 0.8, arm="imitation")
     for low, verdict in ((0.0, "refuted"), (0.5, "undecided")):
-        untrained = level(metric, low, low + 0.05, probe="shift")
-        assert said(rule, trained, untrained, distances={"length 6": 1.0}) == [verdict]
+        assert said(rule, trained, level(SIX, low, low + 0.05)) == [verdict]
 
 
 def test_what_is_kept_against_another_arm_a_bound_or_all():

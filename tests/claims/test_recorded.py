@@ -5,15 +5,27 @@ import pytest
 from counterform.claims.recorded import Recorded, read, read_all, recipe_of, to_json
 from counterform.errors import DataError
 from counterform.findings.gains import find
-from counterform.results import Baseline, Retention
+from counterform.metrics import Metric, Shift
+from counterform.results import Baseline, Results, Retention
 from counterform.study import ArmSpec
 from counterform.types import Mark, Reading
 
+AWAY = {"probe": "shift", "shift": Shift(axis="length", level="6", distance=1.0)}
+MEASURED = (
+    {"probe": "accuracy", "metric": "pass@1"},
+    {**AWAY, "metric": "exact match", "condition": "answer"},
+    {**AWAY, "metric": "exact match", "condition": "whole"},
+    {**AWAY, "metric": "edit distance", "condition": "whole"},
+)
+METRICS = {
+    "accuracy": (Metric(name="pass@1", title="Solving"),),
+    "shift": (Metric(name="exact match", title="Exact"), Metric(name="edit distance", title="Edits", better="low")),
+}
 
-def reading(arm, seed, item, value, probe="accuracy", metric="pass@1"):
+
+def reading(arm, seed, item, value, of):
     mark = Mark.RIGHT if value else Mark.WRONG
-    names = {"probe": probe, "metric": metric, "arm": arm, "seed": seed}
-    return Reading(**names, item_id=f"{item}", problem_id=f"{item}", mark=mark, value=value)
+    return Reading(**of, arm=arm, seed=seed, item_id=f"{item}", problem_id=f"{item}", mark=mark, value=value)
 
 
 def kept(**more):
@@ -25,27 +37,30 @@ def kept(**more):
 
 @pytest.fixture
 def study():
-    metrics = (
-        ("accuracy", "pass@1"),
-        ("shift", "exact match, answer @ length 6"),
-        ("shift", "edit distance, whole @ length 6"),
-    )
     rows = [
-        reading(arm, seed, item, float(item % 3 < of), probe, metric)
-        for arm, of in (("base", 1), ("imitation", 2), ("answer_only", 1))
+        reading(arm, seed, item, float(item % 3 < share), of)
+        for arm, share in (("base", 1), ("imitation", 2), ("answer_only", 1))
         for seed in (0, 1)
         for item in range(30)
-        for probe, metric in metrics
+        for of in MEASURED
     ]
     line = Baseline(probe="accuracy", metric="pass@1", name="random", value=0.1)
-    results = find(rows, question="?", form_shares=[("answer_only", "imitation")], baselines=[line], notes=["a note"])
+    found = find(rows, METRICS, form_shares=[("answer_only", "imitation")])
+    results = Results(
+        question="?",
+        findings=found.findings,
+        levels=found.levels,
+        baselines=(line,),
+        form_shares=found.form_shares,
+        notes=("a note",),
+        metrics=METRICS,
+    )
     return Recorded(
         name="one",
         setting="ledger",
         results=results,
         recipes={"imitation": "imitation", "mine": "critique"},
         retained=(kept(), kept(kept=None, low=None, high=None, verdict="undecided")),
-        distances={"length 6": 1.0},
     )
 
 
@@ -53,16 +68,20 @@ def test_what_is_kept_comes_back_but_for_words_and_what_is_read_beside_the_answe
     path = tmp_path / "one.json"
     path.write_text(to_json(study))
     back = read(path)
-    assert (back.name, back.setting, back.recipes, back.distances) == ("one", "ledger", study.recipes, study.distances)
+    assert (back.name, back.setting, back.recipes) == ("one", "ledger", study.recipes)
+    assert back.results.metrics == METRICS
     assert [row.kept for row in back.retained] == [0.2, None]
     assert back.results.notes == ("a note",)
     assert back.results.baselines == study.results.baselines
     [ours], [theirs] = study.results.form_shares, back.results.form_shares
     assert theirs.share == pytest.approx(ours.share, abs=1e-6)
-    wanted = {(f.metric, f.arm): f for f in study.results.findings if "edit distance" not in f.metric}
-    found = {(f.metric, f.arm): f for f in back.results.findings}
+    wanted = {
+        (f.key, f.arm): f for f in study.results.findings if f.metric != "edit distance" and f.condition != "whole"
+    }
+    found = {(f.key, f.arm): f for f in back.results.findings}
     assert set(found) == set(wanted)
     assert all(found[key].low == pytest.approx(wanted[key].low, abs=1e-6) for key in wanted)
+    assert {f.shift for f in back.results.findings} == {None, AWAY["shift"]}
     assert {f.sentence for f in back.results.findings} == {""}
     assert read_all(tmp_path) == [back]
 

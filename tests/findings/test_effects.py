@@ -1,11 +1,17 @@
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from counterform.findings import stats
-from counterform.findings.effects import SHARES, dose_name, find_strategies
+from counterform.findings import effects, stats
+from counterform.findings.effects import SHARES, dose_name
+from counterform.metrics import Metric
 from counterform.types import Mark, Reading
 
-METRIC = "breadth first (no format)"
+METRICS = {"strategy": (Metric(name="breadth first", title="Breadth first", better="neither"),)}
+
+
+def find_strategies(rows, **options):
+    return effects.find_strategies(rows, METRICS, **options)
 
 
 def readings(levels, n=40, seeds=(0, 1), rng=None):
@@ -15,7 +21,8 @@ def readings(levels, n=40, seeds=(0, 1), rng=None):
     return [
         Reading(
             probe="strategy",
-            metric=METRIC,
+            metric="breadth first",
+            condition="no format",
             arm=arm,
             seed=seed,
             item_id=f"p{at}",
@@ -35,7 +42,7 @@ def test_effects_by_hand_and_what_they_are_of():
         "ff": {"format": "free form", "domain": "route"},
         "sums": {"format": "multiple choice", "domain": "ledger"},
     }
-    found = find_strategies(
+    found, _ = find_strategies(
         readings({"base": 0.5, "mc": 0.7, "ff": 0.3, "sums": 0.69}),
         contrasts=[("mc", "ff"), ("mc", "sums"), ("mc", "gone")],
         shows=shows,
@@ -46,28 +53,39 @@ def test_effects_by_hand_and_what_they_are_of():
     assert format_.d == pytest.approx(0.4 / 0.5, abs=0.05)
     assert format_.h_low > 0.5
     assert domain.h_low < 0.05
+    assert (format_.metric, format_.condition) == ("breadth first", "no format")
     assert (format_.n_items, format_.n_seeds) == (40, 2)
 
 
 def test_the_curve_runs_from_one_arm_to_the_other_and_takes_no_part_in_the_effects():
     levels = {"base": 0.5, "a": 0.2, "b": 0.8} | {dose_name("a", "b", s): 0.2 + 0.6 * s for s in SHARES}
-    found = find_strategies(readings(levels), contrasts=[("b", "a")], shows={}, doses=[("a", "b")])
+    found, _ = find_strategies(readings(levels), contrasts=[("b", "a")], shows={}, doses=[("a", "b")])
     assert [dose.share for dose in found.doses] == [0.0, *SHARES, 1.0]
     assert [dose.estimate for dose in found.doses] == pytest.approx([0.2, 0.35, 0.5, 0.65, 0.8], abs=0.05)
     assert all(dose.low < dose.estimate < dose.high for dose in found.doses)
-    alone = find_strategies(readings({"base": 0.5, "a": 0.2, "b": 0.8}), contrasts=[("b", "a")], shows={})
+    alone, _ = find_strategies(readings({"base": 0.5, "a": 0.2, "b": 0.8}), contrasts=[("b", "a")], shows={})
     assert alone.effects[0].h == pytest.approx(found.effects[0].h, abs=0.05)
     assert alone.doses == ()
 
 
+def test_the_luck_of_models_between_two_arms_widens_no_effect():
+    arms = readings({"base": 0.5, "a": 0.2, "b": 0.8})
+    between = [
+        replace(row, value=float(row.seed)) for row in readings({dose_name("a", "b", share): 0.5 for share in SHARES})
+    ]
+    alone, _ = find_strategies(arms, contrasts=[("b", "a")], shows={})
+    beside, _ = find_strategies([*arms, *between], contrasts=[("b", "a")], shows={}, doses=[("a", "b")])
+    assert (beside.effects[0].h_low, beside.effects[0].h_high) == (alone.effects[0].h_low, alone.effects[0].h_high)
+
+
 def test_without_spread_or_reading_there_is_no_effect():
-    none = find_strategies([], contrasts=[("a", "b")], shows={})
+    none, _ = find_strategies([], contrasts=[("a", "b")], shows={})
     assert none.effects == ()
     zero = readings({"a": -1.0, "b": -1.0})
-    found = find_strategies(zero, contrasts=[("a", "b")], shows={})
+    found, notes = find_strategies(zero, contrasts=[("a", "b")], shows={})
     assert found.effects == ()
-    assert "no effect size" in found.notes[0]
-    sure = find_strategies(readings({"a": 2.0, "b": -1.0}), contrasts=[("a", "b")], shows={})
+    assert "no effect size of strategy breadth first (no format)" in notes[0]
+    sure, _ = find_strategies(readings({"a": 2.0, "b": -1.0}), contrasts=[("a", "b")], shows={})
     assert sure.effects[0].h == pytest.approx(np.pi)
     assert sure.effects[0].h_low > 2
 

@@ -4,18 +4,50 @@ import re
 import numpy as np
 import pytest
 
-from counterform.findings.gains import find, find_inside
-from counterform.results import Baseline
+from counterform.errors import StudyError
+from counterform.findings import gains
+from counterform.metrics import Metric, Shift
 from counterform.types import Mark, Reading
 
+METRICS = {
+    "accuracy": (Metric(name="pass@1", title="Solving"), Metric(name="pass@4", title="Solving in four")),
+    "find_error": (Metric(name="F1", title="Finding errors"),),
+    "process": (Metric(name="violated", title="Wrong steps", better="low"),),
+    "shift": (Metric(name="exact match", title="Exact"), Metric(name="edits", title="Edits", better="low")),
+    "guard": (Metric(name="gain", title="Gain", unit="difference", bounds=(-1.0, 1.0)),),
+    "strategy": (Metric(name="breadth first", title="Breadth first", better="neither"),),
+    "mine": (
+        Metric(name="words", title="Words", unit="count", better="low", bounds=(0.0, None)),
+        Metric(name="wait", title="Wait", unit="seconds", better="low", bounds=(0.0, None)),
+        Metric(name="surprise", title="Surprise", unit="nats", better="neither", bounds=(None, None)),
+    ),
+}
 
-def readings(arm, shift, *, metric="pass@1", probe="accuracy", seeds=(0, 1), items=120, stratum="", base=0.45, off=0):
+
+def find(rows, **options):
+    return gains.find(rows, METRICS, **options)
+
+
+def readings(
+    arm,
+    by,
+    *,
+    metric="pass@1",
+    probe="accuracy",
+    seeds=(0, 1),
+    items=120,
+    stratum="",
+    base=0.45,
+    off=0,
+    scale=1.0,
+    **columns,
+):
     """What was read off one arm: whether a problem is hard is the same for all arms, the rest is sampling."""
     hard = np.random.default_rng(1).normal(0, 0.2, size=items)
     rows = []
     for seed in seeds:
         noise = np.random.default_rng([seed, *arm.encode()])
-        values = noise.binomial(4, np.clip(base + hard + shift, 0, 1)) / 4
+        values = noise.binomial(4, np.clip(base + hard + by, 0, 1)) / 4
         rows += [
             Reading(
                 probe=probe,
@@ -26,7 +58,8 @@ def readings(arm, shift, *, metric="pass@1", probe="accuracy", seeds=(0, 1), ite
                 problem_id=f"problem-{at + off}",
                 stratum=stratum,
                 mark=Mark.RIGHT if value > 0.5 else Mark.WRONG,
-                value=float(value),
+                value=scale * float(value),
+                **columns,
             )
             for at, value in enumerate(values)
         ]
@@ -43,7 +76,7 @@ def points(value):
 
 
 def found(rows, **options):
-    return {(f.metric, f.arm, f.versus): f for f in find(rows, question="?", **options).findings}
+    return {(f.metric, f.arm, f.versus): f for f in find(rows, **options).findings}
 
 
 BASE = readings("base", 0.0)
@@ -88,26 +121,66 @@ def test_missing_values_drop_their_pair_and_are_counted():
 
 def test_unknown_is_counted_beside_the_level():
     rows = [spoilt(r, mark=Mark.UNKNOWN) if r.arm == "same" and r.item_id < "item-2" else r for r in STUDY]
-    levels = {level.arm: level for level in find(rows, question="?").levels}
+    levels = {level.arm: level for level in find(rows).levels}
     expected = np.mean([r.mark is Mark.UNKNOWN for r in rows if r.arm == "same"])
     assert (levels["same"].unknown, levels["better"].unknown) == (pytest.approx(expected), 0.0)
     assert expected > 0.2
 
 
 def test_levels_are_shares():
-    for level in find(STUDY, question="?").levels:
+    for level in find(STUDY).levels:
         assert 0 <= level.low <= level.estimate <= level.high <= 1
         assert level.estimate == pytest.approx(np.mean([r.value for r in STUDY if r.arm == level.arm]))
 
 
-@pytest.mark.parametrize("metric", ["gain (a over b)", "self-trust gap (joint)", "answer lost (invalid)"])
-def test_a_difference_within_one_model_may_stand_below_0_and_has_no_form_share(metric):
-    rows = [spoilt(row, mark=row.mark, value=row.value - 0.9) for row in readings("base", 0.0, metric=metric)]
-    rows += readings("better", 0.3, metric=metric)
-    results = find(rows, question="?", form_shares=[("better", "better")])
+def test_a_difference_within_one_model_may_stand_below_0_and_has_no_form_share():
+    columns = {"probe": "guard", "metric": "gain", "condition": "cut back", "against": "none"}
+    rows = [spoilt(row, mark=row.mark, value=row.value - 0.9) for row in readings("base", 0.0, **columns)]
+    rows += readings("better", 0.3, **columns)
+    results = find(rows, form_shares=[("better", "better")])
     [level] = [level for level in results.levels if level.arm == "base"]
     assert -1 <= level.low < level.estimate < level.high < 0
     assert not results.form_shares
+
+
+def test_a_difference_of_differences_may_be_more_than_all():
+    columns = {"probe": "guard", "metric": "gain", "items": 8}
+    rows = [spoilt(row, mark=row.mark, value=-1.0 + 0.2 * row.value) for row in readings("base", 0.0, **columns)]
+    rows += [spoilt(row, mark=row.mark, value=1.0 - 0.2 * row.value) for row in readings("better", 0.0, **columns)]
+    [finding] = find(rows).findings
+    assert 1 < finding.low < finding.estimate < finding.high <= 2
+
+
+def test_bounds_direction_and_unit_are_those_that_the_probe_declares():
+    """A metric of the user's own in words, seconds or nats: no bound of a share, no point, no form of better that it has not."""
+    options = {"probe": "mine", "scale": 100.0}
+    rows = [row for m in ("words", "wait", "surprise") for row in readings("base", 0.0, metric=m, **options)]
+    rows += [row for m in ("words", "wait", "surprise") for row in readings("arm", 0.25, metric=m, **options)]
+    results = find(rows, form_shares=[("arm", "arm")])
+    words, wait, surprise = results.findings
+    assert [f.verdict for f in results.findings] == ["refuted", "refuted", "supported"]
+    assert all(15 < f.low < f.estimate < f.high < 30 and f.mde > 1 for f in results.findings)
+    assert all(level.high > 1 for level in results.levels)
+    assert re.search(r"mine words: \+2\d(\.\d)? \[\+1\d(\.\d)?, \+2\d(\.\d)?\]: worse", words.sentence)
+    assert re.search(r"mine wait: \+2\d(\.\d)? s \[", wait.sentence)
+    assert re.search(r"mine surprise: \+2\d(\.\d)? nats \[.*\]: more", surprise.sentence)
+    assert surprise.claim.startswith("arm raises mine surprise over")
+    assert len(results.form_shares) == 3
+
+
+def test_a_metric_that_is_not_declared_is_refused_with_those_that_are():
+    with pytest.raises(StudyError, match=r"probe 'accuracy'.*'pass@2'.*It declares: 'pass@1', 'pass@4'"):
+        find(readings("base", 0.0, metric="pass@2"))
+    with pytest.raises(StudyError, match=r"probe 'unknown'.*It declares: none"):
+        find(readings("base", 0.0, probe="unknown"))
+
+
+def test_what_is_neither_better_nor_worse_is_more_or_less():
+    columns = {"probe": "strategy", "metric": "breadth first", "condition": "free form"}
+    [finding] = find([*readings("base", 0.0, **columns), *readings("less", -0.25, **columns)]).findings
+    assert finding.verdict == "refuted"
+    assert ": less (" in finding.sentence
+    assert finding.claim == "less raises strategy breadth first (free form) over base"
 
 
 def test_strata_are_averaged_apart_and_harmonically():
@@ -116,7 +189,7 @@ def test_strata_are_averaged_apart_and_harmonically():
         options = {"metric": "F1", "probe": "find_error"}
         rows += readings(arm, shift, stratum="erroneous", base=0.2, **options)
         rows += readings(arm, 0.0, stratum="correct", base=0.8, off=1000, **options)
-    levels = {level.arm: level for level in find(rows, question="?").levels}
+    levels = {level.arm: level for level in find(rows).levels}
     for arm, level in levels.items():
         a, b = (np.mean([r.value for r in rows if (r.arm, r.stratum) == (arm, s)]) for s in ("erroneous", "correct"))
         assert level.estimate == pytest.approx(2 * a * b / (a + b), abs=0.01)
@@ -131,7 +204,7 @@ def test_without_one_of_its_strata_a_metric_is_not_read():
         for stratum, off in (("erroneous", 0), ("correct", 1000))
         for r in readings(arm, 0.0, stratum=stratum, off=off, **options)
     ]
-    results = find(rows, question="?")
+    results = find(rows)
     assert (results.findings, [level.arm for level in results.levels]) == ((), ["base"])
     assert results.notes == ("deaf and base have no readings that can be compared of: find_error F1.",)
 
@@ -160,16 +233,48 @@ def test_holm_runs_over_the_comparisons_of_one_metric():
     assert three[2][1] >= three[2][0]
 
 
-def test_under_a_shift_holm_runs_over_all_levels_of_an_axis():
-    def away(metric):
-        return [*readings("base", 0.0, metric=metric), *readings("arm", 0.05, metric=metric)]
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ({"shift": Shift(axis="length", level="6")}, {"shift": Shift(axis="length", level="7")}, True),
+        ({"shift": Shift(axis="length", level="6")}, {"shift": Shift(axis="noise delete", level="5 %")}, False),
+        ({"shift": Shift(axis="length", level="6")}, {}, False),
+        ({"shift": Shift(axis="", level="hard")}, {"shift": Shift(axis="", level="harder")}, True),
+        ({"shift": Shift(axis="", level="hard")}, {}, False),
+        ({"condition": "answer"}, {"condition": "whole"}, False),
+        ({"budget": "equal tokens"}, {"budget": "equal calls"}, False),
+        ({"condition": "a", "against": "b"}, {"condition": "a", "against": "c"}, False),
+    ],
+)
+def test_a_family_of_correction_is_one_measurement_at_all_levels_of_one_axis(one, other, together):
+    """Whatever differs between two measurements, only levels of one axis are looked at together, as a curve."""
+    columns = {"probe": "shift", "metric": "exact match"}
+    rows = [
+        row
+        for more in (one, other)
+        for arm, by in (("base", 0.0), ("arm", 0.05))
+        for row in readings(arm, by, **columns, **more)
+    ]
+    for finding in find(rows).findings:
+        assert finding.p_holm == pytest.approx((2 if together else 1) * finding.p)
 
-    one, two, other = (f"exact match, answer @ {shift}" for shift in ("length 6", "length 7", "noise delete 5 %"))
-    findings = found([*away(one), *away(two), *away(other)])
-    assert findings[one, "arm", "base"].p_holm == pytest.approx(2 * findings[one, "arm", "base"].p)
-    assert findings[other, "arm", "base"].p_holm == findings[other, "arm", "base"].p
-    lower = found(away("edit distance, whole @ length 6"))["edit distance, whole @ length 6", "arm", "base"]
-    assert lower.verdict != "supported"
+
+def test_a_shift_stands_at_the_mean_distance_of_its_items():
+    rows = [
+        row
+        for off, distance in ((0, 0.1), (500, 0.3))
+        for row in readings(
+            "base",
+            0.0,
+            probe="shift",
+            metric="edits",
+            off=off,
+            shift=Shift(axis="noise insert", level="5 %", distance=distance),
+        )
+    ]
+    [level] = find(rows).levels
+    assert level.shift.distance == pytest.approx(0.2)
+    assert level.n_items == 240
 
 
 def test_a_gain_that_does_not_survive_the_correction_is_undecided():
@@ -208,22 +313,20 @@ def test_the_order_of_readings_changes_no_number():
 
 def test_arms_that_share_no_item_are_named_and_not_compared():
     silent = [spoilt(r, mark=Mark.UNKNOWN, value=None) for r in readings("silent", 0.0)]
-    results = find([*BASE, *silent], question="?", contrasts=[("silent", "base")], notes=["a note"])
+    results = find([*BASE, *silent], contrasts=[("silent", "base")])
     assert results.findings == ()
-    assert results.notes == ("a note", "silent and base have no readings that can be compared of: accuracy pass@1.")
+    assert results.notes == ("silent and base have no readings that can be compared of: accuracy pass@1.",)
     assert [level.arm for level in results.levels] == ["base"]
 
 
 def test_nothing_read_nothing_found():
-    line = Baseline(probe="accuracy", metric="pass@1", name="random", value=0.01)
-    results = find([], question="Why?", baselines=[line])
-    assert (results.question, results.findings, results.levels) == ("Why?", (), ())
-    assert results.baselines == (line,)
+    results = find([])
+    assert (results.findings, results.levels, results.form_shares, results.notes) == ((), (), (), ())
 
 
 class TestFormShare:
     def shares(self, *pairs, rows=STUDY):
-        return find(rows, question="?", form_shares=pairs).form_shares
+        return find(rows, form_shares=pairs).form_shares
 
     def test_a_control_with_half_of_the_gain(self):
         rows = [*BASE, *readings("full", 0.3, items=120), *readings("form", 0.15)]
@@ -237,87 +340,11 @@ class TestFormShare:
         assert found.share is found.low is found.high is None
         assert "undefined" in found.sentence
 
+    def test_there_is_none_of_a_gain_away_from_home(self):
+        away = {"probe": "shift", "metric": "exact match", "shift": Shift(axis="length", level="7")}
+        rows = [*readings("base", 0.0, **away), *readings("full", 0.3, **away), *readings("form", 0.1, **away)]
+        assert self.shares(("form", "full"), rows=rows) == ()
+
     def test_it_is_left_out_where_an_arm_was_not_read(self):
         [found] = self.shares(("worse", "better"), ("worse", "nobody"))
         assert found.share < 0
-
-
-def inside(arm, *, form, other, seeds=(0, 1), auroc=0.8, control=0.5, problems=60):
-    """Readings of the internals probe: KL before the tokens of two classes, a layer's AUROC, and its control."""
-    rows = []
-    for seed in seeds:
-        rng = np.random.default_rng([seed, *arm.encode()])
-        tokens = rng.integers(5, 15, problems).astype(float)
-        metrics = {name: np.zeros(problems) for name in ("KL step result", "KL answer", "KL hedge", "tokens hedge")}
-        metrics |= {f"tokens {name}": tokens for name in ("form", "step result", "answer", "other")}
-        metrics |= {"KL form": form * tokens * rng.uniform(0.5, 1.5, problems)}
-        metrics |= {"KL other": other * tokens * rng.uniform(0.5, 1.5, problems)}
-        metrics |= {"AUROC layer 1": auroc + rng.normal(0, 0.3, problems)}
-        metrics |= {"control layer 1": control + rng.normal(0, 0.05, problems)}
-        rows += [
-            Reading(
-                probe="internals",
-                metric=metric,
-                arm=arm,
-                seed=seed,
-                item_id=f"problem-{at}",
-                problem_id=f"problem-{at}",
-                mark=Mark.RIGHT,
-                value=float(value),
-            )
-            for metric, row in metrics.items()
-            for at, value in enumerate(row)
-        ]
-    return rows
-
-
-class TestInside:
-    ROWS = (
-        *inside("base", form=0.0, other=0.0),
-        *inside("small", form=0.003, other=0.001),
-        *inside("large", form=0.2, other=0.6),
-    )
-
-    def test_shares_and_nats_of_every_arm_but_the_base(self):
-        found = find_inside(self.ROWS)
-        shares = {(level.arm, level.metric): level for level in found.shares}
-        nats = {(level.arm, level.metric): level for level in found.per_token}
-        assert {arm for arm, _ in shares} == {"small", "large"}
-        assert shares["small", "form"].estimate == pytest.approx(0.75, abs=0.03)
-        assert shares["large", "form"].estimate == pytest.approx(0.25, abs=0.03)
-        assert sum(level.estimate for level in found.shares if level.arm == "large") == pytest.approx(1)
-        assert nats["large", "other"].estimate == pytest.approx(0.6, rel=0.1)
-        assert nats["small", "form"].estimate == pytest.approx(0.003, rel=0.1)
-        assert all(level.low <= level.estimate <= level.high for level in (*found.shares, *found.per_token))
-
-    def test_luck_is_pooled_in_proportion(self):
-        # The large arm's luck, in nats, is more than all of the small arm's change.
-        level = next(x for x in find_inside(self.ROWS).per_token if (x.arm, x.metric) == ("small", "form"))
-        assert level.high < 0.006
-
-    def test_no_mean_over_tokens_that_there_are_none_of(self):
-        assert "hedge" not in {level.metric for level in find_inside(self.ROWS).per_token}
-
-    def test_layers_stand_by_number_the_base_with_them(self):
-        found = find_inside(self.ROWS)
-        assert {(level.arm, level.metric) for level in found.layers} == {(a, "1") for a in ("base", "small", "large")}
-        assert found.notes == ()
-
-    def test_a_control_that_is_not_at_a_half_is_told(self):
-        notes = find_inside([*self.ROWS, *inside("leaky", form=0.1, other=0.1, control=0.6)]).notes
-        assert len(notes) == 1
-        assert re.match(
-            r"leaky: the AUROC with shuffled labels, control layer 1, is 0\.(59|60|61) and not 0\.5", notes[0]
-        )
-
-    def test_where_nothing_was_read_it_says_so(self):
-        rows = [spoilt(row, mark=Mark.UNKNOWN, value=None) for row in self.ROWS]
-        found = find_inside(rows)
-        assert found.shares == found.per_token == found.layers == ()
-        assert len(found.notes) == 1
-        assert "internals read nothing" in found.notes[0]
-        assert find_inside([]).notes == ()
-
-    def test_without_graded_steps_it_says_that_there_is_no_linear_probe(self):
-        rows = [row for row in self.ROWS if row.metric.startswith(("KL", "tokens"))]
-        assert "no linear probe" in find_inside(rows).notes[0]

@@ -1,24 +1,36 @@
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from counterform.findings.retention import AWAY, find_traits
+from counterform.bench import Bench
+from counterform.findings import retention
+from counterform.findings.retention import AWAY, HOME
+from counterform.metrics import Shift
+from counterform.probes.probe import Context
+from counterform.probes.traits import Traits
 from counterform.types import Mark, Reading
 
 
-def readings(arm, rows, seed=0, probe="traits"):
-    """rows: {metric: (problems, samples) array}."""
+def find_traits(rows):
+    return retention.find_traits(rows, Traits(Bench()).declared)
+
+
+def readings(arm, rows, seed=0, probe="traits", **columns):
+    """rows: {(metric, condition): (problems, samples) array}."""
     return [
         Reading(
             probe=probe,
             metric=metric,
+            condition=condition,
             arm=arm,
             seed=seed,
             item_id=f"{p}/{s}",
             problem_id=str(p),
             mark=Mark.UNKNOWN if np.isnan(value) else Mark.RIGHT,
             value=None if np.isnan(value) else float(value),
+            **columns,
         )
-        for metric, table in rows.items()
+        for (metric, condition), table in rows.items()
         for p, line in enumerate(table)
         for s, value in enumerate(line)
     ]
@@ -29,12 +41,12 @@ def answers(rate, length, rng, problems=250, samples=4):
     tokens = rng.poisson(length, (problems, samples)) + 1.0
     nan = np.full_like(tokens, np.nan)
     return {
-        "markers hedge": rng.poisson(rate(tokens) * tokens).astype(float),
-        "markers backtrack": rng.poisson(0.01 * tokens).astype(float),
-        "tokens": tokens,
-        "mended": rng.binomial(1, 0.2, tokens.shape).astype(float),
-        "entropy nats": nan,
-        "entropy tokens": nan,
+        ("markers", "hedge"): rng.poisson(rate(tokens) * tokens).astype(float),
+        ("markers", "backtrack"): rng.poisson(0.01 * tokens).astype(float),
+        ("tokens", ""): tokens,
+        ("mended", ""): rng.binomial(1, 0.2, tokens.shape).astype(float),
+        ("entropy nats", ""): nan,
+        ("entropy tokens", ""): nan,
     }
 
 
@@ -43,11 +55,12 @@ def find(arms, seeds=(0, 1)):
     for at, (arm, (rate, length)) in enumerate(arms.items()):
         for seed in seeds:
             rows += readings(arm, answers(rate, length, np.random.default_rng(100 * at + seed)), seed)
-    return {(r.arm, r.trait): r for r in find_traits(rows).retained}, find_traits(rows)
+    found, notes = find_traits(rows)
+    return {(r.arm, r.trait): r for r in found.retained}, notes
 
 
 def test_a_trait_that_fell_one_that_stayed_and_one_that_rose():
-    found, traits = find(
+    found, notes = find(
         {
             "base": (lambda t: 0.05, 60),
             "lost": (lambda t: 0.01, 60),
@@ -65,7 +78,7 @@ def test_a_trait_that_fell_one_that_stayed_and_one_that_rose():
     assert found["lost", "all markers"].verdict == "fell"
     assert found["lost", "length"].matched is None
     assert ("lost", "entropy") not in found
-    assert "entropy was not read" in traits.notes[0]
+    assert "entropy was not read" in notes[0]
 
 
 def test_a_fall_that_is_only_length_is_none_at_like_lengths():
@@ -106,27 +119,56 @@ def test_an_answer_that_was_not_heard_is_left_out():
     base, arm = answers(lambda t: 0.05, 60, rng), answers(lambda t: 0.05, 60, rng)
     for table in arm.values():
         table[:, 0] = np.nan
-    rows = find_traits([*readings("base", base), *readings("arm", arm)]).retained
+    rows = find_traits([*readings("base", base), *readings("arm", arm)])[0].retained
     assert next(r for r in rows if r.trait == "hedge").n_answers == 750
+
+
+def test_entropy_is_read_at_some_answers_and_stands_beside_what_is_read_at_all():
+    rng = np.random.default_rng(0)
+    rows = []
+    for arm, nats in (("base", 2.0), ("arm", 1.0)):
+        counted = answers(lambda t: 0.05, 60, rng)
+        seen = counted[("tokens", "")][:, :1]
+        counted[("entropy nats", "")], counted[("entropy tokens", "")] = (
+            nats * seen * rng.uniform(0.9, 1.1, seen.shape),
+            seen,
+        )
+        rows += readings(arm, counted)
+    found = {row.trait: row for row in find_traits(rows)[0].retained}
+    assert found["entropy"].kept == pytest.approx(0.5, abs=0.02)
+    assert (found["entropy"].n_answers, found["length"].n_answers) == (250, 1000)
 
 
 def test_right_answers_stand_beside_noise_and_controls_left_out():
     rng = np.random.default_rng(0)
-    rows = []
+    solved, away = [], []
     for arm, share in (("base", 0.5), ("arm", 0.2)):
-        rows += readings(arm, {"pass@1": rng.binomial(1, 0.5, (200, 1))}, probe="accuracy")
-        for shift in ("length 7", "composition 2", "noise delete 20 %", "composition reversed 2"):
-            right = rng.binomial(1, share if "noise" not in shift else 0.9, (100, 1))
-            found = readings(arm, {f"exact match, answer @ {shift}": right}, probe="shift")
-            rows += [
-                Reading(**{**{f: getattr(r, f) for f in r.__struct_fields__}, "item_id": r.item_id + shift})
-                for r in found
-            ]
-    home, away = find_traits(rows).accuracy
-    assert (home.metric, away.metric) == ("pass@1", AWAY)
-    assert away.n_items == 200
-    assert away.verdict == "refuted"
+        solved += readings(arm, {("pass@1", ""): rng.binomial(1, 0.5, (200, 1))}, probe="accuracy")
+        solved += readings(arm, {("pass@4", ""): np.ones((200, 1))}, probe="accuracy")
+        for axis, level in (
+            ("length", "7"),
+            ("composition", "2"),
+            ("noise delete", "20 %"),
+            ("composition reversed", "2"),
+        ):
+            right = rng.binomial(1, share if "noise" not in axis else 0.9, (100, 1))
+            texts = {("exact match", "answer"): right, ("exact match", "whole"): 1 - right}
+            found = readings(arm, texts, probe="shift", shift=Shift(axis=axis, level=level))
+            away += [replace(r, item_id=r.item_id + axis) for r in found]
+        # At home the probe `shift` reads what `accuracy` does, and says nothing more.
+        away += [
+            replace(r, item_id=f"home {r.item_id}")
+            for r in readings(arm, {("exact match", "answer"): np.ones((50, 1))}, probe="shift")
+        ]
+    found = Traits(Bench()).find([], Context(readings={"accuracy": solved, "shift": away}))
+    at_home, elsewhere = found.own.accuracy
+    assert (at_home.metric, elsewhere.metric) == (HOME.name, AWAY.name)
+    assert (at_home.n_items, elsewhere.n_items) == (200, 200)
+    assert at_home.baseline == pytest.approx(
+        np.mean([r.value for r in solved if (r.arm, r.metric) == ("base", "pass@1")])
+    )
+    assert elsewhere.verdict == "refuted"
 
 
 def test_no_readings():
-    assert find_traits([]).retained == ()
+    assert find_traits([])[0].retained == ()

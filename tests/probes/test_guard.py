@@ -14,7 +14,7 @@ CONDITIONS = ("none", "check and retry", "stop and retry", "cut back", "rule tol
 
 
 def read(items, grade, answer, spec=SPEC):
-    """{metric: its readings} of a model whose answers are given by (problem, text so far, call)."""
+    """{(metric, condition, budget or against): its readings} of a model whose answers are given by (problem, text so far, call)."""
     by_prompt = {problem.prompt: problem for problem in items.problems}
 
     def say(asked, call):
@@ -25,12 +25,13 @@ def read(items, grade, answer, spec=SPEC):
     for reading in GuardProbe(Bench(spec=spec, grade=grade, steps=Ledger()))(
         ScriptedModel(say), items, arm="one", seed=3
     ):
-        found.setdefault(reading.metric, []).append(reading)
+        of = (reading.metric, reading.condition, *(part for part in (reading.against, reading.budget) if part))
+        found.setdefault(of, []).append(reading)
     return found
 
 
-def values(found, metric):
-    return {reading.value for reading in found[metric]}
+def values(found, *of):
+    return {reading.value for reading in found[of]}
 
 
 def test_promises(items, grade):
@@ -46,15 +47,15 @@ def test_who_makes_no_error_needs_no_guard(items, grade):
     found = read(items, grade, lambda problem, text, call: problem.solution)
     for condition in CONDITIONS:
         for budget in ("equal tokens", "equal calls"):
-            assert values(found, f"pass^1 ({condition}, {budget})") == {1.0}
-            assert values(found, f"pass^4 ({condition}, {budget})") == {1.0}
-            assert values(found, f"violated ({condition}, {budget})") == {0.0}
-            assert values(found, f"refused ({condition}, {budget})") == {0.0}
-        assert all(reading.value == pytest.approx(1, abs=0.5) for reading in found[f"tokens ({condition})"])
-        assert len(found[f"seconds ({condition})"]) == 1  # one group, timed once
+            assert values(found, "pass^1", condition, budget) == {1.0}
+            assert values(found, "pass^4", condition, budget) == {1.0}
+            assert values(found, "violated", condition, budget) == {0.0}
+            assert values(found, "refused", condition, budget) == {0.0}
+        assert all(reading.value == pytest.approx(1, abs=0.5) for reading in found["tokens", condition])
+        assert len(found["seconds", condition]) == 1  # one group, timed once
     for a, b in GAINS:
-        assert values(found, f"gain ({a} over {b}, equal calls)") == {0.0}
-    assert values(found, "steps told (hint told)") == {0.0}
+        assert values(found, "gain", a, b, "equal calls") == {0.0}
+    assert values(found, "steps told", "hint told") == {0.0}
 
 
 def stubborn(problem, text, call):
@@ -67,16 +68,16 @@ def stubborn(problem, text, call):
 
 def test_what_is_refused_is_not_right_and_not_violated(items, grade):
     found = read(items, grade, stubborn)
-    assert values(found, "violated (none, equal calls)") == {1.0}
+    assert values(found, "violated", "none", "equal calls") == {1.0}
     for condition in ("check and retry", "stop and retry", "cut back", "rule told"):
         for budget in ("equal tokens", "equal calls"):
-            assert values(found, f"refused ({condition}, {budget})") == {1.0}
-            assert values(found, f"violated ({condition}, {budget})") == {0.0}
-            assert values(found, f"pass^1 ({condition}, {budget})") == {0.0}
+            assert values(found, "refused", condition, budget) == {1.0}
+            assert values(found, "violated", condition, budget) == {0.0}
+            assert values(found, "pass^1", condition, budget) == {0.0}
     # The hint's information solves it, and what of the answer is the guard's own stands beside it.
-    assert values(found, "pass^1 (hint told, equal calls)") == {1.0}
-    assert values(found, "gain (hint told over cut back, equal calls)") == {1.0}
-    assert all(0 < reading.value < 0.5 for reading in found["steps told (hint told)"])
+    assert values(found, "pass^1", "hint told", "equal calls") == {1.0}
+    assert values(found, "gain", "hint told", "cut back", "equal calls") == {1.0}
+    assert all(0 < reading.value < 0.5 for reading in found["steps told", "hint told"])
 
 
 def test_budgets_are_counted_apart(items, grade):
@@ -86,12 +87,12 @@ def test_budgets_are_counted_apart(items, grade):
         return stubborn(problem, text, call) if call < 4 else problem.solution
 
     found = read(items, grade, fifth, replace(SPEC, tokens=110))
-    assert values(found, "pass^1 (stop and retry, equal tokens)") == {1.0}
-    assert values(found, "pass^1 (stop and retry, equal calls)") == {0.0}
-    assert values(found, "refused (stop and retry, equal calls)") == {1.0}
+    assert values(found, "pass^1", "stop and retry", "equal tokens") == {1.0}
+    assert values(found, "pass^1", "stop and retry", "equal calls") == {0.0}
+    assert values(found, "refused", "stop and retry", "equal calls") == {1.0}
     found = read(items, grade, fifth, replace(SPEC, tokens=20, calls=5))
-    assert values(found, "pass^1 (stop and retry, equal tokens)") == {0.0}
-    assert values(found, "pass^1 (stop and retry, equal calls)") == {1.0}
+    assert values(found, "pass^1", "stop and retry", "equal tokens") == {0.0}
+    assert values(found, "pass^1", "stop and retry", "equal calls") == {1.0}
 
 
 def test_nobody_can_read_along_or_there_is_no_verifier(items, grade):

@@ -67,7 +67,7 @@ def test_a_gain_of_form_alone_is_none_beyond_form_and_a_comparison_in_space_is_o
     guesses = {p.id: str(rng.choice(p.facts["space"])) for p in HELD}
     base = read(lambda p: p.answer if p.id in half else "purple", arm="base")
     arm = read(lambda p: p.answer if p.id in half else guesses[p.id], arm="one")
-    results = find([*base, *arm], question="?")
+    results = find([*base, *arm], Instructions(Bench()).declared)
     found = {f.metric: f for f in results.findings}
     assert found["in space"].estimate == pytest.approx(0.5, abs=0.01)
     assert found["exact match"].estimate > 0.1

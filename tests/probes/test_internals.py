@@ -7,6 +7,7 @@ import torch
 from msgspec.structs import replace
 
 from counterform.bench import Bench
+from counterform.findings.inside import AUROC, CONTROL, KL, LAYER, TOKENS
 from counterform.models.hf import HFModel, load
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.internals import Internals, _held_out_auroc, _ridge, weight_changes
@@ -48,17 +49,17 @@ def disturbed(scale, layer=None):
 
 
 def read(model, items):
-    """{metric: {problem: value}}"""
+    """{(metric, condition): {problem: value}}"""
     found = {}
     for reading in Internals(Bench(spec=ProbeSpec()))(model, items, arm="one", seed=3):
-        found.setdefault(reading.metric, {})[reading.item_id] = reading.value
+        found.setdefault((reading.metric, reading.condition), {})[reading.item_id] = reading.value
     return found
 
 
 def divergence(model, items):
     """{class: KL over all problems}"""
     found = read(model, items)
-    return {name: sum(found[f"KL {name}"].values()) for name in TOKEN_CLASSES}
+    return {name: sum(found[KL, name].values()) for name in TOKEN_CLASSES}
 
 
 def test_promises(beside):
@@ -69,8 +70,8 @@ class TestDivergence:
     def test_the_base_differs_from_itself_by_nothing(self, beside, world):
         found = read(world, beside)
         for name in TOKEN_CLASSES:
-            assert set(found[f"KL {name}"].values()) == {0.0}
-        assert all(sum(found[f"tokens {name}"].values()) > 0 for name in TOKEN_CLASSES if name != "hedge")
+            assert set(found[KL, name].values()) == {0.0}
+        assert all(sum(found[TOKENS, name].values()) > 0 for name in TOKEN_CLASSES if name != "hedge")
 
     def test_a_hedge_is_a_marker_of_the_studys_lexicon(self, beside, world, tmp_path):
         few = replace(beside, problems=beside.problems[:2], attempts=())
@@ -88,9 +89,9 @@ class TestDivergence:
         found = read(model, alone)
         after, before = (m.trace(problem.prompt, problem.solution).logprobs.double() for m in (model, world))
         by_hand = float((after.exp() * (after - before)).sum())
-        assert sum(found[f"KL {name}"][problem.id] for name in TOKEN_CLASSES) == pytest.approx(by_hand, rel=1e-4)
+        assert sum(found[KL, name][problem.id] for name in TOKEN_CLASSES) == pytest.approx(by_hand, rel=1e-4)
         tokens = len(world.tokenizer(problem.solution, add_special_tokens=False)["input_ids"])
-        assert sum(found[f"tokens {name}"][problem.id] for name in TOKEN_CLASSES) == tokens
+        assert sum(found[TOKENS, name][problem.id] for name in TOKEN_CLASSES) == tokens
 
     def test_grows_with_the_change(self, beside):
         small, large = (sum(divergence(disturbed(scale), beside).values()) for scale in (0.02, 0.1))
@@ -109,13 +110,13 @@ class TestDivergence:
 class TestWrongSteps:
     def test_a_number_for_every_layer_of_the_half_that_was_not_fitted(self, beside, world):
         found = read(world, beside)
-        assert {f"AUROC layer {n}" for n in range(5)} < set(found)
+        assert {(LAYER, f"{n}") for n in range(5)} < set(found)
         graded = {g.attempt.problem_id for g in beside.attempts}
-        assert len(found["AUROC"]) == len(graded) // 2
-        layers = np.array([list(found[f"AUROC layer {n}"].values()) for n in range(1, 5)])
-        assert list(found["AUROC"].values()) == pytest.approx(layers.mean(axis=0))
+        assert len(found[AUROC, ""]) == len(graded) // 2
+        layers = np.array([list(found[LAYER, f"{n}"].values()) for n in range(1, 5)])
+        assert list(found[AUROC, ""].values()) == pytest.approx(layers.mean(axis=0))
         # A step ends in a full stop, and the embedding of a full stop knows nothing.
-        assert np.mean(list(found["AUROC layer 0"].values())) == pytest.approx(0.5)
+        assert np.mean(list(found[LAYER, "0"].values())) == pytest.approx(0.5)
 
     def test_planted_states_are_found_and_shuffled_labels_are_not(self):
         rng = np.random.default_rng(0)
@@ -134,8 +135,8 @@ class TestWrongSteps:
     def test_one_kind_of_step_alone_tells_nothing(self, beside, world):
         sound = [g for g in beside.attempts if g.verdict.first_error is None]
         found = read(world, replace(beside, attempts=tuple(sound)))
-        assert set(found["AUROC"].values()) == set(found["control layer 2"].values()) == {None}
-        assert None not in found["KL form"].values()
+        assert set(found[AUROC, ""].values()) == set(found[CONTROL, "2"].values()) == {None}
+        assert None not in found[KL, "form"].values()
 
     def test_more_directions_than_steps(self):
         rng = np.random.default_rng(1)
@@ -171,7 +172,7 @@ class TestUnseen:
         model = disturbed(0.1)
         before = read(model, beside)
         after = read(model, replace(beside, attempts=(hostile, *beside.attempts[1:])))
-        changed = {p for p, value in after["KL other"].items() if value != before["KL other"][p]}
+        changed = {p for p, value in after[KL, "other"].items() if value != before[KL, "other"][p]}
         assert changed == {shown.attempt.problem_id}
 
 

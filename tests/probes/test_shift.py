@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from counterform.bench import Bench
+from counterform.metrics import Shift as Away
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.probe import HeldOut
-from counterform.probes.shift import Shift, parts
+from counterform.probes.shift import ANSWER, EDITS, EXACT, REASONING, WHOLE, Shift, parts
 from counterform.problems.ledger import Ledger
 from counterform.study import ProbeSpec
 from counterform.testing import check_probe
@@ -18,14 +19,7 @@ from counterform.verify.answer import Answers
 from counterform.verify.steps import grade as verdicts_of
 
 SPEC = ProbeSpec(samples=2, k=1)
-READINGS = {
-    "exact match, answer",
-    "exact match, reasoning",
-    "exact match, whole",
-    "edit distance, answer",
-    "edit distance, reasoning",
-    "edit distance, whole",
-}
+READINGS = {(metric, condition) for metric in (EXACT, EDITS) for condition in (ANSWER, REASONING, WHOLE)}
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +43,11 @@ def grade(away):
 
 
 def read(away, grade, answer):
-    """{(metric, problem id): reading} of a model that answers by the problem."""
+    """{(metric, condition, shift, problem id): reading} of a model that answers by the problem."""
     asked = {p.prompt: p for p in (*away.problems, *away.shifted)}
     model = ScriptedModel(lambda prompt, _: answer(asked[prompt]))
-    return {(r.metric, r.item_id): r for r in Shift(Bench(spec=SPEC, grade=grade))(model, away, arm="one", seed=0)}
+    readings = Shift(Bench(spec=SPEC, grade=grade))(model, away, arm="one", seed=0)
+    return {(r.metric, r.condition, r.shift, r.item_id): r for r in readings}
 
 
 def test_promises(away, grade):
@@ -65,20 +60,19 @@ def test_promises(away, grade):
 
 def test_a_solution_is_matched_at_home_and_at_every_shift(away, grade):
     readings = read(away, grade, lambda problem: problem.solution)
-    assert {metric.partition(" @ ")[0] for metric, _ in readings} == READINGS
-    assert {metric.partition(" @ ")[2] for metric, _ in readings} == {"", *(p.shift for p in away.shifted)}
-    for (metric, _), reading in readings.items():
+    assert {(metric, condition) for metric, condition, *_ in readings} == READINGS
+    assert {shift for _, _, shift, _ in readings} == {None, *(p.shift for p in away.shifted)}
+    for (metric, *_), reading in readings.items():
         assert reading.mark is Mark.RIGHT
-        assert reading.value == float(metric.startswith("exact"))
+        assert reading.value == float(metric == EXACT)
 
 
 def test_a_right_answer_over_another_reasoning_shows(away, grade):
     readings = read(away, grade, lambda problem: f"I guess. The answer is {problem.answer}.")
-    for (metric, _), reading in readings.items():
-        reading_of = metric.partition(" @ ")[0]
-        if reading_of == "exact match, answer":
+    for (metric, condition, *_), reading in readings.items():
+        if (metric, condition) == (EXACT, ANSWER):
             assert reading.value == 1.0
-        elif reading_of == "edit distance, answer" or reading_of.startswith("exact"):
+        elif condition == ANSWER or metric == EXACT:
             assert reading.value == 0.0
         else:
             assert 0.0 < reading.value <= 1.0
@@ -86,10 +80,8 @@ def test_a_right_answer_over_another_reasoning_shows(away, grade):
 
 def test_without_a_worked_solution_only_the_answer_is_read(away, grade):
     bare = replace(away, problems=tuple(replace(p, solution=None) for p in away.problems), shifted=())
-    assert {metric for metric, _ in read(bare, grade, lambda p: p.solution)} == {
-        "exact match, answer",
-        "edit distance, answer",
-    }
+    found = {(metric, condition) for metric, condition, *_ in read(bare, grade, lambda p: p.solution)}
+    assert found == {(EXACT, ANSWER), (EDITS, ANSWER)}
 
 
 def test_home_is_asked_as_accuracy_asks(away, grade):
@@ -135,13 +127,14 @@ def test_hostile_texts_are_cut_in_bounded_time(text):
 
 def test_baselines_stand_at_every_shift():
     train = [Problem(id=str(at), prompt="?", answer=answer) for at, answer in enumerate(["7", "7", "8"])]
-    away = [replace(train[0], shift="length 7"), replace(train[2], shift="length 8")]
+    seven, eight = (Away(axis="length", level=level, distance=1.0) for level in "78")
+    away = [replace(train[0], shift=seven), replace(train[2], shift=eight)]
     lines = {
-        (line.metric, line.name): line.value
+        (line.metric, line.condition, line.shift, line.name): line.value
         for line in Shift(Bench()).baselines(
             train, HeldOut(problems=tuple(train[:1]), attempts=(), shifted=tuple(away))
         )
     }
-    assert lines["exact match, answer", "majority"] == lines["exact match, answer @ length 7", "majority"] == 1.0
-    assert lines["exact match, answer @ length 8", "majority"] == 0.0
-    assert lines["exact match, answer @ length 8", "random"] == 0.5
+    assert lines[EXACT, ANSWER, None, "majority"] == lines[EXACT, ANSWER, seven, "majority"] == 1.0
+    assert lines[EXACT, ANSWER, eight, "majority"] == 0.0
+    assert lines[EXACT, ANSWER, eight, "random"] == 0.5

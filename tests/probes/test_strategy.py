@@ -10,7 +10,7 @@ from counterform.errors import DataError
 from counterform.findings.gains import find
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.probe import HeldOut
-from counterform.probes.strategy import FORMATS, METRICS, Strategy, trace_of
+from counterform.probes.strategy import FORMATS, Strategy, trace_of
 from counterform.problems.ledger import Ledger
 from counterform.problems.route import Route, as_multiple_choice, solution_steps
 from counterform.problems.route_map import Map
@@ -28,6 +28,7 @@ FACTS = {
     "order": "depth",
 }
 ON = Map(FACTS)
+NAMES = {metric.name for metric in Strategy.metrics}
 
 
 def searching(order, otherwise=None):
@@ -95,17 +96,17 @@ def test_any_walk_is_read_in_bounds(walk):
 def test_without_a_cue_a_problem_is_unknown_and_counted():
     readings = read(ScriptedModel(lambda prompt, _: "The answer is A."))
     assert {(r.mark, r.value) for r in readings} == {(Mark.UNKNOWN, None)}
-    assert {r.metric for r in readings} == {f"{metric} ({asked})" for metric in METRICS for asked in FORMATS}
+    assert {(r.metric, r.condition) for r in readings} == {(name, asked) for name in NAMES for asked in FORMATS}
 
 
 def test_a_format_that_changes_the_search_is_seen_and_is_neither_better_nor_worse():
     readings = [*read(searching("depth")), *read(searching("depth", otherwise="breadth"), arm="one")]
-    found = {f.metric: f for f in find(readings, question="?").findings}
-    chosen = found["breadth first (multiple choice)"]
+    found = {(f.metric, f.condition): f for f in find(readings, Strategy(Bench()).declared).findings}
+    chosen = found["breadth first", "multiple choice"]
     assert (chosen.estimate, chosen.verdict) == (1.0, "supported")
     assert ": more (" in chosen.sentence
     assert chosen.claim.startswith("one raises strategy")
-    assert found["breadth first (free form)"].verdict == "undecided"
+    assert found["breadth first", "free form"].verdict == "undecided"
 
 
 def test_the_third_format_asks_for_no_form():
@@ -125,8 +126,8 @@ def test_other_problems_are_read_as_free_text():
         return two if prompt == items.problems[0].prompt else "7 + 5 = 12. The answer is 12."
 
     readings = Strategy(Bench(spec=ProbeSpec(samples=1, k=1)))(ScriptedModel(answer), items, arm="one", seed=0)
-    assert {r.metric for r in readings} == {f"{metric} (as asked)" for metric in METRICS}
-    switches = [r for r in readings if r.metric.startswith("switches")]
+    assert {(r.metric, r.condition) for r in readings} == {(name, "as asked") for name in NAMES}
+    switches = [r for r in readings if r.metric == "switches"]
     assert [r.mark for r in switches] == [Mark.RIGHT, *[Mark.UNKNOWN] * 3]
     assert switches[0].value > 0
     assert switches[1].value is None

@@ -14,7 +14,8 @@ SPEC = ProbeSpec(samples=2, k=1, max_tokens=40)
 
 
 def read(items, grade, model):
-    return {(r.metric, r.item_id): r for r in Traits(Bench(spec=SPEC, grade=grade))(model, items, arm="one", seed=3)}
+    readings = Traits(Bench(spec=SPEC, grade=grade))(model, items, arm="one", seed=3)
+    return {(r.metric, r.condition, r.item_id): r for r in readings}
 
 
 def test_promises(grade, items):
@@ -31,13 +32,13 @@ def test_counts_of_each_answer(problems, grade, items):
     readings = read(items, grade, ScriptedModel(lambda _, sample: answers[sample]))
     name = problems[0].id
     values = [
-        readings[f"markers {kind}", f"{name}/0"].value for kind in ("hedge", "self-check", "backtrack", "alternative")
+        readings["markers", kind, f"{name}/0"].value for kind in ("hedge", "self-check", "backtrack", "alternative")
     ]
     assert values == [1, 1, 2, 0]
-    assert readings["markers alternative", f"{name}/1"].value == 1
-    assert readings["tokens", f"{name}/0"].value == 17
-    assert readings["mended", f"{name}/1"].value is None  # no step that could be read
-    entropy = [r for (metric, _), r in readings.items() if metric.startswith("entropy")]
+    assert readings["markers", "alternative", f"{name}/1"].value == 1
+    assert readings["tokens", "", f"{name}/0"].value == 17
+    assert readings["mended", "", f"{name}/1"].value is None  # no step that could be read
+    entropy = [r for (metric, *_), r in readings.items() if metric.startswith("entropy")]
     assert {(r.value, r.mark) for r in entropy} == {(None, Mark.UNKNOWN)}
     assert {r.item_id.rpartition("/")[2] for r in entropy} == {"0"}
 
@@ -50,8 +51,8 @@ def test_mended_errors(problems, grade, items):
         return f"{left} = {int(right) + 1}. Wait, {first}. {rest}" if sample == 0 else problem.solution
 
     readings = read(items, grade, ScriptedModel(answer))
-    assert np.mean([readings["mended", f"{p.id}/0"].value for p in problems]) == 1.0
-    assert {readings["mended", f"{p.id}/1"].value for p in problems} == {0.0}
+    assert np.mean([readings["mended", "", f"{p.id}/0"].value for p in problems]) == 1.0
+    assert {readings["mended", "", f"{p.id}/1"].value for p in problems} == {0.0}
 
 
 def test_entropy_of_a_model_whose_insides_can_be_seen(problems, grade, items):
@@ -59,9 +60,9 @@ def test_entropy_of_a_model_whose_insides_can_be_seen(problems, grade, items):
     few = HeldOut(problems=problems[:2], attempts=())
     readings = read(few, grade, model)
     for problem in problems[:2]:
-        nats, tokens = (readings[f"entropy {what}", f"{problem.id}/0"].value for what in ("nats", "tokens"))
+        nats, tokens = (readings[f"entropy {what}", "", f"{problem.id}/0"].value for what in ("nats", "tokens"))
         assert 0 < nats < 6 * tokens
-        assert abs(tokens - readings["tokens", f"{problem.id}/0"].value) <= 1  # without the end token
+        assert abs(tokens - readings["tokens", "", f"{problem.id}/0"].value) <= 1  # without the end token
 
 
 def test_a_lexicon_of_the_users_own(tmp_path, grade, items):
@@ -69,4 +70,4 @@ def test_a_lexicon_of_the_users_own(tmp_path, grade, items):
     file.write_text('{"kinds": {"said": ["the answer"]}}')
     probe = Traits(Bench(spec=ProbeSpec(samples=1, k=1), grade=grade, lexicon=load_lexicon(str(file))))
     readings = probe(ScriptedModel(lambda *_: "The answer is the answer."), items, arm="one", seed=0)
-    assert {r.value for r in readings if r.metric == "markers said"} == {2.0}
+    assert {r.value for r in readings if (r.metric, r.condition) == ("markers", "said")} == {2.0}

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from counterform.bench import Bench
-from counterform.findings.calibration import CONSISTENCY, JOINT, P_TRUE, VERBALISED, metrics
+from counterform.findings.calibration import CONFIDENCE, CONSISTENCY, JOINT, P_TRUE, TOLD, VERBALISED, derived
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.trust import METHODS, Trust
 from counterform.study import ProbeSpec
@@ -54,7 +54,7 @@ def test_promises(grade, items, problems):
 def test_candidates_their_grades_and_how_often_they_are_given(read, problems):
     readings = read(ScriptedModel(solver(problems), logprob=believes(0.9)))
     first = problems[0].id
-    rows = [r for r in readings if r.metric == CONSISTENCY and r.problem_id == first]
+    rows = [r for r in readings if r.condition == CONSISTENCY and r.problem_id == first]
     assert [(r.mark, r.value) for r in rows] == [
         (Mark.RIGHT, 0.75),
         (Mark.WRONG, 0.25),
@@ -62,18 +62,18 @@ def test_candidates_their_grades_and_how_often_they_are_given(read, problems):
         (Mark.UNKNOWN, None),
     ]
     assert {r.problem_id for r in readings} == {problem.id for problem in problems[:6]}
-    alone = {r.item_id: r.value for r in readings if r.metric == P_TRUE}
+    alone = {r.item_id: r.value for r in readings if (r.metric, r.condition) == (CONFIDENCE, P_TRUE)}
     assert alone[f"{first}/0"] == pytest.approx(0.5)
-    joint = {r.item_id: r.value for r in readings if r.metric == JOINT}
+    joint = {r.item_id: r.value for r in readings if (r.metric, r.condition) == (CONFIDENCE, JOINT)}
     assert joint[f"{first}/0"] == pytest.approx(1 / 3)
-    assert all(r.value is None and r.mark is Mark.UNKNOWN for r in readings if VERBALISED in r.metric)
+    assert all(r.value is None and r.mark is Mark.UNKNOWN for r in readings if VERBALISED in r.condition)
 
 
 def test_the_same_wrong_answer_as_own_and_as_anothers(read, problems):
     readings = read(ScriptedModel(solver(problems), logprob=believes(0.8)))
-    pairs = {(r.metric, r.problem_id): r for r in readings}
+    pairs = {(r.metric, r.condition, r.problem_id): r for r in readings}
     for problem in problems[:6]:
-        own, other = pairs["P(True), own", problem.id], pairs["P(True), another's", problem.id]
+        own, other = (pairs[told, P_TRUE, problem.id] for told in TOLD.values())
         assert (own.value, other.value, own.mark) == (pytest.approx(0.8), pytest.approx(0.5), Mark.WRONG)
 
 
@@ -81,19 +81,19 @@ def test_a_problem_without_a_wrong_answer_has_no_pair_and_is_not_unknown(read, p
     solutions = {problem.prompt: problem.solution for problem in problems}
     model = ScriptedModel(lambda prompt, _: solutions.get(prompt, ""), logprob=believes(0.8))
     readings = read(model)
-    pairs = [r for r in readings if r.metric == "P(True), own"]
+    pairs = [r for r in readings if (r.metric, r.condition) == (TOLD["own"], P_TRUE)]
     assert {(r.mark, r.value) for r in pairs} == {(Mark.RIGHT, None)}
-    assert not [r for r in metrics(readings) if r.metric.startswith("self-trust gap")]
+    assert not [r for r in derived(readings) if r.metric.startswith("self-trust gap")]
 
 
 def test_a_model_without_log_probabilities_is_asked_in_words(read, problems):
     readings = read(ScriptedModel(solver(problems)))
-    alone = [r.value for r in readings if r.metric == VERBALISED and r.value is not None]
+    alone = [r.value for r in readings if r.condition == VERBALISED and r.value is not None]
     assert set(alone) == {0.6}
-    assert all(r.value is None for r in readings if r.metric in (P_TRUE, JOINT))
+    assert all(r.value is None for r in readings if r.condition in (P_TRUE, JOINT))
 
 
 def test_a_guess_is_a_coin():
-    lines = {line.metric: line.value for line in Trust(Bench()).baselines((), None)}
+    lines = {(line.metric, line.condition): line.value for line in Trust(Bench()).baselines((), None)}
     assert set(lines.values()) == {0.5}
-    assert {f"AUROC ({method})" for method in METHODS} < set(lines)
+    assert {("AUROC", method) for method in METHODS} < set(lines)

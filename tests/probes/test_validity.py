@@ -39,9 +39,9 @@ def read(few_shot, grade, answer, condition="valid"):
     model = ScriptedModel(lambda prompt, _: answer(by_prompt[asked(prompt)], prompt))
     found = {}
     for reading in Validity(Bench(spec=SPEC, grade=grade))(model, few_shot, arm="one", seed=3):
-        metric, _, of = reading.metric.partition(" (")
-        if of == f"{condition})":
-            found.setdefault(metric, set()).add((reading.value, reading.mark))
+        if reading.condition == condition:
+            assert reading.against == ("valid" if reading.metric == "answer lost" else "")
+            found.setdefault(reading.metric, set()).add((reading.value, reading.mark))
     return found
 
 

@@ -3,8 +3,10 @@ import json
 import pytest
 
 from counterform.errors import DataError
+from counterform.metrics import Shift
 from counterform.problems.away import read_shift_file, some_of_each
 from counterform.problems.readers import MAX_SHIFTS, read_problems
+from counterform.text.shifts import shift_of
 from counterform.types import Problem
 
 
@@ -28,15 +30,22 @@ def rows(*prompts, **more):
 def test_a_column_labels_a_row_and_an_empty_one_is_as_in_training(jsonl):
     labels = ["", None, "hard", " length  7 ", 2025]
     path = jsonl([{"prompt": f"{n}?", "answer": "4", "kind": label} for n, label in enumerate(labels)])
-    assert [p.shift for p in read_problems(path, shift="kind").problems] == ["", "", "hard", "length 7", "2025"]
-    assert {p.shift for p in read_problems(path).problems} == {""}
+    shifts = [p.shift for p in read_problems(path, shift="kind").problems]
+    assert [shift and (shift.axis, shift.level) for shift in shifts] == [
+        None,
+        None,
+        ("", "hard"),
+        ("length", "7"),
+        ("", "2025"),
+    ]
+    assert {p.shift for p in read_problems(path).problems} == {None}
 
 
 def test_what_is_no_label_is_a_broken_row(jsonl):
     bad = [["hard"], True, "x" * 61, 1.5]
     path = jsonl([{"prompt": f"{n}?", "answer": "4", "kind": label} for n, label in enumerate([*bad, "hard"])])
     read = read_problems(path, shift="kind")
-    assert [p.shift for p in read.problems] == ["hard"]
+    assert [p.shift for p in read.problems] == [Shift(axis="", level="hard")]
     assert [line for line, _ in read.broken] == [1, 2, 3, 4]
     assert "not a label" in read.broken[0].reason
 
@@ -55,9 +64,10 @@ def test_a_column_that_is_not_there_or_names_too_many_shifts(jsonl):
 def test_a_second_file_is_one_shift_named_after_it(jsonl):
     known = read_problems(jsonl(rows("1?", "2?"))).problems
     found, unused = read_shift_file(jsonl(rows("2?", "3?", "4?"), "year 2025.jsonl"), known)
+    year = Shift(axis="", level="year-2025")
     assert [(p.id, p.prompt, p.shift) for p in found] == [
-        ("year-2025:1", "3?", "year-2025"),
-        ("year-2025:2", "4?", "year-2025"),
+        ("year-2025:1", "3?", year),
+        ("year-2025:2", "4?", year),
     ]
     assert unused == 1
 
@@ -71,8 +81,10 @@ def test_a_shift_file_that_equals_the_training_file_is_refused(jsonl):
 def test_at_most_so_many_a_label_with_their_distance_in_words():
     trained = [Problem(id="t", prompt="Add two and two.", answer="4")]
     away = [
-        Problem(id=f"{shift}{n}", prompt="Add two eggs.", answer="4", shift=shift) for n in range(3) for shift in "ab"
+        Problem(id=f"{label}{n}", prompt="Add two eggs.", answer="4", shift=shift_of(label))
+        for n in range(3)
+        for label in "ab"
     ]
     found = some_of_each(away, 2, trained=trained)
     assert [p.id for p in found] == ["a0", "a1", "b0", "b1"]
-    assert {(p.split, p.distance) for p in found} == {("held_out", 1 / 3)}
+    assert {(p.split, p.shift.distance) for p in found} == {("held_out", 1 / 3)}

@@ -251,7 +251,7 @@ def held_apart():
     trained = family.generate(300, rng=np.random.default_rng(0))
     levels = {}
     for problem in family.shifts(20, rng=np.random.default_rng(1), trained=trained):
-        levels.setdefault(problem.shift, []).append(problem)
+        levels.setdefault(problem.shift.label, []).append(problem)
     return family, trained, levels
 
 
@@ -281,14 +281,14 @@ def test_a_composition_has_so_many_held_out_pairs_and_the_control_their_reverse(
         for problem in level:
             found, turned = (sum(pair in pairs for pair in neighbours(problem)) for pairs in (PAIRS, back))
             if "reversed" in shift:
-                assert (found, turned) == (0, problem.distance)
+                assert (found, turned) == (0, problem.shift.distance)
             else:
-                assert found == (problem.distance if shift.startswith("composition") else 0)
+                assert found == (problem.shift.distance if shift.startswith("composition") else 0)
 
 
 def test_lengths_beyond_training_have_signed_distances(held_apart):
     levels = held_apart[2]
-    distances = {shift: level[0].distance for shift, level in levels.items() if shift.startswith("length")}
+    distances = {shift: level[0].shift.distance for shift, level in levels.items() if shift.startswith("length")}
     assert distances == {"length 1": -2, "length 2": -1, "length 6": 1, "length 7": 2, "length 8": 3}
     assert {len(facts(problem)[1]) for problem in levels["length 7"]} == {7}
 
@@ -299,8 +299,8 @@ def test_unusual_numbers_and_words_are_those_that_training_never_saw(held_apart)
     for problem in levels["vocabulary numbers"]:
         numbers = re.findall(r"\d+", problem.prompt)
         assert not set(numbers) & known
-        assert problem.distance == pytest.approx(len(numbers) / len(re.findall(r"\w+", problem.prompt)))
-    assert min(problem.distance for problem in levels["vocabulary words"]) > 0.4
+        assert problem.shift.distance == pytest.approx(len(numbers) / len(re.findall(r"\w+", problem.prompt)))
+    assert min(problem.shift.distance for problem in levels["vocabulary words"]) > 0.4
 
 
 def test_shifted_problems_are_worked_rightly(held_apart):
@@ -332,5 +332,5 @@ def test_a_level_that_cannot_be_filled_holds_what_there_is(monkeypatch):
     trained = family.generate(10, rng=np.random.default_rng(0), lengths=[1])
     levels = {}
     for problem in family.shifts(40, rng=np.random.default_rng(0), trained=trained):
-        levels.setdefault(problem.shift, []).append(problem)
+        levels.setdefault(problem.shift.label, []).append(problem)
     assert len(levels["length 4"]) == 7  # 0 to 6, doubled four times

@@ -54,9 +54,9 @@ def test_every_problem_at_every_level_with_its_true_distance():
     held_out = [Problem(id=f"p{n}", prompt=f"Start with {n}. Add 5. What is the total?", answer="2") for n in (1, 2)]
     made = noise(held_out, trained=train, rng=np.random.default_rng(0))
     assert len(made) == len({problem.id for problem in made}) == 2 * 3 * len(SHARES)
-    assert {p.distance for p in made if p.shift == "noise delete 20 %"} == {2 / 9}
-    assert {p.distance for p in made if p.shift == "noise insert 5 %"} == {1 / 9}
-    inserted = {word for p in made if "insert" in p.shift for word in p.prompt.split()}
+    assert {p.shift.distance for p in made if p.shift.label == "noise delete 20 %"} == {2 / 9}
+    assert {p.shift.distance for p in made if p.shift.label == "noise insert 5 %"} == {1 / 9}
+    inserted = {word for p in made if "insert" in p.shift.axis for word in p.prompt.split()}
     assert inserted <= {"Start", "with", "1.", "2.", "Add", "5.", "What", "is", "the", "total?", "Double", "it."}
     assert {p.answer for p in made} == {"2"}
 

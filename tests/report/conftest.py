@@ -11,7 +11,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from counterform.bench import Bench
+from counterform.metrics import Metric
+from counterform.parts import PARTS, part
 from counterform.problems.ledger import Ledger, facts, solution_steps, spoilt_steps
+from counterform.report.data import ReportData
 from counterform.results import (
     ArmCard,
     AuditRow,
@@ -30,6 +34,10 @@ from counterform.store import RunDir
 from counterform.types import Attempt, Checkpoint, Completion, Graded, Mark, Problem, Reading, Verdict
 from counterform.types import Ledger as Cost
 
+PROBES = [part("probe", name)(Bench()) for name in PARTS["probe"]]
+DECLARED: dict[str, tuple[Metric, ...]] = {probe.name: probe.metrics for probe in PROBES}
+"""What our own probes declare of their numbers."""
+SECTIONS = {probe.name: probe.section for probe in PROBES if probe.section}
 ARMS = ("imitation", "rejection", "critique", "shuffled_target", "answer_only")
 SEEDS = (0, 1)
 METRICS = {
@@ -118,6 +126,9 @@ def results() -> Results:
             for control, share in (("answer_only", 0.302), ("shuffled_target", -0.068), ("rejection", None))
         ),
         notes=("3 pairs of the critique arm are missing: the model was not heard.",),
+        metrics=DECLARED,
+        sections=SECTIONS,
+        own={"internals": msgspec.to_builtins(inside())},
     )
 
 
@@ -127,7 +138,15 @@ def inside() -> Inside:
     def level(arm: str, metric: str, estimate: float, half: float) -> Level:
         ends = {"low": estimate - half, "high": estimate + half}
         return Level(
-            probe="internals", metric=metric, arm=arm, estimate=estimate, **ends, n_items=300, n_seeds=2, unknown=0.0
+            probe="internals",
+            metric="AUROC",
+            condition=metric,
+            arm=arm,
+            estimate=estimate,
+            **ends,
+            n_items=300,
+            n_seeds=2,
+            unknown=0.0,
         )
 
     shares = {"form": 0.31, "step result": 0.24, "answer": 0.04, "hedge": 0.06, "other": 0.35}
@@ -190,7 +209,6 @@ def write_run(path: Path, *, n_problems: int = 40, samples: int = 2, readings: i
     run = RunDir(path)
     run.write_text("study.toml", STUDY)
     run.write_text("findings.json", msgspec.json.encode(results()).decode())
-    run.write_text("internals.json", msgspec.json.encode(inside()).decode())
     problems = Ledger().generate(n_problems, rng=rng)
     run.write_rows("problems.parquet", problems, Problem)
     models = [("base", 0), *((arm, seed) for arm in ARMS for seed in SEEDS)]
@@ -268,3 +286,20 @@ def make_run() -> Callable[..., RunDir]:
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """A finished run; only to be read."""
     return write_run(tmp_path_factory.mktemp("runs") / "first-study")
+
+
+def with_own(data: ReportData, **own: msgspec.Struct) -> ReportData:
+    """The same study in which these probes found something of their own."""
+    found = {probe: msgspec.to_builtins(one) for probe, one in own.items()}
+    results = msgspec.structs.replace(data.results, own=data.results.own | found)
+    return msgspec.structs.replace(data, results=results)
+
+
+@pytest.fixture(scope="session")
+def declared() -> dict[str, tuple[Metric, ...]]:
+    return DECLARED
+
+
+@pytest.fixture(scope="session")
+def owning() -> Callable[..., ReportData]:
+    return with_own

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from counterform.errors import RunDirError
 from counterform.report import data as data_module
-from counterform.report.data import even_shares, load
+from counterform.report.data import ReportData, even_shares, load
 from counterform.report.markdown import to_markdown
 from counterform.report.page import write_page
+from counterform.results import Inside, Results, decode
 from counterform.store import RunDir
 
 
@@ -27,19 +28,18 @@ def test_load_reads_every_part(run: RunDir) -> None:
     assert data.n_attempts == len(data.attempts) == 11 * 40 * 2
     assert data.n_readings == 440
     assert data.attempts[0].arm == "base"
-    assert data.inside is not None
+    assert data.results.own_of("internals", Inside) is not None
 
 
-def test_a_figure_inside_that_is_none_is_not_a_number_again(make_run: Callable[..., RunDir], tmp_path: Path) -> None:
-    run = make_run(tmp_path / "unbounded", n_problems=2)
-    inside = load(run).inside
+def test_a_figure_inside_that_is_none_is_not_a_number_again(run: RunDir, owning: Callable[..., ReportData]) -> None:
+    inside = load(run).results.own_of("internals", Inside)
     assert inside is not None
     unbounded = msgspec.structs.replace(inside.per_token[0], high=math.inf)
-    run.write_text(
-        "internals.json", msgspec.json.encode(msgspec.structs.replace(inside, per_token=(unbounded,))).decode()
-    )
-    assert math.isnan(load(run).inside.per_token[0].high)
-    assert "| rejection" in to_markdown(load(run))
+    data = owning(load(run), internals=msgspec.structs.replace(inside, per_token=(unbounded,)))
+    again = decode(msgspec.json.encode(data.results), Results).own_of("internals", Inside)
+    assert again is not None
+    assert math.isnan(again.per_token[0].high)
+    assert "| rejection" in to_markdown(data)
 
 
 def test_an_empty_directory_still_makes_a_report(tmp_path: Path) -> None:

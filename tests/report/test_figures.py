@@ -6,13 +6,21 @@ import pytest
 
 from counterform.report import figures
 from counterform.report.data import load
-from counterform.report.tables import by_metric, contrasts, gains
+from counterform.report.section import general
 from counterform.store import RunDir
 
 
+def compared(results, *, base: bool):
+    return [f for f in general(results, results.findings) if (f.versus == "base") is base]
+
+
+def of(rows, probe, metric):
+    return [row for row in rows if (row.probe, row.metric) == (probe, metric)]
+
+
 def test_a_forest_has_a_row_an_arm_with_its_interval_band_and_zero(run: RunDir) -> None:
-    findings = by_metric(gains(load(run).results.findings))["accuracy", "pass@1"]
-    figure = figures.forest(findings)
+    results = load(run).results
+    figure = figures.forest(results, of(compared(results, base=True), "accuracy", "pass@1"))
     assert [trace.x[0] for trace in figure.data] == pytest.approx([31.1, 18.2, -11.8, -2.1, 9.4])
     assert figure.data[0].error_x.array[0] == pytest.approx(4.1)
     assert [trace.marker.symbol for trace in figure.data][2:4] == ["diamond", "circle-open"]
@@ -25,13 +33,15 @@ def test_a_forest_has_a_row_an_arm_with_its_interval_band_and_zero(run: RunDir) 
 
 
 def test_a_contrast_names_both_arms(run: RunDir) -> None:
-    figure = figures.forest(contrasts(load(run).results.findings)[:1])
+    results = load(run).results
+    figure = figures.forest(results, compared(results, base=False)[:1])
     assert "critique − imitation" in [note.text for note in figure.layout.annotations]
 
 
 def test_levels_run_from_0_to_100_with_their_baselines(run: RunDir) -> None:
     results = load(run).results
-    figure = figures.levels(by_metric(results.levels)["accuracy", "pass@1"], results.baselines[:2])
+    levels = of(results.levels, "accuracy", "pass@1")
+    figure = figures.levels(results.metric(levels[0]), levels, results.baselines[:2])
     low, high = figure.layout.xaxis.range
     assert low <= 0
     assert high >= 100
@@ -53,9 +63,10 @@ def test_form_shares_are_bars_between_none_and_all_and_an_undefined_one_is_said(
 
 
 def test_what_is_not_a_number_is_not_drawn(run: RunDir) -> None:
-    finding = gains(load(run).results.findings)[0]
+    results = load(run).results
+    finding = compared(results, base=True)[0]
     unknown = msgspec.structs.replace(finding, estimate=math.nan, low=math.nan, high=math.nan, mde=math.inf)
-    figure = figures.forest([unknown, finding])
+    figure = figures.forest(results, [unknown, finding])
     assert len(figure.data) == 1
     assert "NaN" not in json.dumps(figure.to_plotly_json(), allow_nan=False)
 

@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterform.report.labels import metric_label, number, points, points_interval, probability, share
+from counterform.metrics import Measured, Metric
+from counterform.report.labels import label_of
+from counterform.results import Results
+from counterform.text.numbers import difference, level, number, points, points_interval, probability, share
 
 
 @given(st.floats(-1, 1))
@@ -27,10 +30,26 @@ def test_what_is_not_a_number_is_a_dash(value: float) -> None:
     assert points(value) == share(value) == probability(value) == number(value) == "–"
 
 
-def test_metrics_have_readers_words_and_strangers_their_own_name() -> None:
-    assert metric_label("accuracy", "pass@8 lenient").meaning.startswith("At least one of 8 attempts")
-    assert metric_label("process", "violated").lower_is_better
-    few_shot = metric_label("validity", "right by wrong steps (answer only)")
+def test_metrics_have_readers_words(declared) -> None:
+    results = Results(question="?", findings=(), levels=(), baselines=(), metrics=declared)
+    assert label_of(results, Measured(probe="accuracy", metric="pass@4")).meaning.startswith(
+        "At least one of 4 attempts"
+    )
+    assert label_of(results, Measured(probe="process", metric="violated")).lower_is_better
+    few_shot = label_of(results, Measured(probe="validity", metric="right by wrong steps", condition="answer only"))
     assert few_shot.title == "Few-shot right by wrong steps, answer only exemplars"
     assert few_shot.lower_is_better
-    assert metric_label("mine", "depth").title == "mine: depth"
+
+
+@pytest.mark.parametrize(
+    ("unit", "at", "moved"),
+    [
+        ("share", "31.0\u00a0%", "+31.0"),
+        ("count", "0.31", "+0.31"),
+        ("seconds", "0.31 s", "+0.31"),
+        ("nats", "0.31 nats", "+0.31"),
+    ],
+)
+def test_a_number_is_written_in_its_own_unit(unit: str, at: str, moved: str) -> None:
+    metric = Metric(name="mine", title="Mine", unit=unit)
+    assert (level(metric, 0.31), difference(metric, 0.31)) == (at, moved)

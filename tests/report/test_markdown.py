@@ -6,10 +6,10 @@ import msgspec
 from counterform.claims.recorded import read_all
 from counterform.report.claims_page import claims_page
 from counterform.report.data import load, recorded
-from counterform.report.labels import points, share
 from counterform.report.markdown import record, to_markdown
 from counterform.report.overview import overview
 from counterform.store import RunDir
+from counterform.text.numbers import points, share
 
 
 def test_every_figure_of_the_run_is_there(run: RunDir) -> None:

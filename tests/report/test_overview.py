@@ -1,23 +1,29 @@
 import msgspec
 import pytest
 
+from counterform.bench import Bench
+from counterform.metrics import Metric, Shift
+from counterform.parts import PARTS, part
 from counterform.report.data import load
 from counterform.report.overview import HEADINGS, overview, table
 from counterform.results import Finding, FormShare, Level, Results, Retention
 from counterform.store import RunDir
 
+DECLARED = {probe.name: probe.metrics for probe in (part("probe", name)(Bench()) for name in PARTS["probe"])}
+MINE = {"form": (Metric(name="states an answer", title="States an answer"),)}
 
-def finding(probe, metric, low, high, *, arm="imitation", baseline=0.5, verdict="undecided"):
+
+def finding(probe, metric, low, high, *, arm="imitation", baseline=0.5, verdict="undecided", **columns):
     counts = {"n_items": 300, "n_problems": 300, "n_seeds": 2, "n_missing": 0}
     numbers = {"baseline": baseline, "estimate": (low + high) / 2, "low": low, "high": high}
     tests = {"p": 0.1, "p_holm": 0.1, "mde": 0.1}
-    names = {"probe": probe, "metric": metric, "arm": arm, "versus": "base"}
+    names = {"probe": probe, "metric": metric, "arm": arm, "versus": "base", **columns}
     return Finding(claim="", **names, **numbers, **tests, **counts, verdict=verdict, sentence="")
 
 
-def level(probe, metric, estimate, arm="imitation"):
+def level(probe, metric, estimate, arm="imitation", **columns):
     ends = {"low": estimate - 0.05, "high": estimate + 0.05}
-    names = {"probe": probe, "metric": metric, "arm": arm}
+    names = {"probe": probe, "metric": metric, "arm": arm, **columns}
     return Level(**names, estimate=estimate, **ends, n_items=100, n_seeds=2, unknown=0.0)
 
 
@@ -40,7 +46,14 @@ def cells(*rows, retained=()):
     def of(kind):
         return tuple(row for row in rows if isinstance(row, kind))
 
-    results = Results(question="?", findings=of(Finding), levels=of(Level), baselines=(), form_shares=of(FormShare))
+    results = Results(
+        question="?",
+        findings=of(Finding),
+        levels=of(Level),
+        baselines=(),
+        form_shares=of(FormShare),
+        metrics=DECLARED | MINE,
+    )
     [row] = overview(results, retained).rows
     return dict(zip(("gained", "form", "lost", "away"), row.cells, strict=True))
 
@@ -87,13 +100,15 @@ def test_nothing_seen_is_not_the_same_as_not_asked():
 
 
 def test_the_worst_shift_is_the_one_lowest_against_the_untrained_model_there():
-    answer = "exact match, answer"
+    answer = {"probe": "shift", "metric": "exact match", "condition": "answer"}
+    six, seven = (Shift(axis="length", level=level, distance=1.0) for level in ("6", "7"))
+    reversed_ = Shift(axis="composition reversed", level="1", distance=1.0)
     rows = [
-        finding("shift", f"{answer} @ {shift}", low, low + 0.1, baseline=0.3)
-        for shift, low in (("length 6", 0.1), ("length 7", -0.2), ("composition reversed 1", -0.9))
+        finding(**answer, shift=shift, low=low, high=low + 0.1, baseline=0.3)
+        for shift, low in ((six, 0.1), (seven, -0.2), (reversed_, -0.9))
     ]
-    rows.append(finding("shift", "edit distance, whole @ length 6", -0.9, -0.8))
-    stands = [level("shift", answer, 0.8), level("shift", f"{answer} @ length 7", 0.1)]
+    rows.append(finding("shift", "edit distance", -0.9, -0.8, condition="whole", shift=six))
+    stands = [level(**answer, estimate=0.8), level(**answer, estimate=0.1, shift=seven)]
     cell = cells(GAIN, *rows, *stands)["away"]
     assert cell.text == "−15.0 [−20.0, −10.0]"
     assert cell.of == "length 7: 10.0\u00a0% [5.0, 15.0] right, 80.0\u00a0% at home"
@@ -112,7 +127,7 @@ def test_the_sentence_counts_the_arms(run: RunDir):
 
 
 def test_without_findings_it_says_so():
-    nothing = Results(question="?", findings=(), levels=(), baselines=())
+    nothing = Results(question="?", findings=(), levels=(), baselines=(), metrics=DECLARED)
     assert overview(nothing).sentence == "There are no findings yet."
     no_gain = msgspec.structs.replace(nothing, findings=(finding("find_error", "F1", 0.1, 0.2),))
     assert overview(no_gain).sentence == "Right answers at home were not asked for."

@@ -64,15 +64,16 @@ def test_sections_stand_in_order(html: str) -> None:
     assert places == sorted(places)
 
 
-def test_what_changed_inside_stands_there_if_anything_was_read(run: RunDir) -> None:
+def test_what_changed_inside_stands_there_if_anything_was_read(run: RunDir, owning: Callable[..., ReportData]) -> None:
     data = load(run)
     text = page.render(data)
     assert text.count('data-figure="inside-') == 15
     for part in ("31.0\u00a0%", "0.0344", "0.90", "shuffled labels: must be near"):
         assert part in text, part
-    assert 'id="inside"' not in page.render(msgspec.structs.replace(data, inside=None))
+    unasked = msgspec.structs.replace(data, results=msgspec.structs.replace(data.results, own={}))
+    assert 'id="inside"' not in page.render(unasked)
     nothing = Inside(shares=(), per_token=(), layers=(), control=(), weights=None)
-    assert 'id="inside"' not in page.render(msgspec.structs.replace(data, inside=nothing))
+    assert 'id="inside"' not in page.render(owning(data, internals=nothing))
 
 
 def test_hostile_attempts_and_words_stay_text(run: RunDir) -> None:

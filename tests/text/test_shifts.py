@@ -1,40 +1,31 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from counterform.text.shifts import axis_and_level, metric_at, reading_and_shift, shifted, together, unseen, words_of
+from counterform.metrics import Shift
+from counterform.text.shifts import shift_of, shifted, unseen, words_of
 from counterform.types import Problem
 
 
 @pytest.mark.parametrize(
-    ("shift", "axis", "level"),
+    ("label", "axis", "level"),
     [
         ("length 7", "length", "7"),
         ("composition reversed 2", "composition reversed", "2"),
         ("noise delete 20 %", "noise delete", "20 %"),
         ("vocabulary words", "vocabulary", "words"),
-        ("hard", "shift", "hard"),
+        ("hard", "", "hard"),
+        ("shift hard", "shift", "hard"),
+        ("%", "", "%"),
     ],
 )
-def test_a_label_says_axis_and_level(shift, axis, level):
-    assert axis_and_level(shift) == (axis, level)
-
-
-@given(st.sampled_from(["exact match, answer", "pass@1"]), st.text())
-def test_a_metrics_name_is_read_back(reading, shift):
-    assert reading_and_shift(metric_at(reading, shift)) == (reading, shift)
-
-
-def test_the_levels_of_one_axis_are_corrected_together():
-    assert together("exact match, answer @ length 7") == together("exact match, answer @ length 8")
-    assert together("exact match, answer @ length 7") != together("exact match, whole @ length 7")
-    assert together("exact match, answer @ length 7") != together("exact match, answer @ noise delete 5 %")
-    assert together("pass@4") == "pass@4"
+def test_a_label_says_axis_and_level_and_comes_back(label, axis, level):
+    assert shift_of(label) == Shift(axis=axis, level=level)
+    assert shift_of(label).label == label
 
 
 def test_a_shifted_problem_is_held_out_under_an_id_of_its_own():
-    away = shifted(Problem(id="p", prompt="?", answer="1"), "noise delete 20 %", 0.25)
-    assert (away.id, away.split, away.shift, away.distance) == ("p+noise-delete-20", "held_out", away.shift, 0.25)
+    shift = Shift(axis="noise delete", level="20 %", distance=0.25)
+    away = shifted(Problem(id="p", prompt="?", answer="1"), shift)
+    assert (away.id, away.split, away.shift) == ("p+noise-delete-20", "held_out", shift)
 
 
 def test_unseen_words_are_counted_without_case_or_marks():

@@ -11,8 +11,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from counterform.claims.recorded import ANSWER_AWAY, Recorded
-from counterform.claims.rules import ClaimVerdict, Difference, Kept, Standing
+from counterform.claims.recorded import AWAY, Recorded
+from counterform.claims.rules import Above, ClaimVerdict, Difference, Kept, Standing
+from counterform.metrics import Measured
 from counterform.study import BASE_ARM
 
 NOT_ASKED: Literal["not asked"] = "not asked"
@@ -29,7 +30,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     rule: Difference | Standing | Kept
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class Asked(Struct, frozen=True, kw_only=True):
     """One claim in one study; or in none."""
 
     claim: Claim
@@ -46,6 +47,8 @@ _TRUST, _ERASED, _FORMAT = "Self-trust", "What correctness erases", "Format and 
 _NONE = "no number at hand"
 _OURS = "not in the source: our question to it"
 
+_SOLVING = Measured(probe="accuracy", metric="pass@1")
+
 CLAIMS = (
     Claim(
         system=_FORM,
@@ -53,8 +56,7 @@ CLAIMS = (
         says="Tuning with definitions that only state the answer space does about as well as with whole ones.",
         published="about 3 points less (LLaMA-7B, Alpaca's data)",
         rule=Difference(
-            probe="instructions",
-            metric="exact match",
+            of=Measured(probe="instructions", metric="exact match"),
             arm="instructions(definition=space)",
             versus="instructions",
             way="alike",
@@ -65,21 +67,28 @@ CLAIMS = (
         source="arXiv 2305.11383",
         says="What a model tuned on little data reaches on new tasks is near a guess in the answer space.",
         published="43 % against 42.6 % for a guess (T5-large)",
-        rule=Standing(probe="instructions", metric="exact match", arm="instructions", way="near a guess", bound=0.05),
+        rule=Standing(
+            of=Measured(probe="instructions", metric="exact match"), arm="instructions", way="near a guess", bound=0.05
+        ),
     ),
     Claim(
         system=_VALID,
         source="arXiv 2307.10573",
         says="As few-shot exemplars, worked answers do better than bare ones.",
         published=f"{_NONE} (Codex, BIG-Bench Hard)",
-        rule=Difference(probe="validity", metric="answer", arm="cot", versus="direct", way="more"),
+        rule=Difference(of=Measured(probe="validity", metric="answer"), arm="cot", versus="direct", way="more"),
     ),
     Claim(
         system=_VALID,
         source="arXiv 2307.10573",
         says="As few-shot exemplars, worked answers do better than bare ones (a model asked here).",
         published=f"{_NONE} (Codex, BIG-Bench Hard)",
-        rule=Standing(probe="validity", metric="answer lost (answer only)", arm=BASE_ARM, way="above", bound=0.0),
+        rule=Standing(
+            of=Measured(probe="validity", metric="answer lost", condition="answer only", against="valid"),
+            arm=BASE_ARM,
+            way="above",
+            bound=0.0,
+        ),
     ),
     Claim(
         system=_VALID,
@@ -87,12 +96,13 @@ CLAIMS = (
         says="As few-shot exemplars, invalid rationales do nearly as well as valid ones.",
         published="close behind; 80 to 90 % kept in arXiv 2212.10001 (text-davinci-002)",
         rule=Standing(
-            probe="validity",
-            metric="answer lost (invalid)",
+            of=Measured(probe="validity", metric="answer lost", condition="invalid", against="valid"),
             arm=BASE_ARM,
             way="below",
             bound=0.05,
-            given=("answer lost (answer only)", 0.0),
+            given=Above(
+                of=Measured(probe="validity", metric="answer lost", condition="answer only", against="valid"), least=0.0
+            ),
         ),
     ),
     Claim(
@@ -100,7 +110,7 @@ CLAIMS = (
         source="arXiv 2307.10573",
         says="Carried over to training: invalid rationales teach nearly as much as valid ones.",
         published=_OURS,
-        rule=Difference(probe="accuracy", metric="pass@1", arm="invalid_rationale", versus="imitation", way="alike"),
+        rule=Difference(of=_SOLVING, arm="invalid_rationale", versus="imitation", way="alike"),
     ),
     Claim(
         system=_MIRAGE,
@@ -108,13 +118,12 @@ CLAIMS = (
         says="A composition of known parts that was never trained is not solved.",
         published="100 % at home, 0.01 % there (GPT-2 of 4 layers, 2 primitives)",
         rule=Standing(
-            probe="shift",
-            metric=ANSWER_AWAY,
+            of=AWAY,
             arm="imitation",
             way="below",
             bound=0.1,
             axis="composition",
-            given=(ANSWER_AWAY, 0.5),
+            given=Above(of=AWAY, least=0.5),
         ),
     ),
     Claim(
@@ -123,13 +132,12 @@ CLAIMS = (
         says="One step more than trained fails.",
         published="trained at length 4, fails at 5 (GPT-2 of 4 layers)",
         rule=Standing(
-            probe="shift",
-            metric=ANSWER_AWAY,
+            of=AWAY,
             arm="imitation",
             way="below",
             bound=0.1,
             axis="length",
-            given=(ANSWER_AWAY, 0.5),
+            given=Above(of=AWAY, least=0.5),
         ),
     ),
     Claim(
@@ -137,21 +145,21 @@ CLAIMS = (
         source="arXiv 2501.17703",
         says="Critique training beats imitation of answers in solving.",
         published="57.1 % against 50.4 % (Qwen2.5-Math-7B, mean of six sets)",
-        rule=Difference(probe="accuracy", metric="pass@1", arm="critique", versus="imitation", way="more"),
+        rule=Difference(of=_SOLVING, arm="critique", versus="imitation", way="more"),
     ),
     Claim(
         system=_CRITIQUE,
         source="arXiv 2501.17703",
         says="Critique training teaches to find errors.",
         published=_OURS,
-        rule=Difference(probe="find_error", metric="F1", arm="critique", versus=BASE_ARM, way="more"),
+        rule=Difference(of=Measured(probe="find_error", metric="F1"), arm="critique", versus=BASE_ARM, way="more"),
     ),
     Claim(
         system=_CRITIQUE,
         source="arXiv 2501.17703",
         says="Critique training beats imitation of answers in mending a wrong attempt.",
         published=_OURS,
-        rule=Difference(probe="repair", metric="repaired", arm="critique", versus="imitation", way="more"),
+        rule=Difference(of=Measured(probe="repair", metric="repaired"), arm="critique", versus="imitation", way="more"),
     ),
     Claim(
         system=_PROCESS,
@@ -159,8 +167,9 @@ CLAIMS = (
         says="Verifying steps and asking again lifts what is solved, within one budget of tokens.",
         published="pass^4 32 to 87 % at 97 % of the tokens (Qwen3-30B, tau2-bench telecom)",
         rule=Standing(
-            probe="guard",
-            metric="gain (check and retry over none, equal tokens)",
+            of=Measured(
+                probe="guard", metric="gain", condition="check and retry", against="none", budget="equal tokens"
+            ),
             arm=BASE_ARM,
             way="above",
             bound=0.0,
@@ -172,8 +181,9 @@ CLAIMS = (
         says="Cutting back at the wrong step beats checking the finished answer, within one budget of tokens.",
         published=_NONE,
         rule=Standing(
-            probe="guard",
-            metric="gain (cut back over check and retry, equal tokens)",
+            of=Measured(
+                probe="guard", metric="gain", condition="cut back", against="check and retry", budget="equal tokens"
+            ),
             arm=BASE_ARM,
             way="above",
             bound=0.0,
@@ -184,21 +194,23 @@ CLAIMS = (
         source="arXiv 2602.11202",
         says="Scoring outcomes passes attempts that broke a rule on the way.",
         published=_OURS,
-        rule=Standing(probe="process", metric="right by wrong steps", arm=BASE_ARM, way="above", bound=0.0),
+        rule=Standing(
+            of=Measured(probe="process", metric="right by wrong steps"), arm=BASE_ARM, way="above", bound=0.0
+        ),
     ),
     Claim(
         system=_ROC,
         source="arXiv 2508.20722",
         says="Keeping the clean successes beats a blind draw of as many rollouts.",
         published="80.6 % on AIME24 for the whole recipe (14B); no blind draw was tried",
-        rule=Difference(probe="accuracy", metric="pass@1", arm="roc", versus="grpo_random", way="more"),
+        rule=Difference(of=_SOLVING, arm="roc", versus="grpo_random", way="more"),
     ),
     Claim(
         system=_ROC,
         source="arXiv 2508.20722",
         says="Keeping the clean successes beats plain GRPO.",
         published=_NONE,
-        rule=Difference(probe="accuracy", metric="pass@1", arm="roc", versus="grpo", way="more"),
+        rule=Difference(of=_SOLVING, arm="roc", versus="grpo", way="more"),
     ),
     Claim(
         system=_ROC,
@@ -206,7 +218,10 @@ CLAIMS = (
         says="Fewer calls fail inside right answers than after plain GRPO.",
         published="plain GRPO stays at 10 % (14B) and 15 % (32B); RoC falls below, no number at hand",
         rule=Difference(
-            probe="tool_errors", metric="failed calls in right answers", arm="roc", versus="grpo", way="less"
+            of=Measured(probe="tool_errors", metric="failed calls in right answers"),
+            arm="roc",
+            versus="grpo",
+            way="less",
         ),
     ),
     Claim(
@@ -215,7 +230,10 @@ CLAIMS = (
         says="Fewer calls fail inside right answers than after a blind draw of as many rollouts.",
         published=_OURS,
         rule=Difference(
-            probe="tool_errors", metric="failed calls in right answers", arm="roc", versus="grpo_random", way="less"
+            of=Measured(probe="tool_errors", metric="failed calls in right answers"),
+            arm="roc",
+            versus="grpo_random",
+            way="less",
         ),
     ),
     Claim(
@@ -223,14 +241,24 @@ CLAIMS = (
         source="arXiv 2403.09972",
         says="A model trusts its wrong answer more as its own than as somebody else's.",
         published=_NONE,
-        rule=Standing(probe="trust", metric="self-trust gap (P(True))", arm=BASE_ARM, way="above", bound=0.0),
+        rule=Standing(
+            of=Measured(probe="trust", metric="self-trust gap", condition="P(True)"),
+            arm=BASE_ARM,
+            way="above",
+            bound=0.0,
+        ),
     ),
     Claim(
         system=_TRUST,
         source="arXiv 2403.09972",
         says="Comparing all candidates, each with a justification, brings that down.",
         published=_NONE,
-        rule=Standing(probe="trust", metric="self-trust gap closed (joint)", arm=BASE_ARM, way="above", bound=0.0),
+        rule=Standing(
+            of=Measured(probe="trust", metric="self-trust gap closed", condition="joint"),
+            arm=BASE_ARM,
+            way="above",
+            bound=0.0,
+        ),
     ),
     Claim(
         system=_ERASED,
@@ -244,7 +272,7 @@ CLAIMS = (
         source="arXiv 2603.24472",
         says="Training on such traces costs accuracy against training on the model's own.",
         published="AIME24 20.2 against 51.0 % (R1-Distill-Qwen-7B)",
-        rule=Difference(probe="accuracy", metric="pass@1", arm="guided", versus="rejection", way="less"),
+        rule=Difference(of=_SOLVING, arm="guided", versus="rejection", way="less"),
     ),
     Claim(
         system=_ERASED,
@@ -266,8 +294,7 @@ CLAIMS = (
         says="Rewarded on multiple choice a model searches more breadth first than rewarded on free form, asked in neither format.",
         published="share of bottom-up answers 85 to 15 % from multiple choice to free form (R1-Distill-7B)",
         rule=Difference(
-            probe="strategy",
-            metric="breadth first (no format)",
+            of=Measured(probe="strategy", metric="breadth first", condition="no format"),
             arm="format(answers=multiple choice, objective=grpo)",
             versus="format(answers=free form, objective=grpo)",
             way="more",
@@ -279,8 +306,7 @@ CLAIMS = (
         says="Rewarded on multiple choice a model searches more breadth first than rewarded on free form, asked in multiple choice.",
         published="share of bottom-up answers 85 to 15 % from multiple choice to free form (R1-Distill-7B)",
         rule=Difference(
-            probe="strategy",
-            metric="breadth first (multiple choice)",
+            of=Measured(probe="strategy", metric="breadth first", condition="multiple choice"),
             arm="format(answers=multiple choice, objective=grpo)",
             versus="format(answers=free form, objective=grpo)",
             way="more",
@@ -292,8 +318,7 @@ CLAIMS = (
         says="Imitating multiple choice a model searches more breadth first than imitating free form, asked in neither format.",
         published=_OURS,
         rule=Difference(
-            probe="strategy",
-            metric="breadth first (no format)",
+            of=Measured(probe="strategy", metric="breadth first", condition="no format"),
             arm="format(answers=multiple choice)",
             versus="format(answers=free form)",
             way="more",
@@ -302,12 +327,12 @@ CLAIMS = (
 )
 
 
-def verdicts(studies: Sequence[Recorded]) -> list[Row]:
+def verdicts(studies: Sequence[Recorded]) -> list[Asked]:
     """A row a claim and study that asks it, in the order of the claims; a claim that none of them asks has one, `not asked`."""
     rows = []
     for claim in CLAIMS:
         asked = [
-            Row(
+            Asked(
                 claim=claim,
                 verdict=found.verdict,
                 study=study.name,
@@ -318,5 +343,5 @@ def verdicts(studies: Sequence[Recorded]) -> list[Row]:
             for study in studies
             for found in claim.rule.read(study)
         ]
-        rows += asked or [Row(claim=claim, verdict=NOT_ASKED)]
+        rows += asked or [Asked(claim=claim, verdict=NOT_ASKED)]
     return rows

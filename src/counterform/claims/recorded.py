@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite, nan
+from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from counterform.errors import DataError
-from counterform.results import Baseline, Finding, FormShare, Level, Results, Retention
+from counterform.metrics import Measured
+from counterform.results import Results, Retention, as_struct
 from counterform.study import ArmSpec
-from counterform.text.shifts import reading_and_shift
 
 SETTINGS = ("tool", "tool_failures", "shown", "samples", "domain")
 """Options of a recipe that say where it was used, and not what it teaches."""
-ANSWER_AWAY = "exact match, answer"
-"""Of what the probe `shift` reads away from home, all that is kept."""
+AWAY = Measured(probe="shift", metric="exact match", condition="answer")
+"""Of what the probe `shift` reads, all that is kept."""
 
 _WORDS = ("claim", "sentence")
 """Made of the figures beside them, and left out."""
-_UNREAD = {Finding, Level}
-"""Of these, a number that is missing is not a number; elsewhere it is None."""
-Row = TypeVar("Row", Finding, Level, Baseline, FormShare, Retention)
+_TABLES = ("findings", "levels", "baselines", "form_shares")
 
 
 class Recorded(Struct, frozen=True, kw_only=True):
@@ -37,8 +35,6 @@ class Recorded(Struct, frozen=True, kw_only=True):
     recipes: Mapping[str, str] = {}
     """What each arm is, as `recipe_of` names it; an arm that is not here is what its name says."""
     retained: tuple[Retention, ...] = ()
-    distances: Mapping[str, float] = {}
-    """How far each shift is from training, by its label."""
 
     def arms(self, recipe: str) -> list[str]:
         """The arms made by a recipe."""
@@ -60,16 +56,13 @@ def to_json(study: Recorded) -> str:
         "setting": study.setting,
         "question": results.question,
         "recipes": study.recipes,
-        "distances": study.distances,
         "notes": results.notes,
+        "metrics": results.metrics,
     }
     tables: dict[str, Sequence[Struct]] = {
-        "findings": [finding for finding in results.findings if _kept(finding)],
-        "levels": [level for level in results.levels if _kept(level)],
-        "baselines": [line for line in results.baselines if _kept(line)],
-        "form_shares": results.form_shares,
-        "retained": study.retained,
+        name: [row for row in getattr(results, name) if _kept(row)] for name in _TABLES
     }
+    tables["retained"] = study.retained
     parts = [f"{_json(name)}: {_json(value)}" for name, value in head.items()]
     parts += [f"{_json(name)}: {_packed(rows)}" for name, rows in tables.items() if rows]
     return "{\n" + ",\n".join(parts) + "\n}\n"
@@ -79,17 +72,10 @@ def read(path: Path) -> Recorded:
     """A recorded study. Raises DataError for a file that is none."""
     try:
         plain = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-        results = Results(
-            question=plain["question"],
-            findings=_unpacked(plain, "findings", Finding),
-            levels=_unpacked(plain, "levels", Level),
-            baselines=_unpacked(plain, "baselines", Baseline),
-            form_shares=_unpacked(plain, "form_shares", FormShare),
-            notes=tuple(plain["notes"]),
-        )
-        head = {name: plain[name] for name in ("name", "setting", "recipes", "distances")}
-        retained = _unpacked(plain, "retained", Retention)
-        return msgspec.convert({**head, "results": results, "retained": retained}, Recorded)
+        results = {name: plain[name] for name in ("question", "notes", "metrics")}
+        results |= {name: _unpacked(plain, name) for name in _TABLES}
+        study = {name: plain[name] for name in ("name", "setting", "recipes")}
+        return as_struct({**study, "results": results, "retained": _unpacked(plain, "retained")}, Recorded)
     except (OSError, msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{path} is not a recorded study ({error}). `counterform report RUN --record {path.parent}` writes one."
@@ -104,36 +90,31 @@ def read_all(folder: Path) -> list[Recorded]:
     return [read(path) for path in paths]
 
 
-def _kept(row: Finding | Level | Baseline) -> bool:
-    reading, _ = reading_and_shift(row.metric)
-    return row.probe != "shift" or reading == ANSWER_AWAY
+def _kept(row: Measured) -> bool:
+    return row.probe != AWAY.probe or (row.metric, row.condition) == (AWAY.metric, AWAY.condition)
 
 
 def _packed(rows: Sequence[Struct]) -> str:
-    """A table as its columns and its rows, since names would be most of it."""
-    names = [name for name in type(rows[0]).__struct_fields__ if name not in _WORDS]
+    """A table as its columns and its rows, since names would be most of it; a column that is empty in all rows is left out."""
+    fields = [field for field in msgspec.structs.fields(rows[0]) if field.name not in _WORDS]
+    names = [f.name for f in fields if f.required or any(getattr(row, f.name) != f.default for row in rows)]
     lines = [_json([_short(getattr(row, name)) for name in names]) for row in rows]
     return '{"columns": ' + _json(names) + ', "rows": [\n' + ",\n".join(lines) + "\n]}"
 
 
 def _short(value: Any) -> Any:
+    """A value as the file has it: figures to six places, what is no number as null."""
+    if isinstance(value, Struct):
+        return {name: _short(one) for name, one in msgspec.structs.asdict(value).items()}
     if not isinstance(value, float):
         return value
     return round(value, 6) if isfinite(value) else None
 
 
-def _unpacked(plain: Mapping[str, Any], table: str, kind: type[Row]) -> tuple[Row, ...]:
+def _unpacked(plain: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
     packed = plain.get(table, {"columns": [], "rows": []})
-    words = {name: "" for name in _WORDS if name in kind.__struct_fields__}
-    missing = nan if kind in _UNREAD else None
-    return tuple(
-        msgspec.convert(
-            words
-            | {name: missing if value is None else value for name, value in zip(packed["columns"], row, strict=True)},
-            kind,
-        )
-        for row in packed["rows"]
-    )
+    words = dict.fromkeys(_WORDS, "")
+    return [words | dict(zip(packed["columns"], row, strict=True)) for row in packed["rows"]]
 
 
 def _json(value: Any) -> str:

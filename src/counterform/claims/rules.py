@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isnan
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from counterform.claims.recorded import Recorded
+from counterform.metrics import Measured, Shift
 from counterform.results import Finding, Level
 from counterform.study import BASE_ARM
-from counterform.text.shifts import axis_and_level, metric_at, reading_and_shift
+from counterform.text.numbers import percent, points
 
 ClaimVerdict = Literal["supported", "refuted", "undecided", "not asked"]
 
@@ -26,10 +29,9 @@ class Found(Struct, frozen=True, kw_only=True):
 
 
 class Difference(Struct, frozen=True, kw_only=True):
-    """Of two arms, the paired difference of one metric."""
+    """Of two arms, the paired difference of one measurement."""
 
-    probe: str
-    metric: str
+    of: Measured
     arm: str
     versus: str
     way: Literal["more", "less", "alike"]
@@ -38,7 +40,7 @@ class Difference(Struct, frozen=True, kw_only=True):
 
     def words(self) -> str:
         """The rule as a reader needs it."""
-        head = f"{self.arm} − {self.versus}, {self.probe} {self.metric}"
+        head = f"{self.arm} − {self.versus}, {self.of.words}"
         if self.way == "alike":
             least = f"its 95 % interval ends no lower than −{_number(self.margin)} points"
             return f"{head}: {least}; undecided unless {self.versus} gains over the untrained model"
@@ -46,13 +48,11 @@ class Difference(Struct, frozen=True, kw_only=True):
 
     def read(self, study: Recorded) -> Iterator[Found]:
         """One a pair of arms that the study compares."""
-        here = {
-            (f.arm, f.versus): f for f in study.results.findings if (f.probe, f.metric) == (self.probe, self.metric)
-        }
+        here = {(f.arm, f.versus): f for f in study.results.findings if f.key == self.of.key}
         for arm in study.arms(self.arm):
             for versus in study.arms(self.versus):
                 found = here.get((arm, versus)) or _turned(here.get((versus, arm)))
-                if found is None or found.estimate != found.estimate:
+                if found is None or isnan(found.estimate):
                     continue
                 gain = here.get((versus, BASE_ARM))
                 yield Found(
@@ -73,73 +73,76 @@ class Difference(Struct, frozen=True, kw_only=True):
         return "refuted" if found.high < -self.margin else "undecided"
 
     def _figures(self, found: Finding, gain: Finding | None) -> str:
-        moved = f"{_points(found.estimate)} points [{_points(found.low)}, {_points(found.high)}]"
+        moved = f"{points(found.estimate)} points [{points(found.low)}, {points(found.high)}]"
         size = f"{found.n_items:,} items, {_seeds(found.n_seeds)}"
         if self.way == "alike" and gain and not _gains(gain):
-            own = f"{_points(gain.estimate)} [{_points(gain.low)}, {_points(gain.high)}]"
+            own = f"{points(gain.estimate)} [{points(gain.low)}, {points(gain.high)}]"
             return f"{moved}; but {found.versus} itself gains nothing clear: {own} ({size})"
         return f"{moved} ({size})"
 
 
-class Standing(Struct, frozen=True, kw_only=True):
-    """Where one model stands on one metric, against a bound or against a guess."""
+class Above(Struct, frozen=True, kw_only=True):
+    """A measurement, and the share above which it must stand."""
 
-    probe: str
-    metric: str
+    of: Measured
+    least: float
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """Where one model stands on one measurement, against a bound or against a guess."""
+
+    of: Measured
     arm: str
     way: Literal["above", "below", "near a guess"]
     """With its whole 95 % interval. near a guess: within `bound` of the random baseline."""
     bound: float
     axis: str = ""
     """Read at the first level beyond training on this axis of shift."""
-    given: tuple[str, float] | None = None
-    """Undecided unless the same model stands clearly above this on another metric of the probe: elsewhere there is nothing to lose."""
+    given: Above | None = None
+    """Undecided unless the same model stands clearly above this: elsewhere there is nothing to lose."""
 
     def words(self) -> str:
         """The rule as a reader needs it."""
         where = f", one level beyond training on the axis {self.axis}" if self.axis else ""
-        head = f"{self.arm if self.arm != BASE_ARM else 'the model as it came'}, {self.probe} {self.metric}{where}"
+        head = f"{self.arm if self.arm != BASE_ARM else 'the model as it came'}, {self.of.words}{where}"
         bound = {
             "above": f"above {_number(self.bound)} %",
             "below": f"under {_number(self.bound)} %",
             "near a guess": f"within {_number(self.bound)} points of a random guess",
         }[self.way]
-        given = f"; undecided unless {self.given[0]} stands above {_number(self.given[1])} %" if self.given else ""
+        given = (
+            f"; undecided unless {self.given.of.words} stands above {_number(self.given.least)} %" if self.given else ""
+        )
         learnt = "; refuted only if the untrained model stands under it" if self.axis else ""
         return f"{head}: its whole 95 % interval {bound}{given}{learnt}"
 
     def read(self, study: Recorded) -> Iterator[Found]:
         """One an arm of this kind."""
-        shift = _first_beyond(study, self.axis) if self.axis else ""
-        if shift is None:
+        shift = _first_beyond(study, self.of, self.axis) if self.axis else None
+        if self.axis and shift is None:
             return
-        metric = metric_at(self.metric, shift)
-        levels = {(level.probe, level.metric, level.arm): level for level in study.results.levels}
-        guess = next(
-            (
-                line.value
-                for line in study.results.baselines
-                if (line.probe, line.metric, line.name) == (self.probe, metric, "random")
-            ),
-            None,
-        )
+        key = replace(self.of, shift=shift).key
+        levels = {(level.key, level.arm): level for level in study.results.levels}
+        guess = next((line.value for line in study.results.baselines if (line.key, line.name) == (key, "random")), None)
         for arm in study.arms(self.arm):
-            level = levels.get((self.probe, metric, arm))
+            level = levels.get((key, arm))
             if level is None or (guess is None and self.way == "near a guess"):
                 continue
-            given = levels.get((self.probe, self.given[0], arm)) if self.given else None
-            beside = f"; {'at home' if self.axis else self.given[0]} {_level(given)}" if self.given and given else ""
-            base = levels.get((self.probe, metric, BASE_ARM)) if self.axis else None
+            given = levels.get((self.given.of.key, arm)) if self.given else None
+            beside = (
+                f"; {'at home' if self.axis else self.given.of.words} {_level(given)}" if self.given and given else ""
+            )
+            base = levels.get((key, BASE_ARM)) if self.axis else None
             beside += f"; untrained {_level(base)}" if base else ""
             beside += f"; a guess {100 * guess:.1f} %" if guess is not None and self.way == "near a guess" else ""
             yield Found(
                 verdict=self._verdict(level, given, base, guess or 0.0),
-                what=f"{arm}{f', {shift}' if shift else ''}",
+                what=f"{arm}{f', {shift.label}' if shift else ''}",
                 figures=f"{_level(level)}{beside} ({level.n_items:,} items, {_seeds(level.n_seeds)})",
             )
 
     def _verdict(self, level: Level, given: Level | None, base: Level | None, guess: float) -> ClaimVerdict:
-        if self.given and (given is None or given.low <= self.given[1]):
+        if self.given and (given is None or given.low <= self.given.least):
             return "undecided"
         least, most = {
             "above": (self.bound, float("inf")),
@@ -181,9 +184,8 @@ class Kept(Struct, frozen=True, kw_only=True):
                 one, other = rows.get(arm), rows.get(versus)
                 if one is None or (self.versus and other is None):
                     continue
-                shown = [
-                    f"{row.arm} " * bool(other) + _share(row.kept, row.low, row.high) for row in (one, other) if row
-                ]
+                shares = [(row.arm, _share(row.kept, row.low, row.high)) for row in (one, other) if row]
+                shown = [f"{name} {kept}" if other else kept for name, kept in shares]
                 size = f"{one.n_answers:,} answers, {_seeds(one.n_seeds)}"
                 yield Found(
                     verdict=self._verdict(
@@ -211,20 +213,16 @@ def _turned(found: Finding | None) -> Finding | None:
     """The same comparison the other way round; its verdict says then that the second is better or worse."""
     if found is None:
         return None
-    fields = {name: getattr(found, name) for name in Finding.__struct_fields__}
-    turned = {"arm": found.versus, "versus": found.arm, "estimate": -found.estimate}
-    return Finding(**{**fields, **turned, "low": -found.high, "high": -found.low})
+    return replace(
+        found, arm=found.versus, versus=found.arm, estimate=-found.estimate, low=-found.high, high=-found.low
+    )
 
 
-def _first_beyond(study: Recorded, axis: str) -> str | None:
-    """The label of the nearest shift beyond training on an axis; None where the study has none."""
-    read = {reading_and_shift(level.metric)[1] for level in study.results.levels if level.probe == "shift"}
-    away = {
-        shift: distance
-        for shift, distance in study.distances.items()
-        if shift in read and distance > 0 and axis_and_level(shift)[0] == axis
-    }
-    return min(away, key=lambda shift: away[shift]) if away else None
+def _first_beyond(study: Recorded, of: Measured, axis: str) -> Shift | None:
+    """The nearest shift beyond training on an axis at which this was read; None where the study has none."""
+    read = [level.shift for level in study.results.levels if replace(of, shift=level.shift).key == level.key]
+    away = [shift for shift in read if shift and shift.axis == axis and shift.distance > 0]
+    return min(away, key=lambda shift: shift.distance, default=None)
 
 
 def _gains(gain: Finding | None) -> bool:
@@ -239,11 +237,6 @@ def _number(share: float) -> str:
     return f"{100 * share:g}"
 
 
-def _points(value: float) -> str:
-    text = f"{100 * value:+.1f}"
-    return "0.0" if float(text) == 0 else text.replace("-", "−")
-
-
 def _level(level: Level) -> str:
     figures = f"{100 * level.estimate:.1f} % [{100 * level.low:.1f}, {100 * level.high:.1f}]"
     return figures.replace("-", "−")
@@ -252,4 +245,4 @@ def _level(level: Level) -> str:
 def _share(value: float | None, low: float | None, high: float | None) -> str:
     if value is None or low is None or high is None:
         return "undefined"
-    return f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+    return percent(value, low, high)

@@ -1,4 +1,4 @@
-"""Readings of the probe `strategy` become effect sizes, format beside domain, and the dose curve between two arms. Pure."""
+"""Readings of shares become effect sizes, format beside domain, and the dose curve between two arms. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from counterform.findings import stats
 from counterform.findings.stats import Floats
+from counterform.findings.table import Table, tables
+from counterform.metrics import Metrics
 from counterform.results import Dose, Effect, Strategies
 from counterform.study import BASE_ARM
 from counterform.types import Reading
@@ -20,31 +22,33 @@ SHARES = (0.25, 0.5, 0.75)
 
 def find_strategies(
     readings: Sequence[Reading],
+    metrics: Metrics,
     *,
     contrasts: Sequence[tuple[str, str]],
     shows: Shows,
     doses: Sequence[tuple[str, str]] = (),
-) -> Strategies:
-    """Cohen's d and h of every declared contrast, and the curve of every declared dose, on each metric.
+) -> tuple[Strategies, list[str]]:
+    """Cohen's d and h of every declared contrast, and the curve of every declared dose, on each measurement; and notes.
 
     readings: those of the arms and of the models between them, whose arm is `dose_name`. An item is a problem.
     """
     effects: list[Effect] = []
     levels: list[Dose] = []
     notes: list[str] = []
-    for metric, values in _tables(readings).items():
-        trained = {arm: table for arm, table in values.items() if arm != BASE_ARM and not _is_dose(arm, doses)}
+    for table in tables(readings, metrics):
+        values = {arm: rows.T for arm, rows in table.values.items()}
+        trained = {arm: values[arm] for arm in table.trained if not _is_dose(arm, doses)}
         for arm, versus in contrasts:
             if arm in values and versus in values:
-                found = _effect(metric, arm, versus, values, trained, _differs(shows, arm, versus))
+                found = _effect(table, arm, versus, values, trained, _differs(shows, arm, versus))
                 effects += [found] if found else []
                 if found is None:
                     notes.append(
-                        f"strategy: {arm} and {versus} have no effect size of {metric}: both are 0, 1 or unread."
+                        f"{arm} and {versus} have no effect size of {table.of.words}: both are 0, 1 or unread."
                     )
         for first, second in doses:
-            levels += _curve(metric, first, second, values)
-    return Strategies(effects=tuple(effects), doses=tuple(levels), notes=tuple(notes))
+            levels += _curve(table, first, second, values)
+    return Strategies(effects=tuple(effects), doses=tuple(levels)), notes
 
 
 def dose_name(first: str, second: str, share: float) -> str:
@@ -56,25 +60,12 @@ def _is_dose(arm: str, doses: Sequence[tuple[str, str]]) -> bool:
     return any(arm == dose_name(*pair, share) for pair in doses for share in SHARES)
 
 
-def _tables(readings: Sequence[Reading]) -> dict[str, dict[str, Floats]]:
-    """By metric, (problems, seeds) by arm; NaN where nothing was read."""
-    rows = [reading for reading in readings if reading.probe == "strategy"]
-    items = {item: at for at, item in enumerate(dict.fromkeys(r.item_id for r in rows))}
-    seeds = {seed: at for at, seed in enumerate(sorted({r.seed for r in rows}))}
-    found: dict[str, dict[str, Floats]] = {}
-    for r in rows:
-        table = found.setdefault(r.metric, {})
-        values = table.setdefault(r.arm, np.full((len(items), len(seeds)), np.nan))
-        values[items[r.item_id], seeds[r.seed]] = np.nan if r.value is None else r.value
-    return found
-
-
 def _effect(
-    metric: str, arm: str, versus: str, values: Mapping[str, Floats], trained: Mapping[str, Floats], differs: str
+    table: Table, arm: str, versus: str, values: Mapping[str, Floats], trained: Mapping[str, Floats], differs: str
 ) -> Effect | None:
     read = ~np.isnan(values[arm]).any(axis=1) & ~np.isnan(values[versus]).any(axis=1)
     a, b = values[arm][read], values[versus][read]
-    lucky = [table[read] for table in trained.values() if not np.isnan(table[read]).any()]
+    lucky = [rows[read] for rows in trained.values() if not np.isnan(rows[read]).any()]
     sizes = [
         stats.effect(of, a, b, lucky, lucky=sum(name != BASE_ARM for name in (arm, versus))) if read.any() else None
         for of in (stats.cohens_d, stats.cohens_h)
@@ -83,7 +74,7 @@ def _effect(
     if d is None or h is None:
         return None
     return Effect(
-        metric=metric,
+        **table.columns,
         arm=arm,
         versus=versus,
         differs_by=differs,
@@ -103,26 +94,26 @@ def _differs(shows: Shows, arm: str, versus: str) -> str:
     return ", ".join(what for what in one if what in other and one[what] != other[what])
 
 
-def _curve(metric: str, first: str, second: str, values: Mapping[str, Floats]) -> Iterator[Dose]:
+def _curve(table: Table, first: str, second: str, values: Mapping[str, Floats]) -> Iterator[Dose]:
     """From one arm to the other; over the problems that all of the models between were read at."""
     names = {0.0: first, **{share: dose_name(first, second, share) for share in SHARES}, 1.0: second}
-    tables = {share: values[name] for share, name in names.items() if name in values}
-    if len(tables) < len(names):
+    between = {share: values[name] for share, name in names.items() if name in values}
+    if len(between) < len(names):
         return
-    read = np.all([~np.isnan(table).any(axis=1) for table in tables.values()], axis=0)
+    read = np.all([~np.isnan(rows).any(axis=1) for rows in between.values()], axis=0)
     if not read.any():
         return
-    alike = [table[read] for table in tables.values()]
-    for share, table in tables.items():
-        e = stats.estimate(table[read], None, alike, lucky=1)
+    alike = [rows[read] for rows in between.values()]
+    for share, rows in between.items():
+        e = stats.estimate(rows[read], None, alike, lucky=1)
         yield Dose(
-            metric=metric,
+            **table.columns,
             arm=first,
             other=second,
             share=share,
             estimate=e.value,
-            low=max(e.low, 0.0),
-            high=min(e.high, 1.0),
+            low=max(e.low, table.metric.least),
+            high=min(e.high, table.metric.most),
             n_items=int(read.sum()),
-            n_seeds=table.shape[1],
+            n_seeds=rows.shape[1],
         )

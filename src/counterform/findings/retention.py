@@ -16,18 +16,24 @@ from numpy.typing import NDArray
 
 from counterform.findings import stats
 from counterform.findings.gains import ALPHA, find
+from counterform.findings.stats import Floats
+from counterform.findings.table import tables
+from counterform.metrics import Metric, Metrics
 from counterform.results import Finding, Retention, Traits
 from counterform.study import BASE_ARM
-from counterform.text import shifts
+from counterform.text import numbers
+from counterform.text.shifts import NOISE, REVERSED
 from counterform.types import Reading
 
-Floats = NDArray[np.float64]
-
-ALL, ENTROPY, LENGTH, MENDED = "all markers", "entropy", "length", "mended"
-HOME, AWAY = "pass@1", "right answers away from home"
+ALL, ENTROPY, LENGTH = "all markers", "entropy", "length"
+MARKERS, TOKENS, MENDED, NATS, SEEN = "markers", "tokens", "mended", "entropy nats", "entropy tokens"
+"""Of the probe `traits`."""
+HOME = Metric(name="right answers at home", title="Right answers at home")
+AWAY = Metric(name="right answers away from home", title="Right answers away from home")
 _NONE_SEEN = 3.689
 """The upper 97.5 % bound of a Poisson mean of which nothing was seen (Garwood 1936)."""
-_BOUNDS_ON_ROBUSTNESS = ("noise", "composition reversed")
+_NOT_AWAY = frozenset({*NOISE, REVERSED})
+"""Axes of which noise may destroy what an answer needs, and the reversed composition is a control: neither is away from home."""
 
 
 class _Trait(Struct, frozen=True):
@@ -54,50 +60,39 @@ class _Kept(Struct, frozen=True):
     high: float
 
 
-def find_traits(readings: Sequence[Reading]) -> Traits:
-    """Every trait of every arm against the untrained model, beside what became of the right answers."""
-    rows = [reading for reading in readings if reading.probe == "traits"]
-    if not rows:
-        return Traits(retained=(), accuracy=_accuracy(readings))
-    items = {reading.item_id: reading.problem_id for reading in rows}
-    clusters = np.unique(list(items.values()), return_inverse=True)[1].astype(np.int64)
-    values = _values(rows, list(items))
+def find_traits(
+    readings: Sequence[Reading], metrics: Metrics, right: Sequence[Reading] = ()
+) -> tuple[Traits, list[str]]:
+    """Every trait of every arm against the untrained model, beside what became of the right answers; and notes.
+
+    readings: of the probe `traits`. right: whether answers are right, at home and at every shift.
+    """
+    if not readings:
+        return Traits(retained=(), accuracy=_accuracy(right)), []
+    found = tables(readings, metrics, aligned=True)
+    values = {(table.of.metric, table.of.condition): dict(table.values) for table in found}
     traits = list(_traits(values))
     notes = [
         f"traits: {trait.name} was not read. {'It needs a model of kind `hf`.' if trait.name == ENTROPY else ''}".strip()
         for trait in traits
         if not any(np.isfinite(top).any() for top in trait.top.values())
     ]
-    retained = [row for trait in traits for row in _retained(trait, values["tokens"], clusters)]
-    return Traits(retained=tuple(retained), accuracy=_accuracy(readings), notes=tuple(notes))
+    retained = [row for trait in traits for row in _retained(trait, values[TOKENS, ""], found[0].clusters)]
+    return Traits(retained=tuple(retained), accuracy=_accuracy(right)), notes
 
 
-def _values(rows: Iterable[Reading], items: list[str]) -> dict[str, dict[str, Floats]]:
-    """By metric and arm, (seeds, answers)."""
-    place = {item: at for at, item in enumerate(items)}
-    rows = list(rows)
-    seeds = {seed: at for at, seed in enumerate(sorted({reading.seed for reading in rows}))}
-    found: dict[str, dict[str, Floats]] = {}
-    for reading in rows:
-        by_arm = found.setdefault(reading.metric, {})
-        if reading.arm not in by_arm:
-            by_arm[reading.arm] = np.full((len(seeds), len(items)), np.nan)
-        if reading.value is not None:
-            by_arm[reading.arm][seeds[reading.seed], place[reading.item_id]] = reading.value
-    return found
-
-
-def _traits(values: dict[str, dict[str, Floats]]) -> Iterable[_Trait]:
-    tokens = values["tokens"]
+def _traits(values: dict[tuple[str, str], dict[str, Floats]]) -> Iterable[_Trait]:
+    """values: (seeds, answers) by arm, by metric and condition."""
+    tokens = values[TOKENS, ""]
     ones = {arm: np.where(np.isnan(row), np.nan, 1.0) for arm, row in tokens.items()}
-    markers = {name.removeprefix("markers "): by for name, by in values.items() if name.startswith("markers ")}
+    markers = {kind: by for (metric, kind), by in values.items() if metric == MARKERS}
     if len(markers) > 1:
         together = {arm: np.sum([by[arm] for by in markers.values()], axis=0) for arm in tokens}
         yield _Trait(ALL, together, tokens, 1000.0, "per 1,000 tokens")
     for kind, by in markers.items():
         yield _Trait(kind, by, tokens, 1000.0, "per 1,000 tokens")
-    yield _Trait(MENDED, values["mended"], ones, 1.0, "of answers")
-    yield _Trait(ENTROPY, values["entropy nats"], values["entropy tokens"], 1.0, "nats a token")
+    yield _Trait(MENDED, values[MENDED, ""], ones, 1.0, "of answers")
+    yield _Trait(ENTROPY, values[NATS, ""], values[SEEN, ""], 1.0, "nats a token")
     yield _Trait(LENGTH, tokens, ones, 1.0, "tokens an answer")
 
 
@@ -246,24 +241,14 @@ def _with_words(row: Retention, unit: str) -> Retention:
 
 
 def _percent(value: float | None, low: float | None, high: float | None) -> str:
-    if value is None or low is None or high is None:
-        return "undefined"
-    return f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+    return "undefined" if value is None or low is None or high is None else numbers.percent(value, low, high)
 
 
-def _accuracy(readings: Sequence[Reading]) -> tuple[Finding, ...]:
-    """Of every arm against the untrained model: right answers at home, and pooled over the levels of every real shift.
-
-    Format noise may destroy what an answer needs, and the reversed composition is a control: neither is away from home.
-    """
-    rows = [r for r in readings if (r.probe, r.metric) == ("accuracy", HOME)]
-    for r in readings:
-        reading, shift = shifts.reading_and_shift(r.metric)
-        if (
-            r.probe == "shift"
-            and reading == "exact match, answer"
-            and shift
-            and not shift.startswith(_BOUNDS_ON_ROBUSTNESS)
-        ):
-            rows.append(replace(r, probe="accuracy", metric=AWAY))
-    return find(rows, question="").findings
+def _accuracy(right: Sequence[Reading]) -> tuple[Finding, ...]:
+    """Of every arm against the untrained model: right answers at home, and pooled over the levels of every real shift."""
+    rows = [
+        replace(r, probe="traits", metric=(HOME if r.shift is None else AWAY).name, condition="", shift=None)
+        for r in right
+        if r.shift is None or r.shift.axis not in _NOT_AWAY
+    ]
+    return find(rows, {"traits": (HOME, AWAY)}).findings

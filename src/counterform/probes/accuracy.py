@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from counterform.findings.stats import pass_at_k
+from counterform.metrics import Metric
 from counterform.models.sampling import answers_for
 from counterform.probes.probe import HeldOut, Probe
 from counterform.results import Baseline
 from counterform.types import Mark, Model, Problem, Reading
+
+STRICT, LENIENT = "pass@1", "pass@1 lenient"
 
 
 class Accuracy(Probe):
@@ -20,6 +23,26 @@ class Accuracy(Probe):
     """
 
     name = "accuracy"
+    needs = frozenset({"text"})
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        k = self.spec.k
+        strict = "has the right answer in the form that was asked for."
+        return (
+            Metric(name=STRICT, title="Solving (pass@1)", meaning=f"One attempt {strict}", headline=False),
+            Metric(
+                name=LENIENT,
+                title="Solving (pass@1 lenient)",
+                meaning="One attempt has the right answer in any form.",
+                headline=False,
+            ),
+            *self._of_k(f"At least one of {k} attempts {strict}"),
+        )
+
+    def _of_k(self, meaning: str) -> list[Metric]:
+        k = self.spec.k
+        return [Metric(name=f"pass@{k}", title=f"Solving (pass@{k})", meaning=meaning)] if k > 1 else []
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         attempts = answers_for(self.bench, model, items.problems[: self.spec.problems], arm=arm, seed=seed)
@@ -27,7 +50,7 @@ class Accuracy(Probe):
         for graded in self.bench.grade(attempts):
             if graded.attempt.completion.finish != "error":
                 heard[graded.attempt.problem_id].append((graded.verdict.outcome, graded.verdict.lenient))
-        metrics = {"pass@1": (0, 1), "pass@1 lenient": (1, 1), f"pass@{self.spec.k}": (0, self.spec.k)}
+        metrics = {STRICT: (0, 1), LENIENT: (1, 1), f"pass@{self.spec.k}": (0, self.spec.k)}
         return [
             self._reading(problem, metric, [mark[column] for mark in marks], k, arm, seed)
             for problem, marks in heard.items()
@@ -57,10 +80,10 @@ class Accuracy(Probe):
         majority = sum(problem.answer == favourite for problem in held_out) / len(held_out)
         return [
             line
-            for metric in ("pass@1", "pass@1 lenient")
+            for metric in (STRICT, LENIENT)
             for line in (
-                Baseline(probe="accuracy", metric=metric, name="random", value=guess),
-                Baseline(probe="accuracy", metric=metric, name="majority", value=majority),
+                Baseline(probe=self.name, metric=metric, name="random", value=guess),
+                Baseline(probe=self.name, metric=metric, name="majority", value=majority),
             )
         ]
 

@@ -4,22 +4,44 @@ from __future__ import annotations
 
 from functools import partial
 
+from counterform.metrics import Metric
 from counterform.models.sampling import remembered
 from counterform.probes.find_error import label
 from counterform.probes.probe import HeldOut, Probe
 from counterform.text.wording import claims_of, critique_prompt, named_error, verdict_of
 from counterform.types import Completion, Graded, Mark, Model, Reading
 
+VERDICT, STEPS, FIRST = "verdict", "steps", "first error"
+
 
 class Agreement(Probe):
     """Reads the critiques that `find_error` asks for, of the same attempts, and compares all that they say.
 
     `verdict`: right or wrong, as the verifier has it. `steps`: of the steps that the critique or a full critique by the
-    verifier calls right or wrong, the share on which both say the same; silence is no agreement. `first error, RULE`: of the
-    attempts whose first wrong step breaks this rule, those in which that very step is named.
+    verifier calls right or wrong, the share on which both say the same; silence is no agreement. `first error`: of the
+    attempts whose first wrong step breaks the rule that is the condition, those in which that very step is named.
     """
 
     name = "agreement"
+    metrics = (
+        Metric(
+            name=VERDICT,
+            title="Critiques: verdict",
+            meaning="Attempts that are called right or wrong as the step verifier has it.",
+        ),
+        Metric(
+            name=STEPS,
+            title="Critiques: steps",
+            meaning="Of the steps that the critique, or a full one by the step verifier, calls right or wrong: those on which both agree.",
+            headline=False,
+        ),
+        Metric(
+            name=FIRST,
+            title="First error found: {condition}",
+            meaning="Attempts whose first wrong step breaks this rule, and it is named.",
+            headline=False,
+        ),
+    )
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         prompts = {problem.id: problem.prompt for problem in items.problems}
@@ -36,20 +58,30 @@ class Agreement(Probe):
         said, named, verdict = claims_of(answer.text), named_error(answer.text), verdict_of(answer.text)
         sound = Mark.RIGHT if true == -1 else Mark.WRONG
         reading = partial(self._reading, graded, answer, arm, seed)
-        found = [reading("verdict", float(verdict is sound), unread=verdict is Mark.UNKNOWN)]
+        found = [reading(VERDICT, float(verdict is sound), unread=verdict is Mark.UNKNOWN)]
         if due:
-            found.append(reading("steps", len(due & said) / len(due | said), unread=not said))
+            found.append(reading(STEPS, len(due & said) / len(due | said), unread=not said))
         if true != -1:
             rule = graded.verdict.steps[true].rule
-            found.append(reading(f"first error, {rule}", float(named == true), unread=named is None))
+            found.append(reading(FIRST, float(named == true), unread=named is None, rule=rule))
         return found
 
     def _reading(
-        self, graded: Graded, answer: Completion, arm: str, seed: int, metric: str, value: float, *, unread: bool
+        self,
+        graded: Graded,
+        answer: Completion,
+        arm: str,
+        seed: int,
+        metric: str,
+        value: float,
+        *,
+        unread: bool,
+        rule: str = "",
     ) -> Reading:
         return Reading(
             probe=self.name,
             metric=metric,
+            condition=rule,
             arm=arm,
             seed=seed,
             item_id=graded.attempt.id,

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from counterform.findings.stats import metric_of
+from counterform.metrics import Metric
 from counterform.models.sampling import derived_seed, remembered
 from counterform.probes.probe import HeldOut, Probe
 from counterform.results import Baseline
 from counterform.text import wording
 from counterform.types import Graded, Mark, Model, Problem, Reading
 
-ERRONEOUS, CORRECT = "erroneous", "correct"
+F1, ERRONEOUS, CORRECT = "F1", "erroneous", "correct"
 
 
 class FindError(Probe):
@@ -24,6 +25,25 @@ class FindError(Probe):
     """
 
     name = "find_error"
+    metrics = (
+        Metric(
+            name=F1,
+            title="Finding errors (F1)",
+            meaning="Harmonic mean of the two shares below, as in ProcessBench: naming errors counts only with leaving sound work alone.",
+        ),
+        Metric(
+            name=ERRONEOUS,
+            title="Finding errors: erroneous",
+            meaning="Attempts with an error in which the first wrong step is named.",
+            headline=False,
+        ),
+        Metric(
+            name=CORRECT,
+            title="Finding errors: sound",
+            meaning="Sound attempts that are called right.",
+            headline=False,
+        ),
+    )
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         prompts = {problem.id: problem.prompt for problem in items.problems}
@@ -35,7 +55,7 @@ class FindError(Probe):
             found = named == label(graded)
             mark = Mark.UNKNOWN if named is None else Mark.RIGHT if found else Mark.WRONG
             stratum = CORRECT if label(graded) == -1 else ERRONEOUS
-            for metric, group in (("F1", stratum), (stratum, "")):
+            for metric, group in ((F1, stratum), (stratum, "")):
                 readings.append(
                     Reading(
                         probe=self.name,
@@ -62,8 +82,8 @@ class FindError(Probe):
         sums = np.array([sum(guess[ERRONEOUS]), sum(guess[CORRECT])])
         counts = np.array([len(guess[ERRONEOUS]) - 1.0, len(guess[CORRECT]) - 1.0])
         return [
-            Baseline(probe="find_error", metric="F1", name="random", value=float(metric_of(sums, counts))),
-            Baseline(probe="find_error", metric="F1", name="majority", value=0.0),
+            Baseline(probe=self.name, metric=F1, name="random", value=float(metric_of(sums, counts))),
+            Baseline(probe=self.name, metric=F1, name="majority", value=0.0),
         ]
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from statistics import fmean
+from typing import Any
 
 from msgspec import Struct
 
 from counterform.findings.stats import pass_hat_k
 from counterform.guard import HINT_AS_STEP, RULE, Guard, Guarded, Note
 from counterform.guard.guard import Check, OnViolation
+from counterform.metrics import Measured, Metric
 from counterform.models.growing import Writer
 from counterform.probes.probe import HeldOut, Probe
 from counterform.types import Attempt, Graded, Mark, Model, Problem, Reading, StepVerifier
@@ -33,6 +35,50 @@ GAINS = (
     ("hint told", "hint alone"),
 )
 """Pairs of conditions [a, b] of which the paired difference in right answers is read: a - b."""
+
+
+PASS, VIOLATED, REFUSED, GAIN, TOKENS, SECONDS, HINTED = (
+    "pass^1",
+    "violated",
+    "refused",
+    "gain",
+    "tokens",
+    "seconds",
+    "steps told",
+)
+
+
+def _metric(name: str, meaning: str, under: str = "{condition}, {budget}", **more: Any) -> Metric:
+    return Metric(name=name, title=f"Guard: {name} ({under})", meaning=meaning, headline=False, **more)
+
+
+_COST: dict[str, Any] = {"unit": "ratio", "better": "low", "bounds": (0.0, 100.0)}
+_METRICS = (
+    _metric(
+        VIOLATED, "Accepted answers with a step that is wrong and stays so, of all that were asked for.", better="low"
+    ),
+    _metric(REFUSED, "Answers that no wrong step could be kept out of within the budget.", better="low"),
+    _metric(
+        GAIN,
+        "The paired difference in right answers, two ways of guarding the same model.",
+        "{condition} over {against}, {budget}",
+        unit="difference",
+        bounds=(-1.0, 1.0),
+    ),
+    _metric(
+        TOKENS,
+        "Tokens sampled, those thrown away too, as a share of those without a guard.",
+        "{condition}",
+        **_COST,
+    ),
+    _metric(SECONDS, "Time, as a share of that without a guard.", "{condition}", **_COST),
+    _metric(
+        HINTED,
+        "Steps of an answer that are the guard's own hint and not the model's.",
+        "{condition}",
+        better="neither",
+    ),
+)
 
 
 class _Answer(Struct):
@@ -61,6 +107,15 @@ class GuardProbe(Probe):
     """
 
     name = "guard"
+    needs = frozenset({"growing"})
+    section = "guard"
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        right = "Right answers that were accepted, of all that were asked for."
+        of_all = "All of k answers are right and accepted."
+        named = [*dict.fromkeys([(PASS, right), (f"pass^{self.spec.k}", of_all if self.spec.k > 1 else right)])]
+        return (*(_metric(name, meaning) for name, meaning in named), *_METRICS)
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         if self.bench.steps is None:
@@ -78,12 +133,12 @@ class GuardProbe(Probe):
                 answers[condition] = self._graded(asked, group, condition, arm, seed)
             for index, problem in enumerate(group):
                 mine = {condition: [a for a in rows[index] if a.heard] for condition, rows in answers.items()}
-                for metric, value in self._values(mine, answers["none"]):
-                    readings.append(self._reading(problem, metric, value, arm, seed))
+                values = self._values(mine, answers["none"])
+                readings += [self._reading(problem, one, value, arm, seed) for one, value in values]
             for condition, rows in answers.items():
                 share = seconds[condition] / seconds["none"] if any(a.heard for row in rows for a in row) else None
                 # Of the group, in the name of its first problem: the others were not timed apart.
-                readings.append(self._reading(group[0], f"seconds ({condition})", share, arm, seed))
+                readings.append(self._reading(group[0], self._of(SECONDS, condition), share, arm, seed))
         return readings
 
     def _guards(self, verifier: StepVerifier) -> dict[str, Guard]:
@@ -144,11 +199,14 @@ class GuardProbe(Probe):
             for problem, row in zip(problems, rows, strict=True)
         ]
 
+    def _of(self, metric: str, condition: str, budget: str = "", against: str = "") -> Measured:
+        return Measured(probe=self.name, metric=metric, condition=condition, budget=budget, against=against)
+
     def _values(
         self, mine: dict[str, list[_Answer]], none: Sequence[Sequence[_Answer]]
-    ) -> list[tuple[str, float | None]]:
-        """Every metric of one problem."""
-        found: list[tuple[str, float | None]] = []
+    ) -> list[tuple[Measured, float | None]]:
+        """Every number of one problem."""
+        found: list[tuple[Measured, float | None]] = []
         usual = [a.guarded.completion.tokens for row in none for a in row if a.heard]
         budgets: dict[str, Callable[[_Answer], bool]] = {
             "equal tokens": lambda a: a.guarded.completion.tokens <= self.spec.tokens,
@@ -160,32 +218,36 @@ class GuardProbe(Probe):
                 accepted = [not a.guarded.refused and within(a) for a in answers]
                 right = sum(a.right for a, ok in zip(answers, accepted, strict=True) if ok)
                 violated = sum(a.violated for a, ok in zip(answers, accepted, strict=True) if ok)
-                n, k, where = len(answers), self.spec.k, f"({condition}, {budget})"
+                n, k = len(answers), self.spec.k
                 rights[condition] = right / n if n else None
-                found += [
-                    (f"pass^1 {where}", rights[condition]),
-                    (f"pass^{k} {where}", pass_hat_k(n, right, k) if n >= k else None),
-                    (f"violated {where}", violated / n if n else None),
-                    (f"refused {where}", 1 - sum(accepted) / n if n else None),
-                ]
+                shares = {
+                    PASS: rights[condition],
+                    f"pass^{k}": pass_hat_k(n, right, k) if n >= k else None,
+                    VIOLATED: violated / n if n else None,
+                    REFUSED: 1 - sum(accepted) / n if n else None,
+                }
+                found += [(self._of(metric, condition, budget), share) for metric, share in shares.items()]
             for a, b in GAINS:
                 more, less = rights.get(a), rights.get(b)
                 gain = None if more is None or less is None else more - less
-                found.append((f"gain ({a} over {b}, {budget})", gain))
+                found.append((self._of(GAIN, a, budget, against=b), gain))
         for condition, answers in mine.items():
             spent = [min(a.guarded.completion.tokens, self.spec.tokens) for a in answers]
             share = fmean(spent) / fmean(usual) if spent and usual and sum(usual) else None
-            found.append((f"tokens ({condition})", share))
+            found.append((self._of(TOKENS, condition), share))
         told = [a.guarded.told_steps / a.guarded.steps for a in mine["hint told"] if a.guarded.steps]
-        found.append(("steps told (hint told)", fmean(told) if told else None))
+        found.append((self._of(HINTED, "hint told"), fmean(told) if told else None))
         return found
 
-    def _reading(self, problem: Problem, metric: str, value: float | None, arm: str, seed: int) -> Reading:
-        lower = metric.startswith(("violated", "refused"))
+    def _reading(self, problem: Problem, of: Measured, value: float | None, arm: str, seed: int) -> Reading:
+        lower = of.metric in (VIOLATED, REFUSED)
         mark = Mark.UNKNOWN if value is None else Mark.RIGHT if (value > 0) != lower else Mark.WRONG
         return Reading(
-            probe=self.name,
-            metric=metric,
+            probe=of.probe,
+            metric=of.metric,
+            condition=of.condition,
+            against=of.against,
+            budget=of.budget,
             arm=arm,
             seed=seed,
             item_id=problem.id,

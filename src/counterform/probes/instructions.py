@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from counterform.errors import DataError
+from counterform.metrics import Metric
 from counterform.probes.probe import HeldOut, Probe
 from counterform.results import Baseline
 from counterform.text.wording import named_label
@@ -32,6 +33,32 @@ class Instructions(Probe):
     """
 
     name = "instructions"
+    needs = frozenset({"text"})
+    metrics = (
+        Metric(
+            name=EXACT,
+            title="Instructions: exact match",
+            meaning="Held-out tasks, definition and demonstrations whole: the stated label is right.",
+        ),
+        Metric(
+            name=IN_SPACE,
+            title="Instructions: in space",
+            meaning="The stated answer is one of the answer space, right or wrong.",
+            headline=False,
+        ),
+        Metric(
+            name=GIVEN,
+            title="Instructions: exact match in space",
+            meaning="Of answers in the space, those that are right. A comparison is over the items that both sides answer in the space.",
+            headline=False,
+        ),
+        Metric(
+            name=BEYOND,
+            title="Instructions: beyond form",
+            meaning="Exact match, with an answer outside the space worth a guess in it: a gain of form alone is none.",
+            headline=False,
+        ),
+    )
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         problems = _with_space(items.problems)[: self.spec.problems]
@@ -74,8 +101,8 @@ class Instructions(Probe):
             line
             for metric in (EXACT, GIVEN, BEYOND)
             for line in (
-                Baseline(probe="instructions", metric=metric, name="random", value=guess),
-                Baseline(probe="instructions", metric=metric, name="majority", value=majority),
+                Baseline(probe=self.name, metric=metric, name="random", value=guess),
+                Baseline(probe=self.name, metric=metric, name="majority", value=majority),
             )
         ]
 

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from counterform.errors import ModelError
+from counterform.findings.inside import AUROC, CONTROL, KL, LAYER, TOKENS, find_inside
 from counterform.findings.stats import auroc_pseudo_values
+from counterform.metrics import Metric
 from counterform.models.hf import Trace, load
 from counterform.models.inside import trace
 from counterform.models.sampling import derived_seed
-from counterform.probes.probe import HeldOut, Probe
+from counterform.probes.probe import Context, Found, HeldOut, Probe
 from counterform.probes.token_classes import token_classes
 from counterform.results import TOKEN_CLASSES, Baseline, WeightChange, WeightChanges, WeightCosine
 from counterform.store import key_of
@@ -31,6 +33,8 @@ from counterform.text.lexicon import Lexicon
 from counterform.types import Mark, Model, Problem, Reading
 
 Floats = NDArray[np.float64]
+Values = dict[tuple[str, str], dict[str, float | None]]
+"""By metric and condition, the value of each problem."""
 
 SHUFFLES = 16
 """Shuffled labellings of which the control is the mean."""
@@ -54,11 +58,11 @@ class _Text(Struct, frozen=True, kw_only=True):
 class Internals(Probe):
     """Reads worked solutions and held-out attempts, the same texts for every arm, beside the untrained model.
 
-    `KL c`: the sum of KL(arm || base) in nats before the tokens of class c, a number a problem; `tokens c`: how many
+    `KL`: the sum of KL(arm || base) in nats before the tokens of a class (the condition), a number a problem; `tokens`: how many
     there are. Before a token: the distribution from which that token was to be predicted. The direction is that of
     the KL penalty of reinforcement learning: it weighs what the arm would say and the base would not.
 
-    `AUROC layer n` and `control layer n`: a linear probe (ridge regression) for "this step is wrong" on the state at
+    `AUROC of a layer` (the condition is its number) and the same with shuffled labels: a linear probe (ridge regression) for "this step is wrong" on the state at
     the step's end, fitted on one half of the problems and read on the other; labels are the step verifier's, UNKNOWN
     left out. A problem's number is its pseudo-value (stats.auroc_pseudo_values); layer 0 is the
     embedding. The control has the same features and shuffled labels. `AUROC` is the mean over the layers above 0.
@@ -67,6 +71,28 @@ class Internals(Probe):
     """
 
     name = "internals"
+    needs = frozenset({"hidden"})
+    section = "inside"
+    metrics = (
+        Metric(
+            name=AUROC,
+            title="Wrong steps told apart inside (AUROC)",
+            meaning="Chance that a linear probe on the hidden states scores a wrong step above a right one, mean over the layers; 50 % is none.",
+        ),
+        Metric(
+            name=KL,
+            title="KL from the untrained model: {condition}",
+            unit="nats",
+            better="neither",
+            bounds=(0.0, None),
+            headline=False,
+        ),
+        Metric(
+            name=TOKENS, title="Tokens: {condition}", unit="count", better="neither", bounds=(0.0, None), headline=False
+        ),
+        Metric(name=LAYER, title="AUROC, layer {condition}", headline=False),
+        Metric(name=CONTROL, title="AUROC, layer {condition}, shuffled labels", better="neither", headline=False),
+    )
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         texts = list(_texts(items, self.spec))
@@ -82,6 +108,7 @@ class Internals(Probe):
             Reading(
                 probe=self.name,
                 metric=metric,
+                condition=condition,
                 arm=arm,
                 seed=seed,
                 item_id=problem,
@@ -89,13 +116,18 @@ class Internals(Probe):
                 mark=Mark.UNKNOWN if value is None else Mark.RIGHT,
                 value=value,
             )
-            for metric, row in values.items()
+            for (metric, condition), row in values.items()
             for problem, value in row.items()
         ]
 
     def baselines(self, train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
         """A probe that tells no wrong step from a right one."""
-        return [Baseline(probe="internals", metric="AUROC", name="random", value=0.5)]
+        return [Baseline(probe=self.name, metric=AUROC, name="random", value=0.5)]
+
+    def find(self, readings: Sequence[Reading], context: Context) -> Found:
+        """What changed inside; of that, the mean AUROC alone is a share of which more is better."""
+        own, notes = find_inside(readings, self.declared, context.weights)
+        return Found(readings=[r for r in readings if r.metric == AUROC], own=own, notes=notes)
 
 
 def _texts(items: HeldOut, spec: ProbeSpec) -> Iterator[_Text]:
@@ -161,22 +193,20 @@ def _states_at(seen: Trace, ends: Sequence[int]) -> NDArray[np.float32]:
     return found
 
 
-def _divergences(texts: Sequence[_Text], sums: Floats | None) -> dict[str, dict[str, float | None]]:
-    """`KL c` and `tokens c` of every problem."""
-    values: dict[str, dict[str, float | None]] = {}
-    for row, what in enumerate(("KL", "tokens")):
+def _divergences(texts: Sequence[_Text], sums: Floats | None) -> Values:
+    """KL and tokens of every class and problem."""
+    values: Values = {}
+    for row, what in enumerate((KL, TOKENS)):
         for column, name in enumerate(TOKEN_CLASSES):
-            of_problem = values[f"{what} {name}"] = {}
+            of_problem = values[what, name] = {}
             for index, text in enumerate(texts):
                 so_far = of_problem.get(text.problem_id) or 0.0
                 of_problem[text.problem_id] = None if sums is None else so_far + float(sums[index, row, column])
     return values
 
 
-def _wrong_steps(
-    texts: Sequence[_Text], states: Sequence[NDArray[np.float32]] | None, depth: int
-) -> dict[str, dict[str, float | None]]:
-    """`AUROC`, `AUROC layer n` and `control layer n` of every problem that has a graded step."""
+def _wrong_steps(texts: Sequence[_Text], states: Sequence[NDArray[np.float32]] | None, depth: int) -> Values:
+    """The AUROC of every layer, its control and the mean over layers, of every problem that has a graded step."""
     # In the order of a hash, so that the halves are the same for every arm and follow nothing else.
     problems = sorted({text.problem_id for text in texts if text.steps}, key=key_of)
     if not problems:
@@ -194,9 +224,9 @@ def _wrong_steps(
         found = np.array(
             [_held_out_auroc(layer[seen], labels[seen], clusters[seen] // 2, fitted[seen]) for layer in layers]
         )
-    metrics = {"AUROC": found[1:, 0].mean(axis=0) if depth > 1 else np.full(len(problems) // 2, np.nan)}
-    metrics |= {f"AUROC layer {layer}": found[layer, 0] for layer in range(depth)}
-    metrics |= {f"control layer {layer}": found[layer, 1] for layer in range(depth)}
+    metrics = {(AUROC, ""): found[1:, 0].mean(axis=0) if depth > 1 else np.full(len(problems) // 2, np.nan)}
+    metrics |= {(LAYER, f"{layer}"): found[layer, 0] for layer in range(depth)}
+    metrics |= {(CONTROL, f"{layer}"): found[layer, 1] for layer in range(depth)}
     return {
         metric: {problem: float(v) if np.isfinite(v) else None for problem, v in zip(problems[1::2], row, strict=True)}
         for metric, row in metrics.items()

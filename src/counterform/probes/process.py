@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from counterform.metrics import Metric
 from counterform.models.sampling import answers_for
 from counterform.probes.probe import HeldOut, Probe
 from counterform.types import Graded, Mark, Model, Reading
+
+VIOLATED, BY_WRONG_STEPS = "violated", "right by wrong steps"
 
 
 class Process(Probe):
@@ -17,6 +20,22 @@ class Process(Probe):
     """
 
     name = "process"
+    needs = frozenset({"text"})
+    metrics = (
+        Metric(
+            name=VIOLATED,
+            title="Wrong steps",
+            meaning="Attempts with a step that is wrong and stays so, of those in which a step could be read.",
+            better="low",
+        ),
+        Metric(
+            name=BY_WRONG_STEPS,
+            title="Right by wrong steps",
+            meaning="Attempts that reach the right answer over a wrong step.",
+            better="low",
+            headline=False,
+        ),
+    )
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         attempts = answers_for(self.bench, model, items.problems[: self.spec.problems], arm=arm, seed=seed)
@@ -26,14 +45,13 @@ class Process(Probe):
         return [
             self._reading(problem, metric, rows, arm, seed)
             for problem, rows in of_problem.items()
-            for metric in ("violated", "right by wrong steps")
+            for metric in (VIOLATED, BY_WRONG_STEPS)
         ]
 
     def _reading(self, problem: str, metric: str, rows: list[Graded], arm: str, seed: int) -> Reading:
         read = [g.verdict for g in rows if any(step.mark is not Mark.UNKNOWN for step in g.verdict.steps)]
         hit = [
-            verdict.process is Mark.WRONG and (metric == "violated" or verdict.outcome is Mark.RIGHT)
-            for verdict in read
+            verdict.process is Mark.WRONG and (metric == VIOLATED or verdict.outcome is Mark.RIGHT) for verdict in read
         ]
         mark = Mark.UNKNOWN if not read else Mark.WRONG if any(hit) else Mark.RIGHT
         return Reading(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from counterform.metrics import Metric
 from counterform.probes.find_error import label
 from counterform.probes.probe import HeldOut, Probe
 from counterform.text import wording
 from counterform.types import Attempt, Completion, Mark, Model, Reading
+
+REPAIRED, KEPT = "repaired", "kept"
 
 
 class Repair(Probe):
@@ -18,6 +21,19 @@ class Repair(Probe):
     """
 
     name = "repair"
+    metrics = (
+        Metric(
+            name=REPAIRED,
+            title="Repair: wrong attempts",
+            meaning="Attempts with a wrong step after which, and the own critique of which, the answer is right.",
+        ),
+        Metric(
+            name=KEPT,
+            title="Repair: sound attempts",
+            meaning="Sound attempts after which, and the own critique of which, the answer is right.",
+            headline=False,
+        ),
+    )
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         prompts = {problem.id: problem.prompt for problem in items.problems}
@@ -43,7 +59,7 @@ class Repair(Probe):
         return [
             Reading(
                 probe=self.name,
-                metric="kept" if label(graded) == -1 else "repaired",
+                metric=KEPT if label(graded) == -1 else REPAIRED,
                 arm=arm,
                 seed=seed,
                 item_id=graded.attempt.id,

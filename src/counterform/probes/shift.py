@@ -14,14 +14,16 @@ from statistics import fmean
 from msgspec.structs import replace
 from rapidfuzz.distance import Levenshtein
 
+from counterform.metrics import Metric
 from counterform.models.sampling import answers_for
 from counterform.probes import accuracy
 from counterform.probes.probe import HeldOut, Probe
 from counterform.results import Baseline
-from counterform.text.shifts import metric_at
 from counterform.types import Graded, Mark, Model, Problem, Reading
 
-ANSWER = "exact match, answer"
+EXACT, EDITS = "exact match", "edit distance"
+ANSWER, REASONING, WHOLE = "answer", "reasoning", "whole"
+"""The conditions: what of an attempt is compared."""
 MAX_TEXT = 20_000
 """Characters of an attempt that are compared, from its end."""
 
@@ -33,11 +35,28 @@ _EDGES = " \t\r\n.:*$}"
 class Shift(Probe):
     """Samples every shifted problem, and those at home as the reference, and compares with the worked solution.
 
-    Exact match of the answer is the strict outcome. Edit distances are Levenshtein's over characters, divided by the
+    The condition says what is compared. Exact match of the answer is the strict outcome. Edit distances are Levenshtein's over characters, divided by the
     longer text's length: 0 alike, 1 nothing in common. Without a worked solution only the answer is read.
     """
 
     name = "shift"
+    needs = frozenset({"text"})
+    section = "shift"
+    metrics = (
+        Metric(
+            name=EXACT,
+            title="Exact match: {condition}",
+            meaning="Attempts of which this is the same as in the worked solution; of the answer, the grader's own verdict.",
+            headline=False,
+        ),
+        Metric(
+            name=EDITS,
+            title="Edits: {condition}",
+            meaning="Levenshtein's distance to the worked solution over characters, divided by the longer text's length.",
+            better="low",
+            headline=False,
+        ),
+    )
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         # At home the same call as of `accuracy`, so that a model that remembers is asked once.
@@ -51,7 +70,9 @@ class Shift(Probe):
         return [
             Reading(
                 probe=self.name,
-                metric=metric_at(metric, problem.shift),
+                metric=metric,
+                condition=condition,
+                shift=problem.shift,
                 arm=arm,
                 seed=seed,
                 item_id=problem.id,
@@ -60,38 +81,40 @@ class Shift(Probe):
                 value=fmean(values) if values else None,
             )
             for problem in (*home, *items.shifted)
-            for metric, mark, values in _read(problem, heard[problem.id])
+            for metric, condition, mark, values in _read(problem, heard[problem.id])
         ]
 
     def baselines(self, train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
         """What the answers cost that know only the answer space of training, at home and at every shift."""
         groups: dict[str, list[Problem]] = {"": list(items.problems)}
         for problem in items.shifted:
-            groups.setdefault(problem.shift, []).append(problem)
+            groups.setdefault(problem.shift.label if problem.shift else "", []).append(problem)
+        solving = accuracy.Accuracy(self.bench)
         return [
-            replace(line, probe="shift", metric=metric_at(ANSWER, shift))
-            for shift, problems in groups.items()
-            for line in accuracy.Accuracy(self.bench).baselines(train, replace(items, problems=tuple(problems)))
-            if line.metric == "pass@1"
+            replace(line, probe=self.name, metric=EXACT, condition=ANSWER, shift=problems[0].shift)
+            for problems in groups.values()
+            if problems
+            for line in solving.baselines(train, replace(items, problems=tuple(problems)))
+            if line.metric == accuracy.STRICT
         ]
 
 
-def _read(problem: Problem, rows: Sequence[Graded]) -> Iterator[tuple[str, Mark, list[float]]]:
-    """Each metric with its mark and one value an attempt. The mark of a comparison of texts: are most of them alike?"""
+def _read(problem: Problem, rows: Sequence[Graded]) -> Iterator[tuple[str, str, Mark, list[float]]]:
+    """Each metric and condition with its mark and one value an attempt. The mark of a comparison of texts: are most of them alike?"""
     outcomes = [g.verdict.outcome for g in rows]
-    yield ANSWER, accuracy.commonest(outcomes), [float(mark is Mark.RIGHT) for mark in outcomes]
+    yield EXACT, ANSWER, accuracy.commonest(outcomes), [float(mark is Mark.RIGHT) for mark in outcomes]
     written = [parts(g.attempt.completion.text) for g in rows]
-    compared = {"answer": ([answer for _, answer, _ in written], problem.answer)}
+    compared = {ANSWER: ([answer for _, answer, _ in written], problem.answer)}
     if problem.solution is not None:
         reasoning, _, whole = parts(problem.solution)
-        compared["reasoning"] = ([text for text, _, _ in written], reasoning)
-        compared["whole"] = ([text for _, _, text in written], whole)
+        compared[REASONING] = ([text for text, _, _ in written], reasoning)
+        compared[WHOLE] = ([text for _, _, text in written], whole)
     for name, (texts, key) in compared.items():
         alike = [text == key for text in texts]
         mark = accuracy.commonest([Mark.RIGHT if same else Mark.WRONG for same in alike])
-        if name != "answer":
-            yield f"exact match, {name}", mark, [float(same) for same in alike]
-        yield f"edit distance, {name}", mark, [Levenshtein.normalized_distance(text, key) for text in texts]
+        if name != ANSWER:
+            yield EXACT, name, mark, [float(same) for same in alike]
+        yield EDITS, name, mark, [Levenshtein.normalized_distance(text, key) for text in texts]
 
 
 def parts(text: str) -> tuple[str, str, str]:

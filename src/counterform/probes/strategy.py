@@ -14,8 +14,10 @@ import numpy as np
 from msgspec.structs import replace
 
 from counterform.errors import DataError
+from counterform.findings.effects import find_strategies
+from counterform.metrics import Metric
 from counterform.models.sampling import answers_for, derived_seed
-from counterform.probes.probe import HeldOut, Probe
+from counterform.probes.probe import Context, Found, HeldOut, Probe
 from counterform.problems.route import IN_FREE_FORM, as_multiple_choice
 from counterform.problems.route_map import Map, Search, Step, read_step
 from counterform.text.search import Trace, search_of
@@ -24,13 +26,23 @@ from counterform.types import Attempt, Mark, Model, Problem, Reading
 NEUTRAL, AS_ASKED = "no format", "as asked"
 FORMATS = ("free form", "multiple choice", NEUTRAL)
 """The third asks for no form of answer, as no arm was taught."""
-BREADTH, CANDIDATES, DEPTH, SWITCHES, REVISITS = METRICS = (
+BREADTH, CANDIDATES, DEPTH, SWITCHES, REVISITS = (
     "breadth first",
     "candidates before the first is followed",
     "depth at first switch",
     "switches",
     "revisits",
 )
+_MEANINGS = {
+    BREADTH: (
+        "Openings in the order of a breadth-first search, where a depth-first one would open another place; of texts, those that name "
+        "two candidates or more before they follow one"
+    ),
+    CANDIDATES: "Opened from the start before one of them is followed, of all that could be, or are named",
+    DEPTH: "How deep it stands when it first turns away: of the map's greatest depth, or steps of all",
+    SWITCHES: "Openings from another place than the one opened last; of texts, steps that turn to another candidate",
+    REVISITS: "Openings of a place that was open; of texts, turns back to a candidate that was left",
+}
 MOST_STEPS = 200
 """Sentences of an attempt that are read."""
 
@@ -41,10 +53,22 @@ class Strategy(Probe):
     """Samples held-out problems and follows what each attempt opens: maps in three formats, or other problems as they are asked.
 
     A reading is a problem's mean over its samples. A sample without one opening that could be read shows no strategy; a problem of
-    which every sample is such is UNKNOWN. No metric is better high or low.
+    which every sample is such is UNKNOWN. The condition is the format that was asked for; no metric is better high or low.
     """
 
     name = "strategy"
+    needs = frozenset({"text"})
+    section = "strategy"
+    metrics = tuple(
+        Metric(
+            name=name,
+            title=f"{name[0].upper()}{name[1:]}, {{condition}}",
+            meaning=f"{meaning}. Neither is better: supported is more, refuted less.",
+            better="neither",
+            headline=False,
+        )
+        for name, meaning in _MEANINGS.items()
+    )
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         maps = [p for p in items.problems if "roads" in p.facts and "options" not in p.facts]
@@ -61,14 +85,26 @@ class Strategy(Probe):
                 readings += self._readings(problem, list(_traces(problem, own)), format_, arm, seed)
         return readings
 
+    def find(self, readings: Sequence[Reading], context: Context) -> Found:
+        """Effect sizes of every contrast, and the curve between two arms, beside the general comparison."""
+        own, notes = find_strategies(
+            [*readings, *context.between],
+            self.declared,
+            contrasts=context.contrasts,
+            shows=context.shows,
+            doses=context.doses,
+        )
+        return Found(readings=readings, own=own, notes=notes)
+
     def _readings(
         self, problem: Problem, traces: Sequence[Trace], format_: str, arm: str, seed: int
     ) -> Iterator[Reading]:
-        for metric, field in zip(METRICS, Trace.__struct_fields__, strict=True):
+        for metric, field in zip(_MEANINGS, Trace.__struct_fields__, strict=True):
             shown = [value for found in traces if (value := getattr(found, field)) is not None]
             yield Reading(
                 probe=self.name,
-                metric=f"{metric} ({format_})",
+                metric=metric,
+                condition=format_,
                 arm=arm,
                 seed=seed,
                 item_id=problem.id,

@@ -5,6 +5,7 @@ After rStar2-Agent (arXiv 2508.20722, section 2.2.3): under plain GRPO 10 to 15 
 
 from __future__ import annotations
 
+from counterform.metrics import Metric
 from counterform.models.calc import failed_calls
 from counterform.models.sampling import answers_for
 from counterform.probes.probe import HeldOut, Probe
@@ -22,6 +23,22 @@ class ToolErrors(Probe):
     """
 
     name = "tool_errors"
+    needs = frozenset({"text"})
+    metrics = (
+        Metric(
+            name=ALL,
+            title="Failed calls",
+            meaning="Of an answer's calls to the tool those that came back as an error.",
+            better="low",
+        ),
+        Metric(
+            name=RIGHT,
+            title="Failed calls in right answers",
+            meaning="The same of right answers alone. A comparison is over the problems that both sides solve.",
+            better="low",
+            headline=False,
+        ),
+    )
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         problems = items.problems[: self.spec.problems]

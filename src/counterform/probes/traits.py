@@ -8,26 +8,44 @@ compares them with the untrained model's, as they come and between answers of li
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from counterform.errors import ModelError
+from counterform.findings.retention import MARKERS, MENDED, NATS, SEEN, TOKENS, find_traits
+from counterform.metrics import Metric
 from counterform.models.inside import trace
 from counterform.models.sampling import answers_for
-from counterform.probes.probe import HeldOut, Probe
+from counterform.probes import accuracy, shift
+from counterform.probes.probe import Context, Found, HeldOut, Probe
 from counterform.types import Attempt, Graded, Mark, Model, Reading
 
-MARKERS, TOKENS, MENDED, NATS, SEEN = "markers ", "tokens", "mended", "entropy nats", "entropy tokens"
+_KEPT = "Kept of the untrained model's: its section says how much."
+
+_METRICS: tuple[tuple[str, str, Literal["count", "share", "nats"], float | None], ...] = (
+    (MARKERS, "Markers: {condition}", "count", None),
+    (TOKENS, "Tokens of an answer", "count", None),
+    (MENDED, "Mended errors", "share", 1.0),
+    (NATS, "Entropy of an answer's tokens", "nats", None),
+    (SEEN, "Tokens whose entropy was read", "count", None),
+)
 
 
 class Traits(Probe):
     """Counts in the same samples that `accuracy` reads; an item is an answer.
 
-    `markers KIND`: markers of that kind of the study's lexicon. `tokens`: the answer's length. `mended`: 1 where a wrong
+    `markers`: those of the kind of the study's lexicon that is the condition. `tokens`: the answer's length. `mended`: 1 where a wrong
     step is taken back right after it and put right, by the step verifier; UNKNOWN where no step could be read.
     `entropy nats`: of each problem's first answer, the sum over its `entropy tokens` of the entropy of the distribution
     from which the token was drawn, before any temperature; UNKNOWN for a model whose insides cannot be seen.
     """
 
     name = "traits"
+    needs = frozenset({"text"})
+    section = "traits"
+    metrics = tuple(
+        Metric(name=name, title=title, meaning=_KEPT, unit=unit, better="neither", bounds=(0.0, most), headline=False)
+        for name, title, unit, most in _METRICS
+    )
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         problems = items.problems[: self.spec.problems]
@@ -36,19 +54,20 @@ class Traits(Probe):
         prompts = {problem.id: problem.prompt for problem in problems}
         readings = []
         for row, g in enumerate(graded):
-            values: dict[str, float | None] = {
-                MARKERS + kind: float(count) for kind, count in zip(self.bench.lexicon.kinds, counts[row], strict=True)
+            values: dict[tuple[str, str], float | None] = {
+                (MARKERS, kind): float(count) for kind, count in zip(self.bench.lexicon.kinds, counts[row], strict=True)
             }
-            values |= {TOKENS: float(g.attempt.completion.tokens), MENDED: _mended(g)}
+            values |= {(TOKENS, ""): float(g.attempt.completion.tokens), (MENDED, ""): _mended(g)}
             sample = row % self.spec.samples
             if sample == 0:
-                values |= dict(zip((NATS, SEEN), _entropy(model, prompts, g.attempt), strict=True))
+                values |= dict(zip(((NATS, ""), (SEEN, "")), _entropy(model, prompts, g.attempt), strict=True))
             if g.attempt.completion.finish == "error":
                 values = dict.fromkeys(values)
             readings += [
                 Reading(
                     probe=self.name,
                     metric=metric,
+                    condition=kind,
                     arm=arm,
                     seed=seed,
                     item_id=f"{g.attempt.problem_id}/{sample}",
@@ -56,9 +75,17 @@ class Traits(Probe):
                     mark=Mark.UNKNOWN if value is None else Mark.RIGHT,
                     value=value,
                 )
-                for metric, value in values.items()
+                for (metric, kind), value in values.items()
             ]
         return readings
+
+    def find(self, readings: Sequence[Reading], context: Context) -> Found:
+        """How much of each trait every arm has kept, beside what became of its right answers; no gain or loss of a share."""
+        solved = [r for r in context.readings.get("accuracy", ()) if r.metric == accuracy.STRICT]
+        away = context.readings.get("shift", ())
+        right = [r for r in away if (r.metric, r.condition) == (shift.EXACT, shift.ANSWER) and r.shift]
+        own, notes = find_traits(readings, self.declared, [*solved, *right])
+        return Found(own=own, notes=notes)
 
 
 def _mended(graded: Graded) -> float | None:

@@ -13,23 +13,88 @@ from msgspec import Struct
 
 from counterform.findings.calibration import (
     ASKED,
+    CLOSED,
+    CONFIDENCE,
     CONSISTENCY,
+    GAP,
     JOINT,
     JOINT_VERBALISED,
     METHODS,
-    OWNERS,
     P_TRUE,
+    TOLD,
     VERBALISED,
+    WITHIN,
+    derived,
+    self_trust,
 )
+from counterform.metrics import Metric
 from counterform.models.sampling import answers_for
-from counterform.probes.probe import HeldOut, Probe
+from counterform.probes.probe import Context, Found, HeldOut, Probe
 from counterform.results import Baseline
 from counterform.text.wording import MOST_OPTIONS
 from counterform.trust import Comparison, Judge, candidates
 from counterform.types import Graded, Mark, Model, Problem, Reading
 
-Found = dict[tuple[str, str], float | None]
-"""By metric and item."""
+Asked = dict[tuple[str, str, str], float | None]
+"""By metric, method and item."""
+
+_TOLD_WHOSE = "Confidence in the wrong answer that the model gives most often, told whose it is"
+_METRICS = (
+    Metric(
+        name=CONFIDENCE,
+        title="Confidence: {condition}",
+        meaning="In each candidate answer.",
+        better="neither",
+        headline=False,
+    ),
+    *(
+        Metric(
+            name=name, title=f"Told {whose}: {{condition}}", meaning=f"{_TOLD_WHOSE}.", better="neither", headline=False
+        )
+        for whose, name in TOLD.items()
+    ),
+    Metric(
+        name="AUROC",
+        title="AUROC: {condition}",
+        meaning="Chance that a right answer is trusted more than a wrong one; 50 % is none.",
+    ),
+    Metric(
+        name="PR-AUC",
+        title="PR-AUC: {condition}",
+        meaning="Mean precision over the thresholds that reach one more right answer; chance is the share of right answers.",
+        headline=False,
+    ),
+    Metric(
+        name="ECE",
+        title="ECE: {condition}",
+        meaning="Mean distance between confidence and the share of right answers, over ten bins of confidence.",
+        better="low",
+        headline=False,
+    ),
+    Metric(
+        name=WITHIN,
+        title="AUROC within a problem: {condition}",
+        meaning="Chance that a right answer is trusted more than a wrong one to the same problem; 50 % is none.",
+        headline=False,
+    ),
+    Metric(
+        name=GAP,
+        title="Self-trust gap: {condition}",
+        meaning="Confidence in the own wrong answer, less that in the same answer when it is said to be another's.",
+        unit="difference",
+        better="low",
+        bounds=(-1.0, 1.0),
+        headline=False,
+    ),
+    Metric(
+        name=CLOSED,
+        title="Self-trust gap closed: {condition}",
+        meaning="The gap of an answer alone less that in the joint comparison.",
+        unit="difference",
+        bounds=(-2.0, 2.0),
+        headline=False,
+    ),
+)
 
 
 class _Own(Struct, frozen=True):
@@ -44,14 +109,16 @@ class _Own(Struct, frozen=True):
 class Trust(Probe):
     """Samples problems as `accuracy` does and asks the same model about its answers; those that say the same are one candidate.
 
-    `self-consistency`, `P(True)`, `joint` (trust.py): confidence in a candidate; an item is a candidate's place among those of
+    `confidence` by `self-consistency`, `P(True)`, `joint` (the conditions; trust.py): in a candidate; an item is a candidate's place among those of
     its problem, and its mark is that of the answer. `verbalised` and `joint, verbalised` stand in for the last two where the
     model shows no log-probabilities; what was not asked is UNKNOWN.
-    `P(True), own` and `P(True), another's`, and so on: confidence in the wrong answer that the model gives most often, told that
+    `confidence, told own` and `confidence, told another's`: in the wrong answer that the model gives most often, told that
     it is its own, and told that it is somebody else's: the same text, so the two are a pair. An item is a problem.
     """
 
     name = "trust"
+    section = "trust"
+    metrics = _METRICS
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         own = self._own(model, items, arm=arm, seed=seed)
@@ -62,16 +129,17 @@ class Trust(Probe):
         for one in own:
             slots = {f"{one.problem.id}/{at}": Mark.UNKNOWN for at in range(self.spec.samples)}
             slots |= {_slot(one, at): g.verdict.outcome for at, g in enumerate(one.answers)}
-            wanted = [(method, item, mark) for method in METHODS for item, mark in slots.items()]
+            wanted = [(CONFIDENCE, method, item, mark) for method in METHODS for item, mark in slots.items()]
             pair = Mark.RIGHT if one.answers and one.target is None else Mark.WRONG
-            wanted += [(f"{method}, {whose}", one.problem.id, pair) for method in ASKED for whose in OWNERS]
-            for metric, item, mark in wanted:
-                value = found.get((metric, item))
-                unread = value is None and (metric in METHODS or pair is Mark.WRONG)
+            wanted += [(metric, method, one.problem.id, pair) for method in ASKED for metric in TOLD.values()]
+            for metric, method, item, mark in wanted:
+                value = found.get((metric, method, item))
+                unread = value is None and (metric == CONFIDENCE or pair is Mark.WRONG)
                 readings.append(
                     Reading(
                         probe=self.name,
                         metric=metric,
+                        condition=method,
                         arm=arm,
                         seed=seed,
                         item_id=item,
@@ -94,9 +162,16 @@ class Trust(Probe):
 
     def baselines(self, train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
         """A confidence that says nothing."""
-        kinds = ("AUROC", "AUROC within a problem")
-        metrics = [f"{kind} ({method})" for kind in kinds for method in METHODS]
-        return [Baseline(probe="trust", metric=metric, name="random", value=0.5) for metric in metrics]
+        return [
+            Baseline(probe=self.name, metric=metric, condition=method, name="random", value=0.5)
+            for metric in ("AUROC", WITHIN)
+            for method in METHODS
+        ]
+
+    def find(self, readings: Sequence[Reading], context: Context) -> Found:
+        """What the confidences amount to enters the comparison in their place; the reliability plots stand apart."""
+        own, notes = self_trust(readings)
+        return Found(readings=derived(readings), own=own, notes=notes)
 
 
 def _candidates(problem: Problem, graded: Sequence[Graded]) -> _Own:
@@ -115,32 +190,31 @@ def _slot(one: _Own, at: int) -> str:
     return f"{one.problem.id}/{at}"
 
 
-def _consistencies(own: Sequence[_Own]) -> Found:
-    return {(CONSISTENCY, _slot(one, at)): share for one in own for at, share in enumerate(one.shares)}
+def _consistencies(own: Sequence[_Own]) -> Asked:
+    return {(CONFIDENCE, CONSISTENCY, _slot(one, at)): share for one in own for at, share in enumerate(one.shares)}
 
 
-def _asked(judge: Judge, own: Sequence[_Own], alone: str, joint: str) -> Found:
+def _asked(judge: Judge, own: Sequence[_Own], alone: str, joint: str) -> Asked:
     """Every question to the model: each candidate, all candidates together, and the target with its owner named."""
     every = [(one, at) for one in own for at in range(len(one.answers))]
     reasons = dict(
         zip([_slot(*each) for each in every], judge.reasons([_question(*each) for each in every]), strict=True)
     )
-    told = [(one, one.target, whose) for one in own if one.target is not None for whose in OWNERS]
+    told = [(one, one.target, whose) for one in own if one.target is not None for whose in TOLD]
     asked = [(*_question(*each), "") for each in every]
     asked += [(*_question(one, at), whose) for one, at, whose in told]
-    names = [(alone, _slot(*each)) for each in every] + [
-        (f"{alone}, {whose}", one.problem.id) for one, _, whose in told
-    ]
-    found: Found = dict(zip(names, judge.alone(asked), strict=True))
+    names = [(CONFIDENCE, alone, _slot(*each)) for each in every]
+    names += [(TOLD[whose], alone, one.problem.id) for one, _, whose in told]
+    found: Asked = dict(zip(names, judge.alone(asked), strict=True))
 
     several = [one for one in own if one.answers]
     compared = [_comparison(one, reasons) for one in several]
     compared += [_comparison(one, reasons, at, whose) for one, at, whose in told]
     values = judge.joint(compared)
     for one, row in zip(several, values, strict=False):
-        found |= {(joint, _slot(one, at)): value for at, value in enumerate(row)}
+        found |= {(CONFIDENCE, joint, _slot(one, at)): value for at, value in enumerate(row)}
     for (one, at, whose), row in zip(told, values[len(several) :], strict=True):
-        found[f"{joint}, {whose}", one.problem.id] = row[at]
+        found[TOLD[whose], joint, one.problem.id] = row[at]
     return found
 
 

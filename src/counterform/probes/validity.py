@@ -12,14 +12,17 @@ from itertools import takewhile
 import numpy as np
 from msgspec.structs import replace
 
+from counterform.metrics import Metric
 from counterform.models.sampling import derived_seed
 from counterform.probes.probe import HeldOut, Probe
 from counterform.text.rationales import CONDITIONS
 from counterform.text.wording import few_shot_prompt
 from counterform.types import Attempt, Completion, Example, Mark, Model, Reading, Verdict
 
-METRICS = ("answer", "clean steps", "right by wrong steps")
-VALID, LOST = "answer (valid)", "answer lost"
+ANSWER, CLEAN, BY_WRONG_STEPS, LOST = "answer", "clean steps", "right by wrong steps", "answer lost"
+VALID = "valid"
+"""The condition that every other one is compared with."""
+_READ = "of those that could be read, after {condition} exemplars."
 
 _LAST_STEP = re.compile(r"(?<=[.!?])\s+|\n")
 
@@ -27,17 +30,47 @@ _LAST_STEP = re.compile(r"(?<=[.!?])\s+|\n")
 class Validity(Probe):
     """Solves held-out problems after k worked exemplars, in every condition with those of the same training problems.
 
-    Greedy, once. Every held-out problem has exemplars of its own, the same for every model, so that no finding hangs on
+    A condition is what kind of exemplars a prompt has. Greedy, once. Every held-out problem has exemplars of its own, the same for every model, so that no finding hangs on
     one lucky choice. `answer`: right answers, stated as asked. `clean steps` and `right by wrong steps`: shares of the
     attempts whose process could be read; as in `process`, an answer without its steps is no clean process.
-    `answer lost`: what a condition other than `valid` costs within one model, right after valid exemplars minus right
+    `answer lost`: what a condition costs within one model against `valid`, right after valid exemplars minus right
     after these, a problem (-1, 0 or 1): the source's claim that it is hardly anything is a level with an interval.
     """
 
     name = "validity"
+    metrics = (
+        Metric(
+            name=ANSWER,
+            title="Few-shot answer, {condition} exemplars",
+            meaning="Right answers after {condition} exemplars.",
+            headline_condition=VALID,
+        ),
+        Metric(
+            name=CLEAN,
+            title="Few-shot clean steps, {condition} exemplars",
+            meaning=f"Attempts whose steps are all right, {_READ}",
+            headline=False,
+        ),
+        Metric(
+            name=BY_WRONG_STEPS,
+            title="Few-shot right by wrong steps, {condition} exemplars",
+            meaning=f"Attempts that reach the right answer over a wrong step, {_READ}",
+            better="low",
+            headline=False,
+        ),
+        Metric(
+            name=LOST,
+            title="Few-shot answers lost, {condition} exemplars",
+            meaning="Right answers after {against} exemplars that are not there after {condition} exemplars.",
+            unit="difference",
+            better="low",
+            bounds=(-1.0, 1.0),
+            headline=False,
+        ),
+    )
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
-        known = len(items.exemplars.get("valid", ()))
+        known = len(items.exemplars.get(VALID, ()))
         if known < self.spec.exemplars:
             return []
         readings: list[Reading] = []
@@ -61,12 +94,13 @@ class Validity(Probe):
             ]
             for graded in self.bench.grade(attempts):
                 heard = graded.attempt.completion.finish != "error"
-                for metric in METRICS:
+                for metric in (ANSWER, CLEAN, BY_WRONG_STEPS):
                     mark, value = _read(metric, graded.verdict) if heard else (Mark.UNKNOWN, None)
                     readings.append(
                         Reading(
                             probe=self.name,
-                            metric=f"{metric} ({condition})",
+                            metric=metric,
+                            condition=condition,
                             arm=arm,
                             seed=seed,
                             item_id=graded.attempt.problem_id,
@@ -75,11 +109,12 @@ class Validity(Probe):
                             value=value,
                         )
                     )
-        valid = {reading.item_id: reading for reading in readings if reading.metric == VALID}
+        answers = [reading for reading in readings if reading.metric == ANSWER]
+        valid = {reading.item_id: reading for reading in answers if reading.condition == VALID}
         return readings + [
-            replace(reading, metric=reading.metric.replace("answer", LOST, 1), mark=mark, value=value)
-            for reading in readings
-            if reading.metric.startswith("answer (") and reading.metric != VALID
+            replace(reading, metric=LOST, against=VALID, mark=mark, value=value)
+            for reading in answers
+            if reading.condition != VALID
             for mark, value in [_lost(valid[reading.item_id], reading)]
         ]
 
@@ -110,11 +145,11 @@ def _lost(valid: Reading, other: Reading) -> tuple[Mark, float | None]:
 
 def _read(metric: str, verdict: Verdict) -> tuple[Mark, float | None]:
     """The mark and value of one metric."""
-    if metric == "answer":
+    if metric == ANSWER:
         return verdict.outcome, float(verdict.outcome is Mark.RIGHT)
     if verdict.process is Mark.UNKNOWN:
         return Mark.UNKNOWN, None
-    if metric == "clean steps":
+    if metric == CLEAN:
         return verdict.process, float(verdict.process is Mark.RIGHT)
     hit = verdict.process is Mark.WRONG and verdict.outcome is Mark.RIGHT
     return Mark.WRONG if hit else Mark.RIGHT, float(hit)

@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from counterform.errors import DataError
+from counterform.metrics import Shift
 from counterform.problems.readers import MAX_LABEL, read_problems
 from counterform.text.shifts import unseen, words_of
 from counterform.types import Problem
@@ -28,18 +29,20 @@ def read_shift_file(path: Path, known: Sequence[Problem], **columns: str) -> tup
         )
     label = "-".join(path.stem.split())[:MAX_LABEL]
     # Both files may count their rows from 1, so these ids say where they are from.
-    problems = [replace(problem, id=f"{label}:{problem.id}", shift=label) for problem in new]
+    shift = Shift(axis="", level=label)
+    problems = [replace(problem, id=f"{label}:{problem.id}", shift=shift) for problem in new]
     return problems, len(read.problems) - len(new) + len(read.broken)
 
 
 def some_of_each(problems: Sequence[Problem], n: int, *, trained: Sequence[Problem]) -> list[Problem]:
-    """At most `n` problems a label; distance: the share of a prompt's words that no trained problem's has."""
+    """At most `n` problems a shift; distance: the share of a prompt's words that no trained problem's has."""
     known = words_of(problem.prompt for problem in trained)
-    groups: dict[str, list[Problem]] = {}
+    groups: dict[Shift, list[Problem]] = {}
     for problem in problems:
-        groups.setdefault(problem.shift, []).append(problem)
+        if problem.shift:
+            groups.setdefault(problem.shift, []).append(problem)
     return [
-        replace(problem, split="held_out", distance=unseen(problem.prompt, known))
-        for group in groups.values()
+        replace(problem, split="held_out", shift=replace(shift, distance=unseen(problem.prompt, known)))
+        for shift, group in groups.items()
         for problem in group[:n]
     ]

@@ -19,7 +19,8 @@ import numpy as np
 from msgspec import Struct
 
 from counterform.errors import DataError, unknown_name
-from counterform.text.shifts import shifted, unseen, words_of
+from counterform.metrics import Shift
+from counterform.text.shifts import REVERSED, shifted, unseen, words_of
 from counterform.types import Family, Mark, PlantedError, Problem, StepVerdict, Watch
 
 MAX_TOTAL = 99
@@ -133,28 +134,28 @@ class Ledger(Family):
         taken, known = {problem.id for problem in trained}, words_of(problem.prompt for problem in trained)
         lengths = sorted({len(facts(problem)[1]) for problem in trained})
         found = []
-        for label, distance, draw in self._levels(rng, lengths):
+        for axis, level, distance, draw in self._levels(rng, lengths):
             for problem in _distinct(n, draw, taken):
                 far = unseen(problem.prompt, known) if distance is None else distance
-                found.append(shifted(problem, label, far))
+                found.append(shifted(problem, Shift(axis=axis, level=level, distance=far)))
         return found
 
     def _levels(
         self, rng: np.random.Generator, lengths: Sequence[int]
-    ) -> Iterator[tuple[str, float | None, Callable[[], Problem | None]]]:
-        """Label, distance (None: measured by words) and one draw of each level."""
+    ) -> Iterator[tuple[str, str, float | None, Callable[[], Problem | None]]]:
+        """Axis, level, distance (None: measured by words) and one draw of each level."""
         low, high = min(lengths), max(lengths)
         for length in (*range(max(1, low - SHORTER), low), *range(high + 1, high + 1 + LONGER)):
             distance = length - low if length < low else length - high
-            yield f"length {length}", distance, partial(self._drawn, rng, (length,))
+            yield "length", f"{length}", distance, partial(self._drawn, rng, (length,))
         back = {(after, first) for first, after in self._without} - self._without
-        for axis, pairs in (("composition", self._without), ("composition reversed", back)):
+        for axis, pairs in (("composition", self._without), (REVERSED, back)):
             for count in range(1, COMPOSED + 1):
                 long = [length for length in lengths if length > count]
                 if pairs and long:
-                    yield f"{axis} {count}", count, partial(self._composed, rng, long, pairs, count)
-        yield "vocabulary numbers", None, partial(self._drawn, rng, lengths, UNUSUAL_NUMBERS)
-        yield "vocabulary words", None, partial(self._drawn, rng, lengths, unusual=True)
+                    yield axis, f"{count}", count, partial(self._composed, rng, long, pairs, count)
+        yield "vocabulary", "numbers", None, partial(self._drawn, rng, lengths, UNUSUAL_NUMBERS)
+        yield "vocabulary", "words", None, partial(self._drawn, rng, lengths, unusual=True)
 
     def _drawn(
         self, rng: np.random.Generator, lengths: Sequence[int], numbers: Numbers = NUMBERS, *, unusual: bool = False

@@ -15,6 +15,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from counterform.errors import DataError
+from counterform.metrics import Shift
 from counterform.text.shifts import shifted
 from counterform.types import Problem
 
@@ -48,8 +49,9 @@ def noise(problems: Sequence[Problem], *, trained: Sequence[Problem], rng: np.ra
 def noisy(problem: Problem, kind: Kind, share: float, *, pool: Sequence[str], rng: np.random.Generator) -> Problem:
     """The problem with a share of its prompt's words edited: rounded, but at least one and never all of them deleted."""
     text, done = edited(problem.prompt, kind, share, pool=pool, rng=rng)
-    away = shifted(problem, f"noise {kind} {round(100 * share)} %", done / len(problem.prompt.split()))
-    return replace(away, prompt=text)
+    distance = done / len(problem.prompt.split())
+    shift = Shift(axis=f"noise {kind}", level=f"{round(100 * share)} %", distance=distance)
+    return replace(shifted(problem, shift), prompt=text)
 
 
 def edited(text: str, kind: Kind, share: float, *, pool: Sequence[str], rng: np.random.Generator) -> tuple[str, int]:

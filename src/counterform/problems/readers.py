@@ -16,8 +16,10 @@ from typing import Any
 from msgspec import Struct
 
 from counterform.errors import DataError
+from counterform.metrics import Shift
 from counterform.problems.rows import BrokenRow, Row, Unusable, excerpt, nothing_usable, read_rows
 from counterform.study import ResponseColumns
+from counterform.text.shifts import shift_of
 from counterform.types import Attempt, Completion, Mark, Problem
 
 RECOGNISED = (
@@ -100,19 +102,19 @@ def read_problems(
     asks = _task_column(path, only_rows, "instruction", instruction)
     labels = _task_column(path, only_rows, "space", space)
     shifts = _Column(shift)
-    usable: dict[str, tuple[int, str, str, str | None, dict[str, Any], str, Any]] = {}
+    usable: dict[str, tuple[int, str, str, str | None, dict[str, Any], Shift | None, Any]] = {}
     for line, row in rows:
         try:
             question, key, worked = _prompt(row, columns[0]), *_answer(row, *columns[1:])
             facts = _task(row, asks, labels, key)
-            label = _label(row, shifts) if shift else ""
+            away = _shift(row, shifts) if shift else None
             asked = f"{facts['instruction']}\n{question}" if facts else question
             if asked in usable:
                 raise Unusable(f"same prompt as line {usable[asked][0]}")
         except Unusable as reason:
             broken.append(BrokenRow(line, str(reason)))
         else:
-            usable[asked] = (line, question, key, worked, facts, label, row.get("id"))
+            usable[asked] = (line, question, key, worked, facts, away, row.get("id"))
     if not usable:
         raise nothing_usable(path, "problem", broken)
     ids = _ids(usable, [given for *_, given in usable.values()])
@@ -123,9 +125,9 @@ def read_problems(
             answer=key,
             solution=worked,
             facts=facts,
-            shift=label,
+            shift=away,
         )
-        for name, (_, question, key, worked, facts, label, _) in zip(ids, usable.values(), strict=True)
+        for name, (_, question, key, worked, facts, away, _) in zip(ids, usable.values(), strict=True)
     ]
     if shift:
         _require_labels(path, shifts, problems, rows[0][1])
@@ -282,20 +284,20 @@ def _task(row: Row, instruction: _Column | None, space: _Column | None, answer: 
     return facts
 
 
-def _label(row: Row, column: _Column) -> str:
-    """The label of a row's shift; empty where it says nothing."""
+def _shift(row: Row, column: _Column) -> Shift | None:
+    """A row's shift; None where it says nothing."""
     value = column.of(row)
     if value is _MISSING or value is None:
-        return ""
+        return None
     label = " ".join(str(value).split())
     if len(label) > MAX_LABEL or isinstance(value, bool) or not isinstance(value, str | int):
         raise Unusable(f"`{column.name}` is {excerpt(value)}, not a label of at most {MAX_LABEL} characters")
-    return label
+    return shift_of(label) if label else None
 
 
 def _require_labels(path: Path, column: _Column, problems: Sequence[Problem], first_row: Row) -> None:
     """Refuse a shift column that is not there, or that names too many shifts to be one."""
-    labels = {problem.shift for problem in problems if problem.shift}
+    labels = {problem.shift.label for problem in problems if problem.shift}
     if not column.seen:
         raise DataError(
             f"{path} has no column {column.name!r}. Found: {_quoted(_column_names(first_row))}. "

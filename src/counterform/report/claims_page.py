@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from counterform.claims.published import NOT_ASKED, Row, verdicts
+from counterform.claims.published import NOT_ASKED, Asked, verdicts
 from counterform.claims.recorded import Recorded
 from counterform.report.markdown import plain, row_of
 from counterform.report.sections.claims import system_of
@@ -16,7 +16,7 @@ def claims_page(studies: Sequence[Recorded]) -> str:
     return "\n".join(_lines(verdicts(studies))) + "\n"
 
 
-def _lines(rows: Sequence[Row]) -> Iterator[str]:
+def _lines(rows: Sequence[Asked]) -> Iterator[str]:
     yield from (
         "# Published claims, and what became of them here",
         "",
@@ -39,7 +39,7 @@ def _lines(rows: Sequence[Row]) -> Iterator[str]:
             yield from _claim(list(found))
 
 
-def _claim(rows: Sequence[Row]) -> Iterator[str]:
+def _claim(rows: Sequence[Asked]) -> Iterator[str]:
     claim = rows[0].claim
     yield from (
         "",
@@ -56,7 +56,7 @@ def _claim(rows: Sequence[Row]) -> Iterator[str]:
         )
 
 
-def _studies(rows: Sequence[Row], verdict: str) -> str:
+def _studies(rows: Sequence[Asked], verdict: str) -> str:
     return ", ".join(dict.fromkeys(_link(row.study) for row in rows if row.verdict == verdict))
 
 

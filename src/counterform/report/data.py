@@ -6,10 +6,9 @@ import contextlib
 import math
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
-from statistics import fmean
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,8 +18,8 @@ from msgspec import Struct
 
 from counterform.claims.recorded import Recorded, recipe_of
 from counterform.errors import RunDirError
-from counterform.report.sections.steps import LABELS, Logged
-from counterform.results import AuditRow, Inside, MatchCard, Results, SelfTrust, Strategies, Traits
+from counterform.report.logged import LABELS, Logged
+from counterform.results import AuditRow, MatchCard, Results, Traits, decode
 from counterform.store import RunDir, rows_of
 from counterform.study import Study
 from counterform.types import Checkpoint, Graded, Problem
@@ -59,12 +58,8 @@ class ReportData(Struct, frozen=True, kw_only=True):
     n_readings: int
     parameters: int
     """Of a trained model; 0 where none was written."""
-    inside: Inside | None = None
-    traits: Traits | None = None
-    trust: SelfTrust | None = None
     steps: tuple[Logged, ...] = ()
     """What arms that sample for themselves logged."""
-    strategy: Strategies | None = None
 
 
 def load(run: RunDir) -> ReportData:
@@ -78,7 +73,7 @@ def load(run: RunDir) -> ReportData:
     return ReportData(
         name=study.get("name", run.path.name),
         study_text=study_text,
-        results=_with_nan(run / "findings.json", ("findings", "levels"), Results)
+        results=_results(run / "findings.json")
         or Results(question=study.get("question", ""), findings=(), levels=(), baselines=()),
         card=card,
         checkpoints=_checkpoints(run, order),
@@ -91,11 +86,7 @@ def load(run: RunDir) -> ReportData:
         n_attempts=n_attempts,
         n_readings=sum(run.read_table(name, columns=["seed"]).num_rows for name in _readings(run)),
         parameters=_parameters(run),
-        inside=_with_nan(run / "internals.json", ("shares", "per_token", "layers", "control"), Inside),
-        traits=_with_nan(run / "traits.json", ("accuracy",), Traits),
-        trust=_json(run / "trust.json", SelfTrust),
         steps=tuple(_steps(run, order)),
-        strategy=_with_nan(run / "strategy.json", ("effects", "doses"), Strategies),
     )
 
 
@@ -105,10 +96,7 @@ def recorded(data: ReportData) -> Recorded:
         study = msgspec.toml.decode(data.study_text, type=Study)
     except msgspec.DecodeError:  # no study file, or one of another version: an arm is then what its name says
         study = Study(name="unknown", arms=())
-    distances: dict[str, list[float]] = {}
-    for problem in data.problems.values():
-        if problem.shift:
-            distances.setdefault(problem.shift, []).append(problem.distance)
+    traits = data.results.own_of("traits", Traits)
     size = f" of {data.parameters / 1e6:,.1f} M parameters" if data.parameters else ""
     model = "the world's base" if study.model.path == "world" else Path(study.model.path).name
     return Recorded(
@@ -116,8 +104,7 @@ def recorded(data: ReportData) -> Recorded:
         setting=f"{study.problems.family or Path(study.problems.file).stem}, {model}{size}",
         results=data.results,
         recipes={spec.name: recipe_of(spec) for spec in study.arm_specs},
-        retained=data.traits.retained if data.traits else (),
-        distances={shift: fmean(values) for shift, values in distances.items()},
+        retained=traits.retained if traits else (),
     )
 
 
@@ -197,15 +184,11 @@ def _readings(run: RunDir) -> list[str]:
     return [str(path.relative_to(run.path)) for path in sorted(paths) if path.parent.name != "attempts"]
 
 
-def _with_nan(path: Path, tables: Iterable[str], kind: type[Noun]) -> Noun | None:
-    """A file of figures. JSON has no word for what is not a number and writes null; in these tables it is NaN again."""
-    plain = _json(path, dict[str, Any])
-    if plain is None:
+def _results(path: Path) -> Results | None:
+    if not path.exists():
         return None
-    for row in (row for table in tables for row in plain.get(table, [])):
-        row.update({name: math.nan for name, value in row.items() if value is None})
     with _naming(path):
-        return msgspec.convert(plain, kind)
+        return decode(path.read_bytes(), Results)
 
 
 def _json(path: Path, kind: type[Noun]) -> Noun | None:

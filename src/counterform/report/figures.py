@@ -12,26 +12,34 @@ import plotly.graph_objects as go
 from msgspec import Struct
 from msgspec.structs import replace
 
-from counterform.report.labels import points, points_interval, share, share_interval
-from counterform.report.sections.shift import ANSWER, Axis
+from counterform.metrics import Metric
 from counterform.report.tables import comparison
-from counterform.results import Baseline, Finding, FormShare, Level
+from counterform.results import Baseline, Finding, FormShare, Level, Results
 from counterform.study import BASE_ARM
+from counterform.text.numbers import (
+    difference,
+    difference_interval,
+    is_share,
+    level,
+    level_interval,
+    share,
+    share_interval,
+)
 
 _ROW = 44
 """Height of a row in pixels: a line of text above, its interval below."""
-_AXIS = 34
+AXIS = 34
+"""Room for the labels of an axis."""
 SIDE = 18
 """Room at both ends of an axis for half a tick label; the rows' text reaches over it."""
 _SYMBOLS = {"supported": "circle", "refuted": "diamond", "undecided": "circle-open"}
-_DASHES = {"random": "dot", "majority": "dash"}
-_CURVE = 250
-"""Height of a curve's figure in pixels."""
+DASHES = {"random": "dot", "majority": "dash"}
+"""How the lines of the baselines are drawn."""
 SIGNS = (("circle", "●"), ("square", "■"), ("diamond", "◆"), ("triangle-up", "▲"), ("cross", "✚"), ("x", "✖"))
 """Markers of the arms in the curves and their signs in the key: no arm is told by its colour alone."""
 
 
-class Row(Struct, frozen=True):
+class Line(Struct, frozen=True):
     """One interval on a common axis, in per cent or percentage points."""
 
     name: str
@@ -43,21 +51,23 @@ class Row(Struct, frozen=True):
     symbol: str
 
 
-def forest(findings: Sequence[Finding]) -> go.Figure:
-    """Differences with their 95 % intervals, the zero line, and each row's minimum detectable effect as a band."""
+def forest(results: Results, findings: Sequence[Finding]) -> go.Figure:
+    """Differences of one measurement with their 95 % intervals, the zero line, and each row's minimum detectable effect as a band."""
+    metric = results.metric(findings[0])
+    scale = 100.0 if is_share(metric) else 1.0
     rows = [
-        Row(
+        Line(
             name=comparison(finding),
-            figures=f"{points(finding.estimate)}  {points_interval(finding.low, finding.high)}",
-            estimate=100 * finding.estimate,
-            low=100 * finding.low,
-            high=100 * finding.high,
+            figures=f"{difference(metric, finding.estimate)}  {difference_interval(metric, finding.low, finding.high)}",
+            estimate=scale * finding.estimate,
+            low=scale * finding.low,
+            high=scale * finding.high,
             colour=f"var(--{finding.verdict})",
             symbol=_SYMBOLS[finding.verdict],
         )
         for finding in findings
     ]
-    bands = [100 * finding.mde if math.isfinite(finding.mde) else 0.0 for finding in findings]
+    bands = [scale * finding.mde if math.isfinite(finding.mde) else 0.0 for finding in findings]
     figure = intervals(rows, _reach(rows, bands))
     for index, band in enumerate(bands):
         y = len(rows) - 1 - index
@@ -75,48 +85,30 @@ def forest(findings: Sequence[Finding]) -> go.Figure:
     return figure
 
 
-def levels(models: Sequence[Level], baselines: Iterable[Baseline]) -> go.Figure:
-    """Where each model stands, from 0 to 100 %, against what no ability at all would show."""
-    rows = [share_row(level.arm, level.estimate, level.low, level.high, symbol="circle") for level in models]
-    figure = intervals(rows, (-1, 101))
-    figure.update_xaxes(tick0=0, dtick=20, ticksuffix=" %")
+def levels(metric: Metric, models: Sequence[Level], baselines: Iterable[Baseline]) -> go.Figure:
+    """Where each model stands, against what no ability at all would show; shares from 0 to 100 %."""
+    scale = 100.0 if is_share(metric) else 1.0
+    rows = [
+        Line(
+            name=one.arm,
+            figures=f"{level(metric, one.estimate)}  {level_interval(metric, one.low, one.high)}",
+            estimate=scale * one.estimate,
+            low=scale * one.low,
+            high=scale * one.high,
+            colour="var(--ink)",
+            symbol="circle",
+        )
+        for one in models
+    ]
+    if metric.unit == "share":
+        figure = intervals(rows, (-1, 101))
+        figure.update_xaxes(tick0=0, dtick=20, ticksuffix=" %")
+    else:
+        figure = intervals(rows, _reach(rows, []))
     for line in baselines:
         figure.add_vline(
-            x=100 * line.value, line_color="var(--accent)", line_width=1.5, line_dash=_DASHES[line.name], layer="below"
+            x=scale * line.value, line_color="var(--accent)", line_width=1.5, line_dash=DASHES[line.name], layer="below"
         )
-    return figure
-
-
-def curves(axis: Axis, reading: str) -> go.Figure:
-    """One reading from 0 to 100 % against distance, a line a model with its intervals, and what a guess would show.
-
-    Levels that are numbers stand at their distance; levels that are words stand side by side in its order.
-    """
-    named = any(not stop.name[0].isdigit() for stop in axis.stops if stop.shift)
-    scale = 100.0 if axis.label.is_share else 1.0
-    places = [float(place) if named else scale * stop.distance for place, stop in enumerate(axis.stops)]
-    width = max(places) - min(places) or 1.0
-    figure = go.Figure(layout=layout(_CURVE, (min(places) - 0.06 * width, max(places) + 0.06 * width)))
-    figure.update_layout(margin={"l": 46, "r": SIDE, "t": 8, "b": 44 if named else _AXIS}, hovermode="closest")
-    figure.update_yaxes(
-        range=(-3, 103), fixedrange=True, dtick=20, ticksuffix=" %", gridcolor="var(--rule)", zeroline=False
-    )
-    figure.update_yaxes(tickfont={"size": 12, "color": "var(--muted)"})
-    if named:
-        texts = [f"{stop.name}<br>{axis.label.distance(stop.distance)}" for stop in axis.stops]
-        figure.update_xaxes(tickvals=places, ticktext=texts)
-    elif axis.label.is_share:
-        figure.update_xaxes(ticksuffix=" %")
-    elif width <= 8:
-        figure.update_xaxes(dtick=1)
-    for name, values in axis.guesses.items() if reading == ANSWER else ():
-        shares = [100 * value if math.isfinite(value) else None for value in values]
-        line = {"color": "var(--accent)", "width": 1.5, "dash": _DASHES[name]}
-        figure.add_scatter(x=places, y=shares, mode="lines", line=line, hoverinfo="skip")
-    for index, arm in enumerate(axis.arms):
-        # Side by side, so that no interval hides behind another.
-        aside = (index - (len(axis.arms) - 1) / 2) * 0.014 * width
-        _add_curve(figure, axis, reading, arm, [place + aside for place in places])
     return figure
 
 
@@ -129,45 +121,12 @@ def arm_style(arms: Sequence[str], arm: str) -> tuple[str, str, str]:
     return f"var(--arm-{index})", *SIGNS[(index + turn) % len(SIGNS)]
 
 
-def _add_curve(figure: go.Figure, axis: Axis, reading: str, arm: str, places: Sequence[float]) -> None:
-    colour, symbol, _ = arm_style(axis.arms, arm)
-    rows = [
-        (place, stop, level)
-        for place, stop, level in zip(places, axis.stops, axis.at(reading, arm), strict=True)
-        if level is not None and math.isfinite(level.estimate)
-    ]
-    known = [math.isfinite(level.low) and math.isfinite(level.high) for _, _, level in rows]
-    figure.add_scatter(
-        x=[place for place, _, _ in rows],
-        y=[100 * level.estimate for _, _, level in rows],
-        mode="lines+markers",
-        line={"color": colour, "width": 1.5, "dash": "dash" if arm == BASE_ARM else "solid"},
-        marker={"color": colour, "symbol": symbol, "size": 8},
-        error_y={
-            "type": "data",
-            "array": [100 * (row[2].high - row[2].estimate) if ok else 0 for row, ok in zip(rows, known, strict=True)],
-            "arrayminus": [
-                100 * (row[2].estimate - row[2].low) if ok else 0 for row, ok in zip(rows, known, strict=True)
-            ],
-            "color": colour,
-            "thickness": 1,
-            "width": 0,
-        },
-        hovertext=[
-            f"{arm}, {stop.name}: {share(level.estimate)}  {share_interval(level.low, level.high)}"
-            for _, stop, level in rows
-        ],
-        hoverinfo="text",
-        cliponaxis=False,
-    )
-
-
 def layout(height: int, reach: tuple[float, float] | None) -> dict[str, Any]:
     """What all figures share. `reach`: the horizontal axis; None where the data decides."""
     return {
         "template": "none",
         "height": height,
-        "margin": {"l": SIDE, "r": SIDE, "t": 0, "b": _AXIS},
+        "margin": {"l": SIDE, "r": SIDE, "t": 0, "b": AXIS},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "showlegend": False,
@@ -200,9 +159,9 @@ def form_shares(shares: Sequence[FormShare]) -> go.Figure:
     return figure
 
 
-def share_row(name: str, estimate: float, low: float, high: float, *, symbol: str) -> Row:
+def share_row(name: str, estimate: float, low: float, high: float, *, symbol: str) -> Line:
     """A share with its interval as a row in per cent."""
-    return Row(
+    return Line(
         name=name,
         figures=f"{share(estimate)}  {share_interval(low, high)}",
         estimate=100 * estimate,
@@ -213,7 +172,7 @@ def share_row(name: str, estimate: float, low: float, high: float, *, symbol: st
     )
 
 
-def bars(rows: Sequence[Row], reach: tuple[float, float]) -> go.Figure:
+def bars(rows: Sequence[Line], reach: tuple[float, float]) -> go.Figure:
     """Rows of intervals, each over a bar that starts at zero."""
     figure = intervals(rows, reach)
     for index, row in enumerate(rows):
@@ -233,9 +192,9 @@ def bars(rows: Sequence[Row], reach: tuple[float, float]) -> go.Figure:
     return figure
 
 
-def intervals(rows: Sequence[Row], reach: tuple[float, float]) -> go.Figure:
+def intervals(rows: Sequence[Line], reach: tuple[float, float]) -> go.Figure:
     """Rows of intervals below each other, each under its name and figures."""
-    figure = go.Figure(layout=layout(_ROW * len(rows) + _AXIS, reach))
+    figure = go.Figure(layout=layout(_ROW * len(rows) + AXIS, reach))
     figure.update_yaxes(range=(-0.5, len(rows) - 0.5), fixedrange=True, visible=False)
     for index, row in enumerate(rows):
         y = len(rows) - 1 - index
@@ -245,7 +204,7 @@ def intervals(rows: Sequence[Row], reach: tuple[float, float]) -> go.Figure:
     return figure
 
 
-def _add_interval(figure: go.Figure, row: Row, y: float) -> None:
+def _add_interval(figure: go.Figure, row: Line, y: float) -> None:
     if not math.isfinite(row.estimate):
         return
     known = math.isfinite(row.low) and math.isfinite(row.high)
@@ -283,7 +242,7 @@ def _add_text(figure: go.Figure, text: str, y: float, *, at: int, colour: str) -
     )
 
 
-def _reach(rows: Sequence[Row], bands: Sequence[float]) -> tuple[float, float]:
+def _reach(rows: Sequence[Line], bands: Sequence[float]) -> tuple[float, float]:
     """An axis that holds zero, every interval and every band, with a little air."""
     ends = [0.0, *bands, *(-band for band in bands)]
     ends += [end for row in rows for end in (row.estimate, row.low, row.high) if math.isfinite(end)]

@@ -7,20 +7,14 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from counterform.claims import published as claims
 from counterform.claims.recorded import to_json
-from counterform.report import overview, tables
+from counterform.report import overview
+from counterform.report.contents import sections
 from counterform.report.data import ReportData, load, recorded
-from counterform.report.labels import number
-from counterform.report.sections import claims as published
-from counterform.report.sections import guard as of_guard
-from counterform.report.sections import shift as curves
-from counterform.report.sections import steps as of_steps
-from counterform.report.sections import strategy as of_strategy
-from counterform.report.sections import traits as of_traits
-from counterform.report.sections import trust as of_trust
+from counterform.report.section import Notes, grids
 from counterform.report.tables import Table
 from counterform.store import RunDir
+from counterform.text.numbers import number
 
 
 def to_markdown(data: ReportData) -> str:
@@ -41,59 +35,16 @@ def record(run: RunDir, folder: Path) -> tuple[Path, Path]:
 def _lines(data: ReportData) -> Iterator[str]:
     results = data.results
     yield from (f"# {plain(data.name)}", "", f"*{plain(results.question)}*", "")
-    first = overview.overview(results, data.traits.retained if data.traits else ())
+    first = overview.overview(results, recorded(data).retained)
     yield from (plain(first.sentence), "")
-    yield from _section("", overview.table(first), overview.MEANING)
-    said = claims.verdicts([recorded(data)])
-    yield from _section("Published claims", published.asked(said), published.not_asked(said))
-    yield from _section(
-        "Gains over the untrained model (percentage points)",
-        tables.findings_table(tables.gains(results.findings), "Arm"),
-    )
-    yield from _section("Levels", tables.levels_table(tables.at_home(results.levels), results.baselines))
-    yield from _section(
-        "Arm against arm (percentage points)",
-        tables.findings_table(tables.contrasts(results.findings), "Contrast"),
-    )
-    yield from _section("Form: gain of a control as a share of an arm's gain", tables.form_table(results.form_shares))
-    axes = curves.axes(results, data.problems.values())
-    yield from _section("Away from home", curves.shift_table(axes, results.findings), curves.counted(results.findings))
-    if data.traits:
-        yield from _section("Traits kept and lost", of_traits.table(data.traits))
-    if data.trust:
-        yield from _section("Confidence in one's own answers", of_trust.levels_table(results))
-        yield from _section(
-            "Confidence: against the untrained model (percentage points)",
-            tables.findings_table(of_trust.findings(results), "Arm"),
-        )
-        yield from _section("Reliability", of_trust.reliability_table(data.trust))
-    for budget in of_guard.BUDGETS if of_guard.arms(results) else ():
-        yield from _section(f"Guarded, at {budget}", of_guard.conditions_table(results, budget))
-    yield from _section(
-        "Guard and hint told apart (percentage points, paired by problem)", of_guard.adds_table(results)
-    )
-    yield from _section(
-        "Guarded alike: models against each other (percentage points)",
-        tables.findings_table(of_guard.findings(results), "Arm"),
-    )
-    if data.strategy:
-        yield from _section("Order of search: effect sizes", of_strategy.effects_table(data.strategy))
-        yield from _section("Order of search: between two arms", of_strategy.doses_table(data.strategy))
-    if data.inside:
-        yield from _section("Inside: where the KL from the untrained model falls", tables.divergence_table(data.inside))
-        yield from _section("Inside: wrong steps told apart by layer (AUROC)", tables.layers_table(data.inside))
-        if data.inside.weights:
-            yield from _section("Inside: size of the weight changes", tables.weights_table(data.inside.weights))
-            yield from _section("Inside: cosine of the weight changes", tables.cosines_table(data.inside.weights))
-    yield from _section("While they learnt, over steps", of_steps.table(data.steps))
-    if data.card:
-        yield from _section("Match card", tables.card_table(data.card), tables.card_sentence(data.card))
-    yield from _section("Ledger", tables.ledger_table(data.checkpoints))
-    yield from _section("Audit of the graders", tables.audit_table(data.audit))
-    yield from _section("Counts", tables.pairs_table("Counted", data.counts))
-    notes = [*results.notes, *tables.failures(data.checkpoints)]
-    if notes:
-        yield from ("## Notes", "", *(f"- {plain(note)}" for note in notes), "")
+    yield from _table("", overview.table(first), overview.MEANING)
+    for section in sections(results):
+        blocks = section.blocks(data)
+        for grid in grids(blocks):
+            yield from _table(grid.heading or section.title, grid.table, grid.intro)
+        for block in blocks:
+            if isinstance(block, Notes):
+                yield from ("## Notes", "", *(f"- {plain(note)}" for note in block.items), "")
     yield from _how_it_was_run(data)
 
 
@@ -112,7 +63,7 @@ def _how_it_was_run(data: ReportData) -> Iterator[str]:
         yield from ("`study.toml`:", "", f"{fence}toml", data.study_text.rstrip("\n"), fence, "")
 
 
-def _section(title: str, table: Table, intro: str = "") -> Iterator[str]:
+def _table(title: str, table: Table, intro: str = "") -> Iterator[str]:
     """A heading, if any, with its table; nothing where there are no rows."""
     if not table.rows:
         return

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from counterform.report.labels import metric_label, points, points_interval, share, share_interval
+from counterform.metrics import Measured
+from counterform.report.labels import label_of
+from counterform.report.sections.shift import ANSWER
 from counterform.report.sections.traits import label as trait_label
 from counterform.report.tables import Table
-from counterform.results import LOWER_IS_BETTER, Finding, FormShare, Level, Results, Retention
+from counterform.results import Finding, FormShare, Level, Results, Retention
 from counterform.study import BASE_ARM
-from counterform.text.shifts import axis_and_level, metric_at, reading_and_shift
+from counterform.text import shifts
+from counterform.text.numbers import difference, difference_interval, points, share, share_interval
 
 HOME = (("accuracy", "pass@1"), ("instructions", "exact match"))
 """What a gain is a gain in: the first of these that was read."""
-ANSWER = "exact match, answer"
 HEADINGS = ("Arm", "Gained at home", "Of that, form", "Lost most clearly", "Worst away from home")
 MEANING = (
     "Against the untrained model, in percentage points, with 95 % intervals. Form: what a control without the content gains too, as a "
@@ -23,24 +27,6 @@ MEANING = (
     "Left: of the untrained model's."
 )
 NOT_ASKED, NOTHING = "not asked", "nothing seen"
-_ONE_A_PROBE: dict[str, Callable[[str], bool]] = {
-    "accuracy": lambda metric: metric.startswith("pass@") and metric != "pass@1" and "lenient" not in metric,
-    "find_error": lambda metric: metric == "F1",
-    "process": lambda metric: metric == "violated",
-    "instructions": lambda metric: metric == "exact match",
-    "validity": lambda metric: metric == "answer (valid)",
-    "agreement": lambda metric: metric == "verdict",
-    "repair": lambda metric: metric == "repaired",
-    "internals": lambda metric: metric == "AUROC",
-    "tool_errors": lambda metric: metric == "failed calls",
-    "trust": lambda metric: metric.startswith("AUROC ("),
-    "guard": lambda metric: False,
-    "strategy": lambda metric: False,
-    "shift": lambda metric: False,
-}
-"""The reading by which a loss is looked for, of our own probes; of anybody's own probe every reading. Costs, and what is neither better nor
-worse, are no loss."""
-_CONTROL = "composition reversed"
 
 
 class Cell(Struct, frozen=True, kw_only=True):
@@ -80,10 +66,14 @@ def overview(results: Results, retained: Sequence[Retention] = ()) -> Overview:
         ArmRow(
             arm=arm,
             cells=(
-                _gained(gained.get(arm), results.levels),
+                _gained(results, gained.get(arm)),
                 _form(gained.get(arm), [found for found in shares if found.full == arm]),
-                _lost([f for f in gains if f.arm == arm and _is_asked(f, home)], [r for r in retained if r.arm == arm]),
-                _away([f for f in gains if f.arm == arm and _is_away(f)], results.levels),
+                _lost(
+                    results,
+                    [f for f in gains if f.arm == arm and _is_asked(results, f, home)],
+                    [r for r in retained if r.arm == arm],
+                ),
+                _away(results, [f for f in gains if f.arm == arm and _is_away(f)]),
             ),
         )
         for arm in arms
@@ -113,12 +103,16 @@ def _sentence(gains: Sequence[Finding]) -> str:
     )
 
 
-def _gained(gain: Finding | None, levels: Iterable[Level]) -> Cell:
+def _gained(results: Results, gain: Finding | None) -> Cell:
     if gain is None:
         return Cell(text=NOT_ASKED)
-    here = next((v for v in levels if (v.probe, v.metric, v.arm) == (gain.probe, gain.metric, gain.arm)), None)
+    here = _level(results, gain, gain.arm)
     reached = f"{points(gain.baseline, signed=False)} to {share(here.estimate)}" if here else ""
-    return Cell(text=_moved(gain), of=reached, verdict=gain.verdict)
+    return Cell(text=_moved(results, gain), of=reached, verdict=gain.verdict)
+
+
+def _level(results: Results, measured: Measured, arm: str) -> Level | None:
+    return next((level for level in results.levels if (level.key, level.arm) == (measured.key, arm)), None)
 
 
 def _form(gain: Finding | None, shares: Sequence[FormShare]) -> Cell:
@@ -145,9 +139,11 @@ def _form(gain: Finding | None, shares: Sequence[FormShare]) -> Cell:
     return Cell(text=figures, of=f"by {control}")
 
 
-def _is_asked(f: Finding, home: tuple[str, str] | None) -> bool:
-    asks = _ONE_A_PROBE.get(f.probe)
-    return (f.probe, f.metric) != home and (asks is None or asks(f.metric))
+def _is_asked(results: Results, f: Finding, home: tuple[str, str] | None) -> bool:
+    """Whether the first screen looks for losses in it: the headline of its probe, at home, which is not what a gain is a gain in."""
+    metric = results.metric(f)
+    under = metric.headline_condition in ("", f.condition)
+    return (f.probe, f.metric) != home and metric.headline and under and f.shift is None and metric.better != "neither"
 
 
 class _Loss(Struct, frozen=True):
@@ -158,9 +154,10 @@ class _Loss(Struct, frozen=True):
     cell: Cell
 
 
-def _lost(findings: Sequence[Finding], retained: Sequence[Retention]) -> Cell:
+def _lost(results: Results, findings: Sequence[Finding], retained: Sequence[Retention]) -> Cell:
     """The clear loss of which least is left at best; where none is clear, how low the lowest reading lies."""
-    losses = [loss for loss in (*map(_of_finding, findings), *map(_of_trait, retained)) if loss]
+    losses = [loss for f in findings if (loss := _of_finding(results, f))]
+    losses += [loss for row in retained if (loss := _of_trait(row))]
     if not losses:
         return Cell(text=NOT_ASKED, of="nothing was read besides right answers")
     clear = [loss for loss in losses if loss.clear]
@@ -170,15 +167,17 @@ def _lost(findings: Sequence[Finding], retained: Sequence[Retention]) -> Cell:
     return Cell(text=NOTHING, of=f"lowest of {len(losses)}: {lowest.of} {lowest.text}", verdict="undecided")
 
 
-def _of_finding(f: Finding) -> _Loss | None:
-    lower = f.metric.partition(" (")[0] in LOWER_IS_BETTER
-    had = 1 - f.baseline if lower else f.baseline
+def _of_finding(results: Results, f: Finding) -> _Loss | None:
+    """What is left of what the base had above the worst end of the metric; None where a metric has no such end, or the base nothing."""
+    metric = results.metric(f)
+    lower = metric.better == "low"
+    worst = metric.most if lower else metric.least
+    had = abs(worst - f.baseline)
     best = had - f.low if lower else had + f.high
-    if not had > 0 or f.estimate != f.estimate:
+    if not math.isfinite(had) or had == 0 or math.isnan(f.estimate):
         return None
-    label = metric_label(f.probe, f.metric)
-    of = f"{label.title}{', lower is better' if lower else ''}"
-    return _Loss(best / had, f.verdict == "refuted", Cell(text=_moved(f), of=of, verdict=f.verdict))
+    of = f"{label_of(results, f).title}{', lower is better' if lower else ''}"
+    return _Loss(best / had, f.verdict == "refuted", Cell(text=_moved(results, f), of=of, verdict=f.verdict))
 
 
 def _of_trait(row: Retention) -> _Loss | None:
@@ -190,23 +189,28 @@ def _of_trait(row: Retention) -> _Loss | None:
 
 
 def _is_away(f: Finding) -> bool:
-    reading, shift = reading_and_shift(f.metric)
-    return f.probe == "shift" and reading == ANSWER and bool(shift) and axis_and_level(shift)[0] != _CONTROL
+    return (
+        f.probe == "shift"
+        and (f.metric, f.condition) == ANSWER
+        and f.shift is not None
+        and f.shift.axis != shifts.REVERSED
+    )
 
 
-def _away(findings: Sequence[Finding], levels: Iterable[Level]) -> Cell:
+def _away(results: Results, findings: Sequence[Finding]) -> Cell:
     """The shift at which the arm stands lowest against the untrained model there."""
-    read = [f for f in findings if f.estimate == f.estimate]
+    read = [f for f in findings if not math.isnan(f.estimate)]
     if not read:
         return Cell(text=NOT_ASKED)
     worst = min(read, key=lambda f: f.estimate)
-    shift = reading_and_shift(worst.metric)[1]
-    stands = {level.metric: level for level in levels if level.probe == "shift" and level.arm == worst.arm}
-    there, home = stands.get(worst.metric), stands.get(metric_at(ANSWER, ""))
+    there, home = (_level(results, where, worst.arm) for where in (worst, replace(worst, shift=None)))
     right = f": {share(there.estimate)} {share_interval(there.low, there.high)} right" if there else ""
     right += f", {share(home.estimate)} at home" if there and home else ""
-    return Cell(text=_moved(worst), of=f"{shift}{right}", verdict=worst.verdict)
+    return Cell(
+        text=_moved(results, worst), of=f"{worst.shift.label if worst.shift else ''}{right}", verdict=worst.verdict
+    )
 
 
-def _moved(f: Finding) -> str:
-    return f"{points(f.estimate)} {points_interval(f.low, f.high)}"
+def _moved(results: Results, f: Finding) -> str:
+    metric = results.metric(f)
+    return f"{difference(metric, f.estimate)} {difference_interval(metric, f.low, f.high)}"

@@ -7,35 +7,24 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from counterform.report.labels import (
-    metric_label,
-    nats,
+from counterform.metrics import Measured, by_key
+from counterform.report.labels import label_of
+from counterform.results import AuditRow, Baseline, Finding, FormShare, Level, MatchCard, Results, WeightChange
+from counterform.study import BASE_ARM
+from counterform.text.numbers import (
+    difference,
+    difference_interval,
+    level,
+    level_interval,
     number,
-    points,
-    points_interval,
     probability,
     share,
     share_interval,
 )
-from counterform.results import (
-    AuditRow,
-    Baseline,
-    Finding,
-    FormShare,
-    Inside,
-    Level,
-    MatchCard,
-    WeightChange,
-    WeightChanges,
-)
-from counterform.study import BASE_ARM
 from counterform.types import Checkpoint, Ledger
 
-Measured = TypeVar("Measured", Finding, FormShare, Level)
+M = TypeVar("M", bound=Measured)
 Placed = TypeVar("Placed", Level, WeightChange)
-
-APART = ("shift", "trust", "guard")
-"""Probes whose findings and levels have a section of their own."""
 
 
 class Table(Struct, frozen=True):
@@ -48,69 +37,44 @@ class Table(Struct, frozen=True):
     """The first column names the group in which a row stands; rows of a group follow each other."""
 
 
-def gains(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that compare an arm with the untrained model; those of a probe with a section of its own stand there."""
-    return [finding for finding in findings if finding.versus == BASE_ARM and finding.probe not in APART]
-
-
-def contrasts(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that compare an arm with another arm, without those of a probe with a section of its own."""
-    return [finding for finding in findings if finding.versus != BASE_ARM and finding.probe not in APART]
-
-
-def at_home(levels: Iterable[Level]) -> list[Level]:
-    """The levels without those of a probe with a section of its own."""
-    return [level for level in levels if level.probe not in APART]
-
-
-def by_metric(rows: Iterable[Measured]) -> dict[tuple[str, str], list[Measured]]:
-    """The same rows under their (probe, metric), in the order in which metrics first appear."""
-    groups: dict[tuple[str, str], list[Measured]] = {}
-    for row in rows:
-        groups.setdefault((row.probe, row.metric), []).append(row)
-    return groups
-
-
 def comparison(finding: Finding) -> str:
     """What is compared: an arm, or an arm less another."""
     return finding.arm if finding.versus == BASE_ARM else f"{finding.arm} − {finding.versus}"
 
 
-def findings_table(findings: Sequence[Finding], first_heading: str) -> Table:
-    """One row a comparison, grouped by metric. Differences are in percentage points."""
+def findings_table(results: Results, findings: Sequence[Finding], first_heading: str) -> Table:
+    """One row for each comparison, grouped by measurement. Differences of shares are in percentage points."""
     headings = ("Metric", first_heading, "Difference", "95 % interval", "Verdict", "MDE", "p (Holm)", "Versus")
-    return Table(
-        (*headings, "Items", "Problems", "Seeds", "Missing"),
-        tuple(
+    rows = []
+    for group in by_key(findings).values():
+        metric, title = results.metric(group[0]), label_of(results, group[0]).title
+        rows += [
             (
-                metric_label(*metric).title,
+                title,
                 comparison(finding),
-                points(finding.estimate),
-                points_interval(finding.low, finding.high),
+                difference(metric, finding.estimate),
+                difference_interval(metric, finding.low, finding.high),
                 finding.verdict,
-                points(finding.mde, signed=False),
+                difference(metric, finding.mde, signed=False),
                 probability(finding.p_holm),
-                share(finding.baseline),
+                level(metric, finding.baseline),
                 number(finding.n_items),
                 number(finding.n_problems),
                 number(finding.n_seeds),
                 number(finding.n_missing),
             )
-            for metric, group in by_metric(findings).items()
             for finding in group
-        ),
-        n_text=2,
-        grouped=True,
-    )
+        ]
+    return Table((*headings, "Items", "Problems", "Seeds", "Missing"), tuple(rows), n_text=2, grouped=True)
 
 
-def form_table(shares: Sequence[FormShare]) -> Table:
-    """One row a pair of control and full arm, grouped by metric."""
+def form_table(results: Results, shares: Sequence[FormShare]) -> Table:
+    """One row for each pair of control and full arm, grouped by measurement."""
     return Table(
         ("Metric", "Control", "Of the gain of", "Share", "95 % interval", "Items", "Problems", "Seeds"),
         tuple(
             (
-                metric_label(*metric).title,
+                label_of(results, found).title,
                 found.control,
                 found.full,
                 "undefined" if found.share is None else share(found.share),
@@ -119,7 +83,7 @@ def form_table(shares: Sequence[FormShare]) -> Table:
                 number(found.n_problems),
                 number(found.n_seeds),
             )
-            for metric, group in by_metric(shares).items()
+            for group in by_key(shares).values()
             for found in group
         ),
         n_text=3,
@@ -127,17 +91,20 @@ def form_table(shares: Sequence[FormShare]) -> Table:
     )
 
 
-def levels_table(levels: Sequence[Level], baselines: Sequence[Baseline]) -> Table:
-    """One row a model, grouped by metric, each group ending in what no ability at all would show."""
+def levels_table(results: Results, levels: Sequence[Level]) -> Table:
+    """One row for each model, grouped by measurement, each group ending in what no ability at all would show."""
     rows = []
-    for (probe, metric), group in by_metric(levels).items():
-        title = metric_label(probe, metric).title
-        for level in group:
-            counts = (number(level.n_items), number(level.n_seeds), share(level.unknown))
-            rows.append((title, level.arm, share(level.estimate), share_interval(level.low, level.high), *counts))
-        for line in baselines:
-            if (line.probe, line.metric) == (probe, metric):
-                rows.append((title, baseline_name(line), share(line.value), "", "", "", ""))
+    for key, group in by_key(levels).items():
+        metric, title = results.metric(group[0]), label_of(results, group[0]).title
+        for one in group:
+            counts = (number(one.n_items), number(one.n_seeds), share(one.unknown))
+            interval = level_interval(metric, one.low, one.high)
+            rows.append((title, one.arm, level(metric, one.estimate), interval, *counts))
+        rows += [
+            (title, baseline_name(line), level(metric, line.value), "", "", "", "")
+            for line in results.baselines
+            if line.key == key
+        ]
     return Table(
         ("Metric", "Model", "Level", "95 % interval", "Items", "Seeds", "Unknown"),
         tuple(rows),
@@ -257,79 +224,3 @@ def by_arm(rows: Iterable[Placed]) -> dict[str, list[Placed]]:
     for row in rows:
         groups.setdefault(row.arm, []).append(row)
     return groups
-
-
-def divergence_table(inside: Inside) -> Table:
-    """Where each arm differs from the base: its KL by class of token, as shares and in nats a token."""
-    means = {(level.arm, level.metric): level for level in inside.per_token}
-    rows = []
-    for arm, levels in by_arm(inside.shares).items():
-        for level in levels:
-            mean = means.get((arm, level.metric))
-            spent = (nats(mean.estimate), f"[{nats(mean.low)}, {nats(mean.high)}]") if mean else ("–", "")
-            counts = (number(level.n_items), number(level.n_seeds))
-            rows.append(
-                (arm, level.metric, share(level.estimate), share_interval(level.low, level.high), *spent, *counts)
-            )
-    headings = ("Arm", "Tokens", "Share of the KL", "95 % interval", "Nats a token", "95 % interval")
-    return Table((*headings, "Problems", "Seeds"), tuple(rows), n_text=2, grouped=True)
-
-
-def layers_table(inside: Inside) -> Table:
-    """How well a linear probe tells wrong steps from right ones, layer by layer, beside its control."""
-    controls = {(level.arm, level.metric): level for level in inside.control}
-    rows = []
-    for arm, levels in by_arm(inside.layers).items():
-        for level in levels:
-            row = [arm, f"layer {level.metric}" if level.metric != "0" else "embedding"]
-            for shown in (level, controls[arm, level.metric]):
-                row += [share(shown.estimate), share_interval(shown.low, shown.high)]
-            rows.append((*row, number(level.n_items), number(level.n_seeds)))
-    headings = ("Model", "State after", "AUROC", "95 % interval", "Shuffled labels", "95 % interval")
-    return Table((*headings, "Problems", "Seeds"), tuple(rows), n_text=2, grouped=True)
-
-
-def weights_table(weights: WeightChanges) -> Table:
-    """How far training moved the weights of each arm, in per cent of their size: the mean over seeds, least and most."""
-    rows = []
-    for arm, changes in by_arm(weights.changes).items():
-        for where, sizes in weight_profile(changes).items():
-            ends = (share(min(sizes)), share(max(sizes)))
-            rows.append((arm, where, share(sum(sizes) / len(sizes)), *ends, number(len(sizes))))
-    return Table(("Arm", "Weights", "Change", "Least", "Most", "Seeds"), tuple(rows), n_text=2, grouped=True)
-
-
-def weight_profile(changes: Sequence[WeightChange]) -> dict[str, list[float]]:
-    """The relative changes of one arm, a number a seed: of all weights, of those in no layer, and of each layer."""
-    depth = len(changes[0].layers) if changes else 0
-    return {
-        "all": [change.overall for change in changes],
-        "embedding, head, last norm": [change.outside for change in changes],
-        **{f"layer {layer + 1}": [change.layers[layer] for change in changes] for layer in range(depth)},
-    }
-
-
-def cosines_table(weights: WeightChanges) -> Table:
-    """How alike the arms changed the weights: the mean cosine over pairs of seeds, with the least and the most.
-
-    On the diagonal stand pairs of seeds of one arm.
-    """
-    pairs: dict[frozenset[str], list[float]] = {}
-    for pair in weights.cosines:
-        if pair.cosine is not None:
-            pairs.setdefault(frozenset((pair.arm, pair.other)), []).append(pair.cosine)
-    arms = list(by_arm(weights.changes))
-    return Table(
-        ("", *arms),
-        tuple((a, *(_cosine(pairs.get(frozenset((a, b)), [])) for b in arms)) for a in arms),
-    )
-
-
-def _cosine(values: Sequence[float]) -> str:
-    if not values:
-        return "–"
-    # "-0.00" is 0.
-    mean, least, most = (
-        f"{round(v, 2) + 0.0:.2f}".replace("-", "−") for v in (sum(values) / len(values), min(values), max(values))
-    )
-    return mean if len(values) == 1 else f"{mean} [{least}, {most}]"

@@ -9,12 +9,16 @@ from rich.table import Table
 from rich.text import Text
 
 from counterform.guard.check import PolicyCheck
+from counterform.metrics import by_key
 from counterform.report import overview
-from counterform.report.data import ReportData
-from counterform.report.labels import VERDICT_SIGNS, metric_label, number, points, points_interval, share
-from counterform.report.sections.shift import counted
-from counterform.report.tables import by_metric, card_sentence, comparison, contrasts, failures, gains
-from counterform.results import AuditRow, Finding
+from counterform.report.contents import sections
+from counterform.report.data import ReportData, recorded
+from counterform.report.labels import VERDICT_SIGNS, label_of
+from counterform.report.section import general
+from counterform.report.tables import card_sentence, comparison, failures
+from counterform.results import AuditRow, Finding, Results
+from counterform.study import BASE_ARM
+from counterform.text.numbers import difference, difference_interval, number, share
 from counterform.trust import Trust
 from counterform.types import Graded, Problem
 
@@ -24,23 +28,23 @@ _STYLES = {"supported": "green", "refuted": "red", "undecided": "dim"}
 def print_results(data: ReportData, console: Console) -> None:
     """Print what a study found, readable from 80 columns on."""
     results = data.results
-    first = overview.overview(results, data.traits.retained if data.traits else ())
+    first = overview.overview(results, recorded(data).retained)
     console.print(Text(results.question, style="italic"))
     console.print()
     console.print(Text(first.sentence, style="bold"))
     if first.rows:
         console.print(_first_screen(first))
         console.print(Text(overview.MEANING, style="dim"))
-    for title, findings in (
-        ("Gain over the untrained model, in percentage points", gains(results.findings)),
-        ("Arm against arm, in percentage points", contrasts(results.findings)),
+    findings = general(results, results.findings)
+    for title, shown in (
+        ("Gain over the untrained model, in percentage points", [f for f in findings if f.versus == BASE_ARM]),
+        ("Arm against arm, in percentage points", [f for f in findings if f.versus != BASE_ARM]),
     ):
-        if findings:
+        if shown:
             console.print()
-            console.print(_table(title, findings))
-    away = [f for f in results.findings if f.probe == "shift"]
-    if away:
-        console.print(Text(f"\n{counted(away)} The curves stand in the report."))
+            console.print(_table(results, title, shown))
+    for brief in filter(None, (section.brief(data) for section in sections(results))):
+        console.print(Text(f"\n{brief}"))
     notes = [*([card_sentence(data.card)] if data.card else []), *results.notes, *failures(data.checkpoints)]
     if notes:
         console.print()
@@ -65,21 +69,21 @@ def _cell(cell: overview.Cell) -> Text:
     )
 
 
-def _table(title: str, findings: Sequence[Finding]) -> Table:
+def _table(results: Results, title: str, findings: Sequence[Finding]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("")
     for heading in ("diff", "95 % interval", "MDE", "n"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for (probe, metric), group in by_metric(findings).items():
-        label = metric_label(probe, metric)
+    for group in by_key(findings).values():
+        label, metric = label_of(results, group[0]), results.metric(group[0])
         table.add_row(Text(label.title + (" (↓ better)" if label.lower_is_better else ""), style="bold"))
         for finding in group:
             table.add_row(
                 Text(f"  {comparison(finding)}"),
-                points(finding.estimate),
-                points_interval(finding.low, finding.high),
-                points(finding.mde, signed=False),
+                difference(metric, finding.estimate),
+                difference_interval(metric, finding.low, finding.high),
+                difference(metric, finding.mde, signed=False),
                 number(finding.n_items),
                 Text(f"{VERDICT_SIGNS[finding.verdict]} {finding.verdict}", style=_STYLES[finding.verdict]),
             )

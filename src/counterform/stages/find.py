@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
-from counterform.findings import calibration
 from counterform.findings.blindness import blindness, sentence
-from counterform.findings.effects import dose_name, find_strategies
-from counterform.findings.gains import find, find_inside
-from counterform.findings.retention import find_traits
-from counterform.parts import made, part
-from counterform.probes.probe import HeldOut
-from counterform.results import Baseline, Inside, SelfTrust, Strategies, Traits, WeightChanges
+from counterform.findings.effects import dose_name
+from counterform.findings.gains import find
+from counterform.parts import made
+from counterform.probes.probe import Context, Found, HeldOut, Probe
+from counterform.results import Baseline, Results, WeightChanges
 from counterform.stages.doses import dose_file, doses
 from counterform.stages.probe import WEIGHTS, held_out_items
 from counterform.stages.work import Work
@@ -23,27 +20,33 @@ from counterform.types import Reading
 
 
 def find_results(work: Work) -> None:
-    """Readings into findings; what is no gain or loss of a share goes into a file of its own."""
+    """Readings into findings: each probe says what enters the comparison of arms, and what stands apart from it."""
     items = held_out_items(work)
     notes = _notes(work, items)
-    readings = _readings(work)
-    for name, find_apart in APART.items():
-        if name in work.study.probes:
-            found, readings = find_apart(work, readings)
-            notes += found.notes
-            work.files.write_json(f"{name}.json", found)
-        else:
-            work.files.clear(f"{name}.json")
+    probes: list[Probe] = [made("probe", name, {}, "$.probes", bench=work.bench()) for name in work.study.probes]
+    readings = {probe.name: probe.checked(_readings(work, probe)) for probe in probes}
+    context = _context(work, readings)
+    found: dict[str, Found] = {probe.name: probe.find(readings[probe.name], context) for probe in probes}
     lines: list[Baseline] = []
-    for name in work.study.probes:
-        lines += made("probe", name, {}, "$.probes", bench=work.bench()).baselines(work.problems("train"), items)
-    results = find(
-        readings,
-        question=work.study.question,
+    for probe in probes:
+        lines += probe.baselines(work.problems("train"), items)
+    metrics = {probe.name: probe.metrics for probe in probes}
+    gains = find(
+        [reading for one in found.values() for reading in one.readings],
+        metrics,
         contrasts=work.study.contrasts,
         form_shares=work.study.form_shares,
-        baselines=lines,
-        notes=notes,
+    )
+    results = Results(
+        question=work.study.question,
+        findings=gains.findings,
+        levels=gains.levels,
+        baselines=tuple(lines),
+        form_shares=gains.form_shares,
+        notes=(*notes, *(note for one in found.values() for note in one.notes), *gains.notes),
+        metrics=metrics,
+        sections={probe.name: probe.section for probe in probes if probe.section},
+        own={name: msgspec.to_builtins(one.own) for name, one in found.items() if one.own is not None},
     )
     work.files.write_json("findings.json", results)
 
@@ -64,54 +67,29 @@ def _notes(work: Work, items: HeldOut) -> list[str]:
     return notes
 
 
-def _readings(work: Work) -> list[Reading]:
+def _readings(work: Work, probe: Probe) -> list[Reading]:
     """Those of the base and of every arm that has all its seeds: half a training is not the same experiment."""
     arms = [name for name in work.arms if not any(work.checkpoint(name, seed).failure for seed in work.study.seeds)]
     return [
         reading
-        for name in work.study.probes
         for arm in (BASE_ARM, *arms)
         for seed in work.study.seeds
-        for reading in work.files.read_rows(f"readings/{part('probe', name).name}/{arm}-{seed}.parquet", Reading)
+        for reading in work.files.read_rows(f"readings/{probe.name}/{arm}-{seed}.parquet", Reading)
     ]
 
 
-def _inside(work: Work, readings: list[Reading]) -> tuple[Inside, list[Reading]]:
-    inside = find_inside([r for r in readings if r.probe == "internals"], _weights(work))
-    # Of what is inside, the mean AUROC alone is a share of which more is better.
-    return inside, [r for r in readings if r.probe != "internals" or r.metric == "AUROC"]
-
-
-def _traits(work: Work, readings: list[Reading]) -> tuple[Traits, list[Reading]]:
-    return find_traits(readings), [r for r in readings if r.probe != "traits"]
-
-
-def _trust(work: Work, readings: list[Reading]) -> tuple[SelfTrust, list[Reading]]:
-    left = [r for r in readings if r.probe != "trust"] + calibration.metrics(readings)
-    return calibration.self_trust(readings), left
-
-
-def _strategies(work: Work, readings: list[Reading]) -> tuple[Strategies, list[Reading]]:
+def _context(work: Work, readings: dict[str, Sequence[Reading]]) -> Context:
     between = [
         reading
         for first, second, share, seed in doses(work)
         for reading in work.files.read_rows(dose_file(dose_name(first, second, share), seed), Reading)
     ]
-    shows = {name: work.recipes[name].shows for name in work.arms}
-    study = work.study
-    found = find_strategies([*readings, *between], contrasts=study.contrasts, shows=shows, doses=study.doses)
-    return found, readings
-
-
-APART: dict[str, Callable[[Work, list[Reading]], tuple[Any, list[Reading]]]] = {
-    "internals": _inside,
-    "traits": _traits,
-    "trust": _trust,
-    "strategy": _strategies,
-}
-"""By probe, what makes of all readings what stands apart from the findings, and hands on those that findings are made of."""
-
-
-def _weights(work: Work) -> WeightChanges | None:
     path = work.files / WEIGHTS
-    return msgspec.json.decode(path.read_bytes(), type=WeightChanges) if path.exists() else None
+    return Context(
+        readings=readings,
+        contrasts=work.study.contrasts,
+        shows={name: work.recipes[name].shows for name in work.arms},
+        doses=work.study.doses,
+        between=between,
+        weights=msgspec.json.decode(path.read_bytes(), type=WeightChanges) if path.exists() else None,
+    )

@@ -60,7 +60,7 @@ def _probe_one(work: Work, arm: str, seed: int, names: Sequence[str], items: Hel
     bench = work.bench(grade)
     for name in names:
         reader = made("probe", name, {}, "$.probes", bench=bench)
-        readings = reader(model, items, arm=arm, seed=derived_seed("probe", arm, seed))
+        readings = reader.checked(reader(model, items, arm=arm, seed=derived_seed("probe", arm, seed)))
         readings = [msgspec.structs.replace(reading, seed=seed) for reading in readings]
         work.files.write_rows(f"readings/{reader.name}/{arm}-{seed}.parquet", readings, Reading)
         if shown:

@@ -1,8 +1,4 @@
-"""The words of distribution shift, written and read back: labels, axes, names of metrics, and how far is far.
-
-One place, because families, the pipeline, the `shift` probe, the findings and the report must mean the same by them.
-A label says axis and level: `length 7`, `composition 2`, `noise delete 20 %`, `vocabulary words`.
-"""
+"""The words of distribution shift: how a label is read, which axes are no way to leave home, and how far is far."""
 
 from __future__ import annotations
 
@@ -11,43 +7,29 @@ from collections.abc import Container, Iterable
 
 from msgspec.structs import replace
 
+from counterform.metrics import Shift
 from counterform.types import Problem
 
-AT = " @ "
-"""Stands in a metric's name between what is read and the shift at which: `exact match, answer @ length 7`."""
+REVERSED = "composition reversed"
+"""The control of `composition`: the same pairs of operations the other way round, which training had."""
+NOISE = ("noise insert", "noise delete", "noise modify")
+"""Format noise: it may destroy what an answer needs, so what is read there is a bound on robustness."""
 
 _PER_CENT = " %"
 _WORD = re.compile(r"[^\W_]+")
 
 
-def axis_and_level(shift: str) -> tuple[str, str]:
-    """The last word of a label is its level, the rest its axis; one word alone is a level of the axis `shift`."""
-    number = shift.removesuffix(_PER_CENT)
+def shift_of(label: str, distance: float = 0.0) -> Shift:
+    """The shift of a user's label: its last word is the level, the rest the axis."""
+    number = label.removesuffix(_PER_CENT)
     axis, _, level = number.rpartition(" ")
-    return axis or "shift", level + shift[len(number) :]
+    return Shift(axis=axis, level=level + label[len(number) :], distance=distance)
 
 
-def metric_at(reading: str, shift: str) -> str:
-    """The metric's name of one reading at one shift; at home it is the reading's own."""
-    return f"{reading}{AT}{shift}" if shift else reading
-
-
-def reading_and_shift(metric: str) -> tuple[str, str]:
-    """What a metric reads, and the shift at which; `` for a metric that knows no shift."""
-    reading, _, shift = metric.partition(AT)
-    return reading, shift
-
-
-def together(metric: str) -> str:
-    """Metrics that are corrected together: one reading at all levels of one axis, since a curve is looked at whole."""
-    reading, shift = reading_and_shift(metric)
-    return metric_at(reading, axis_and_level(shift)[0]) if shift else metric
-
-
-def shifted(problem: Problem, shift: str, distance: float) -> Problem:
-    """The problem under its shift, with an id of its own; never one to train on."""
-    label = "-".join(_WORD.findall(shift))
-    return replace(problem, id=f"{problem.id}+{label}", split="held_out", shift=shift, distance=distance)
+def shifted(problem: Problem, shift: Shift) -> Problem:
+    """The problem under a shift, with an id of its own; never one to train on."""
+    label = "-".join(_WORD.findall(shift.label))
+    return replace(problem, id=f"{problem.id}+{label}", split="held_out", shift=shift)
 
 
 def words_of(texts: Iterable[str]) -> frozenset[str]:

@@ -1,3 +1,5 @@
+import re
+
 import msgspec
 import pytest
 
@@ -10,10 +12,13 @@ from counterform.results import Level
 CONDITIONS = ("none", "check and retry", "cut back", "hint told", "hint alone")
 
 
-def level(metric, arm, estimate):
+def level(metric, arm, estimate, condition, *, against="", budget=""):
     return Level(
         probe="guard",
         metric=metric,
+        condition=condition,
+        against=against,
+        budget=budget,
         arm=arm,
         estimate=estimate,
         low=estimate - 0.1,
@@ -32,14 +37,14 @@ def guarded(run):
         for at, condition in enumerate(CONDITIONS):
             for budget in of_guard.BUDGETS:
                 levels += [
-                    level(f"{metric} ({condition}, {budget})", arm, value + more + at / 20)
+                    level(metric, arm, value + more + at / 20, condition, budget=budget)
                     for metric, value in (("pass^1", 0.3), ("pass^4", 0.1), ("violated", 0.2), ("refused", 0.15))
                 ]
-            levels.append(level(f"tokens ({condition})", arm, 1 + at / 10))
+            levels.append(level("tokens", arm, 1 + at / 10, condition))
         for budget in of_guard.BUDGETS:
-            levels.append(level(f"gain (cut back over check and retry, {budget})", arm, 0.05))
-            levels.append(level(f"gain (hint told over cut back, {budget})", arm, 0.125))
-        levels.append(level("steps told (hint told)", arm, 0.11))
+            levels.append(level("gain", arm, 0.05, "cut back", against="check and retry", budget=budget))
+            levels.append(level("gain", arm, 0.125, "hint told", against="cut back", budget=budget))
+        levels.append(level("steps told", arm, 0.11, "hint told"))
     return msgspec.structs.replace(data, results=msgspec.structs.replace(data.results, levels=tuple(levels)))
 
 
@@ -56,7 +61,6 @@ def test_the_hints_information_is_told_apart_from_cutting_back(guarded):
     rows = {row[1]: row[2:] for row in table.rows if row[0] == "untrained"}
     assert rows["cutting back, over a fair retry"] == ("+5.0 [−5.0, +15.0]",) * 2
     assert rows["the hint's information, where the guard cuts back"] == ("+12.5 [+2.5, +22.5]",) * 2
-    assert [one.estimate for one in of_guard.told(guarded.results)] == [0.11, 0.11]
 
 
 def test_the_page_has_a_section_and_no_figure_a_metric(guarded):
@@ -64,7 +68,7 @@ def test_the_page_has_a_section_and_no_figure_a_metric(guarded):
     assert 'id="guard"' in page
     assert "11.0\u00a0% of the steps were the guard" in page.replace("&#39;", "'")
     assert page.count('data-figure="guard-') == 2
-    assert 'data-figure="level-guard' not in page
+    assert not re.search(r'data-figure="level-\d+-guard', page)
 
 
 def test_a_study_without_a_guard_says_nothing_of_it(run):

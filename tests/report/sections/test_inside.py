@@ -7,11 +7,18 @@ import pytest
 from counterform.report.data import load
 from counterform.report.sections import inside as figures_inside
 from counterform.report.tables import by_arm
+from counterform.results import Inside
 from counterform.store import RunDir
 
 
+def inside_of(run: RunDir) -> Inside:
+    found = load(run).results.own_of("internals", Inside)
+    assert found is not None
+    return found
+
+
 def test_token_shares_are_bars_from_zero_with_their_intervals(run: RunDir) -> None:
-    classes = by_arm(load(run).inside.shares)["imitation"]
+    classes = by_arm(inside_of(run).shares)["imitation"]
     figure = figures_inside.token_shares(classes)
     assert [shape.x1 for shape in figure.layout.shapes] == pytest.approx([31, 24, 4, 6, 35])
     assert {shape.x0 for shape in figure.layout.shapes} == {0}
@@ -19,7 +26,7 @@ def test_token_shares_are_bars_from_zero_with_their_intervals(run: RunDir) -> No
 
 
 def test_layers_show_the_arm_the_base_and_the_control(run: RunDir) -> None:
-    inside = load(run).inside
+    inside = inside_of(run)
     models, controls = by_arm(inside.layers), by_arm(inside.control)
     control, base, arm = figures_inside.layers(models["critique"], models["base"], controls["critique"]).data
     assert list(arm.x) == [0, 1, 2, 3, 4]
@@ -30,7 +37,7 @@ def test_layers_show_the_arm_the_base_and_the_control(run: RunDir) -> None:
 
 
 def test_a_layer_without_bounds_is_drawn_without_them(run: RunDir) -> None:
-    level = load(run).inside.layers[0]
+    level = inside_of(run).layers[0]
     unbounded = msgspec.structs.replace(level, high=math.nan)
     unknown = msgspec.structs.replace(level, estimate=math.nan, low=math.nan, high=math.nan)
     figure = figures_inside.layers([unbounded, unknown], [], [])
@@ -39,7 +46,7 @@ def test_a_layer_without_bounds_is_drawn_without_them(run: RunDir) -> None:
 
 
 def test_a_weight_profile_has_a_line_a_seed_and_the_other_arms_behind(run: RunDir) -> None:
-    changes = load(run).inside.weights.changes
+    changes = inside_of(run).weights.changes
     arm = [change for change in changes if change.arm == "rejection"]
     figure = figures_inside.weight_profile(arm, [change for change in changes if change.arm != "rejection"])
     colours = [trace.line.color for trace in figure.data]

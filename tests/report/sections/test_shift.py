@@ -5,8 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from counterform.bench import Bench
 from counterform.findings.gains import find
-from counterform.report import figures
+from counterform.metrics import Shift
+from counterform.probes.shift import Shift as ShiftProbe
 from counterform.report.data import load
 from counterform.report.markdown import to_markdown
 from counterform.report.page import write_page
@@ -15,26 +17,30 @@ from counterform.results import Baseline, Results
 from counterform.store import RunDir
 from counterform.types import Mark, Problem, Reading
 
-SHIFTS = {
-    "length 2": -1.0,
-    "length 6": 1.0,
-    "length 7": 2.0,
-    "vocabulary words": 0.6,
-    "vocabulary numbers": 0.2,
-    "noise delete 20 %": 0.2,
-}
+SHIFTS = [
+    None,
+    Shift(axis="length", level="2", distance=-1.0),
+    Shift(axis="length", level="6", distance=1.0),
+    Shift(axis="length", level="7", distance=2.0),
+    Shift(axis="vocabulary", level="words", distance=0.6),
+    Shift(axis="vocabulary", level="numbers", distance=0.2),
+    Shift(axis="noise delete", level="20 %", distance=0.2),
+]
 PROBLEMS = [
-    Problem(id=f"{shift}{n}", prompt="?", answer="1", family="ledger", shift=shift, distance=distance)
-    for shift, distance in {"": 0.0, **SHIFTS}.items()
+    Problem(id=f"{shift.label if shift else ''}{n}", prompt="?", answer="1", family="ledger", shift=shift)
+    for shift in SHIFTS
     for n in range(4)
 ]
+DECLARED = {"shift": ShiftProbe(Bench()).metrics}
 
 
-def reading(problem: Problem, arm: str, reading: str, value: float) -> Reading:
-    metric = f"{reading} @ {problem.shift}" if problem.shift else reading
+def reading(problem: Problem, arm: str, part: curves.Part, value: float) -> Reading:
+    metric, condition = part
     return Reading(
         probe="shift",
         metric=metric,
+        condition=condition,
+        shift=problem.shift,
         arm=arm,
         seed=0,
         item_id=problem.id,
@@ -48,13 +54,26 @@ def reading(problem: Problem, arm: str, reading: str, value: float) -> Reading:
 def results() -> Results:
     """Two models; the arm is 0.2 better at home and the same everywhere else."""
     rows = [
-        reading(problem, arm, name, level - abs(problem.distance) / 10 + 0.01 * (int(problem.id[-1]) % 2))
-        for name in (curves.ANSWER, curves.WHOLE)
+        reading(problem, arm, part, level - away(problem) / 10 + 0.01 * (int(problem.id[-1]) % 2))
+        for part in (curves.ANSWER, curves.WHOLE)
         for arm, level in (("base", 0.5), ("imitation", 0.7))
         for problem in PROBLEMS
     ]
-    lines = [Baseline(probe="shift", metric=f"{curves.ANSWER} @ length 6", name="random", value=0.01)]
-    return find(rows, question="?", baselines=lines)
+    metric, condition = curves.ANSWER
+    line = Baseline(probe="shift", metric=metric, condition=condition, shift=SHIFTS[2], name="random", value=0.01)
+    gains = find(rows, DECLARED)
+    return Results(
+        question="?",
+        findings=tuple(gains.findings),
+        levels=tuple(gains.levels),
+        baselines=(line,),
+        metrics=DECLARED,
+        sections={"shift": "shift"},
+    )
+
+
+def away(problem: Problem) -> float:
+    return abs(problem.shift.distance) if problem.shift else 0.0
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +93,7 @@ def test_every_axis_starts_at_home_and_goes_by_distance(axes: dict[str, curves.A
 
 
 def test_a_curve_is_a_line_a_model_with_intervals_and_guesses(axes: dict[str, curves.Axis]) -> None:
-    figure = figures.curves(axes["Length"], curves.ANSWER)
+    figure = curves.drawn(axes["Length"], curves.ANSWER)
     random, majority, base, imitation = figure.data
     assert random.y == (None, None, 1.0, None)
     assert set(majority.y) == {None}
@@ -83,12 +102,12 @@ def test_a_curve_is_a_line_a_model_with_intervals_and_guesses(axes: dict[str, cu
     assert base.x[1] < 0 < imitation.x[1]
     assert all(array > 0 for array in imitation.error_y.array)
     assert {base.marker.symbol, imitation.marker.symbol} == {"circle-open", "circle"}
-    assert len(figures.curves(axes["Length"], curves.WHOLE).data) == 2
+    assert len(curves.drawn(axes["Length"], curves.WHOLE).data) == 2
     assert "NaN" not in json.dumps(figure.to_plotly_json(), allow_nan=False)
 
 
 def test_levels_that_are_words_stand_side_by_side_with_their_distance(axes: dict[str, curves.Axis]) -> None:
-    axis = figures.curves(axes["Vocabulary"], curves.ANSWER).layout.xaxis
+    axis = curves.drawn(axes["Vocabulary"], curves.ANSWER).layout.xaxis
     assert axis.tickvals == (0, 1, 2)
     assert axis.ticktext[1] == "numbers<br>20.0\u00a0%"
 
@@ -138,7 +157,5 @@ def test_page_and_markdown_have_the_section_and_the_other_sections_have_none_of_
     places = [html.index(part) for part in ('id="contrasts"', 'id="away"', 'id="matching"')]
     assert places == sorted(places)
     assert html.count("data-figure=") == elsewhere + 6
-    assert "@ length" not in html.partition('id="plots-data"')[0]
     markdown = to_markdown(load(run))
     assert "## Away from home" in markdown
-    assert "@ length" not in markdown

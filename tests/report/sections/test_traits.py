@@ -1,4 +1,3 @@
-import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -31,7 +30,7 @@ def row(trait, arm, kept, low, high, **other):
 HOME = Finding(
     claim="",
     probe="accuracy",
-    metric="pass@1",
+    metric="right answers at home",
     arm="guided",
     versus="base",
     baseline=0.4,
@@ -88,12 +87,11 @@ def test_the_trade_is_one_picture():
     assert of_traits.trade(replace(TRAITS, retained=TRAITS.retained[1:])) is None
 
 
-def test_the_page_and_the_markdown_have_the_section(make_run, tmp_path):
-    run = make_run(tmp_path / "run", n_problems=4)
+def test_the_page_and_the_markdown_have_the_section(run, owning):
     assert "What was kept and lost" not in render(load(run))
-    run.write_text("traits.json", msgspec.json.encode(TRAITS).decode())
-    page = render(load(run))
+    data = owning(load(run), traits=TRAITS)
+    page = render(data)
     assert "What was kept and lost" in page
     assert "<b>mine</b>" not in page
     assert "The trade" in page
-    assert "## Traits kept and lost" in to_markdown(load(run))
+    assert "## Traits kept and lost" in to_markdown(data)

@@ -1,4 +1,3 @@
-import msgspec
 import pytest
 from rich.console import Console
 
@@ -38,13 +37,12 @@ def test_a_line_a_method_beside_the_diagonal():
     assert "55.0 % sure 30.0 % right" in of_trust.summary(of_trust.by_arm(TRUST)["base"]).replace("\u00a0", " ")
 
 
-def test_the_page_and_the_markdown_have_the_section(make_run, tmp_path):
-    run = make_run(tmp_path / "run", n_problems=4)
-    run.write_text("trust.json", msgspec.json.encode(TRUST).decode())
-    page = render(load(run))
+def test_the_page_and_the_markdown_have_the_section(run, owning):
+    data = owning(load(run), trust=TRUST)
+    page = render(data)
     assert "How far each model trusts" in page
     assert "<b>mine</b>" not in page
-    assert "## Reliability" in to_markdown(load(run))
+    assert "## Reliability" in to_markdown(data)
 
 
 def test_the_terminal_shows_a_row_a_candidate(capsys):

@@ -6,42 +6,49 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 import plotly.graph_objects as go
-from msgspec import Struct
 
+from counterform.report.data import ReportData
 from counterform.report.figures import arm_style, layout
-from counterform.report.labels import MetricLabel, number
+from counterform.report.logged import LABELS, Logged
+from counterform.report.section import Block, Figures, Grid, Key, Plot, Prose, Section, Sign
 from counterform.report.tables import Table
+from counterform.text.numbers import number
 
-LABELS = {
-    "roc/tool_errors/right": MetricLabel(
-        "Tool errors inside right answers",
-        "Penalty of right rollouts before the selection: the share of their tool calls that failed, 0.5 where none was made.",
-        lower_is_better=True,
-    ),
-    "roc/tool_errors/right_kept": MetricLabel(
-        "Tool errors inside right answers that are learnt from", "The same after the selection.", lower_is_better=True
-    ),
-    "roc/reward": MetricLabel("Reward", "Mean over the rollouts, before the selection."),
-    "completions/mean_length": MetricLabel("Length", "Tokens that the model wrote, a rollout."),
-    "entropy": MetricLabel("Token entropy", "Nats a token, over the rollouts that are learnt from."),
-    "roc/used": MetricLabel(
-        "Rollouts sampled",
-        "In units of those that are learnt from: 1 for G of G, 2 for G of 2G, between them where a group stops in waves.",
-        lower_is_better=True,
-    ),
-}
 _ENDS = 5
 """At the start and at the end of training a mean over this part of all steps is taken: a fifth."""
 _CURVE = 250
 
 
-class Logged(Struct, frozen=True, kw_only=True):
-    """One measure of one training run, step by step."""
+class WhileTheyLearnt(Section):
+    """What arms that sample for themselves logged."""
 
-    arm: str
-    seed: int
-    name: str
-    values: tuple[float, ...]
+    title = "While they learnt"
+    link = "While they learnt"
+    anchor = "steps"
+
+    def blocks(self, data: ReportData) -> list[Block]:
+        measures = by_measure(data.steps)
+        if not measures:
+            return []
+        own = list(dict.fromkeys(run.arm for run in data.steps))
+        styles = {arm: arm_style(own, arm) for arm in own}
+        plots = [
+            Plot(id=f"steps-{name}", label=LABELS[name], summary=summary(arms), figure=curves(arms))
+            for name, arms in measures.items()
+        ]
+        return [
+            Prose(
+                "What arms that sample for themselves logged at every step of their training: lines are means over seeds. What is said of "
+                "right answers before the selection is the model's doing; what is said after it is the selection's."
+            ),
+            Key(tuple(Sign(words=arm, sign=sign, colour=colour) for arm, (colour, _, sign) in styles.items())),
+            Figures(tuple(plots)),
+            Grid(
+                table=table(data.steps),
+                heading="While they learnt, over steps",
+                caption="The first and the last fifth of the steps: mean over seeds, with the least and the most of a seed",
+            ),
+        ]
 
 
 def by_measure(logged: Iterable[Logged]) -> dict[str, dict[str, list[Logged]]]:

@@ -6,33 +6,101 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from counterform.report.figures import SIGNS, Row, add_line, intervals, shares_against
-from counterform.report.labels import metric_label, number, share, share_interval
+from counterform.metrics import by_key
+from counterform.report.data import ReportData
+from counterform.report.figures import SIGNS, Line, add_line, intervals, shares_against
+from counterform.report.labels import MetricLabel, label_of
+from counterform.report.section import INTERVALS, Block, Grid, Heading, Key, Plot, Prose, Section, Sign, figures, folded
 from counterform.report.tables import Table
-from counterform.results import Dose, Effect, Strategies
+from counterform.results import Dose, Effect, Results, Strategies
+from counterform.text.numbers import number, share, share_interval
 
 DRAWN = ("breadth first", "candidates before the first is followed")
 """The readings whose effects have a figure; the table has all."""
 _HEIGHT = 260
 
 
-def effects_by_metric(found: Strategies) -> dict[str, list[Effect]]:
-    """The effects on each metric that is drawn, those of format first and those of domain after them."""
-    groups: dict[str, list[Effect]] = {}
-    for effect in found.effects:
-        if effect.metric.partition(" (")[0] in DRAWN:
-            groups.setdefault(effect.metric, []).append(effect)
+class OrderOfSearch(Section):
+    """Effect sizes of the order of search, and the models between two arms."""
+
+    title = "How each arm searches"
+    link = "Order of search"
+    anchor = "strategy"
+
+    def blocks(self, data: ReportData) -> list[Block]:
+        results, found = data.results, data.results.own_of("strategy", Strategies)
+        if found is None:
+            return []
+        blocks: list[Block] = []
+        if found.effects:
+            plots = [
+                Plot(
+                    id=f"effect-{at}",
+                    label=label_of(results, rows[0]),
+                    summary=effects_summary(rows),
+                    figure=effects(rows),
+                )
+                for at, rows in enumerate(effects_drawn(found))
+            ]
+            blocks += [
+                Prose(_MEANING),
+                *figures(plots),
+                Grid(
+                    table=effects_table(results, found),
+                    heading="Order of search: effect sizes",
+                    caption="Effect sizes of every contrast",
+                ),
+            ]
+        if found.doses:
+            plots = [
+                Plot(
+                    id=f"dose-{arm}-{other}-{metric}",
+                    label=MetricLabel(metric.capitalize(), f"From {arm} (0 %) to {other} (100 %)."),
+                    summary=doses_summary(rows),
+                    figure=dose_curve(rows),
+                )
+                for (arm, other, metric), rows in curves(found).items()
+            ]
+            blocks += [
+                Heading("Between two arms"),
+                Prose(
+                    "Models whose weights lie on the straight line between those of two arms, read as the arms themselves are."
+                ),
+                Key((*(Sign(words=f"{sign} {asked}") for asked, sign in signs(found)), INTERVALS)),
+                *figures(plots),
+                *folded(
+                    "The same in figures",
+                    Grid(
+                        table=doses_table(results, found),
+                        heading="Order of search: between two arms",
+                        caption="Models between two arms",
+                    ),
+                ),
+            ]
+        return blocks
+
+
+_MEANING = (
+    "Cohen's h of each contrast, 2 asin √p₁ − 2 asin √p₂, with its 95 % interval, paired and clustered by problem, over seeds: an effect of "
+    "format (multiple choice against free form, on the same problems) stands beside one of domain (other problems in the same format). Above 0 "
+    "the first arm does more of it; by convention 0.2 is small, 0.5 medium, 0.8 large. The table has Cohen's d too."
+)
+
+
+def effects_drawn(found: Strategies) -> list[list[Effect]]:
+    """The effects on each measurement that is drawn, those of format first and those of domain after them."""
     order = ("format", "domain")
-    return {
-        metric: sorted(rows, key=lambda row: order.index(row.differs_by) if row.differs_by in order else len(order))
-        for metric, rows in groups.items()
-    }
+    drawn = by_key(effect for effect in found.effects if effect.metric in DRAWN).values()
+    return [
+        sorted(rows, key=lambda row: order.index(row.differs_by) if row.differs_by in order else len(order))
+        for rows in drawn
+    ]
 
 
 def effects(rows: Sequence[Effect]) -> go.Figure:
     """Cohen's h of every contrast on one axis, with 95 % intervals and the line of no effect."""
     lines = [
-        Row(
+        Line(
             name=_name(row),
             figures=f"{_size(row.h)}  {_interval(row.h_low, row.h_high)}",
             estimate=row.h,
@@ -54,7 +122,7 @@ def effects_summary(rows: Sequence[Effect]) -> str:
     return "; ".join(f"{_name(row)}: h {_size(row.h)} {_interval(row.h_low, row.h_high)}" for row in rows)
 
 
-def effects_table(found: Strategies) -> Table:
+def effects_table(results: Results, found: Strategies) -> Table:
     """One row a contrast, grouped by metric."""
     return Table(
         (
@@ -70,7 +138,7 @@ def effects_table(found: Strategies) -> Table:
         ),
         tuple(
             (
-                metric_label("strategy", row.metric).title,
+                label_of(results, row).title,
                 f"{row.arm} − {row.versus}",
                 row.differs_by or "–",
                 _size(row.h),
@@ -91,7 +159,7 @@ def curves(found: Strategies) -> dict[tuple[str, str, str], list[Dose]]:
     """The levels of each pair of arms and each reading, in all formats in which it was asked."""
     groups: dict[tuple[str, str, str], list[Dose]] = {}
     for dose in found.doses:
-        groups.setdefault((dose.arm, dose.other, dose.metric.partition(" (")[0]), []).append(dose)
+        groups.setdefault((dose.arm, dose.other, dose.metric), []).append(dose)
     return groups
 
 
@@ -105,7 +173,7 @@ def dose_curve(rows: Sequence[Dose]) -> go.Figure:
     title = f"of the way from {rows[0].arm} to {rows[0].other}"
     figure = shares_against(title, (-4, 108), step=25, height=_HEIGHT)
     for at, asked in enumerate(_formats(rows)):
-        own = [row for row in rows if _format(row) == asked]
+        own = [row for row in rows if row.condition == asked]
         add_line(
             figure,
             at,
@@ -120,18 +188,18 @@ def doses_summary(rows: Sequence[Dose]) -> str:
     """The figure in words, for those who cannot see it."""
     return "; ".join(
         f"{asked}: "
-        + ", ".join(f"{share(row.estimate)} at {share(row.share)}" for row in rows if _format(row) == asked)
+        + ", ".join(f"{share(row.estimate)} at {share(row.share)}" for row in rows if row.condition == asked)
         for asked in _formats(rows)
     )
 
 
-def doses_table(found: Strategies) -> Table:
+def doses_table(results: Results, found: Strategies) -> Table:
     """One row a model, grouped by metric."""
     return Table(
         ("Metric", "From", "To", "Of the way", "Level", "95 % interval", "Problems", "Seeds"),
         tuple(
             (
-                metric_label("strategy", dose.metric).title,
+                label_of(results, dose).title,
                 dose.arm,
                 dose.other,
                 share(dose.share),
@@ -151,12 +219,8 @@ def _name(row: Effect) -> str:
     return f"{row.differs_by + ': ' if row.differs_by else ''}{row.arm} − {row.versus}"
 
 
-def _format(dose: Dose) -> str:
-    return dose.metric.removesuffix(")").partition(" (")[2]
-
-
 def _formats(doses: Sequence[Dose]) -> list[str]:
-    return list(dict.fromkeys(_format(dose) for dose in doses))
+    return list(dict.fromkeys(dose.condition for dose in doses))
 
 
 def _size(value: float) -> str:

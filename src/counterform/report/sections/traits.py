@@ -7,10 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import plotly.graph_objects as go
 
-from counterform.report.figures import Row, arm_style, bars, layout, share_row
-from counterform.report.labels import MetricLabel, number, points, points_interval, probability, share, share_interval
+from counterform.findings.retention import HOME
+from counterform.report.data import ReportData
+from counterform.report.figures import Line, arm_style, bars, layout, share_row
+from counterform.report.labels import MetricLabel
+from counterform.report.section import Block, Grid, Plot, Prose, Section, figures
 from counterform.report.tables import Table
 from counterform.results import Finding, Retention, Traits
+from counterform.text.numbers import number, points, points_interval, probability, share, share_interval
 
 _TRADE = 300
 _MARKERS = "Markers per 1,000 tokens, as a share of the untrained model's."
@@ -35,6 +39,43 @@ TRADE = MetricLabel(
     "common. Up: right answers it gained at home (filled) and away from home (open), in percentage points; 95 % intervals.",
 )
 _UNITS = {"mended": "of answers", "entropy": "nats a token", "length": "tokens"}
+
+
+class TraitsKept(Section):
+    """The traits that each arm kept, and the trade against right answers."""
+
+    title = "What was kept and lost besides right answers"
+    link = "Traits"
+    anchor = "traits"
+
+    def blocks(self, data: ReportData) -> list[Block]:
+        found = data.results.own_of("traits", Traits)
+        if found is None or not found.retained:
+            return []
+        both = trade(found)
+        plots = [Plot(id="trade", label=TRADE, summary=both[1], figure=both[0])] if both else []
+        plots += [
+            Plot(id=f"trait-{trait}", label=label(trait), summary=summary(rows), figure=retained(rows))
+            for trait, rows in by_trait(found).items()
+        ]
+        return [
+            Prose(_MEANING),
+            *figures(plots),
+            Grid(
+                table=table(found),
+                heading="Traits kept and lost",
+                caption="Traits of each arm and of the untrained model; right answers in percentage points over the untrained model",
+            ),
+        ]
+
+
+_MEANING = (
+    "A trait of each trained model as a share of the untrained model's: 100 % is as before, 0 is gone. A trait is neither good nor bad; the "
+    "table has what the same arm gained in right answers at home, and pooled over the shifts away from home. Shorter answers may hold other "
+    "markers than long ones, so beside it stands the same at like lengths: both models' answers in strata of length, 20 % wide, weighed by what "
+    "both have there. A marker makes an answer longer, so where answers are short the comparison at like lengths can hide a loss; verdicts are "
+    "on the rate as it comes. 95 % intervals by Fieller's theorem."
+)
 
 
 def label(trait: str) -> MetricLabel:
@@ -65,7 +106,7 @@ def trade(traits: Traits) -> tuple[go.Figure, str] | None:
 
     An arm stands at one height for home and at one for away; both hang on one retention.
     """
-    gains = {(f.arm, f.metric == "pass@1"): f for f in traits.accuracy}
+    gains = {(f.arm, f.metric == HOME.name): f for f in traits.accuracy}
     rows = [row for row in traits.retained if row.trait == "all markers" and row.kept is not None]
     arms = [row.arm for row in rows]
     figure = go.Figure(layout=layout(_TRADE, None))
@@ -173,18 +214,18 @@ def _kept(value: float | None, low: float | None, high: float | None) -> tuple[s
     return share(value), share_interval(low, high)
 
 
-def _lines(row: Retention) -> Iterator[Row]:
+def _lines(row: Retention) -> Iterator[Line]:
     """An arm as it comes, and below it the same at like lengths."""
     yield _line(row.arm, row.kept, row.low, row.high)
     if row.matched is not None:
         yield _line(f"{row.arm}, like lengths", row.matched, row.matched_low, row.matched_high)
 
 
-def _line(name: str, *ends: float | None) -> Row:
+def _line(name: str, *ends: float | None) -> Line:
     value, low, high = (float("nan") if end is None else end for end in ends)
     return share_row(name, value, low, high, symbol="line-ns")
 
 
 def _gain(accuracy: Sequence[Finding], arm: str, *, home: bool) -> str:
-    found = [f for f in accuracy if f.arm == arm and (f.metric == "pass@1") is home]
+    found = [f for f in accuracy if f.arm == arm and (f.metric == HOME.name) is home]
     return f"{points(found[0].estimate)} {points_interval(found[0].low, found[0].high)}" if found else "–"

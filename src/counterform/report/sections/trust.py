@@ -7,33 +7,92 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from counterform.report import tables
+from counterform.report.data import ReportData
 from counterform.report.figures import SIGNS, add_line, shares_against
-from counterform.report.labels import number, share, share_interval
+from counterform.report.labels import MetricLabel
+from counterform.report.section import (
+    FOREST,
+    INTERVALS,
+    Block,
+    Figures,
+    Grid,
+    Heading,
+    Key,
+    Plot,
+    Prose,
+    Section,
+    Sign,
+    figures,
+    folded,
+)
+from counterform.report.sections.gains import forests
 from counterform.report.tables import Table
-from counterform.results import Finding, ReliabilityBin, Results, SelfTrust
+from counterform.results import ReliabilityBin, SelfTrust
 from counterform.study import BASE_ARM
+from counterform.text.numbers import number, share, share_interval
 
 _HEIGHT = 260
 _HEADLINES = ("AUROC", "AUROC within a problem", "self-trust gap")
+"""The metrics whose comparisons with the base have a figure."""
 
 
-def findings(results: Results) -> list[Finding]:
-    """All comparisons of the probe."""
-    return [finding for finding in results.findings if finding.probe == "trust"]
+class Confidence(Section):
+    """Reliability, and what the confidences amount to."""
+
+    title = "How far each model trusts its own answers"
+    link = "Confidence"
+    anchor = "confidence"
+    holds_findings = True
+
+    def blocks(self, data: ReportData) -> list[Block]:
+        results, found = data.results, data.results.own_of("trust", SelfTrust)
+        if found is None or not found.reliability:
+            return []
+        findings = [finding for finding in results.findings if finding.probe == "trust"]
+        levels = [level for level in results.levels if level.probe == "trust"]
+        shown = [f for f in findings if f.versus == BASE_ARM and f.metric in _HEADLINES]
+        forest = [FOREST, *figures(forests(results, shown, "trust"))] if shown else []
+        plots = [
+            Plot(id=f"reliability-{arm}", label=MetricLabel(arm, ""), summary=summary(bins), figure=reliability(bins))
+            for arm, bins in by_arm(found).items()
+        ]
+        return [
+            Prose(_METHODS),
+            *forest,
+            Heading("Confidence against right answers"),
+            Prose(
+                "Answers in ten bins of confidence: on the diagonal as many are right as the model trusts; below it, it trusts too much."
+            ),
+            Key((*(Sign(words=f"{sign} {method}") for method, sign in signs(found)), INTERVALS)),
+            Figures(tuple(plots)),
+            *folded(
+                "Every figure of confidence",
+                Grid(
+                    table=tables.levels_table(results, levels),
+                    heading="Confidence in one's own answers",
+                    caption="Confidence of each model, in per cent",
+                ),
+                Grid(
+                    table=tables.findings_table(results, findings, "Arm"),
+                    heading="Confidence: against the untrained model (percentage points)",
+                    caption="Against the untrained model and arm against arm, in percentage points",
+                ),
+            ),
+            *folded(
+                "The reliability plots in figures",
+                Grid(
+                    table=reliability_table(found), heading="Reliability", caption="Bins of confidence, over all seeds"
+                ),
+            ),
+        ]
 
 
-def headlines(results: Results) -> list[Finding]:
-    """Those against the untrained model that have a figure: of AUROC and of the self-trust gap."""
-    return [
-        finding
-        for finding in findings(results)
-        if finding.versus == BASE_ARM and finding.metric.partition(" (")[0] in _HEADLINES
-    ]
-
-
-def levels_table(results: Results) -> Table:
-    """Where each model stands on every metric of the probe."""
-    return tables.levels_table([level for level in results.levels if level.probe == "trust"], results.baselines)
+_METHODS = (
+    'Self-consistency: how often the model gives the answer. P(True): it reads one answer and checks it, the probability of "right". Joint: '
+    'all its answers with a justification of each stand side by side, in several orders, and "a different answer" beside them. Verbalised: the '
+    "same in words, where a model shows no probabilities. All methods are read at the same answers. The self-trust gap is confidence in the "
+    "model's own wrong answer, less that in the same answer when it is said to be another's; above 0 it trusts itself more."
+)
 
 
 def by_arm(trust: SelfTrust) -> dict[str, list[ReliabilityBin]]:
