@@ -185,6 +185,7 @@ def trust(
     from counterform.report.terminal import print_trust
     from counterform.study import ModelSpec
     from counterform.trust import score
+    from counterform.verify.answer import say_the_same
 
     read = read_questions(file)
     for broken in read.broken:
@@ -193,7 +194,7 @@ def trust(
     opened = part("model", kind).open(ModelSpec(kind=kind, path=model, base_url=base_url))
     try:
         for row in read.questions:
-            found = score(opened, row.question, row.answers)
+            found = score(opened, row.question, row.answers, same=say_the_same)
             if as_json:
                 print(msgspec.json.encode(found).decode())
             else:

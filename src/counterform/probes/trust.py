@@ -29,6 +29,7 @@ from counterform.trust import (
     candidates,
 )
 from counterform.types import Grade, Graded, HeldOut, Mark, Model, Problem, Reading
+from counterform.verify.answer import say_the_same
 
 Found = dict[tuple[str, str], float | None]
 """By metric and item."""
@@ -106,7 +107,7 @@ class Trust:
 
 
 def _candidates(problem: Problem, graded: Sequence[Graded]) -> _Own:
-    groups = list(candidates([g.attempt.completion.text for g in graded]).values())[:MOST_OPTIONS]
+    groups = list(candidates([g.attempt.completion.text for g in graded], say_the_same).values())[:MOST_OPTIONS]
     answers = tuple(graded[group[0]] for group in groups)
     wrong = [at for at, g in enumerate(answers) if g.verdict.outcome is Mark.WRONG]
     return _Own(

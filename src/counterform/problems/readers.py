@@ -18,6 +18,7 @@ from msgspec import Struct
 from counterform.errors import DataError
 from counterform.problems.rows import BrokenRow, Row, Unusable, excerpt, nothing_usable, read_rows
 from counterform.study import ResponseColumns
+from counterform.text.answers import stated
 from counterform.types import Attempt, Completion, Mark, Problem
 
 RECOGNISED = (
@@ -31,7 +32,6 @@ PROBLEM_COLUMNS = ("problem", "prompt", "question", "problem_id")
 """Where a recorded attempt names its problem when the study file does not say."""
 _SOLUTION = "solution"
 _OPTIONAL = "correct"
-_FINAL = re.compile(r"(?P<work>.*)####\s*(?P<hashes>.*\S)\s*|A:\s*(?P<a>.*\S)\s*")
 # True == 1 == 1.0 in Python, so this table reads numbers too.
 _GRADES = {True: Mark.RIGHT, False: Mark.WRONG, "true": Mark.RIGHT, "false": Mark.WRONG} | {m.value: m for m in Mark}
 MAX_SHIFTS, MAX_LABEL = 24, 60
@@ -183,16 +183,18 @@ def read_attempts(
 
 
 def final_answer(text: str) -> tuple[str, str | None]:
-    """The answer key in `text` and the worked solution it ends.
+    r"""The answer key in `text` and the worked solution that states it.
 
-    A last line with "#### 18" (GSM8K) or of the form "A: 18" ends a solution; any other text is itself the key.
+    A solution boxes its answer, or ends by stating it as every attempt does ("#### 18", "A: 18", "The answer is 18"); a
+    text that states none, or several, is itself the key.
     """
     text = text.strip()
-    work, _, last = text.rpartition("\n")
-    if final := _FINAL.fullmatch(last):
-        has_work = bool(work or (final["work"] or "").strip())
-        return final["hashes"] or final["a"], text if has_work else None
-    return text, None
+    said = stated(text)
+    ends = not text[said.rest :].strip(" .$*") or text[said.head] == "\\"
+    if said.answer is None or not said.answer.strip() or not ends:
+        return text, None
+    bare = text[said.head : said.rest].strip(" .$*") == text.strip(" .$*")
+    return said.answer, None if bare else text
 
 
 def _require(path: Path, first_row: Row, columns: Sequence[_Column]) -> None:

@@ -16,6 +16,10 @@ MAX_TAIL = 20_000
 """Characters of a text that are looked at, from its end."""
 MAX_ANSWER = 1_000
 """Characters that a stated answer may have; one that goes on beyond them is none."""
+MAX_SHORT = 200
+"""Characters of an answer where many statements of a long text are counted."""
+MAX_LENGTH = 100_000
+"""Characters of a text in which they are."""
 MAX_STATEMENTS = 64
 """Statements that are looked at, from the end."""
 
@@ -49,7 +53,9 @@ class Stated(NamedTuple):
     reason: str = ""
     """Why there is not exactly one."""
     head: int = 0
-    """Where the last statement begins, and 0 without one."""
+    """Where the last statement begins; 0 without one."""
+    start: int = 0
+    """Where its answer begins; 0 without one."""
     rest: int = 0
     """From here on nothing is stated, or taken back: where a bare answer may be looked for."""
 
@@ -74,7 +80,7 @@ _HEAD = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _SENTENCE_END = re.compile(
-    r"(?:(?<!\bDr)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bSt)(?<!\bvs)[.?]|(?<![\d\\])!)(?=[*\"')\]$]{0,3}(?:\s|\Z))"
+    r"(?:(?<!\bDr)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bSt)(?<!\bvs)(?<!\.[A-Za-z])[.?]|(?<![\d\\])!)(?=[*\"')\]$]{0,3}(?:\s|\Z))"
     r"|(?<=[.?!]\*\*)|\n|</?answer>|<\|",
     re.IGNORECASE,
 )
@@ -92,7 +98,10 @@ _WEIGHED = re.compile(
 _WEIGHED_BOX = re.compile(
     r"\b(?:perhaps|maybe|possibly|could (?:it )?be|might be|guess|what if|is it)\b[^.;!?\n]{0,30}$", re.I
 )
-_NEGATED = re.compile(r"\W{0,3}(?:perhaps|maybe|possibly|(?:\w+ly )?not|never|neither|no longer|anything but|unlikely|unknown|unclear)\b", re.IGNORECASE)
+_NEGATED = re.compile(
+    r"\W{0,3}(?:perhaps|maybe|possibly|(?:\w+ly )?not|never|neither|no longer|anything but|unlikely|unknown|unclear)\b",
+    re.IGNORECASE,
+)
 _ABOUT_ITSELF = re.compile(r"(?:this|that|whose|your|his|her|their|an|any|each|every|which|wrong|previous)\s+$", re.I)
 _UNSURE = re.compile(r"\b(?:could|might|may|cannot|can['’]t) be\b|\bisn['’]t\b", re.IGNORECASE)
 _COMMENT = re.compile(
@@ -111,9 +120,13 @@ _TAKEN_BACK = re.compile(
     r"|\bI (?:have )?(?:made|see|found|spot\w*) (?:a|an|my|the) (?:\w+ )?(?:mistake|error)",
     re.IGNORECASE,
 )
-_NEXT_QUESTION = re.compile(r"\n\s{0,8}(?:Q|Question|Problem|Input|Human|User|Exercise)(?: \d{1,4})?\s?:", re.IGNORECASE)
+_NEXT_QUESTION = re.compile(
+    r"\n\s{0,8}(?:Q|Question|Problem|Input|Human|User|Exercise)(?: \d{1,4})?\s?:", re.IGNORECASE
+)
 _CONCLUDES = re.compile(r"\b(?:final|finally|answer|therefore|thus|hence|conclu\w+|corrected|instead)\b", re.IGNORECASE)
-_JOINER = re.compile(r"(?:[\s,;&$]|\\[,;:! ()\[\]]|\\q?quad|\\(?:text|mbox|mathrm)\{\s*(?:and|or)\s*\}|\b(?:and|or)\b)*")
+_JOINER = re.compile(
+    r"(?:[\s,;&$]|\\[,;:! ()\[\]]|\\q?quad|\\(?:text|mbox|mathrm)\{\s*(?:and|or)\s*\}|\b(?:and|or)\b)*"
+)
 _NAME = re.compile(r"[A-Za-z](?:_\{?\w{1,3}\}?)?\s*=\s*")
 _EDGES = " \t\r\n*_`:"
 _LAYOUT = re.compile(r"(?:[\s*_`:.$]|\\[\[(])*")
@@ -147,19 +160,39 @@ def bare(text: str) -> str:
     return said.strip(_BARE_EDGES) or said
 
 
-def statements(text: str) -> Iterator[Statement]:
-    """Every place of the text, in order, that has the form of a statement, weighed or not; boxes within sentences too."""
+def times_stated(text: str) -> int:
+    """How many times the text states an answer after its thoughts; 0 too where a tag is not closed."""
+    start, unended = _after_thought(text)
+    text = text[max(start, len(text) - MAX_LENGTH) : unended if unended >= 0 else None]
+    tags = [tag[0][1] == "/" for tag in _TAG.finditer(text)]
+    if tags:
+        return len(tags) // 2 if tags == [False, True] * (len(tags) // 2) else 0
+    count = at = 0
+    while match := _HEAD.search(text, at):
+        count += 1
+        at = max(match.end(), _statement(text, match, MAX_SHORT).tail)  # "The answer is \\boxed{5}" states it once
+    return count
+
+
+def statements(text: str, most: int = MAX_ANSWER) -> Iterator[Statement]:
+    """Every place of the text, in order, that has the form of a statement, weighed or not; boxes within sentences too.
+
+    most: characters of an answer; one that goes on beyond them is not closed.
+    """
     at = 0
     while match := _HEAD.search(text, at):
-        kind = match.lastgroup or ""
-        if kind == "box":
-            found = _box(text, match)
-        elif kind == "tags":
-            found = _tags(text, match)
-        else:
-            found = _rest_of_sentence(text, match, Form.HASHES if kind == "hashes" else Form.SENTENCE)
+        found = _statement(text, match, most)
         yield found
-        at = max(match.end(), found.tail if found.form is Form.BOX and found.closed else match.end())
+        at = found.tail if found.form is Form.BOX and found.closed else match.end()
+
+
+def _statement(text: str, match: re.Match[str], most: int) -> Statement:
+    kind = match.lastgroup
+    if kind == "box":
+        return _box(text, match, most)
+    if kind == "tags":
+        return _tags(text, match, most)
+    return _rest_of_sentence(text, match, Form.HASHES if kind == "hashes" else Form.SENTENCE, most)
 
 
 def bare_answer(text: str, said: Stated) -> str:
@@ -194,9 +227,9 @@ def _after_thought(text: str) -> tuple[int, int]:
     return start, opened
 
 
-def _box(text: str, match: re.Match[str]) -> Statement:
+def _box(text: str, match: re.Match[str], most: int) -> Statement:
     depth = 0
-    last = min(len(text), match.end() + MAX_ANSWER)
+    last = min(len(text), match.end() + most)
     for at in range(match.end(), last):
         depth += (text[at] == "{") - (text[at] == "}")
         if depth == 0:
@@ -204,22 +237,22 @@ def _box(text: str, match: re.Match[str]) -> Statement:
     return Statement(Form.BOX, match.start(), match.end() + 1, last, last, closed=False)
 
 
-def _tags(text: str, match: re.Match[str]) -> Statement:
-    closing = _TAG.search(text, match.end())
+def _tags(text: str, match: re.Match[str], most: int) -> Statement:
+    closing = _TAG.search(text, match.end(), match.end() + most + len("</answer>"))
     if not closing or closing[0][1] != "/":
-        last = min(len(text), match.end() + MAX_ANSWER)
+        last = min(len(text), match.end() + most)
         return Statement(Form.TAGS, match.start(), match.end(), last, last, closed=False)
     return _trimmed(text, Form.TAGS, match.start(), match.end(), closing.start(), closing.end())
 
 
-def _rest_of_sentence(text: str, match: re.Match[str], form: Form) -> Statement:
+def _rest_of_sentence(text: str, match: re.Match[str], form: Form, most: int) -> Statement:
     """The rest of the sentence, or the first line below if there is none."""
     start = match.end()
     while start < len(text) and text[start] in " \t\r\n*:":
         start += 1
     if form is Form.HASHES:
         start = match.end()
-    limit = min(len(text), start + MAX_ANSWER)
+    limit = min(len(text), start + most)
     stop = _SENTENCE_END.search(text, start, min(len(text), limit + 1))
     end = stop.start() if stop else limit
     tail = stop.end() if stop and text[stop.start()] in ".?!" else end
@@ -240,7 +273,7 @@ def _final(text: str, events: Sequence[Statement], base: int) -> Stated:
     if not events:
         return Stated(reason="no answer is stated", rest=base + rest)
     last = events[-1]
-    gone = Stated(head=0, rest=base + max(rest, last.tail))
+    gone = Stated(rest=base + max(rest, last.tail))
     if rest > last.head:
         return gone._replace(reason="what was stated is taken back")
     if not last.closed:
@@ -259,7 +292,7 @@ def _final(text: str, events: Sequence[Statement], base: int) -> Stated:
     others = [one for one in events[: -len(group)] if _differs(text, one, last, group[0].head)]
     answers = dict.fromkeys([*(_content(text, one) for one in others), answer or _content(text, last)])
     many = "different answers are stated" if len(answers) > 1 else ""
-    return Stated(tuple(answers), many, base + group[0].head, base + last.tail)
+    return Stated(tuple(answers), many, base + group[0].head, base + group[0].start, base + last.tail)
 
 
 def _meant(text: str, events: Sequence[Statement]) -> tuple[list[Statement], int]:
@@ -279,14 +312,17 @@ def _meant(text: str, events: Sequence[Statement]) -> tuple[list[Statement], int
             of_another = head[:6].casefold() == "answer" and _ABOUT_ITSELF.search(lead)
             if of_another or (found and _COMMENT.match(content)):
                 continue
+            denied = _NEGATED.match(content) and (len(events) > 1 or re.search(r"[\d\\]", content))
             asked = "?" in text[event.end : event.tail]
-            if asked or _WEIGHED.search(lead) or _NEGATED.match(content) or _UNSURE.search(head):
+            if asked or _WEIGHED.search(lead) or denied or _UNSURE.search(head):
                 rest = event.tail
                 continue
             inner = [one for one in events if one.form is Form.BOX and event.head < one.head < event.end]
             if inner or (not content.strip("$\\[( ") and any(one.head >= event.end for one in events)):
                 continue
-        if event.form is Form.BOX and (_WEIGHED_BOX.search(lead) or text[event.tail : event.tail + 2].strip("$ ") == "?"):
+        if event.form is Form.BOX and (
+            _WEIGHED_BOX.search(lead) or text[event.tail : event.tail + 2].strip("$ ") == "?"
+        ):
             rest = event.tail
             continue
         found.append(event)

@@ -20,7 +20,7 @@ from counterform.errors import StudyError, TrainingDiverged
 from counterform.models.hf import free_memory, load
 from counterform.parts import part
 from counterform.study import TrainSpec
-from counterform.text.wording import said_answer, stated_text
+from counterform.text.answers import answer_of
 from counterform.train.calc import Calc
 from counterform.train.grpo import RoCGRPOTrainer, check_selection
 from counterform.train.penalties import Penalty, Rollout
@@ -28,6 +28,7 @@ from counterform.train.roc import Mode
 from counterform.train.sft import check_options, lora_config, peak_memory_mb, usual_options
 from counterform.train.tokens import training_rows
 from counterform.types import Arm, Attempt, Checkpoint, Completion, Grade, Graded, Ledger, Mark
+from counterform.verify.answer import grade_answer
 
 # What a study may not set: files, seeds, what the result is, and what an arm says for itself.
 _OURS = frozenset({"output_dir", "seed", "data_seed", "save_strategy", "load_best_model_at_end", "reward_weights"})
@@ -228,10 +229,8 @@ class _Judge:
 
 def _graded_by(graded: Graded, answer: str) -> Graded:
     """The same attempt with its outcome by another answer than its problem's; UNKNOWN where it states none."""
-    text = graded.attempt.completion.text
-    mark = Mark.UNKNOWN
-    if stated_text(text):
-        mark = Mark.RIGHT if said_answer(text) == said_answer(answer) else Mark.WRONG
+    said = answer_of(graded.attempt.completion.text)
+    mark = grade_answer(answer, said)[0] if said else Mark.UNKNOWN
     return replace(graded, verdict=replace(graded.verdict, outcome=mark, lenient=mark))
 
 

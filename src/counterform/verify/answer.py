@@ -163,7 +163,9 @@ def _after_all(verdict: OutcomeVerdict, grade: Grade) -> OutcomeVerdict:
     mark, reason = grade
     if mark is Mark.RIGHT:
         return OutcomeVerdict(mark, mark)
-    return OutcomeVerdict(Mark.UNKNOWN, Mark.UNKNOWN, _short(reason or "math-verify does not see that the two are equal"))
+    return OutcomeVerdict(
+        Mark.UNKNOWN, Mark.UNKNOWN, _short(reason or "math-verify does not see that the two are equal")
+    )
 
 
 def _failed(error: Exception) -> OutcomeVerdict:
@@ -172,6 +174,3 @@ def _failed(error: Exception) -> OutcomeVerdict:
 
 def _short(reason: str) -> str:
     return reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}..."
-
-
-

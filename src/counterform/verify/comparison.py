@@ -9,10 +9,11 @@ from typing import TypeVar
 
 from counterform.types import Mark
 from counterform.verify import prose, units
+from counterform.verify.choices import compare_choices
+from counterform.verify.codes import compare_codes
 from counterform.verify.curves import same_solutions
 from counterform.verify.evaluation import same
 from counterform.verify.formulas import Apply, Expression, Number
-from counterform.verify.units import Unit
 from counterform.verify.values import (
     Choice,
     Code,
@@ -36,10 +37,14 @@ WRONG: Grade = (Mark.WRONG, "")
 MOST_PAIRINGS = 20
 """Items of an unordered collection that are paired with those of another."""
 _SYNONYMS = ({"yes", "true"}, {"no", "false"})
-_ANY_ORDER = re.compile(r"separated by (?:a )?commas?|in any order|all (?:the )?(?:possible |real |complex )?(?:solutions|values|roots)", re.I)
-_IN_ORDER = re.compile(r"\b(?:order(?:ed)?|increasing|ascending|descending|decreasing|smallest|largest|respectively)\b", re.I)
+_ANY_ORDER = re.compile(
+    r"separated by (?:a )?commas?|in any order|all (?:the )?(?:possible |real |complex )?(?:solutions|values|roots)",
+    re.I,
+)
+_IN_ORDER = re.compile(
+    r"\b(?:order(?:ed)?|increasing|ascending|descending|decreasing|smallest|largest|respectively)\b", re.I
+)
 _SMALL_CHANGE = frozenset(("cent", "cents", "¢", "penny", "pennies", "pence", "dime", "dimes", "nickel", "nickels"))
-_HALVES = ("am", "pm")
 _BARE = str.maketrans("", "", " \t\r\n$")
 
 T = TypeVar("T")
@@ -65,7 +70,13 @@ def compare(key: Sequence[Value], answer: Sequence[Value], asked: str = "") -> G
 
 def _with_units(values: Sequence[Value], others: Sequence[Value]) -> Sequence[Value]:
     """Of "5 m", the reading with a unit alone, where the other side has one too."""
-    if len(values) == 2 and len(others) == 1 and isinstance(others[0], Measure) and others[0].unit.known and others[0].unit.shown:
+    if (
+        len(values) == 2
+        and len(others) == 1
+        and isinstance(others[0], Measure)
+        and others[0].unit.known
+        and others[0].unit.shown
+    ):
         return [one for one in values if isinstance(one, Measure) and one.unit.shown] or values
     return values
 
@@ -79,7 +90,7 @@ def _like(key: Value, answer: Value, asked: str) -> Grade:
         case Measure(), Measure():
             return _measures(key, answer, asked)
         case Choice(), Choice():
-            return _choices(key, answer)
+            return compare_choices(key, answer)
         case Words(), Words():
             return _words(key.text, answer.text)
         case Collection(), Collection():
@@ -93,7 +104,7 @@ def _like(key: Value, answer: Value, asked: str) -> Grade:
         case Union(), Union():
             return _paired(key.parts, answer.parts, _intervals)
         case Code(), Code():
-            return _codes(key, answer)
+            return compare_codes(key, answer)
     return _unlike(key, answer, asked)
 
 
@@ -108,9 +119,9 @@ def _unlike(key: Value, answer: Value, asked: str) -> Grade:
             return _interval_and_brackets(key, answer)
         case (Collection(), Union()) | (Union(), Collection()):
             return Mark.UNKNOWN, "intervals and another collection"
-        case Choice(), Measure() | Words() if answer != key:
+        case Choice(), Measure() | Words():
             return Mark.UNKNOWN, f"a letter is the key, and {_kind(answer)} the answer"
-        case (Measure() | Words()), Choice(rest=str(rest)) if rest:
+        case ((Measure() | Words()), Choice(rest=str(rest))) if rest:
             from counterform.verify.reading import read
 
             return compare((key,), read(rest.strip(" :.)-–—*")), asked)
@@ -151,7 +162,11 @@ def _measures(key: Measure, answer: Measure, asked: str) -> Grade:
         return Mark.UNKNOWN, "one is in per cent, and nothing says whether the other is"
     if mine.shown and theirs.shown:
         if mine.known and theirs.known and not (mine.is_percent or theirs.is_percent):
-            return WRONG if plain[0] is Mark.WRONG else (Mark.UNKNOWN, f"the units differ: {mine.shown!r}, {theirs.shown!r}")
+            return (
+                WRONG
+                if plain[0] is Mark.WRONG
+                else (Mark.UNKNOWN, f"the units differ: {mine.shown!r}, {theirs.shown!r}")
+            )
         return Mark.UNKNOWN, f"the units differ: {mine.shown!r}, {theirs.shown!r}"
     return _one_unit(key, answer, plain, asked)
 
@@ -171,7 +186,9 @@ def _one_unit(key: Measure, answer: Measure, plain: Grade, asked: str) -> Grade:
             return Mark.UNKNOWN, f"nothing says that {unit.shown!r} is the unit that is asked for"
         return plain
     for factor in units.factors(unit):
-        scaled = Measure(_times(answer.amount, answer.unit.factor / factor), units.NONE) if answer.unit.shown else answer
+        scaled = (
+            Measure(_times(answer.amount, answer.unit.factor / factor), units.NONE) if answer.unit.shown else answer
+        )
         wanted = _times(key.amount, key.unit.factor / factor) if key.unit.shown else key.amount
         if factor != unit.factor and same(wanted, scaled.amount)[0] is Mark.RIGHT:
             return Mark.UNKNOWN, "the two are equal if another unit is meant"
@@ -187,27 +204,16 @@ def _times(amount: Expression, factor: Fraction) -> Expression:
 
 
 def _numerals(key: Measure, answer: Measure, asked: str) -> Grade:
-    """A numeral of another base, and one of this or of a third."""
+    """A numeral of another base, beside one of a third base or a number that says no base."""
     worth = same(key.amount, answer.amount)
     if key.numeral and answer.numeral:
         return worth
     numeral, other = (key.numeral, answer.amount) if key.numeral else (answer.numeral, key.amount)
-    if worth[0] is Mark.RIGHT or other != Number(Fraction(int(numeral))):
-        return worth
-    if re.search(r"\bbase|_\{?\d", asked):
+    if other == Number(Fraction(int(numeral))) and re.search(r"\bbase|_\{?\d", asked):
         return RIGHT
+    if worth[0] is Mark.WRONG and other != Number(Fraction(int(numeral))):
+        return WRONG
     return Mark.UNKNOWN, "nothing says in which base the number is"
-
-
-def _choices(key: Choice, answer: Choice) -> Grade:
-    others = set(re.findall(r"(?<![\w'’])[A-Z](?![\w'’])", answer.rest)) - {key.letter, answer.letter}
-    if answer.letter != key.letter:
-        if not others and re.search(rf"(?<!\w)\(?{key.letter}\b", answer.rest):
-            return Mark.UNKNOWN, "several choices are named"
-        return WRONG if not others else (Mark.UNKNOWN, "several choices are named")
-    if others or re.search(r"\b(?:or|not|either|both|incorrect|wrong|maybe|perhaps|and)\b", answer.rest[:200], re.I):
-        return Mark.UNKNOWN, "several choices are named, or one with reservations"
-    return RIGHT
 
 
 def _words(key: str, answer: str) -> Grade:
@@ -283,7 +289,7 @@ def _paired(key: Sequence[T], answer: Sequence[T], like: Callable[[T, T], Grade]
         return Mark.UNKNOWN, "too many items"
     grades = [[like(one, other)[0] for other in answer] for one in key]
     lonely = [row for row in grades if all(mark is Mark.WRONG for mark in row)]
-    lonely += [column for column in zip(*grades, strict=True) if all(mark is Mark.WRONG for mark in column)]
+    lonely += [list(column) for column in zip(*grades, strict=True) if all(mark is Mark.WRONG for mark in column)]
     if lonely:
         return WRONG
     used: set[int] = set()
@@ -301,14 +307,16 @@ def _matrices(key: Matrix, answer: Matrix, asked: str) -> Grade:
         return Mark.UNKNOWN, f"the environments differ: {key.kind}, {answer.kind}"
     if [len(row) for row in key.rows] != [len(row) for row in answer.rows]:
         return WRONG
-    pairs = [(a, b) for mine, theirs in zip(key.rows, answer.rows, strict=True) for a, b in zip(mine, theirs, strict=True)]
+    pairs = [
+        (a, b) for mine, theirs in zip(key.rows, answer.rows, strict=True) for a, b in zip(mine, theirs, strict=True)
+    ]
     return _all([compare((a,), (b,), asked) for a, b in pairs])
 
 
 def _relations(key: Relation, answer: Relation) -> Grade:
     if key.name and answer.name:
         worth = same(key.right, answer.right)
-        if key.name == answer.name or worth[0] is Mark.WRONG and key.name.casefold() == answer.name.casefold():
+        if key.name == answer.name or (worth[0] is Mark.WRONG and key.name.casefold() == answer.name.casefold()):
             return worth
         return Mark.UNKNOWN, f"the names differ: {key.name}, {answer.name}"
     if key.sign != answer.sign:
@@ -338,7 +346,8 @@ def _intervals(key: Interval, answer: Interval) -> Grade:
 
 def _interval_and_brackets(key: Value, answer: Value) -> Grade:
     interval, collection = (key, answer) if isinstance(key, Interval) else (answer, key)
-    assert isinstance(interval, Interval) and isinstance(collection, Collection)
+    assert isinstance(interval, Interval)
+    assert isinstance(collection, Collection)
     if len(collection.items) != 2 or collection.brackets not in ("()", "[]", "(]", "[)"):
         return Mark.UNKNOWN, "an inequality and a collection that is no interval"
     ends = [item.amount if isinstance(item, Measure) else None for item in collection.items]
@@ -356,7 +365,9 @@ def _part_of(key: Collection, answer: Value, asked: str) -> Grade:
     """One value where the key has several: incomplete, unless the key may be read as one."""
     if key.brackets:
         return Mark.UNKNOWN, "a collection is the key, and one value the answer"
-    return WRONG if isinstance(answer, Measure) and not answer.unit.shown else (Mark.UNKNOWN, "several values are the key")
+    return (
+        WRONG if isinstance(answer, Measure) and not answer.unit.shown else (Mark.UNKNOWN, "several values are the key")
+    )
 
 
 def _one_of(key: Value, answer: Collection, asked: str) -> Grade:
@@ -365,15 +376,3 @@ def _one_of(key: Value, answer: Collection, asked: str) -> Grade:
     if marks == {Mark.WRONG} and not answer.brackets:
         return WRONG
     return Mark.UNKNOWN, "several values are given"
-
-
-def _codes(key: Code, answer: Code) -> Grade:
-    mine, theirs = ([part.lstrip("0") or "0" for part in one.parts] for one in (key, answer))
-    if mine == theirs and key.signs == answer.signs:
-        return RIGHT
-    if key.signs in _HALVES and answer.signs in _HALVES:
-        return WRONG
-    same_shape = key.signs == answer.signs and len(key.signs) >= 1
-    if same_shape and set(key.signs) == {"-"} and sorted(mine) != sorted(theirs) and len(mine) != 2:
-        return WRONG
-    return Mark.UNKNOWN, "dates, ranges, times or scores are written in two ways, or differ"

@@ -122,11 +122,8 @@ def _applied(name: str, args: list[complex]) -> complex:
             return a ** (1 / b)
         case "abs", [a]:
             return complex(abs(a))
-        case ("sin" | "cos" | "tan" | "exp" | "sinh" | "cosh" | "tanh"), [a]:
+        case (("sin" | "cos" | "tan" | "exp" | "sinh" | "cosh" | "tanh"), [a]):
             return complex(getattr(cmath, name)(a))
         case "ln", [a]:
             return cmath.log(a)
     raise Unreadable(name)
-
-
-

@@ -17,7 +17,7 @@ from typing import Any
 
 from counterform.types import Mark
 from counterform.verify.exact import Unreadable
-from counterform.verify.formulas import Apply, Expression, Number, Symbol, renamed, symbols
+from counterform.verify.formulas import Expression, Number, Symbol, renamed, symbols
 
 MAX_BITS = 65_536
 """Of an exact value on the way."""

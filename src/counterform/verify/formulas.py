@@ -41,13 +41,16 @@ class Apply(NamedTuple):
 
 Expression = Number | Symbol | Apply
 
-FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh coth log ln exp sqrt abs floor ceil".split()
-)
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+FUNCTIONS = _set("sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh coth log ln exp sqrt abs floor ceil")
 _RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log10"}
-_GREEK = frozenset(
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau"
-    " upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar".split()
+_GREEK = _set(
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma"
+    " tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar"
 )
 _UNICODE = {
     "−": "-", "–": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "∗": "*", "÷": "/", "∕": "/", "⁄": "/", "π": r"\pi ",
@@ -67,15 +70,24 @@ _TOKEN = re.compile(
     r"|(?P<sign>\*\*|[-+*/^_(){}\[\]|!,=<>'&:;%]))"
 )
 _TWO_ARGUMENTS = frozenset(("frac", "dfrac", "tfrac", "cfrac", "binom", "dbinom", "tbinom"))
-_OPENS = {"(": ")", "[": "]", r"\{": r"\}", "{": "}", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil", r"\lvert": r"\rvert"}
+_OPENS = {
+    "(": ")",
+    "[": "]",
+    r"\{": r"\}",
+    "{": "}",
+    r"\lfloor": r"\rfloor",
+    r"\lceil": r"\rceil",
+    r"\lvert": r"\rvert",
+}
 _TIMES = frozenset(("*", r"\cdot", r"\times", r"\ast"))
 _OVER = frozenset(("/", r"\div"))
 # Two or three letters that are a word and no product.
-_NO_PRODUCT = frozenset(
-    "am an and any are as at be bed big but by can cat cm day did do dog dry due end far few for ft gal get go god got had has he"
-    " her him his how hot hr if in is it its kg km lb led let low lb ml mm man map may me men min my net new no nor not now of off"
-    " old on one or our out own oz pan pay per put ran red run sad sat saw say sec see set she sin six so sum ten the tie to too"
-    " top try two up us use war was way we wet who why win won yes yet you".split()
+_NO_PRODUCT = _set(
+    "am an and any are as at be bed big but by can cat cm day did do dog dry due end far few for ft gal get go"
+    " god got had has he her him his how hot hr if in is it its kg km lb led let low lb ml mm man map may me men"
+    " min my net new no nor not now of off old on one or our out own oz pan pay per put ran red run sad sat saw"
+    " say sec see set she sin six so sum ten the tie to too top try two up us use war was way we wet who why win"
+    " won yes yet you"
 )
 
 
@@ -215,7 +227,14 @@ class _Parser:
             return False
         if token[0] == "\\" and len(token) > 1:
             name = token[1:]
-            return name in _GREEK or name in FUNCTIONS or name in _RENAMED or name in _TWO_ARGUMENTS or token in _OPENS or name == "infty"
+            return (
+                name in _GREEK
+                or name in FUNCTIONS
+                or name in _RENAMED
+                or name in _TWO_ARGUMENTS
+                or token in _OPENS
+                or name == "infty"
+            )
         return token[0].isalnum() or token[0] == "." or token in ("(", "[", "{")
 
     def _power(self) -> Expression:
@@ -335,20 +354,25 @@ class _Parser:
 
     def _function(self, name: str) -> Expression:
         base: Expression | None = None
-        exponent: Expression | None = None
+        exponent: Number | None = None
         if name == "log" and self._next() == "_":
             self._take()
             base = self._digit_argument()
         if self._next() == "^":
             self._take()
-            exponent = self._exponent()
-            if not isinstance(exponent, Number):
+            raised = self._exponent()
+            if not isinstance(raised, Number):
                 raise Unreadable("a power of a function")
+            exponent = raised
         if self._next() in ("(", "[", "{", r"\{"):
             argument = self._factor()
         else:
             argument = self._power()
-            while self._starts_factor(self._next()) and self._next().removeprefix("\\") not in FUNCTIONS and self._next() != "(":
+            while (
+                self._starts_factor(self._next())
+                and self._next().removeprefix("\\") not in FUNCTIONS
+                and self._next() != "("
+            ):
                 argument = Apply("multiply", (argument, self._power()))
         if exponent is not None and exponent.value == -1:
             name, exponent = f"arc{name}", None

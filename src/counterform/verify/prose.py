@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 SCALES: dict[str, Fraction] = {
     name: Fraction(value)
     for names, value in (
@@ -22,7 +27,7 @@ SCALES: dict[str, Fraction] = {
 }
 """What a word right after a number multiplies it by."""
 
-_CHANGES = frozenset(
+_CHANGES = _set(
     # scales and parts that are no plain factor here
     "score scores myriad myriads grand quadrillion quadrillions quintillion k m b pair pairs couple couples half halves third"
     " thirds fourth fourths quarter quarters fifth fifths sixth sixths seventh sevenths eighth eighths ninth ninths tenth tenths"
@@ -42,14 +47,14 @@ _CHANGES = frozenset(
     " am pm bc ad bce ce tens mil mille o o'clock noon midnight north south east west zero"
     # other numbers
     " two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-    " twenty thirty forty fifty sixty seventy eighty ninety one".split()
+    " twenty thirty forty fifty sixty seventy eighty ninety one"
 )
-_HARMLESS_BEFORE = frozenset(
-    "is are was be equals equal to exactly just simply only precisely a an the total of sum altogether overall there she he it they"
-    " we you i has have had will would earns earned makes made spent spends pays paid costs cost needs need gets got sold sells"
-    " value number amount answer result price length area volume probability distance remainder final so thus therefore hence"
-    " in all his her their its which that this approximately".split()
-) - {"approximately"}
+_HARMLESS_BEFORE = _set(
+    "is are was be equals equal to exactly just simply only precisely a an the total of sum altogether overall"
+    " there she he it they we you i has have had will would earns earned makes made spent spends pays paid costs"
+    " cost needs need gets got sold sells value number amount answer result price length area volume probability"
+    " distance remainder final so thus therefore hence in all his her their its which that this"
+)
 _SCALE_ENDING = re.compile(r"(?:illion|illiard|fold|tieth|teenth|dredth|sandth|llionth)s?$")
 _FILLER = re.compile(
     r"\s*,?\s*\b(?:in total|in all|in the end|altogether|all together|overall|exactly|respectively|left over|left|remaining|total|now)\b\.?$",
@@ -58,10 +63,11 @@ _FILLER = re.compile(
 _WORD = re.compile(r"[^\W\d_][^\W\d_'’]*", re.UNICODE)
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen".split()
+    " eighteen nineteen"
 )
-_TENS = dict(zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10), strict=True))
-_SMALL = {word: value for value, word in enumerate(_ONES)} | _TENS
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_SMALL = {word: value for value, word in enumerate(_ONES.split())}
+_SMALL |= {word: 10 * value for value, word in enumerate(_TENS.split(), 2)}
 _LARGE = {"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9}
 MAX_NUMBER_WORDS = 12
 MAX_AFTER, MAX_BEFORE = 6, 6

@@ -6,11 +6,12 @@ No layout is stripped before the structure is known: `\\ ` ends a row of a matri
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from functools import lru_cache
 
 from counterform.types import Mark
 from counterform.verify import prose
+from counterform.verify.choices import read_choice
+from counterform.verify.codes import read_code
 from counterform.verify.evaluation import same, variables
 from counterform.verify.exact import Unreadable
 from counterform.verify.formulas import (
@@ -22,15 +23,14 @@ from counterform.verify.formulas import (
     symbols,
     without_layout,
 )
-from counterform.verify.units import CURRENCY, NONE, PERCENT, Unit, read_unit
+from counterform.verify.quantities import TEXT, Values, algebra, measure, number
+from counterform.verify.units import NONE, read_unit
 from counterform.verify.values import (
     Choice,
-    Code,
     Collection,
     Interval,
     Matrix,
     Measure,
-    Opaque,
     Relation,
     Union,
     Unread,
@@ -42,43 +42,26 @@ MAX_ANSWER = 1_000
 """Characters of an answer or key that is read; a longer one equals only itself, letter by letter."""
 MAX_ITEMS = 100
 
-Values = tuple[Value, ...]
-
 _EDGES = " \t\r\n*_`\"'“”"
-_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?:,\d{2})*,\d{3}(?![\d,])|\d{1,3}(?:_\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
-_NUMBER = re.compile(
-    rf"(?P<sign>[-+]|negative |minus )?\s?(?P<currency>\\?\$|[{CURRENCY}])?\s?(?P<inner>-)?"
-    rf"(?:(?P<whole>\d+)\s(?:and\s)?(?P<above>\d+)/(?P<below>[1-9]\d*)(?![\d/.])"
-    rf"|(?P<digits>{_DIGITS})\.?(?:(?P<e>[eE][+-]?\d{{1,4}}(?![\w.]))|\s?(?:\\times|\\cdot|[x*])\s?10\s?(?:\^|\*\*)\s?\{{?(?P<ten>[-+]?\d{{1,4}})\}}?(?!\d))?"
-    r"(?:\s?/\s?(?P<denominator>[1-9]\d*)(?![\d/]))?)"
-)
 _SPACED_GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:\{,\}|,?\\[,!;:]\s?|\{\\,\}|,(?=\d{3},?\\))\d{3})+(?!\d)")
-_AND_A_PART = re.compile(r"\s+and\s+(?:a|one)[\s-]+(half|third|quarter)\b", re.IGNORECASE)
-_PARTS = {"half": Fraction(1, 2), "third": Fraction(1, 3), "quarter": Fraction(1, 4)}
-_ABBREVIATED = {"k": 1_000, "K": 1_000, "M": 10**6, "B": 10**9}
 _BOXED = re.compile(r"\\(?:boxed|fbox|mathbf|boldsymbol|bm|textbf|emph|textit|underline|mathrm|text|mbox) ?\{")
-_TEXT = re.compile(r"\\(?:text|mbox|textrm|textbf|textit|mathrm|operatorname|textnormal)\s?\{([^{}]*)\}")
-_CHOICE = re.compile(
-    r"(?:(?:option|choice|answer|letter)\s+)?\*{0,2}(?:\(([A-Za-z])\)|\[([A-Z])\]|([A-Z])(?=$|[).:,;]|\*\*| [-–—] ))\*{0,2}[).:]?\*{0,2}",
-    re.I,
-)
 _MATRIX = re.compile(r"\\begin\s?\{(\w*matrix|cases|array)\}(?:\s?\{[lcr|\s]*\})?(.*)\\end\s?\{\1\}", re.DOTALL)
 _BRACKETED_ARRAY = re.compile(
-    r"(?:\\left\s*)?[(\[]\s*(\\begin\s?\{(?:array|matrix)\}.*\\end\s?\{(?:array|matrix)\})\s*(?:\\right\s*)?[)\]]", re.DOTALL
+    r"(?:\\left\s*)?[(\[]\s*(\\begin\s?\{(?:array|matrix)\}.*\\end\s?\{(?:array|matrix)\})\s*(?:\\right\s*)?[)\]]",
+    re.DOTALL,
 )
-_CODE = re.compile(r"\d{1,6}(?:([-:/.])\d{1,6})(?:([-:/.])\d{1,6}){0,4}")
-_CLOCK = re.compile(r"(\d{1,2})(?::(\d\d))?\s?([ap])\.?\s?m\.?", re.IGNORECASE)
-_RANGE = re.compile(r"(\d+(?:\.\d+)?)\s(?:to|through|until)\s(\d+(?:\.\d+)?)")
 _SIGNS = {
     "=": "=", "<": "<", ">": ">", r"\le": "<=", r"\leq": "<=", r"\leqslant": "<=", r"\ge": ">=", r"\geq": ">=", r"\geqslant": ">=",
     r"\lt": "<", r"\gt": ">", r"\ne": "!=", r"\neq": "!=", r"\in": "in", "<=": "<=", ">=": ">=", "!=": "!=", "==": "=",
 }  # fmt: skip
-_SIGN = re.compile(r"[<>!=]=|[<>=]|\\(?:leqslant|geqslant|leq|geq|neq|le(?![a-z])|ge(?![a-z])|ne(?![a-z])|lt(?![a-z])|gt(?![a-z])|in(?![a-z]))")
+_SIGN = re.compile(
+    r"[<>!=]=|[<>=]|\\(?:leqslant|geqslant|leq|geq|neq|le(?![a-z])|ge(?![a-z])|ne(?![a-z])|lt(?![a-z])|gt(?![a-z])|in(?![a-z]))"
+)
 _FLIPPED = {">": "<", ">=": "<="}
 _OPEN, _CLOSE = "([{", ")]}"
-_FORMULA_IN_TEXT = re.compile(r"(?<!\\)\$((?:\\\$|[^$]){1,500}?)(?<!\\)\$|\\\((.{1,500}?)\\\)|\\\[(.{1,500}?)\\\]", re.DOTALL)
-_CALCULUS = re.compile(r"\\(?:sum|prod|int|iint|oint|lim|infty|partial|dots|cdots|ldots)(?![a-z])")
-_KNOWN_COMMANDS = re.compile(r"\\[A-Za-z]+|[A-Za-z0-9\s+\-*/^_(){}\[\]|!,=.&:;']|\\[,;:! {}]")
+_FORMULA_IN_TEXT = re.compile(
+    r"(?<!\\)\$((?:\\\$|[^$]){1,500}?)(?<!\\)\$|\\\((.{1,500}?)\\\)|\\\[(.{1,500}?)\\\]", re.DOTALL
+)
 _PLUS_MINUS = re.compile(r"\\pm(?![a-z])")
 _ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
 _MEMBER = re.compile(r"^[A-Za-z]\s*(?:\\in(?![a-z])|=)\s*")
@@ -104,7 +87,12 @@ def tidy(text: str) -> str:
         text = text.strip(_EDGES).rstrip(".,;: ").rstrip(_EDGES)
         for opening, closing in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
             inner = text[len(opening) : -len(closing)]
-            if len(text) > len(opening + closing) and text.startswith(opening) and text.endswith(closing) and "$" not in inner.replace(r"\$", ""):
+            if (
+                len(text) > len(opening + closing)
+                and text.startswith(opening)
+                and text.endswith(closing)
+                and "$" not in inner.replace(r"\$", "")
+            ):
                 text = inner
         frame = _BOXED.match(text)
         if frame and _closing(text, frame.end() - 1) == len(text) - 1:
@@ -119,19 +107,19 @@ def _read(text: str) -> Values:
         return (Unread("it is empty"),)
     if "\\" in text or "{,}" in text:
         text = _SPACED_GROUPS.sub(lambda found: re.sub(r"\D", "", found[0]), text)
-    if number := _number(text):
-        return number
-    if code := _code(_TEXT.sub(r" \1 ", text).replace("  ", " ").strip()):
-        return code
+    if found := number(text):
+        return found
+    if code := read_code(TEXT.sub(r" \1 ", text).replace("  ", " ").strip()):
+        return (code,)
     if matrix := _MATRIX.fullmatch(without_frame(text)):
         return (_matrix(matrix[1], matrix[2]),)
     if "\\begin" in text or "\\\\" in text:
         return (Unread("its rows cannot be read"),)
-    if choice := _choice(text):
+    if choice := read_choice(text):
         return (choice,)
     if found := _framed(text):
         return found
-    return _structured(text) or _measure(text) or _algebra(text) or (_words(text),)
+    return _structured(text) or measure(text) or algebra(text) or (_words(text),)
 
 
 def _framed(text: str) -> Values:
@@ -148,7 +136,7 @@ def _framed(text: str) -> Values:
         if not re.search(r"[\d\\]", around) and prose.harmless_before(before):
             if not after.strip(_EDGES + ".,"):
                 return _read(inner)
-            if read_unit(after) is not None and (found := _measure(f"{inner} {after.strip()}")):
+            if read_unit(after) is not None and (found := measure(f"{inner} {after.strip()}")):
                 return found
             if not prose.changes_a_value(after):
                 return _read(inner)
@@ -160,102 +148,6 @@ def _framed(text: str) -> Values:
     return (Unread("several formulas stand in it"),)
 
 
-def _number(text: str) -> Values:
-    """A plain number, with the unit that follows it and words that say nothing."""
-    match = _NUMBER.match(text)
-    if not match or "\\frac" in text:
-        return ()
-    value, rest = _value_of(match), text[match.end() :]
-    if value is None:
-        return ()
-    currency = read_unit((match["currency"] or "").removeprefix("\\")) or NONE
-    if not rest.strip(" ."):
-        return (Measure(Number(value), currency),)
-    if found := _abbreviated(text, match, value, currency):
-        return found
-    if rest[0].isalpha() and (match["e"] or read_unit(rest) is None or not read_unit(rest).known):  # type: ignore[union-attr]
-        return ()
-    if half := _AND_A_PART.match(rest):
-        value += _PARTS[half[1].casefold()] if value >= 0 else -_PARTS[half[1].casefold()]
-        rest = rest[half.end() :]
-    scaled, after = _scaled(value, rest)
-    unit = _unit_after(after)
-    if unit is None:
-        return _remarked(text, match, value, currency)
-    if currency.dimensions and unit.shown and unit.dimensions[:1] != currency.dimensions:
-        if not unit.known or unit.is_percent:
-            return (Unread("a currency and another unit"),)
-        return ()
-    found = Measure(Number(scaled), unit if unit.shown else currency)
-    # One letter is a unit, or a symbol: 5 m.
-    if re.fullmatch(r"\s?[A-Za-z](?:[/^].*)?", after) and not currency.dimensions:
-        return (found, *_algebra(text))
-    return (found,)
-
-
-def _abbreviated(text: str, match: re.Match[str], value: Fraction, currency: Unit) -> Values:
-    """3M and 5k: thousands and millions, or a symbol."""
-    scale = _ABBREVIATED.get(text[match.end() :].strip())
-    if scale is None:
-        return ()
-    return (Measure(Number(value * scale), currency), *(() if currency.shown else _algebra(text)))
-
-
-def _value_of(match: re.Match[str]) -> Fraction | None:
-    try:
-        if match["whole"]:
-            above, below = int(match["above"]), int(match["below"])
-            if above >= below:
-                return None
-            value = int(match["whole"]) + Fraction(above, below)
-        else:
-            digits = match["digits"].replace(",", "").replace("_", "")
-            value = read_number(digits + (match["e"] or "") + (f"e{match['ten']}" if match["ten"] else ""))
-            if match["denominator"]:
-                if len(match["denominator"]) > MAX_ANSWER:
-                    return None
-                value /= int(match["denominator"])
-    except Unreadable:
-        return None
-    return -value if (match["sign"] or "").strip() in ("-", "negative", "minus") or match["inner"] else value
-
-
-def _scaled(value: Fraction, rest: str) -> tuple[Fraction, str]:
-    """The number with the scale word after it worked in: 3 million, 2 dozen."""
-    for _ in range(2):
-        word = re.match(r"[\s-]*([A-Za-z]+)\b\.?", rest)
-        scale = prose.SCALES.get(word[1].casefold()) if word else None
-        if word is None or scale is None:
-            break
-        value, rest = value * scale, rest[word.end() :]
-    return value, re.sub(r"^\s+of\s+", " ", rest)
-
-
-def _unit_after(rest: str) -> Unit | None:
-    rest = _TEXT.sub(r" \1 ", rest)
-    if re.search(r"[\\$]", rest.replace(r"\%", "").replace(r"^\circ", "").replace(r"^{\circ}", "")):
-        return None
-    rest = re.sub(r"\s*\^\s?\{?\\circ\}?", "°", rest).replace("\\", "")
-    rest = re.sub(r"\s+([\^²³])", r"\1", rest)
-    return read_unit(rest)
-
-
-def _remarked(text: str, match: re.Match[str], value: Fraction, currency: Unit) -> Values:
-    """A number before a remark in brackets, which must restate it or say nothing: "42 (40 + 2)"."""
-    remark = re.fullmatch(r"\s+\(([^()]{1,200})\)", text[match.end() :])
-    if not remark:
-        return ()
-    found = Measure(Number(value), currency)
-    inner = remark[1]
-    if not re.search(r"[\d\\]", inner) and not prose.changes_a_value(inner) and len(prose.words(inner)[0:1] or "") and len(inner) > 2:
-        return (found,)
-    try:
-        again = read_formula(inner)
-    except Unreadable:
-        return (Unread("a remark stands in brackets"),)
-    return (found,) if same(found.amount, again)[0] is Mark.RIGHT else (Unread("a remark stands in brackets"),)
-
-
 def without_frame(text: str) -> str:
     """A matrix without the sizing commands around it."""
     text = re.sub(r"^\\left\s?(?=\\begin)|(?<=\})\s?\\right\s?$", "", text.strip())
@@ -264,7 +156,7 @@ def without_frame(text: str) -> str:
 
 
 def _matrix(kind: str, inside: str) -> Value:
-    rows = [row for row in re.split(r"\\\\(?:\[[^\]]*\])?|\\cr(?![a-z])", inside)]
+    rows = re.split(r"\\\\(?:\[[^\]]*\])?|\\cr(?![a-z])", inside)
     while rows and not rows[-1].strip():
         rows.pop()
     found = []
@@ -283,23 +175,9 @@ def _one(text: str) -> Value:
     return found[0] if len(found) == 1 else Unread("a part of it has two readings")
 
 
-def _choice(text: str) -> Choice | None:
-    text = _TEXT.sub(r"\1", text)
-    found = _CHOICE.match(text)
-    if not found:
-        return None
-    letter, rest = (found[1] or found[2] or found[3]), text[found.end() :].strip()
-    if rest and (rest[0] in "+*/^=_(!'-" or (rest[0] in "-–—" and re.match(r".\s*\d", rest))):
-        return None
-    bare_letter = found[3] is not None
-    if bare_letter and (not letter.isupper() or (rest and text[found.end(3)] in ",;")):
-        return None if letter.islower() or not rest else Choice(letter.upper(), f", {rest}")
-    return Choice(letter.upper(), rest)
-
-
 def _structured(text: str) -> Values:
     """Relations, lists, sets, pairs, intervals; empty where the text is none of them."""
-    flat = without_layout(_TEXT.sub(lambda m: f" {m[1]} " if m[1].strip() in ("and", "or") else m[0], text)).strip()
+    flat = without_layout(TEXT.sub(lambda m: f" {m[1]} " if m[1].strip() in ("and", "or") else m[0], text)).strip()
     if parts := _split(flat, r"\\cup(?![a-z])|(?<=[)\]])\s*U\s*(?=[(\[])"):
         intervals = [_interval(_MEMBER.sub("", part.strip())) for part in parts]
         return (Union(tuple(i for i in intervals if i)),) if all(intervals) else ()
@@ -307,7 +185,7 @@ def _structured(text: str) -> Values:
         return _relations(flat)
     if parts := _items(flat):
         return _collection("", parts)
-    if flat.startswith(r"\{") and flat.endswith(r"\}") or (flat[0] == "{" and _closing(flat, 0) == len(flat) - 1):
+    if (flat.startswith(r"\{") and flat.endswith(r"\}")) or (flat[0] == "{" and _closing(flat, 0) == len(flat) - 1):
         inside = flat[2:-2] if flat[0] == "\\" else flat[1:-1]
         if re.search(r"\\mid|\||:", inside):
             return (Unread("a set by a condition"),)
@@ -317,18 +195,6 @@ def _structured(text: str) -> Values:
         return _collection(flat[0] + flat[-1], parts) if parts else ()
     if _PLUS_MINUS.search(flat):
         return _plus_minus(flat)
-    return ()
-
-
-def _code(text: str) -> Values:
-    if found := _CODE.fullmatch(text):
-        signs = re.sub(r"\d", "", text)
-        if signs != "." and signs != "/":
-            return (Code(tuple(re.split(r"[-:/.]", text)), signs),)
-    if found := _CLOCK.fullmatch(text):
-        return (Code((found[1], found[2] or "00"), f"{found[3].casefold()}m"),)
-    if found := _RANGE.fullmatch(text):
-        return (Code((found[1], found[2]), "-"),)
     return ()
 
 
@@ -369,8 +235,15 @@ def _collection(brackets: str, parts: list[str]) -> Values:
     if all(isinstance(item, Words) for item in items) and brackets in ("()", "[]"):
         return ()
     collection = Collection(brackets, tuple(items), unordered)
-    if not brackets and len(parts) == 2 and re.fullmatch(r"-?\d+", parts[0]) and re.fullmatch(r"\d{1,2}|\d{4,}", parts[1]):
-        decimal = Measure(Number(read_number(f"{parts[0].lstrip('-')}.{parts[1]}") * (-1 if parts[0][0] == "-" else 1)), NONE)
+    if (
+        not brackets
+        and len(parts) == 2
+        and re.fullmatch(r"-?\d+", parts[0])
+        and re.fullmatch(r"\d{1,2}|\d{4,}", parts[1])
+    ):
+        decimal = Measure(
+            Number(read_number(f"{parts[0].lstrip('-')}.{parts[1]}") * (-1 if parts[0][0] == "-" else 1)), NONE
+        )
         return (collection, decimal)
     return (collection,)
 
@@ -392,7 +265,10 @@ def _relations(text: str) -> Values:
             return (union,)
         return _collection("", parts)
     signs = list(_SIGN.finditer(text))
-    sides = [text[a:b].strip() for a, b in zip([0, *(s.end() for s in signs)], [*(s.start() for s in signs), len(text)], strict=True)]
+    sides = [
+        text[a:b].strip()
+        for a, b in zip([0, *(s.end() for s in signs)], [*(s.start() for s in signs), len(text)], strict=True)
+    ]
     names = [_SIGNS[sign[0]] for sign in signs]
     if any(not side for side in sides):
         return (Unread("a relation without one of its sides"),)
@@ -493,57 +369,8 @@ def _plus_minus(text: str) -> Values:
     return (Collection("", both, unordered=True),)
 
 
-def _measure(text: str) -> Values:
-    """A formula with the unit after it, or a number after words that say nothing."""
-    if in_words := prose.leading_number(text):
-        unit = read_unit(in_words[1])
-        return (Measure(Number(in_words[0]), unit),) if unit is not None else ()
-    percent = re.fullmatch(r"(.*?)\s*\\?%", text, re.DOTALL)
-    degrees = re.fullmatch(r"(.*?)\s*\^\s?\{?\\circ\}?\s?([CF]?)", text, re.DOTALL)
-    if percent:
-        return _with_unit(percent[1], PERCENT)
-    if degrees:
-        return _with_unit(degrees[1], read_unit(f"°{degrees[2]}"))
-    unit = re.search(r"\s*((?:\\(?:text|mbox|mathrm|textrm|,|;|:|!| )\s?(?:\{[^{}]*\})?\s*(?:\^\s?\{?\d\}?)?|[/\s])*)$", text)
-    if unit and unit[1].strip() and _TEXT.search(unit[1]):
-        read_as = _unit_after(without_layout(unit[1]))
-        if read_as is not None:
-            scaled = _with_unit(text[: unit.start()], read_as)
-            if scaled:
-                return scaled
-    words = re.search(r"(?<=[\d)}])\s+([A-Za-z][A-Za-z/ ^2-3-]{2,60})$", text)
-    if words and re.search(r"[\d\\]", text[: words.start()]) and (read_as := read_unit(words[1])) is not None and not text.startswith("\\text"):
-        found = _with_unit(text[: words.start()], read_as)
-        if found:
-            return found
-    before = re.match(r"([A-Za-z][A-Za-z' ]{1,60}?)\s(?=[-+]?[$€£¥]?\\?\$?[\d.])", text)
-    if before and prose.harmless_before(before[1]) and not re.search(r"\d", before[1]):
-        return _number(text[before.end() :])
-    dollars = re.fullmatch(r"\\?\$\s?(.+)", text)
-    return _with_unit(dollars[1], read_unit("$")) if dollars and "\\$" not in dollars[1] and "$" not in dollars[1] else ()
-
-
-def _with_unit(text: str, unit: Unit | None) -> Values:
-    found = _number(text) or _algebra(text)
-    if unit is None or len(found) != 1 or not isinstance(found[0], Measure) or found[0].unit.shown:
-        return ()
-    return (found[0]._replace(unit=unit),)
-
-
-def _algebra(text: str) -> Values:
-    """A formula and nothing else; Opaque where math-verify alone might read it."""
-    try:
-        found = read_formula(text)
-    except Unreadable as error:
-        if _CALCULUS.search(text) and not _KNOWN_COMMANDS.sub("", text):
-            return (Opaque(text),)
-        return (Unread(f"no formula: {error}"),) if re.search(r"[\d\\^=+*/|<>]", _TEXT.sub("", text)) else ()
-    numeral = re.fullmatch(r"\s*(\d+)\s*_\s*\{?\s*\d+\s*\}?\s*", without_layout(text))
-    return (Measure(found, NONE, numeral[1] if numeral else ""),)
-
-
 def _words(text: str) -> Value:
-    plain = re.sub(r"\s+", " ", _TEXT.sub(r"\1", text)).strip(_EDGES + ".,;:()[]{}").casefold()
+    plain = re.sub(r"\s+", " ", TEXT.sub(r"\1", text)).strip(_EDGES + ".,;:()[]{}").casefold()
     return Words(_ARTICLE.sub("", plain)) if plain else Unread("it is empty")
 
 
@@ -569,4 +396,4 @@ def changes_value(text: str) -> bool:
 
 def letters(text: str) -> str:
     """The text without spaces and without the commands that only set it as text."""
-    return "".join(without_layout(_TEXT.sub(r"\1", text)).split()).casefold().rstrip(".,;:")
+    return "".join(without_layout(TEXT.sub(r"\1", text)).split()).casefold().rstrip(".,;:")

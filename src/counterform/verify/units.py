@@ -62,7 +62,14 @@ byte byte 1: byte; kb = 1000; mb = 1000000; gb = 1000000000
 mole mol 1: mol mole
 """
 _TIME_OF_DAY = re.compile(r"\b[ap]\.\s?m\b", re.IGNORECASE)
-_PLURALS = {"feet": "foot", "inches": "inch", "pennies": "penny", "centuries": "century", "people": "person", "men": "man"}
+_PLURALS = {
+    "feet": "foot",
+    "inches": "inch",
+    "pennies": "penny",
+    "centuries": "century",
+    "people": "person",
+    "men": "man",
+}
 _COMPOUND = {
     "mph": "miles per hour", "kph": "km per hour", "kmh": "km per hour", "sqft": "square feet", "cc": "cubic cm",
     "mps": "m per s",
