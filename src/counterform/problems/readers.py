@@ -16,7 +16,7 @@ from typing import Any
 from msgspec import Struct
 
 from counterform.errors import DataError
-from counterform.problems.rows import BrokenRow, Row, Unusable, excerpt, nothing_usable, read_rows
+from counterform.problems.rows import BrokenRow, Row, Unusable, excerpt, nothing_usable, read_rows, recorded_mark
 from counterform.study import ResponseColumns
 from counterform.text.answers import stated
 from counterform.types import Attempt, Completion, Mark, Problem
@@ -32,11 +32,8 @@ PROBLEM_COLUMNS = ("problem", "prompt", "question", "problem_id")
 """Where a recorded attempt names its problem when the study file does not say."""
 _SOLUTION = "solution"
 _OPTIONAL = "correct"
-# True == 1 == 1.0 in Python, so this table reads numbers too.
-_GRADES = {True: Mark.RIGHT, False: Mark.WRONG, "true": Mark.RIGHT, "false": Mark.WRONG} | {m.value: m for m in Mark}
 MAX_SHIFTS, MAX_LABEL = 24, 60
 """Labels of one file, and characters of one: more are no labels but something else."""
-_SCALAR = (bool, int, float, str)
 _MISSING = object()
 
 
@@ -244,16 +241,26 @@ def _prompt(row: Row, column: _Column) -> str:
 def _answer(row: Row, answers: _Column, solutions: _Column) -> tuple[str, str | None]:
     """The answer key and the worked solution."""
     value = answers.of(row)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise Unusable(f"`{answers.name}` is {value}")
-        key, worked = str(int(value)) if value == int(value) else repr(value), None
-    else:
-        key, worked = final_answer(_text(value, answers))
+    if value is _MISSING:
+        raise Unusable(f"no column `{answers.name}`")
+    key, worked = answer_key(value, answers.name)
     solution = solutions.of(row)
     if solution in (None, "", _MISSING):
         return key, worked
     return key, _text(solution, solutions)
+
+
+def answer_key(value: object, name: str) -> tuple[str, str | None]:
+    """The answer key in a value of the column `name`, and the worked solution that states it. Raises Unusable."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise Unusable(f"`{name}` is {value}")
+        return (str(int(value)) if value == int(value) else repr(value)), None
+    if isinstance(value, str) and value.strip():
+        return final_answer(value)
+    raise Unusable(f"`{name}` is {excerpt(value)}, not text")
 
 
 def _task_column(path: Path, rows: Sequence[Row], key: str, name: str) -> _Column | None:
@@ -327,9 +334,7 @@ def _problem_id(row: Row, names: Sequence[_Column], by_name: dict[str, str], tem
 
 
 def _grade(value: Any, column: _Column) -> Mark:
-    if value is None or value is _MISSING:
-        return Mark.UNKNOWN
-    grade = _GRADES.get(value.lower() if isinstance(value, str) else value) if isinstance(value, _SCALAR) else None
+    grade = recorded_mark(None if value is _MISSING else value)
     if grade is None:
         raise Unusable(f"`{column.name}` is {excerpt(value)}, not true, false, 1, 0, right, wrong or null")
     return grade

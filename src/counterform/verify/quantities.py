@@ -151,9 +151,9 @@ def measure(text: str) -> Values:
         if found := _with_unit(before_it, in_text):
             return found
     words = _UNIT_WORDS.search(text)
-    if words and re.search(r"[\d\\]", text[: words.start()]) and first is None:
-        if found := _with_unit(text[: words.start()], read_unit(words[1])):
-            return found
+    amount = text[: words.start()] if words and first is None else ""
+    if words and re.search(r"[\d\\]", amount) and (found := _with_unit(amount, read_unit(words[1]))):
+        return found
     before = re.match(r"([A-Za-z][A-Za-z' ]{1,60}?)\s(?=[-+]?[$€£¥]?\\?\$?[\d.])", text)
     if before and prose.harmless_before(before[1]) and not re.search(r"\d", before[1]):
         return number(text[before.end() :])
