@@ -140,7 +140,9 @@ def stated(text: str) -> Stated:
     region = text[base:]
     if unended >= 0:
         region = text[base : max(base, unended)]
-    events = list(statements(region))[-MAX_STATEMENTS:]
+    heads = [match.start() for match in _HEAD.finditer(region)]
+    first = heads[-MAX_STATEMENTS] if len(heads) > MAX_STATEMENTS else 0
+    events = list(statements(region, start=first))
     if events and (question := _NEXT_QUESTION.search(region, events[0].tail)):
         region = region[: question.start()]
         events = [event for event in events if event.head < question.start()]
@@ -174,12 +176,12 @@ def times_stated(text: str) -> int:
     return count
 
 
-def statements(text: str, most: int = MAX_ANSWER) -> Iterator[Statement]:
+def statements(text: str, most: int = MAX_ANSWER, start: int = 0) -> Iterator[Statement]:
     """Every place of the text, in order, that has the form of a statement, weighed or not; boxes within sentences too.
 
     most: characters of an answer; one that goes on beyond them is not closed.
     """
-    at = 0
+    at = start
     while match := _HEAD.search(text, at):
         found = _statement(text, match, most)
         yield found
@@ -320,6 +322,8 @@ def _meant(text: str, events: Sequence[Statement]) -> tuple[list[Statement], int
             inner = [one for one in events if one.form is Form.BOX and event.head < one.head < event.end]
             if inner or (not content.strip("$\\[( ") and any(one.head >= event.end for one in events)):
                 continue
+        if event.form is Form.HASHES and content[:1].isalpha() and text[event.tail :].strip():
+            continue  # a heading
         if event.form is Form.BOX and (
             _WEIGHED_BOX.search(lead) or text[event.tail : event.tail + 2].strip("$ ") == "?"
         ):

@@ -29,7 +29,7 @@ _AND_A_PART = re.compile(r"\s+and\s+(?:a|one)[\s-]+(half|third|quarter)\b", re.I
 _PARTS = {"half": Fraction(1, 2), "third": Fraction(1, 3), "quarter": Fraction(1, 4)}
 _ABBREVIATED = {"k": 1_000, "K": 1_000, "M": 10**6, "B": 10**9}
 TEXT = re.compile(r"\\(?:text|mbox|textrm|textbf|textit|mathrm|operatorname|textnormal)\s?\{([^{}]*)\}")
-_CALCULUS = re.compile(r"\\(?:sum|prod|int|iint|oint|lim|infty|partial|dots|cdots|ldots)(?![a-z])")
+_CALCULUS = re.compile(r"\\(?:sum|prod|int|iint|oint|lim)(?![a-z])")
 _KNOWN_COMMANDS = re.compile(r"\\[A-Za-z]+|[A-Za-z0-9\s+\-*/^_(){}\[\]|!,=.&:;']|\\[,;:! {}]")
 _UNIT_WORDS = re.compile(r"(?<=[\d)}])\s{1,3}([A-Za-z][A-Za-z/ ^2-3-]{2,60})\Z")
 
@@ -175,8 +175,11 @@ def algebra(text: str) -> Values:
     try:
         found = read_formula(text)
     except Unreadable as error:
-        if _CALCULUS.search(text) and not _KNOWN_COMMANDS.sub("", text):
-            return (Opaque(text),)
         return (Unread(f"no formula: {error}"),) if re.search(r"[\d\\^=+*/|<>]", TEXT.sub("", text)) else ()
     numeral = re.fullmatch(r"\s*(\d+)\s*_\s*\{?\s*\d+\s*\}?\s*", without_layout(text))
     return (Measure(found, NONE, numeral[1] if numeral else ""),)
+
+
+def read_opaque(text: str) -> Opaque | None:
+    """A sum, product, integral or limit, which is a formula to the last sign; None where the text is none."""
+    return Opaque(text) if _CALCULUS.search(text) and not _KNOWN_COMMANDS.sub("", text) else None

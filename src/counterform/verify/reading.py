@@ -23,7 +23,7 @@ from counterform.verify.formulas import (
     symbols,
     without_layout,
 )
-from counterform.verify.quantities import TEXT, Values, algebra, measure, number
+from counterform.verify.quantities import TEXT, Values, algebra, measure, number, read_opaque
 from counterform.verify.units import NONE, read_unit
 from counterform.verify.values import (
     Choice,
@@ -115,6 +115,8 @@ def _read(text: str) -> Values:
         return (_matrix(matrix[1], matrix[2]),)
     if "\\begin" in text or "\\\\" in text:
         return (Unread("its rows cannot be read"),)
+    if opaque := read_opaque(text):
+        return (opaque,)
     if choice := read_choice(text):
         return (choice,)
     if found := _framed(text):
@@ -178,13 +180,15 @@ def _one(text: str) -> Value:
 def _structured(text: str) -> Values:
     """Relations, lists, sets, pairs, intervals; empty where the text is none of them."""
     flat = without_layout(TEXT.sub(lambda m: f" {m[1]} " if m[1].strip() in ("and", "or") else m[0], text)).strip()
+    if not flat:
+        return (Unread("it is empty"),)
     if parts := _split(flat, r"\\cup(?![a-z])|(?<=[)\]])\s*U\s*(?=[(\[])"):
         intervals = [_interval(_MEMBER.sub("", part.strip())) for part in parts]
         return (Union(tuple(i for i in intervals if i)),) if all(intervals) else ()
     if "=" in flat or _SIGN.search(flat):
         return _relations(flat)
     if parts := _items(flat):
-        return _collection("", parts)
+        return (*_collection("", parts), *_decimal_comma(flat))
     if (flat.startswith(r"\{") and flat.endswith(r"\}")) or (flat[0] == "{" and _closing(flat, 0) == len(flat) - 1):
         inside = flat[2:-2] if flat[0] == "\\" else flat[1:-1]
         if re.search(r"\\mid|\||:", inside):
@@ -234,18 +238,16 @@ def _collection(brackets: str, parts: list[str]) -> Values:
             items.append(found)
     if all(isinstance(item, Words) for item in items) and brackets in ("()", "[]"):
         return ()
-    collection = Collection(brackets, tuple(items), unordered)
-    if (
-        not brackets
-        and len(parts) == 2
-        and re.fullmatch(r"-?\d+", parts[0])
-        and re.fullmatch(r"\d{1,2}|\d{4,}", parts[1])
-    ):
-        decimal = Measure(
-            Number(read_number(f"{parts[0].lstrip('-')}.{parts[1]}") * (-1 if parts[0][0] == "-" else 1)), NONE
-        )
-        return (collection, decimal)
-    return (collection,)
+    return (Collection(brackets, tuple(items), unordered),)
+
+
+def _decimal_comma(text: str) -> Values:
+    """3,5 may be a list of two numbers, or one number; 3, 5 is a list."""
+    found = re.fullmatch(r"(-?)(\d+),(\d{1,2}|\d{4,})", text)
+    if not found:
+        return ()
+    value = read_number(f"{found[2]}.{found[3]}")
+    return (Measure(Number(-value if found[1] else value), NONE),)
 
 
 def _structured_item(part: str) -> Value:
