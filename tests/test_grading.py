@@ -51,8 +51,8 @@ def test_the_same_rows_in_any_format(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ({"response": "The answer is 1."}, "no `answer`"),
-        ({"answer": None, "response": "x"}, "no `answer`"),
+        ({"response": "The answer is 1."}, "no column `answer`"),
+        ({"answer": None, "response": "x"}, "`answer` is None, not text"),
         ({"answer": "", "response": "x"}, "`answer` is '', not text"),
         ({"answer": ["1", "2"], "response": "x"}, "`answer` is ['1', '2'], not text"),
         ({"answer": True, "response": "x"}, "`answer` is True, not text"),

@@ -62,10 +62,12 @@ def _row(raw: Raw, against: str) -> Row | str:
     try:
         solution = raw.get("solution")
         solution = solution if isinstance(solution, str) and solution.strip() else None
-        if raw.get("answer") is None and solution is not None:
+        if "answer" in raw:
+            key = answer_key(raw["answer"], "answer")[0]
+        elif solution is not None:
             key = final_answer(solution)[0]
         else:
-            key = answer_key(raw.get("answer"), "answer")[0]
+            raise Unusable("no column `answer`")
         prompt = raw.get("prompt")
         return Row(
             answer=key,

@@ -176,7 +176,7 @@ def test_any_text_is_read(text):
     assert times_stated(text) >= 0
 
 
-@pytest.mark.parametrize("piece", [*PIECES, "answer to ", " ", "answer:", "final answer\n", "{", "or "])
+@pytest.mark.parametrize("piece", [*PIECES, " ", "answer:", "final answer\n", "{", "or "])
 def test_a_megabyte_of_anything_is_read_quickly(piece):
     text = piece * (1_000_000 // len(piece))
     started = time.perf_counter()

@@ -252,8 +252,6 @@ def _answer(row: Row, answers: _Column, solutions: _Column) -> tuple[str, str | 
 
 def answer_key(value: object, name: str) -> tuple[str, str | None]:
     """The answer key in a value of the column `name`, and the worked solution that states it. Raises Unusable."""
-    if value is None:
-        raise Unusable(f"no `{name}`")
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if isinstance(value, int | float) and not isinstance(value, bool):

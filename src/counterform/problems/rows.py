@@ -106,7 +106,9 @@ def _decoded(text: bytes) -> Any:
         return msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:
         try:
-            return json.loads(text)  # NaN and Infinity, which other writers put where JSON has no number
+            value = json.loads(text)  # NaN and Infinity, which other writers put where JSON has no number
+            msgspec.json.encode(value)  # half a surrogate pair is text that nothing can write
+            return value
         except (ValueError, RecursionError):
             return Unusable(f"not JSON: {error}")
 

@@ -79,6 +79,13 @@ _HEAD = re.compile(
     r"|(?P<line>^A:)",
     re.IGNORECASE | re.MULTILINE,
 )
+# Every head holds one of these. Finding them first makes the search several times faster.
+_ANCHOR = re.compile(
+    r"[Aa][Nn][Ss][Ww][Ee][Rr]|\\(?:boxed|fbox)|\#{4}|[Oo][Pp][Tt][Ii][Oo][Nn]|[Cc][Hh][Oo][Ii][Cc][Ee]|^A:",
+    re.MULTILINE,
+)
+_BEFORE, _AFTER = 40, 120
+"""Characters that a head may have before, and after, its anchor."""
 _SENTENCE_END = re.compile(
     r"(?:(?<!\bDr)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bSt)(?<!\bvs)(?<!\.[A-Za-z])[.?]|(?<![\d\\])!)(?=[*\"')\]$]{0,3}(?:\s|\Z))"
     r"|(?<=[.?!]\*\*)|\n|</?answer>|<\|",
@@ -140,9 +147,9 @@ def stated(text: str) -> Stated:
     region = text[base:]
     if unended >= 0:
         region = text[base : max(base, unended)]
-    heads = [match.start() for match in _HEAD.finditer(region)]
-    first = heads[-MAX_STATEMENTS] if len(heads) > MAX_STATEMENTS else 0
-    events = list(statements(region, start=first))
+    anchors = [match.start() for match in _ANCHOR.finditer(region)]
+    first = anchors[-MAX_STATEMENTS] - _BEFORE if len(anchors) > MAX_STATEMENTS else 0
+    events = list(statements(region, start=max(0, first))) if anchors else []
     if events and (question := _NEXT_QUESTION.search(region, events[0].tail)):
         region = region[: question.start()]
         events = [event for event in events if event.head < question.start()]
@@ -170,7 +177,7 @@ def times_stated(text: str) -> int:
     if tags:
         return len(tags) // 2 if tags == [False, True] * (len(tags) // 2) else 0
     count = at = 0
-    while match := _HEAD.search(text, at):
+    while match := _head(text, at):
         count += 1
         at = max(match.end(), _statement(text, match, MAX_SHORT).tail)  # "The answer is \\boxed{5}" states it once
     return count
@@ -182,10 +189,21 @@ def statements(text: str, most: int = MAX_ANSWER, start: int = 0) -> Iterator[St
     most: characters of an answer; one that goes on beyond them is not closed.
     """
     at = start
-    while match := _HEAD.search(text, at):
+    while match := _head(text, at):
         found = _statement(text, match, most)
         yield found
         at = found.tail if found.form is Form.BOX and found.closed else match.end()
+
+
+def _head(text: str, at: int) -> re.Match[str] | None:
+    """The next head from `at` on."""
+    before = at
+    while anchor := _ANCHOR.search(text, at):
+        found = _HEAD.search(text, max(before, anchor.start() - _BEFORE), anchor.end() + _AFTER)
+        if found:
+            return found
+        at = anchor.end()
+    return None
 
 
 def _statement(text: str, match: re.Match[str], most: int) -> Statement:

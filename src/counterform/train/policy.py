@@ -29,6 +29,7 @@ from counterform.train.sft import check_options, lora_config, peak_memory_mb, us
 from counterform.train.tokens import training_rows
 from counterform.types import Arm, Attempt, Checkpoint, Completion, Grade, Graded, Ledger, Mark
 from counterform.verify.answer import grade_answer
+from counterform.verify.choices import read_choice
 
 # What a study may not set: files, seeds, what the result is, and what an arm says for itself.
 _OURS = frozenset({"output_dir", "seed", "data_seed", "save_strategy", "load_best_model_at_end", "reward_weights"})
@@ -230,7 +231,10 @@ class _Judge:
 def _graded_by(graded: Graded, answer: str) -> Graded:
     """The same attempt with its outcome by another answer than its problem's; UNKNOWN where it states none."""
     said = answer_of(graded.attempt.completion.text)
-    mark = grade_answer(answer, said)[0] if said else Mark.UNKNOWN
+    mark = Mark.UNKNOWN
+    if said:
+        # A letter was asked for: whatever names none is not it.
+        mark = grade_answer(answer, said)[0] if read_choice(said) else Mark.WRONG
     return replace(graded, verdict=replace(graded.verdict, outcome=mark, lenient=mark))
 
 

@@ -34,8 +34,14 @@ Grade = tuple[Mark, str]
 
 RIGHT: Grade = (Mark.RIGHT, "")
 WRONG: Grade = (Mark.WRONG, "")
+MAX_ASKED = 20_000
+"""Characters of a question in which the words of answers are looked for."""
+MOST_OTHER_WORDS = 3
+"""Words of an answer that shares none with the key and is another; a longer one may be a way to say it."""
 MOST_PAIRINGS = 20
 """Items of an unordered collection that are paired with those of another."""
+_DENIALS = frozenset(("not", "no", "or", "nor", "neither", "either", "never", "except", "none"))
+_LINKS = frozenset(("to", "via", "of", "in", "from", "by", "with"))
 _SYNONYMS = ({"yes", "true"}, {"no", "false"})
 _ANY_ORDER = re.compile(
     r"separated by (?:a )?commas?|in any order|all (?:the )?(?:possible |real |complex )?(?:solutions|values|roots)",
@@ -92,7 +98,7 @@ def _like(key: Value, answer: Value, asked: str) -> Grade:
         case Choice(), Choice():
             return compare_choices(key, answer)
         case Words(), Words():
-            return _words(key.text, answer.text)
+            return _words(key.text, answer.text, asked)
         case Collection(), Collection():
             return _collections(key, answer, asked)
         case Matrix(), Matrix():
@@ -216,7 +222,7 @@ def _numerals(key: Measure, answer: Measure, asked: str) -> Grade:
     return Mark.UNKNOWN, "nothing says in which base the number is"
 
 
-def _words(key: str, answer: str) -> Grade:
+def _words(key: str, answer: str, asked: str) -> Grade:
     if key == answer or key.translate(_BARE) == answer.translate(_BARE):
         return RIGHT
     mine, theirs = prose.words(key), prose.words(answer)
@@ -227,10 +233,33 @@ def _words(key: str, answer: str) -> Grade:
         return RIGHT
     if not mine or not theirs:
         return Mark.UNKNOWN, "one has no words"
-    stems = [{units.stem(word)[:5] for word in found} for found in (mine, theirs)]
-    if stems[0] & stems[1] or max(len(mine), len(theirs)) > 3 or (len(mine) == 1) != (len(theirs) == 1):
-        return Mark.UNKNOWN, "the words are others, and may mean the same"
-    return WRONG
+    if _plainly_other(mine, theirs) or (_named(key, asked) and _named(answer, asked)):
+        return WRONG
+    return Mark.UNKNOWN, "the words are others, and may mean the same"
+
+
+def _plainly_other(mine: list[str], theirs: list[str]) -> bool:
+    """Whether words say something else: single words of other stems, or a long phrase with a part changed."""
+    if len(mine) + len(theirs) > 2 and ({*mine} ^ {*theirs}) & _DENIALS:
+        return False
+    stems = [[units.stem(word)[:5] for word in found] for found in (mine, theirs)]
+    shared = {*stems[0]} & {*stems[1]}
+    shorter, longer = sorted((mine, theirs), key=len)
+    if not shared:
+        return len(longer) <= (2 if len(shorter) == 1 else MOST_OTHER_WORDS)
+    if sorted(mine) == sorted(theirs) or 2 * len(shared) < len({*shorter}):
+        return False
+    padded = f" {' '.join(longer)} "
+    if f" {' '.join(shorter)} " in padded:
+        return False
+    rest = iter(longer)
+    left_out = all(word in rest for word in shorter)  # "Tom Smith" may be "Tom A. Smith"; of "A to B", all parts count
+    return len(shorter) > 2 and (not left_out or len(shorter) > 3 or bool({*shorter} & _LINKS))
+
+
+def _named(text: str, asked: str) -> bool:
+    """Whether the question itself uses these words."""
+    return len(text) > 2 and re.search(rf"(?<!\w){re.escape(text)}(?!\w)", asked[:MAX_ASKED].casefold()) is not None
 
 
 def _collections(key: Collection, answer: Collection, asked: str) -> Grade:
