@@ -84,6 +84,7 @@ _ANCHOR = re.compile(
     r"[Aa][Nn][Ss][Ww][Ee][Rr]|\\(?:boxed|fbox)|\#{4}|[Oo][Pp][Tt][Ii][Oo][Nn]|[Cc][Hh][Oo][Ii][Cc][Ee]|^A:",
     re.MULTILINE,
 )
+_ANCHORS = ("answer", "\\boxed", "\\fbox", "####", "option", "choice", "\na:")
 _BEFORE, _AFTER = 40, 120
 """Characters that a head may have before, and after, its anchor."""
 _SENTENCE_END = re.compile(
@@ -147,9 +148,8 @@ def stated(text: str) -> Stated:
     region = text[base:]
     if unended >= 0:
         region = text[base : max(base, unended)]
-    anchors = [match.start() for match in _ANCHOR.finditer(region)]
-    first = anchors[-MAX_STATEMENTS] - _BEFORE if len(anchors) > MAX_STATEMENTS else 0
-    events = list(statements(region, start=max(0, first))) if anchors else []
+    first = _first_anchor(region)
+    events = list(statements(region, start=max(0, first - _BEFORE))) if first >= 0 else []
     if events and (question := _NEXT_QUESTION.search(region, events[0].tail)):
         region = region[: question.start()]
         events = [event for event in events if event.head < question.start()]
@@ -193,6 +193,16 @@ def statements(text: str, most: int = MAX_ANSWER, start: int = 0) -> Iterator[St
         found = _statement(text, match, most)
         yield found
         at = found.tail if found.form is Form.BOX and found.closed else match.end()
+
+
+def _first_anchor(text: str) -> int:
+    """Where the first of the last MAX_STATEMENTS anchors stands; -1 where there is none."""
+    small = text.lower()
+    if len(small) == len(text) and sum(map(small.count, _ANCHORS)) <= MAX_STATEMENTS:
+        found = [at for word in _ANCHORS if (at := small.find(word)) >= 0]
+        return 0 if small.startswith("a:") else min(found, default=-1)
+    anchors = [match.start() for match in _ANCHOR.finditer(text)]
+    return anchors[-MAX_STATEMENTS:][0] if anchors else -1
 
 
 def _head(text: str, at: int) -> re.Match[str] | None:
