@@ -278,6 +278,28 @@ def test_a_key_that_is_a_whole_solution_is_unpacked_once(jsonl):
         assert found.solution == "Adding, we get $9+11=\\boxed{20}$."
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": [{"role": "user", "content": "2+2?"}], "ground_truth": "4"},
+        {"prompt": '[{"role": "user", "content": "2+2?"}]', "answer": "4"},
+        {"prompt": "2+2?", "solution": "We get \\boxed{4}."},
+        {"problem": "2+2?", "solution": "We get \\boxed{4}."},
+        {"input": "2+2?", "label": "4"},
+    ],
+)
+def test_the_columns_of_other_trainers(jsonl, row):
+    [found] = read_problems(jsonl(row)).problems
+    assert (found.prompt, found.answer) == ("2+2?", "4")
+
+
+def test_a_list_of_responses_is_named_and_not_the_column_beside_it(jsonl):
+    path = jsonl({"problem": "2+2?", "generations": ["4", "5"], "correct": [True, False]})
+    columns = [ResponseColumns(text="generations", correct="correct")]
+    with pytest.raises(DataError, match="`generations` is"):
+        read_attempts(path, [problem("1", "2+2?")], responses=columns)
+
+
 def test_a_column_that_nobody_reads_may_hold_what_json_has_not(jsonl, tmp_path):
     row = '{"question": "2+2?", "answer": "4", "score": NaN}'
     assert [found.answer for found in read_problems(jsonl(row)).problems] == ["4"]

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from counterform.errors import DataError
@@ -26,6 +27,10 @@ RECOGNISED = (
     ("question", "answer"),  # GSM8K
     ("prompt", "reward_model.ground_truth"),  # verl
     ("problem", "answer"),  # MATH
+    ("prompt", "ground_truth"),  # TRL, where a reward function is given it
+    ("prompt", "solution"),
+    ("problem", "solution"),  # MATH as it was published
+    ("input", "label"),  # OpenRLHF
 )
 """The pairs of columns that are read as prompt and answer when the study file names none."""
 PROBLEM_COLUMNS = ("problem", "prompt", "question", "problem_id")
@@ -155,7 +160,8 @@ def read_attempts(
         first_row = first_row or row
         for text, correct, model in columns:
             try:
-                response, recorded = _text(text.of(row), text), _grade(correct.of(row), correct)
+                given, grade = text.of(row), correct.of(row)  # both, so that a column which is there is seen
+                response, recorded = _text(given, text), _grade(grade, correct)
                 problem_id = _problem_id(row, names, by_name, template)
             except Unusable as reason:
                 broken.append(BrokenRow(line, str(reason)))
@@ -226,7 +232,7 @@ def _recognised(
 
 def _prompt(row: Row, column: _Column) -> str:
     """A prompt: text, or a message list whose system and user turns are joined, the system's first."""
-    value = column.of(row)
+    value = _messages(column.of(row))
     if not isinstance(value, list):
         return _text(value, column)
     turns: dict[str, list[str]] = {"system": [], "user": []}
@@ -236,6 +242,16 @@ def _prompt(row: Row, column: _Column) -> str:
             raise Unusable(f"`{column.name}` holds a message that is not a text of the system or the user")
         turns[role].append(content)
     return _text("\n\n".join(turns["system"] + turns["user"]), column)
+
+
+def _messages(value: Any) -> Any:
+    """A message list that was written as text, as CSV and data frames do; else the value itself."""
+    if isinstance(value, str) and value.lstrip().startswith('[{"role"'):
+        try:
+            return msgspec.json.decode(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
 
 
 def _answer(row: Row, answers: _Column, solutions: _Column) -> tuple[str, str | None]:

@@ -104,7 +104,9 @@ _WEIGHED = re.compile(
     re.IGNORECASE,
 )
 _WEIGHED_BOX = re.compile(
-    r"\b(?:perhaps|maybe|possibly|could (?:it )?be|might be|guess|what if|is it)\b[^.;!?\n]{0,30}$", re.I
+    r"\b(?:perhaps|maybe|possibly|could (?:it )?be|might be|guess|what if|is it)\b[^.;!?\n]{0,30}$"
+    r"|\b(?:not|cannot be|can['’]t be|isn['’]t|rather than|instead of|no longer)\W{0,5}$",
+    re.IGNORECASE,
 )
 _NEGATED = re.compile(
     r"\W{0,3}(?:perhaps|maybe|possibly|(?:\w+ly )?not|never|neither|no longer|anything but|unlikely|unknown|unclear)\b",

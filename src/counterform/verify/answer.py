@@ -85,6 +85,8 @@ def grade_answer(key: str, answer: str, problem: Problem | None = None) -> Grade
         swapped = theirs.replace(".", "").replace(",", ".")
         if compare(reading.read(key), reading.read(swapped))[0] is Mark.RIGHT:
             return Mark.UNKNOWN, f"{theirs!r} is the key if its full stop parts thousands"
+    if mark is Mark.WRONG and theirs.endswith("!") and grade_answer(key, theirs[:-1], problem)[0] is Mark.RIGHT:
+        return Mark.UNKNOWN, "a factorial, or an exclamation mark"
     return mark, reason if mark is Mark.UNKNOWN else ""
 
 

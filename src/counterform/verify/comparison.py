@@ -59,6 +59,8 @@ T = TypeVar("T")
 def compare(key: Sequence[Value], answer: Sequence[Value], asked: str = "") -> Grade:
     """The grade of an answer, each side with all its readings; `asked`: what the problem says, which settles units."""
     key, answer = _with_units(key, answer), _with_units(answer, key)
+    if len(answer) == 1 and isinstance(answer[0], Collection):
+        key = [one for one in key if isinstance(one, Collection)] or key
     if len(key) == len(answer) == 1:
         return _like(key[0], answer[0], asked)
     if [type(one) for one in key] == [type(one) for one in answer]:
@@ -157,9 +159,10 @@ def _measures(key: Measure, answer: Measure, asked: str) -> Grade:
     plain = same(key.amount, answer.amount)
     if mine == theirs:
         return plain
-    if mine.dimensions == theirs.dimensions:
+    in_percent = mine.is_percent or theirs.is_percent
+    if mine.dimensions == theirs.dimensions and (in_percent or (mine.shown and theirs.shown)):
         worth = same(_times(key.amount, mine.factor), _times(answer.amount, theirs.factor))
-        if worth[0] is not Mark.WRONG or not (mine.is_percent or theirs.is_percent):
+        if worth[0] is not Mark.WRONG or not in_percent:
             return worth
         if plain[0] is Mark.WRONG:
             return WRONG
@@ -167,7 +170,7 @@ def _measures(key: Measure, answer: Measure, asked: str) -> Grade:
             return plain
         return Mark.UNKNOWN, "one is in per cent, and nothing says whether the other is"
     if mine.shown and theirs.shown:
-        if mine.known and theirs.known and not (mine.is_percent or theirs.is_percent):
+        if mine.known and theirs.known and not in_percent:
             return (
                 WRONG
                 if plain[0] is Mark.WRONG

@@ -43,7 +43,7 @@ def number(text: str) -> Values:
     if value is None:
         return ()
     currency = read_unit((match["currency"] or "").removeprefix("\\")) or NONE
-    if not rest.strip(" ."):
+    if rest.strip() in ("", "."):
         return (Measure(Number(value), currency),)
     if short := _abbreviated(text, match, value, currency):
         return short

@@ -84,7 +84,9 @@ def tidy(text: str) -> str:
     """Without what only frames an answer: white space, dollars, bold, quotes, a full stop."""
     while True:
         before = text
-        text = text.strip(_EDGES).rstrip(".,;: ").rstrip(_EDGES)
+        text = text.strip(_EDGES)
+        if not text.endswith(".."):  # 0.33... goes on
+            text = text.rstrip(".,;: ").rstrip(_EDGES)
         for opening, closing in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
             inner = text[len(opening) : -len(closing)]
             if (
@@ -105,6 +107,8 @@ def _read(text: str) -> Values:
     text = tidy(text)
     if not text:
         return (Unread("it is empty"),)
+    if text[0] in "~≈" or text.endswith(("..", "…")):
+        return (Unread("it is no exact value"),)
     if "\\" in text or "{,}" in text:
         text = _SPACED_GROUPS.sub(lambda found: re.sub(r"\D", "", found[0]), text)
     if found := number(text):
@@ -196,6 +200,8 @@ def _structured(text: str) -> Values:
         return _collection("{}", _items(inside) or [inside])
     if flat[0] in "([" and flat[-1] in ")]" and _closing(flat, 0) == len(flat) - 1:
         parts = _items(flat[1:-1])
+        if not parts and flat[0] == "[":
+            return (Unread("a list of one, or a formula in brackets"),)
         return _collection(flat[0] + flat[-1], parts) if parts else ()
     if _PLUS_MINUS.search(flat):
         return _plus_minus(flat)
@@ -204,7 +210,7 @@ def _structured(text: str) -> Values:
 
 def _items(text: str) -> list[str]:
     """The parts of a list; empty where it is none."""
-    return _split(text, r",(?!\d{3}(?!\d))|,(?=\s)|;|(?<=[\w)}\]]) (?:and|or) |(?<=,) (?:and|or) ", spans=True)
+    return _split(text, r",(?!\d{3}(?!\d))|,(?=\s)|;|(?<=[\w)}\]])\s+(?:and|or)\s+|(?<=,)\s+(?:and|or)\s+", spans=True)
 
 
 def _split(text: str, separator: str, spans: bool = False) -> list[str]:
@@ -398,4 +404,7 @@ def changes_value(text: str) -> bool:
 
 def letters(text: str) -> str:
     """The text without spaces and without the commands that only set it as text."""
-    return "".join(without_layout(TEXT.sub(r"\1", text)).split()).casefold().rstrip(".,;:")
+    if text[:1] in ("~", "≈") or text.endswith(("..", "…")):
+        return text
+    plain = without_layout(TEXT.sub(r"\1", text)).casefold().rstrip(".,;:")
+    return re.sub(r"(?<!\w)\s+|\s+(?!\w)|(?<=[^\W\d])\s+(?=\d)|(?<=\d)\s+(?=[^\W\d])", "", plain)

@@ -25,7 +25,7 @@ class Unit(NamedTuple):
     @property
     def is_percent(self) -> bool:
         """Whether it is a percent sign, which has no dimension and yet changes the value."""
-        return not self.dimensions and self.factor != 1
+        return self.shown == "%"
 
 
 NONE = Unit()
