@@ -270,6 +270,9 @@ def _collections(key: Collection, answer: Collection, asked: str) -> Grade:
         return _brackets(key, answer, asked)
     grade = _in_order(key.items, answer.items, asked)
     if grade[0] is Mark.RIGHT:
+        framed = {key.brackets, answer.brackets} - {"", "{}"}
+        if framed and "" in (key.brackets, answer.brackets):
+            return Mark.UNKNOWN, "a list, and the same values as a pair or an interval"
         return grade
     unordered = key.unordered or "{}" in (key.brackets, answer.brackets)
     paired = _paired(key.items, answer.items, lambda a, b: compare((a,), (b,), asked))
