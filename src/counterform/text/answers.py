@@ -18,8 +18,6 @@ MAX_ANSWER = 1_000
 """Characters that a stated answer may have; one that goes on beyond them is none."""
 MAX_SHORT = 200
 """Characters of an answer where many statements of a long text are counted."""
-MAX_LENGTH = 100_000
-"""Characters of a text in which they are."""
 MAX_STATEMENTS = 64
 """Statements that are looked at, from the end."""
 
@@ -174,7 +172,7 @@ def bare(text: str) -> str:
 def times_stated(text: str) -> int:
     """How many times the text states an answer after its thoughts; 0 too where a tag is not closed."""
     start, unended = _after_thought(text)
-    text = text[max(start, len(text) - MAX_LENGTH) : unended if unended >= 0 else None]
+    text = text[max(start, len(text) - MAX_TAIL) : unended if unended >= 0 else None]
     tags = [tag[0][1] == "/" for tag in _TAG.finditer(text)]
     if tags:
         return len(tags) // 2 if tags == [False, True] * (len(tags) // 2) else 0
