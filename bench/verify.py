@@ -22,9 +22,11 @@ import numpy as np
 from math_verify import parse, verify
 
 from counterform.problems.ledger import Ledger
+from counterform.problems.readers import final_answer
+from counterform.text.answers import answer_of
 from counterform.text.steps import split_steps
 from counterform.types import Mark, Problem, StepVerdict, StepVerifier
-from counterform.verify.answer import Answers, answer_key, stated_answer
+from counterform.verify.answer import Answers
 from counterform.verify.steps import Arithmetic, grade_steps
 
 RUNS = 5
@@ -41,7 +43,7 @@ def real_attempts(directory: Path) -> list[Pair]:
     pairs = []
     for index, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
         row = json.loads(line)
-        problem = Problem(id=str(index), prompt=row["question"], answer=row["ground_truth"])
+        problem = Problem(id=str(index), prompt=row["question"], answer=final_answer(row["ground_truth"])[0])
         pairs += [(problem, value["solution"]) for value in row.values() if isinstance(value, dict)]
     return pairs
 
@@ -86,8 +88,8 @@ def answers_a_second(pairs: Sequence[Pair]) -> None:
     ours, bare, texts, disagreements = [], [], [], []
     logging.disable(logging.WARNING)
     for run in runs(pairs, PAIRS):
-        keys = [answer_key(problem.answer) for problem, _ in run]
-        stated = [stated_answer(text) or text for _, text in run]
+        keys = [problem.answer for problem, _ in run]
+        stated = [answer_of(text) or text for _, text in run]
         verdicts, speed = timed(Answers(5.0), run)
         ours.append(speed)
         theirs, speed = timed(math_verify, [(f"${k}$", f"${a}$") for k, a in zip(keys, stated, strict=True)])

@@ -31,9 +31,9 @@ from counterform.guard.calls import Conversation
 from counterform.guard.policy import Rule, judge, load_policy
 from counterform.probes.process import BY_WRONG_STEPS, Process
 from counterform.report.labels import share as percent
-from counterform.text.numbers import share_interval
 from counterform.results import Level, Results
 from counterform.study import BASE_ARM
+from counterform.text.numbers import share_interval
 from counterform.types import Mark, Problem, StepVerdict, StepVerifier, Verdict
 from counterform.verify.bb_arithmetic import MultistepArithmetic
 from counterform.verify.bb_dyck import Dyck

@@ -26,8 +26,8 @@ from counterform.errors import DataError
 from counterform.findings.stats import Estimate, Floats, estimate, holm, pseudo_values
 from counterform.probes.validity import ANSWER as EXACT
 from counterform.probes.validity import Validity
-from counterform.text.numbers import points, points_interval, probability, share, share_interval
 from counterform.results import Finding, Results
+from counterform.text.numbers import points, points_interval, probability, share, share_interval
 from counterform.types import Mark, Problem, StepVerdict
 from counterform.verify.answer import Answers
 from counterform.verify.steps import Arithmetic, grade_steps

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from counterform.errors import DataError, ModelError
 from counterform.models.scripted import ScriptedModel
 from counterform.text import wording
+from counterform.text.answers import bare
 from counterform.trust import MOST_ORDERS, Comparison, Judge, score
 
 QUESTION = "What is 2 + 2?"
@@ -156,7 +157,7 @@ def test_any_text_is_read(text, options):
     row = wording.said_confidences(text, options)
     assert len(row) == options
     assert all(one is None or 0 <= one <= 1 for one in row)
-    assert isinstance(wording.said_answer(text), str)
+    assert isinstance(bare(text), str)
 
 
 @given(st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=6), st.floats(0.01, 0.99))

@@ -43,6 +43,7 @@ _PUBLIC = {
     "counterform.errors": ("CounterformError",),
     "counterform.study": ("Study", "embedded_study", "load_study"),
     "counterform.pipeline": ("Run", "run"),
+    "counterform.verify.grades": ("grade",),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 

@@ -171,6 +171,30 @@ def audit(study: StudyFile = None, data: Data = None, as_json: Json = False) -> 
 
 
 @app.command()
+def grade(
+    file: Annotated[Path, typer.Argument(help="Rows with `answer` and `response` (JSONL, CSV, Parquet; `-`: JSONL).")],
+    against: Annotated[str, typer.Option(help="The column of recorded correctness to compare with.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line a row.")] = False,
+) -> None:
+    """Grade responses by their answer keys: is the answer right, and is each step? UNKNOWN where that is not proven."""
+    import msgspec
+
+    from counterform.grading import grade_file
+    from counterform.report.grades import print_against, print_grades
+    from counterform.verify.grades import Summary
+
+    found = Summary()
+    for line, row, graded in grade_file(file, against=against):
+        found.add(line, row, graded)
+        if as_json:
+            print(msgspec.json.encode(graded).decode())
+    if not as_json:
+        print_grades(found, _console())
+    elif against:
+        print_against(found, _console(stderr=True))
+
+
+@app.command()
 def trust(
     file: Annotated[Path, typer.Argument(help="Rows with `question` and `answers` (JSONL, JSON or Parquet).")],
     model: Annotated[str, typer.Option(help="`world`, a hub id, a directory, a .gguf file; or an endpoint's model.")],
@@ -185,6 +209,7 @@ def trust(
     from counterform.report.terminal import print_trust
     from counterform.study import ModelSpec
     from counterform.trust import score
+    from counterform.verify.answer import say_the_same
 
     read = read_questions(file)
     for broken in read.broken:
@@ -193,7 +218,7 @@ def trust(
     opened = part("model", kind).open(ModelSpec(kind=kind, path=model, base_url=base_url))
     try:
         for row in read.questions:
-            found = score(opened, row.question, row.answers)
+            found = score(opened, row.question, row.answers, same=say_the_same)
             if as_json:
                 print(msgspec.json.encode(found).decode())
             else:
@@ -283,10 +308,10 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _console() -> Console:
+def _console(stderr: bool = False) -> Console:
     from rich.console import Console as RichConsole
 
-    return RichConsole()
+    return RichConsole(stderr=stderr)
 
 
 def _require_run(directory: Path) -> None:

@@ -16,13 +16,15 @@ self-consistency    the share of the given answers that say the same (Wang et al
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from msgspec import Struct
 
 from counterform.errors import DataError, ModelError
 from counterform.text import wording
+from counterform.text.answers import answer_of, bare
 from counterform.types import Completion, Model
 
 MOST_ORDERS = 4
@@ -31,6 +33,10 @@ REASON_TOKENS, SAID_TOKENS = 96, 16
 """New tokens of a justification, and of a confidence in words for each option."""
 MOST_ANSWER = 4_000
 """Characters of an answer, and of a justification, that a prompt shows: the end, where the answer is stated."""
+
+
+Same = Callable[[str, str], bool]
+"""Whether two bare answers say the same."""
 
 
 class Confidence(Struct, frozen=True, kw_only=True):
@@ -144,14 +150,14 @@ class Judge:
         return [float(share) for share in odds / odds.sum()]
 
 
-def score(model: Model, question: str, answers: Sequence[str], *, seed: int = 0) -> Trust:
-    """How far `model` trusts each of the answers to a question. Answers that say the same are one candidate.
+def score(model: Model, question: str, answers: Sequence[str], *, seed: int = 0, same: Same = operator.eq) -> Trust:
+    """How far `model` trusts each of the answers to a question. Answers that say the `same` are one candidate.
 
     Raises DataError for no answers, an empty one, or more candidates than letters.
     """
     if not answers or any(not answer.strip() for answer in answers):
         raise DataError(f"give at least one answer, and none of them empty; got {len(answers)}.")
-    groups = candidates(answers)
+    groups = candidates(answers, same)
     if len(groups) > wording.MOST_OPTIONS:
         raise DataError(
             f"{len(groups)} different answers; at most {wording.MOST_OPTIONS} can be compared. Give fewer, or state each "
@@ -185,11 +191,20 @@ def score(model: Model, question: str, answers: Sequence[str], *, seed: int = 0)
     )
 
 
-def candidates(answers: Sequence[str]) -> dict[str, list[int]]:
-    """What the answers say, each with the places at which it is said, in order of first mention."""
+def candidates(answers: Sequence[str], same: Same = operator.eq) -> dict[str, list[int]]:
+    """What the answers say, each with the places at which it is said, in order of first mention.
+
+    same: whether two bare answers say the same; counterform.verify.answer.say_the_same sees that 1/2 is 0.5.
+    """
     groups: dict[str, list[int]] = {}
+    named: dict[str, str] = {}
     for at, answer in enumerate(answers):
-        groups.setdefault(wording.said_answer(answer), []).append(at)
+        says = bare(answer)
+        if says not in named:
+            stated = answer_of(answer)
+            alike = (first for first, places in groups.items() if same(answer_of(answers[places[0]]), stated))
+            named[says] = next(alike, says) if stated else says
+        groups.setdefault(named[says], []).append(at)
     return groups
 
 

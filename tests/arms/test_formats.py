@@ -9,7 +9,7 @@ from counterform.arms.imitation import Imitation
 from counterform.errors import DataError
 from counterform.problems.route import Route
 from counterform.testing import check_recipe
-from counterform.text.wording import said_answer, stated_text
+from counterform.text.answers import answer_of, bare
 from counterform.types import Attempt, Case, Completion, Graded, Mark, Verdict
 
 
@@ -50,7 +50,7 @@ def test_the_same_content_as_multiple_choice(cases):
     for one, example in zip(cases, arm.examples, strict=True):
         assert example.prompt.startswith(f"{one.problem.prompt} A: ")
         assert example.prompt.endswith("Answer with a letter.")
-        letter = stated_text(example.completion)
+        letter = answer_of(example.completion)
         assert f"{letter}: {one.problem.answer}." in example.prompt
         work = one.problem.solution.removesuffix(f"The answer is {one.problem.answer}.")
         assert example.completion == f"{work}The answer is {letter}."
@@ -65,11 +65,11 @@ def test_a_map_is_asked_in_one_format_only(maps):
 def test_the_models_own_wrong_answer_comes_first_and_options_differ(cases, maps):
     for some in (cases, maps):
         for one, choices in zip(some, all_choices(some, rng()), strict=True):
-            said = [said_answer(text) for text in choices.options]
+            said = [bare(text) for text in choices.options]
             assert len(set(said)) == len(said) == 4
             assert choices.options[choices.right] == one.problem.answer
-            own = stated_text(one.wrong.attempt.completion.text)
-            if own and said_answer(own) != said_answer(one.problem.answer):
+            own = answer_of(one.wrong.attempt.completion.text)
+            if own and bare(own) != bare(one.problem.answer):
                 assert own in choices.options
 
 

@@ -158,7 +158,7 @@ def test_of_equal_prompts_the_first_is_kept(jsonl):
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        ('{"question": "x", "answer": NaN}', "not JSON"),
+        ('{"question": "x", "answer": NaN}', "`answer` is nan"),
         ('{"question": "x", ', "not JSON"),
         ('{"question": "\\ud800", "answer": "1"}', "not JSON"),
         ("[" * 100_000, "not JSON"),
@@ -167,7 +167,7 @@ def test_of_equal_prompts_the_first_is_kept(jsonl):
         ('{"question": "x", "answer": ""}', "`answer` is '', not text"),
         ('{"question": " ", "answer": "1"}', "`question` is ' ', not text"),
         ('{"question": "x", "answer": true}', "`answer` is True, not text"),
-        ('{"question": "x", "answer": ["1"]}', "`answer` is ['1'], not text"),
+        ('{"question": "x", "answer": ["1", "2"]}', "`answer` is ['1', '2'], not text"),
         ('{"question": 5, "answer": "1"}', "`question` is 5, not text"),
         ('{"question": "x"}', "no column `answer`"),
         ('{"question": [{"role": "assistant", "content": "hi"}], "answer": "1"}', "a message that is not a text of"),
@@ -229,7 +229,7 @@ def test_a_given_column_that_is_not_there(jsonl, names):
     ("name", "content", "message"),
     [
         ("absent.jsonl", None, "cannot read"),
-        ("rows.csv", "a,b", r"\.jsonl, \.json or \.parquet"),
+        ("rows.txt", "a,b", r"\.jsonl, \.json, \.csv or \.parquet"),
         ("x.parquet", "no", "Parquet"),
     ],
 )
@@ -256,12 +256,55 @@ def test_a_file_that_is_none(tmp_path, name, content, message):
         ("A: 4\nand more", "A: 4\nand more", False),
         ("#### Step 1\nso 4", "#### Step 1\nso 4", False),
         ("A:", "A:", False),
+        ("Adding, we get $9+11=\\boxed{20}$.", "20", True),
+        ("\\boxed{20}", "20", False),
+        ("We get $\\boxed{1}$ and $\\boxed{-2}$.", "1, -2", True),
+        ("x = 1.\nThe answer is 1.", "1", True),
+        ("The answer is yes to all of them.\nand so on", "The answer is yes to all of them.\nand so on", False),
     ],
 )
 def test_final_answer(text, key, has_work):
     found, solution = final_answer(text)
     assert found == key
     assert (solution is not None) is has_work
+
+
+def test_a_key_that_is_a_whole_solution_is_unpacked_once(jsonl):
+    """Rows of MATH as they are published: an arm of bare answers must not be given the solution."""
+    path = jsonl({"problem": "What is $9+11$?", "solution": "Adding, we get $9+11=\\boxed{20}$."})
+    for columns in ({"answer": "solution"}, {"answer": "solution", "solution": "solution"}):
+        [found] = read_problems(path, **columns).problems
+        assert found.answer == "20"
+        assert found.solution == "Adding, we get $9+11=\\boxed{20}$."
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": [{"role": "user", "content": "2+2?"}], "ground_truth": "4"},
+        {"prompt": '[{"role": "user", "content": "2+2?"}]', "answer": "4"},
+        {"prompt": "2+2?", "solution": "We get \\boxed{4}."},
+        {"problem": "2+2?", "solution": "We get \\boxed{4}."},
+        {"input": "2+2?", "label": "4"},
+    ],
+)
+def test_the_columns_of_other_trainers(jsonl, row):
+    [found] = read_problems(jsonl(row)).problems
+    assert (found.prompt, found.answer) == ("2+2?", "4")
+
+
+def test_a_list_of_responses_is_named_and_not_the_column_beside_it(jsonl):
+    path = jsonl({"problem": "2+2?", "generations": ["4", "5"], "correct": [True, False]})
+    columns = [ResponseColumns(text="generations", correct="correct")]
+    with pytest.raises(DataError, match="`generations` is"):
+        read_attempts(path, [problem("1", "2+2?")], responses=columns)
+
+
+def test_a_column_that_nobody_reads_may_hold_what_json_has_not(jsonl, tmp_path):
+    row = '{"question": "2+2?", "answer": "4", "score": NaN}'
+    assert [found.answer for found in read_problems(jsonl(row)).problems] == ["4"]
+    (tmp_path / "rows.json").write_text(f"[{row}]")
+    assert [found.answer for found in read_problems(tmp_path / "rows.json").problems] == ["4"]
 
 
 @given(st.text(string.ascii_letters + " \n#:A0123456789<>=", max_size=60).filter(str.strip))

@@ -61,7 +61,7 @@ def test_a_family_with_a_wrong_key_fails():
 
 def test_user_data():
     problems = [
-        Problem(id="1", prompt="?", answer="... #### 18", solution="9 * 2 = <<9*2=18>>18\n#### 18"),
+        Problem(id="1", prompt="?", answer="18", solution="9 * 2 = <<9*2=18>>18\n#### 18"),
         Problem(id="2", prompt="?", answer="5", solution="2 + 2 = 5\nThe answer is 5."),
         Problem(id="3", prompt="?", answer="7"),
     ]

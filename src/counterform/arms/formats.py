@@ -19,7 +19,8 @@ from counterform.bench import Bench
 from counterform.errors import DataError, unknown_name
 from counterform.problems.route import IN_FREE_FORM, WITH_A_LETTER, near_misses
 from counterform.problems.route_map import Map, in_words
-from counterform.text.wording import answer_sentence, option, said_answer, stated_text
+from counterform.text.answers import answer_of, bare
+from counterform.text.wording import answer_sentence, option
 from counterform.types import Arm, Case, Example, Problem
 
 ANSWERS = ("multiple choice", "free form")
@@ -126,7 +127,7 @@ def all_choices(cases: Sequence[Case], rng: np.random.Generator) -> list[Choices
     said: dict[str, list[str]] = {}
     for case in cases:
         answers.setdefault(case.problem.family, []).append(case.problem.answer)
-        said.setdefault(case.problem.id, []).append(stated_text(case.wrong.attempt.completion.text))
+        said.setdefault(case.problem.id, []).append(answer_of(case.wrong.attempt.completion.text))
     others = {family: list(dict.fromkeys(own)) for family, own in answers.items()}
     wrong = [
         list(_distractors(case.problem, said[case.problem.id], others[case.problem.family], rng))[: MOST_CHOICES - 1]
@@ -167,11 +168,11 @@ def _distractors(
     problem: Problem, said: Sequence[str], answers: Sequence[str], rng: np.random.Generator
 ) -> Iterator[str]:
     """Different wrong answers, the most telling first. said: by the model's wrong attempts; answers: to problems of the family."""
-    taken = {said_answer(problem.answer)}
+    taken = {bare(problem.answer)}
     for text in _candidates(problem, said, answers, rng):
         shown = " ".join(text.split()).rstrip(".")
-        if 0 < len(shown) <= LONGEST_CHOICE and said_answer(shown) not in taken:
-            taken.add(said_answer(shown))
+        if 0 < len(shown) <= LONGEST_CHOICE and bare(shown) not in taken:
+            taken.add(bare(shown))
             yield shown
 
 

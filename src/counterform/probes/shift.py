@@ -19,6 +19,7 @@ from counterform.models.sampling import answers_for
 from counterform.probes import accuracy
 from counterform.probes.probe import HeldOut, Probe
 from counterform.results import Baseline
+from counterform.text.answers import stated
 from counterform.types import Graded, Mark, Model, Problem, Reading
 
 EXACT, EDITS = "exact match", "edit distance"
@@ -27,7 +28,6 @@ ANSWER, REASONING, WHOLE = "answer", "reasoning", "whole"
 MAX_TEXT = 20_000
 """Characters of an attempt that are compared, from its end."""
 
-_STATEMENT = re.compile(r"####|\\boxed ?\{|\banswer(?: is|:)|^A:", re.IGNORECASE | re.MULTILINE)
 _SENTENCE_END = re.compile(r"[.!?](?=\s)|\n")
 _EDGES = " \t\r\n.:*$}"
 
@@ -123,16 +123,12 @@ def parts(text: str) -> tuple[str, str, str]:
     Runs of white space count as one space. A text that states no answer is all reasoning.
     """
     text = text[-MAX_TEXT:]
-    statement = None
-    for statement in _STATEMENT.finditer(text):  # noqa: B007  the last one counts
-        pass
-    if statement is None:
+    said = stated(text)
+    if not said.answers:
         return _plain(text), "", _plain(text)
-    before = list(_SENTENCE_END.finditer(text, 0, statement.start()))
+    before = list(_SENTENCE_END.finditer(text, 0, said.head))
     start = before[-1].end() if before else 0
-    end = _SENTENCE_END.search(text, statement.end())
-    answer = text[statement.end() : end.start() if end else None]
-    return _plain(text[:start]), _plain(answer).strip(_EDGES), _plain(text)
+    return _plain(text[:start]), _plain(said.answers[-1]).strip(_EDGES), _plain(text)
 
 
 def _plain(text: str) -> str:

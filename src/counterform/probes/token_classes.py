@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counterform.results import TOKEN_CLASSES
+from counterform.text.answers import statements
 from counterform.text.lexicon import Lexicon, load_lexicon
 
 MAX_ANSWER = 200
@@ -23,13 +24,6 @@ _STEP_END = re.compile(r"(?<=[.!?])(?<!^\d\.)(?<!^\d\d\.)(?=\s)|\n", re.MULTILIN
 _NUMBERING = re.compile(r"(?:\A|\n)\s{0,20}(?:\d{1,2}[.)]|step \d{1,2}[.:])(?=\s)", re.IGNORECASE)
 _AFTER_EQUALS = re.compile(rf"=\s{{0,3}}({_NUMBER})")
 _ANY_NUMBER = re.compile(rf"(?<![\w.,])({_NUMBER})")
-# The forms that the outcome verifier reads, with the words that lead up to them.
-_STATEMENT = re.compile(
-    r"####(?!#)|\\boxed ?\{|^A:"
-    r"|\b(?:(?:so|thus|therefore|hence),? )?(?:the |my )?(?:final |correct )?answer(?: is\b:?| would be\b|\*{0,2}:)",
-    re.IGNORECASE | re.MULTILINE,
-)
-_SENTENCE_END = re.compile(r"[.!?](?=[*\"')\]$]{0,3}(?:\s|\Z))|\n|\Z")
 _EDGES = " \t\r*_$`\"'"
 
 ANSWER, RESULT, HEDGE, FORM, OTHER = (
@@ -82,29 +76,8 @@ def _results(text: str) -> Iterator[tuple[int, int]]:
 
 def _statements(text: str) -> Iterator[tuple[int, tuple[int, int], int]]:
     """Each stated answer: where its form begins, the answer itself, and where its form ends."""
-    at = 0
-    while head := _STATEMENT.search(text, at):
-        if text[head.start()] == "\\":
-            start, end = head.end(), _closing(text, head.end())
-            tail = min(end + 1, len(text))
-        else:
-            # No further than an answer may reach: a text of nothing but such heads must not take quadratic time.
-            stop = _SENTENCE_END.search(text, head.end(), head.end() + MAX_ANSWER + 1)
-            start, end = head.end(), stop.start() if stop else len(text)
-            tail = stop.end() if stop else len(text)
-        cut = text[start : min(end, start + MAX_ANSWER)]
-        first = start + len(cut) - len(cut.lstrip(_EDGES))
-        last = max(first, start + len(cut.rstrip(_EDGES)))
-        yield head.start(), (first, last), tail if end - start <= MAX_ANSWER else last
-        # From the end of the head, not of the answer: "The answer is \boxed{7}." states it in two forms.
-        at = head.end()
-
-
-def _closing(text: str, start: int) -> int:
-    """Where the brace that was opened just before `start` closes, or as far as an answer may reach."""
-    depth = 1
-    for at in range(start, min(len(text), start + MAX_ANSWER + 1)):
-        depth += (text[at] == "{") - (text[at] == "}")
-        if depth == 0:
-            return at
-    return min(len(text), start + MAX_ANSWER + 1)
+    for one in statements(text, most=MAX_ANSWER):
+        cut = text[one.start : min(one.end, one.start + MAX_ANSWER)]
+        first = one.start + len(cut) - len(cut.lstrip(_EDGES))
+        last = max(first, one.start + len(cut.rstrip(_EDGES)))
+        yield one.head, (first, last), one.tail if one.closed else last

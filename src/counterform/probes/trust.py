@@ -34,6 +34,7 @@ from counterform.results import Baseline
 from counterform.text.wording import MOST_OPTIONS
 from counterform.trust import Comparison, Judge, candidates
 from counterform.types import Graded, Mark, Model, Problem, Reading
+from counterform.verify.answer import say_the_same
 
 Asked = dict[tuple[str, str, str], float | None]
 """By metric, method and item."""
@@ -175,7 +176,7 @@ class Trust(Probe):
 
 
 def _candidates(problem: Problem, graded: Sequence[Graded]) -> _Own:
-    groups = list(candidates([g.attempt.completion.text for g in graded]).values())[:MOST_OPTIONS]
+    groups = list(candidates([g.attempt.completion.text for g in graded], say_the_same).values())[:MOST_OPTIONS]
     answers = tuple(graded[group[0]] for group in groups)
     wrong = [at for at, g in enumerate(answers) if g.verdict.outcome is Mark.WRONG]
     return _Own(

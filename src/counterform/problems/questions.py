@@ -8,7 +8,8 @@ from typing import Any
 from msgspec import Struct
 
 from counterform.problems.rows import BrokenRow, Unusable, excerpt, nothing_usable, read_rows
-from counterform.text.wording import MOST_OPTIONS, said_answer
+from counterform.text.answers import bare
+from counterform.text.wording import MOST_OPTIONS
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -56,7 +57,7 @@ def _answers(row: dict[str, Any]) -> tuple[str, ...]:
     for answer in answers:
         if not isinstance(answer, str) or not answer.strip():
             raise Unusable(f"an answer is {excerpt(answer)}, not text")
-    different = len({said_answer(answer) for answer in answers})
+    different = len({bare(answer) for answer in answers})
     if different > MOST_OPTIONS:
         raise Unusable(f"{different} different answers; at most {MOST_OPTIONS} can be compared")
     return tuple(answers)

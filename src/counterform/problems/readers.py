@@ -13,12 +13,14 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from counterform.errors import DataError
 from counterform.metrics import Shift
-from counterform.problems.rows import BrokenRow, Row, Unusable, excerpt, nothing_usable, read_rows
+from counterform.problems.rows import BrokenRow, Row, Unusable, excerpt, nothing_usable, read_rows, recorded_mark
 from counterform.study import ResponseColumns
+from counterform.text.answers import stated
 from counterform.text.shifts import shift_of
 from counterform.types import Attempt, Completion, Mark, Problem
 
@@ -27,18 +29,18 @@ RECOGNISED = (
     ("question", "answer"),  # GSM8K
     ("prompt", "reward_model.ground_truth"),  # verl
     ("problem", "answer"),  # MATH
+    ("prompt", "ground_truth"),  # TRL, where a reward function is given it
+    ("prompt", "solution"),
+    ("problem", "solution"),  # MATH as it was published
+    ("input", "label"),  # OpenRLHF
 )
 """The pairs of columns that are read as prompt and answer when the study file names none."""
 PROBLEM_COLUMNS = ("problem", "prompt", "question", "problem_id")
 """Where a recorded attempt names its problem when the study file does not say."""
 _SOLUTION = "solution"
 _OPTIONAL = "correct"
-_FINAL = re.compile(r"(?P<work>.*)####\s*(?P<hashes>.*\S)\s*|A:\s*(?P<a>.*\S)\s*")
-# True == 1 == 1.0 in Python, so this table reads numbers too.
-_GRADES = {True: Mark.RIGHT, False: Mark.WRONG, "true": Mark.RIGHT, "false": Mark.WRONG} | {m.value: m for m in Mark}
 MAX_SHIFTS, MAX_LABEL = 24, 60
 """Labels of one file, and characters of one: more are no labels but something else."""
-_SCALAR = (bool, int, float, str)
 _MISSING = object()
 
 
@@ -160,7 +162,8 @@ def read_attempts(
         first_row = first_row or row
         for text, correct, model in columns:
             try:
-                response, recorded = _text(text.of(row), text), _grade(correct.of(row), correct)
+                given, grade = text.of(row), correct.of(row)  # both, so that a column which is there is seen
+                response, recorded = _text(given, text), _grade(grade, correct)
                 problem_id = _problem_id(row, names, by_name, template)
             except Unusable as reason:
                 broken.append(BrokenRow(line, str(reason)))
@@ -185,16 +188,18 @@ def read_attempts(
 
 
 def final_answer(text: str) -> tuple[str, str | None]:
-    """The answer key in `text` and the worked solution it ends.
+    r"""The answer key in `text` and the worked solution that states it.
 
-    A last line with "#### 18" (GSM8K) or of the form "A: 18" ends a solution; any other text is itself the key.
+    A solution boxes its answer, or ends by stating it as every attempt does ("#### 18", "A: 18", "The answer is 18"); a
+    text that states none, or several, is itself the key.
     """
     text = text.strip()
-    work, _, last = text.rpartition("\n")
-    if final := _FINAL.fullmatch(last):
-        has_work = bool(work or (final["work"] or "").strip())
-        return final["hashes"] or final["a"], text if has_work else None
-    return text, None
+    said = stated(text)
+    ends = not text[said.rest :].strip(" .$*") or text[said.head] == "\\"
+    if said.answer is None or not said.answer.strip() or not ends:
+        return text, None
+    bare = text[said.head : said.rest].strip(" .$*") == text.strip(" .$*")
+    return said.answer, None if bare else text
 
 
 def _require(path: Path, first_row: Row, columns: Sequence[_Column]) -> None:
@@ -229,7 +234,7 @@ def _recognised(
 
 def _prompt(row: Row, column: _Column) -> str:
     """A prompt: text, or a message list whose system and user turns are joined, the system's first."""
-    value = column.of(row)
+    value = _messages(column.of(row))
     if not isinstance(value, list):
         return _text(value, column)
     turns: dict[str, list[str]] = {"system": [], "user": []}
@@ -241,19 +246,39 @@ def _prompt(row: Row, column: _Column) -> str:
     return _text("\n\n".join(turns["system"] + turns["user"]), column)
 
 
+def _messages(value: Any) -> Any:
+    """A message list that was written as text, as CSV and data frames do; else the value itself."""
+    if isinstance(value, str) and value.lstrip().startswith('[{"role"'):
+        try:
+            return msgspec.json.decode(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
 def _answer(row: Row, answers: _Column, solutions: _Column) -> tuple[str, str | None]:
     """The answer key and the worked solution."""
     value = answers.of(row)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise Unusable(f"`{answers.name}` is {value}")
-        key, worked = str(int(value)) if value == int(value) else repr(value), None
-    else:
-        key, worked = final_answer(_text(value, answers))
+    if value is _MISSING:
+        raise Unusable(f"no column `{answers.name}`")
+    key, worked = answer_key(value, answers.name)
     solution = solutions.of(row)
     if solution in (None, "", _MISSING):
         return key, worked
     return key, _text(solution, solutions)
+
+
+def answer_key(value: object, name: str) -> tuple[str, str | None]:
+    """The answer key in a value of the column `name`, and the worked solution that states it. Raises Unusable."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise Unusable(f"`{name}` is {value}")
+        return (str(int(value)) if value == int(value) else repr(value)), None
+    if isinstance(value, str) and value.strip():
+        return final_answer(value)
+    raise Unusable(f"`{name}` is {excerpt(value)}, not text")
 
 
 def _task_column(path: Path, rows: Sequence[Row], key: str, name: str) -> _Column | None:
@@ -327,9 +352,7 @@ def _problem_id(row: Row, names: Sequence[_Column], by_name: dict[str, str], tem
 
 
 def _grade(value: Any, column: _Column) -> Mark:
-    if value is None or value is _MISSING:
-        return Mark.UNKNOWN
-    grade = _GRADES.get(value.lower() if isinstance(value, str) else value) if isinstance(value, _SCALAR) else None
+    grade = recorded_mark(None if value is _MISSING else value)
     if grade is None:
         raise Unusable(f"`{column.name}` is {excerpt(value)}, not true, false, 1, 0, right, wrong or null")
     return grade

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from counterform.text.answers import stated, statements
 from counterform.types import Mark
 
 CRITIQUE_CUE = "Check this attempt. Which step is the first wrong one?"
@@ -20,11 +21,9 @@ TRUST_CUE = "Check this attempt. Is it right or wrong?"
 _WRONG_STEP = re.compile(r"\bstep\s+0*([1-9]\d{0,3})\s+is\s+wrong\b", re.IGNORECASE)
 _STEP_CLAIM = re.compile(r"\bstep\s+0*([1-9]\d{0,3})\s+is\s+(right|wrong)\b", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n\s*\n")
-_STATES = re.compile(r"\banswer(?: is|:)", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!](?=\s)")
 _CONFIDENCE = re.compile(r"(?<![\w./])(\d{1,3}(?:\.\d{1,6})?)(?![\w]|\.\d)")
 _OPTION = re.compile(r"^\W{0,8}([A-Z])\b[^\d\n]{0,40}?(\d{1,3}(?:\.\d{1,6})?)(?![\w]|\.\d)", re.MULTILINE)
-_BOXED = re.compile(r"\\boxed\{([^{}\n]{1,200})\}")
 _EDGES = " \t\r\n.,;:!\"'`*()[]{}“”‘’"
 MAX_TAIL = 2_000
 """Characters of an answer in which its label is looked for, from its end."""
@@ -179,22 +178,6 @@ def said_confidences(text: str, options: int) -> list[float | None]:
     return found
 
 
-def said_answer(text: str) -> str:
-    """What a text says in the end, so that two texts with the same answer can be told: what it states, or all of it."""
-    return _bare(stated_text(text) or text)
-
-
-def stated_text(text: str) -> str:
-    """What a text states as its answer, in its own words: the last boxed answer, or after the last "answer is"; else empty."""
-    tail = text[-MAX_TAIL:]
-    if boxed := _BOXED.findall(tail):
-        return str(boxed[-1])
-    if heads := list(_STATES.finditer(tail)):
-        line = tail[heads[-1].end() :].strip().partition("\n")[0]
-        return _SENTENCE_END.split(line)[0].strip(_EDGES)
-    return ""
-
-
 def space_sentence(space: Sequence[str]) -> str:
     """The instruction that states only the answer space."""
     return f"Answer with one of: {', '.join(space)}."
@@ -226,13 +209,17 @@ def named_label(text: str, space: Iterable[str]) -> str | None:
 
     It is what the last "the answer is" states, or the text itself where nothing is stated.
     """
-    text = text[-MAX_TAIL:]
-    heads = list(_STATES.finditer(text))
-    said = text[heads[-1].end() :] if heads else text
-    line = said.strip().partition("\n")[0]
+    said = stated(text)
+    starts = [one.start for one in statements(text[-MAX_TAIL:])]
+    line = (
+        (text[said.start :] if said.answers else text[-MAX_TAIL:][starts[-1] if starts else 0 :])
+        .strip()[:MAX_TAIL]
+        .partition("\n")[0]
+    )
     labels = {_bare(label): label for label in space}
     # The whole line first: a label may have a full stop inside.
-    return labels.get(_bare(line)) or labels.get(_bare(_SENTENCE_END.split(line)[0]))
+    first = labels.get(_bare(line)) or labels.get(_bare(_SENTENCE_END.split(line)[0]))
+    return first or labels.get(_bare(said.answer or ""))
 
 
 def _as_share(number: str) -> float | None:

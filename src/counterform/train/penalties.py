@@ -7,7 +7,6 @@ by, it is 0.5, as the paper has it for an answer without a tool call: neither cl
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -16,14 +15,10 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from counterform.errors import DataError
+from counterform.text.answers import times_stated
 from counterform.types import Mark, Verdict
 
 NOTHING_TO_JUDGE = 0.5
-MAX_TEXT = 100_000
-"""Characters of a rollout that are looked at, from its end."""
-
-# The rest of the sentence belongs to a statement: "The answer is \boxed{5}" is one.
-_STATEMENT = re.compile(r"(?:\banswer(?: is\b|:)|\\boxed\b|####(?!#))[^\n.]*", re.IGNORECASE)
 
 
 class Rollout(Struct, frozen=True, kw_only=True, gc=False):
@@ -64,23 +59,17 @@ class ToolErrors(Penalty):
 
 
 class FormatViolations(Penalty):
-    r"""1 where no answer is stated, else the answers stated beyond the first, a turn (same section); at most 1.
+    """1 where no answer is stated, else the answers stated beyond the first, a turn (same section); at most 1.
 
-    An answer is stated by <answer> tags, each closed, or where there are none by "answer is", "answer:", `\boxed` or
-    `####`. Every tool call starts another turn. (The released code finds no turn in a rollout of one, and gives it 1.)
+    What a statement is, the reader of answers says; one in tags counts only where every tag is closed. Every tool call
+    starts another turn. (The released code finds no turn in a rollout of one, and gives it 1.)
     """
 
     name = "format"
 
     def __call__(self, rollout: Rollout) -> float:
-        text = rollout.text[-MAX_TEXT:]
-        stated = text.count("<answer>")
-        if stated != text.count("</answer>"):
-            return 1.0
-        stated = stated or sum(1 for _ in _STATEMENT.finditer(text))
-        if not stated:
-            return 1.0
-        return min(1.0, (stated - 1) / (rollout.tool_calls + 1))
+        stated = times_stated(rollout.text)
+        return min(1.0, (stated - 1) / (rollout.tool_calls + 1)) if stated else 1.0
 
 
 class ProcessViolations(Penalty):

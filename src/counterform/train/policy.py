@@ -21,7 +21,7 @@ from counterform.errors import StudyError, TrainingDiverged
 from counterform.models.hf import free_memory, load
 from counterform.parts import made
 from counterform.study import TrainSpec
-from counterform.text.wording import said_answer, stated_text
+from counterform.text.answers import answer_of
 from counterform.train.calc import Calc
 from counterform.train.grpo import RoCGRPOTrainer, check_selection
 from counterform.train.penalties import Penalty, Rollout
@@ -30,6 +30,8 @@ from counterform.train.sft import check_options, lora_config, peak_memory_mb, us
 from counterform.train.tokens import training_rows
 from counterform.train.trainer import Trainer
 from counterform.types import Arm, Attempt, Checkpoint, Completion, Grade, Graded, Ledger, Mark
+from counterform.verify.answer import grade_answer
+from counterform.verify.choices import read_choice
 
 # What a study may not set: files, seeds, what the result is, and what an arm says for itself.
 _OURS = frozenset({"output_dir", "seed", "data_seed", "save_strategy", "load_best_model_at_end", "reward_weights"})
@@ -230,10 +232,11 @@ class _Judge:
 
 def _graded_by(graded: Graded, answer: str) -> Graded:
     """The same attempt with its outcome by another answer than its problem's; UNKNOWN where it states none."""
-    text = graded.attempt.completion.text
+    said = answer_of(graded.attempt.completion.text)
     mark = Mark.UNKNOWN
-    if stated_text(text):
-        mark = Mark.RIGHT if said_answer(text) == said_answer(answer) else Mark.WRONG
+    if said:
+        # A letter was asked for: whatever names none is not it.
+        mark = grade_answer(answer, said)[0] if read_choice(said) else Mark.WRONG
     return replace(graded, verdict=replace(graded.verdict, outcome=mark, lenient=mark))
 
 
