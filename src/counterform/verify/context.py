@@ -1,0 +1,230 @@
+"""What stands around an equation and may change what it means: reasons to call nothing wrong."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from counterform.verify.exact import Number
+from counterform.verify.expressions import Side
+from counterform.verify.forms import Form, Value
+from counterform.verify.measures import DOLLAR, ratios_of
+from counterform.verify.tokens import Tokens
+
+LONG = 2_000
+"""Characters of a step that may have been cut off."""
+LONG_UNIT = 3
+"""Words. "1/4 as much money as a manicure = $100" is no equation."""
+MANY = 200
+"""Letters that are remembered."""
+ROUNDED_INPUT = Fraction(1, 200)
+"""Relative; 3.33 * 3 = 10, where 3.33 stands for 10 / 3."""
+ROUGHLY = Fraction(3, 20)
+"""Relative; how far "about" reaches."""
+SO = frozenset(("so", "then", "thus", "hence", "therefore", "so that", "and so", "this means", "which means"))
+"""Words that draw one equation from another."""
+
+_DOUBTFUL = re.compile(
+    r"\b(?:and|or|as|in|twice|half|double|triple|third|quarter|fourth|fifth|than|less|fewer|by|another|dozen|hundred|"
+    r"thousand|[mb]illion|sum|difference|product|average|mean|ratio|squared?|cubed|root|to|from|plus|minus|divided|over|"
+    r"remainder|remaining|cube|square|reciprocal|opposite|one|two|three|four|five|six|seven|eight|nine|ten|both|about|approximately|cents?|mod|modulo|"
+    r"logarithm|log|factorial|choose|percent|negative)\b"
+)
+"""Words that may change what an equation beside them means."""
+_NO_UNIT = re.compile(r"\b(?:is|was|are|were|ha[sd]|have|equals|gives|because|since|if|when|so|that|with|after|before|until|below|above|between|at|on)\b")
+_ELSEWHERE = re.compile(
+    r"\bmod(?:ulo|ular|ulus)?\b|\\[bp]?mod|≡|\\equiv|\bbase[- _]?(?:\d|two|three|four|five|six|seven|eight|nine|ten|twelve|"
+    r"sixteen|b\b)|\bbinary\b|\boctal\b|\bhexadecimal\b|o['’]clock|\bclock\b|\b\d\s?[ap]\.?m\b|\bcongruent\b|\bresidue\b|"
+    r"\boperat(?:ion|or)\b|\bdefin(?:e[sd]?|ition)\b|\bstrings?\b|\bconcatenat|\bxor\b|\bbitwise\b",
+    re.IGNORECASE,
+)
+"""Signs of another arithmetic than that of numbers: remainders, bases, clocks, operators of the problem's own."""
+_SUPPOSED = re.compile(
+    r"\b(?:suppos\w+|assum\w+|hypothe\w+|let(?:['’]s| us) (?:say|try|test|guess|suppose|assume|pretend|imagine)|imagine|pretend|"
+    r"whether|contradict\w*|impossible|incorrect\w*|wrong\w*|mistake\w*|error|erroneous|false|absurd|cannot|can['’]t|not|"
+    r"n['’]t|never|instead of|rather than|fails?|too (?:small|large|big|high|low|much|many|few)|claim\w*|said|says?|thinks?|"
+    r"thought|believes?|guess\w*|try|trying|tried|unless|otherwise|would need|would have to|want\w*|must equal|"
+    r"should equal|need\w* to (?:be|equal)|solve|no solution|misread\w*|typo)\b|\\ne|≠|!=|n't\b|[✗✘❌]"
+)
+"""Signs that an equation is weighed, tried or denied, and not said."""
+_ROUGH = re.compile(r"\b(?:approx\w*|about|around|roughly|nearly|almost|round\w*|estimat\w*|closest|nearest)\b|[≈~]|\\approx")
+_IF = re.compile(r"\b(?:if|when|assuming|provided)\b(?![^,;:]*(?:\bthen\b|[,;:]))")
+_HUNDREDS = re.compile(r"[%¢]|\bcents?\b|\bpercent")
+_CALENDAR = frozenset((4, 7, 12, 24, 30, 52, 60, 100, 365, 3600))
+"""Ratios that units of time are converted with, besides those between two of one kind."""
+_LINKS = frozenset(("because", "so", "then", "since", "thus", "hence", "therefore", "giving", "making", "meaning", "total"))
+_CONVERTING = frozenset(("3", "4", "7", "12", "16", "24", "30", "36", "52", "60", "100", "365", "1000", "1,000", "5280"))
+_COUNTED = re.compile(r"[a-z]+")
+_OPERAND = re.compile(r"[nv)}]B?S|SB?[nv({]")
+
+
+_DEFINES = re.compile(
+    r"(?<![\w)])[a-zA-Z]\s*(\\[a-zA-Z]+|[^\w\s(){}=,.;:$'\"^_\\]{1,2})\s*[a-zA-Z](?!\w)[\s$]*(?:=|is defined|is the|means|denotes|stands for)"
+)
+_OPERATION = re.compile(r"\boperat(?:ion|or)s?\b[^.]{0,60}?(\\[a-zA-Z]+|[^\w\s(){}=,.;:$'\"^_\\])")
+
+
+def defined_signs(prompt: str) -> frozenset[str]:
+    """Signs between numbers that a problem gives a meaning of its own: "a * b = a^2 - b", "the operation # is"."""
+    prompt = prompt[:20_000]
+    if "operat" in prompt or "defin" in prompt:
+        return frozenset((*_DEFINES.findall(prompt), *_OPERATION.findall(prompt)))
+    return frozenset()
+
+
+def is_share(kinds: str, side: Side) -> bool:
+    """Whether a side may be no sum to be worked out before "is": "3/4 is 15"."""
+    bare = kinds[side.start : side.end].replace("w", "")
+    return not side.computes or bare in ("n/n", "d{n}{n}", "dn")
+
+
+def is_percent_of(kinds: str, side: Side) -> bool:
+    """Whether a side is "20% of 50", which can be read in one way."""
+    return re.fullmatch(r"n%w?[oxm*]nw?", kinds[side.start : side.end]) is not None
+
+
+def is_sum_of_measures(kinds: str, side: Side) -> bool:
+    """Whether a side is "2 hours + 30 minutes"."""
+    return re.fullmatch(r"nw(?:[-+]nw)*", kinds[side.start : side.end]) is not None and _dimensions(side) == 1
+
+
+def converts(side: Side) -> bool:
+    """Whether one of a side's numbers is one that units are converted with: 180 minutes / 60."""
+    return not _CONVERTING.isdisjoint(side.numbers)
+
+
+def _dimensions(side: Side) -> int:
+    dimensions = {found.dimension for found in side.measures}
+    return len(dimensions) if len(side.words) == len(side.numbers) else 0
+
+
+@dataclass(frozen=True)
+class Around:
+    """An equation that does not hold as it was read, and all that stands around it."""
+
+    text: str
+    tokens: Tokens
+    left: Side | None
+    """The first side, unless it stands in another text."""
+    right: Side
+    cut: bool
+    """The text may go on where it ends here."""
+
+    def doubts(self, one: Side, other: Side, value: Value, says: Value, *, spoken: bool) -> bool:
+        """Whether it may hold as it was meant. `one` is the side that computes; spoken: "is" stands for "="."""
+        if spoken and other.words and not _COUNTED.fullmatch(" ".join(other.words)):
+            return True  # half of 30 is 2 more than
+        if one.doubtful or other.doubtful or one.mixed or other.mixed:
+            return True
+        if other.computes and other.operations >= one.operations:
+            return True  # a side that is written out further may be what a sign was defined as
+        lower = self.text.casefold()
+        if _ELSEWHERE.search(self.text) or _SUPPOSED.search(lower) or _OPERAND.search(self.tokens.kinds):
+            return True
+        return (
+            "?" in self.tokens.kinds
+            or self._is_part()
+            or self._words_matter()
+            or self._is_conditional(lower)
+            or self._means_something_else(one, other, value, says, lower)
+        )
+
+    def restates(self, hint: str) -> bool:
+        """Whether what would be right is what the text says: then it was misread."""
+        value = re.sub(r"\D", "", hint.rpartition("=")[2])
+        said = re.sub(r"\\[!,;: ]|[{}$,\s]|\\boxed", "", self.text)
+        return bool(value) and re.search(rf"=-?{value}(?!\.?\d)", said) is not None
+
+    def _is_part(self) -> bool:
+        """Whether what was read may be a part of a longer expression."""
+        kinds, glued = self.tokens.kinds, self.tokens.glued
+        end = self.right.end
+        after = kinds[end : end + 1]
+        gone_on = kinds[end - 1] == "w" and " " not in self.tokens.texts[end - 1]
+        if (after and after in "n(vS" and gone_on) or after in ("?", "-", "!") or (self.cut and end >= len(kinds) - 1):
+            return True
+        if after == "," and end + 1 < len(kinds) and kinds[end + 1] in "nv" and glued[end + 1]:
+            return True  # 1,5
+        if after == "B" and kinds[end : end + 4].lstrip("B")[:1] in tuple("%!^E*/+xmvnFSd-("):
+            return True
+        if after in (")", "}") and self._opened_by_more(end):
+            return True
+        if self.left is None:
+            return False
+        start = self.left.start
+        before = kinds[start - 1 : start] if start else ""
+        if self.cut and not start:
+            return True
+        if before == "," and start > 1 and kinds[start - 2] in "nv)}" and kinds[start] != "=":
+            comma = self.tokens.texts[start - 1]
+            return comma in ",;:" and (glued[start] or comma != ":" or glued[start - 1] is False)
+        if before == "B":
+            sooner = kinds[:start].rstrip("B")[-1:]
+            return sooner in tuple("+-*/xm^EnFvdrbSo)") or (kinds[start] == "-" and start > 1)
+        if before in ("(", "{"):
+            return self._opened_by_more(start)
+        return before in ("<", "?")
+
+    def _opened_by_more(self, at: int) -> bool:
+        """Whether the bracket around what ends at `at` belongs to a function, a power, an index."""
+        kinds, depth = self.tokens.kinds, 0
+        for index in range(at - 1, -1, -1):
+            if kinds[index] in ")}":
+                depth += 1
+            elif kinds[index] in "({":
+                if not depth:
+                    return kinds[index - 1 : index] in tuple("vnFrdb)}^E") if index else False
+                depth -= 1
+        return True
+
+    def _words_matter(self) -> bool:
+        """Whether words or numbers beside it may belong to it ("half of 20 + 5 = 15", "= 2 hours 30")."""
+        kinds, texts, end = self.tokens.kinds, self.tokens.texts, self.right.end
+        if kinds[end : end + 1] == "w" or kinds[end - 1] == "w":
+            after = texts[end] if kinds[end : end + 1] == "w" else texts[end - 1]
+            if _DOUBTFUL.search(" ".join(after.casefold().split()[:2])):
+                return True
+        if self.left is None or not self.left.start or kinds[self.left.start - 1] not in "wB":
+            return False
+        start = len(kinds[: self.left.start].rstrip("B"))
+        if not start or kinds[start - 1] != "w":
+            return False
+        before = texts[start - 1].casefold().split()
+        if kinds[:start].endswith("nw") and (before[-1] == "of" or (len(before) == 1 and before[0] not in _LINKS)):
+            return True  # 8 packs of 5 bags * 4
+        return _DOUBTFUL.search(" ".join(before[-LONG_UNIT:])) is not None
+
+    def _is_conditional(self, lower: str) -> bool:
+        """Whether the clause before it begins with "if"."""
+        return _IF.search(lower.partition("=")[0]) is not None
+
+    def _means_something_else(self, one: Side, other: Side, value: Value, says: Value, lower: str) -> bool:
+        units = " , ".join(one.words).casefold()
+        if one.rates and len(one.words) > 1 and "/" in self._between_rates(one):
+            return True  # "60 miles / 2 miles/hour"
+        if _NO_UNIT.search(units) or _DOUBTFUL.search(units) or any(len(w.split()) > LONG_UNIT for w in one.words):
+            return True
+        if isinstance(value, Form) or isinstance(says, Form):
+            return any("." in printed for printed in (*one.numbers, *other.numbers)) or bool(_ROUGH.search(lower))
+        if value < 0 < says and one.operations == 1:
+            return True  # 5-10 = 6 pages
+        near = ROUGHLY if _ROUGH.search(lower) else ROUNDED_INPUT
+        if (value - says) ** 2 <= (value * near) ** 2:
+            rough = near is ROUGHLY
+            return rough or any(n[0] not in "$£€" and len(n.partition(".")[2]) > 1 for n in one.numbers)
+        return self._is_converted(one, other, value, says, lower)
+
+    def _is_converted(self, one: Side, other: Side, value: Number, says: Number, lower: str) -> bool:
+        if not value or not says:
+            return False
+        ratios = {value / Fraction(says), says / Fraction(value)}
+        measured = {found for side in (one, other) for found in side.measures} - {DOLLAR}
+        if measured:
+            times = any(found.dimension in ("time", "months") for found in measured)
+            return not (ratios_of(measured) | (_CALENDAR if times else frozenset())).isdisjoint(ratios)
+        return 100 in ratios and (_HUNDREDS.search(lower) is not None or "$" in "".join(other.numbers))
+
+    def _between_rates(self, one: Side) -> str:
+        kinds = self.tokens.kinds[one.start : one.end]
+        return "/" if re.search(r"/[n(]", kinds) else ""
