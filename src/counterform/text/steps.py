@@ -22,6 +22,8 @@ MAX_STEPS = 256
 """Steps of one finished attempt; the last one takes all that is left."""
 
 _ABBREVIATIONS = r"(?<!\b(?:Dr|Mr|Ms|St|Eq|vs|cf|oz|lb|ft)\.)(?<!\b(?:Mrs|Fig|etc|e\.g|i\.e|p\.m|a\.m)\.)(?<!\bProf\.)(?<!\bapprox\.)"
+_FACTORIAL = r"(?:(?<![\w)}]!)|(?<=[a-zA-Z]{2}!)|(?=\s{1,6}(?:[A-Z\"'#“‘]|\*\*|[^\W\d_a-z])))"
+"""After 5! and n! a sentence ends only where the next one begins with a capital letter."""
 _CLOSERS = r"[*_\"')\]”’」』）]"
 _CUTS = ("<think>", "</think>", "<thinking>", "</thinking>", "<answer>", "</answer>")
 _BLOCKS = {"<tool_call>": "</tool_call>", "<tool_response>": "</tool_response>"}
@@ -45,9 +47,10 @@ _NUMBER = re.compile(r"[#>*\-]{0,4}[^\S\r\n]?\**(?:[Ss]tep )?\d{1,2}\.\**[^\S\r\
 _END = re.compile(
     r"[\r\n<.!?。！？](?:(?<=[\r\n])"  # all begin with one of few characters, or the search is several times slower
     rf"|(?<=<)(?:{'|'.join(tag[1:] for tag in _TAGS)})"
-    rf"|(?<=[.!?])(?<! \?)(?={_CLOSERS}{{0,3}}\s){_ABBREVIATIONS}{_CLOSERS}{{0,3}}"
+    rf"|(?<=[.!?])(?<! \?)(?={_CLOSERS}{{0,3}}\s){_ABBREVIATIONS}{_FACTORIAL}{_CLOSERS}{{0,3}}"
     rf"|(?<=[。！？]){_CLOSERS}{{0,3}}(?=[^。！？])(?!{_CLOSERS}))"
 )
+_MATH_BEGIN = re.compile(r"\\\[|\\begin\{")
 _MATH_END = re.compile(r"\\\]|\$\$|\\end\{|(?=\n[ \t\r]*\n)")
 
 
@@ -138,6 +141,12 @@ class Splitter:
         elif self._fresh and (number := _NUMBER.match(text, at)):
             after = number.end()
         found = _END.search(text, after, seen)
+        while math := _MATH_BEGIN.search(text, after, found.start() if found else seen):
+            closed = _MATH_END.search(text, math.end(), seen)
+            if not closed or closed.start() == closed.end():
+                return closed.start() if closed else None
+            after = closed.end()
+            found = _END.search(text, after, seen)
         if not found:
             return None
         return found.start() if found[0][0] in "\r\n<" else found.end()

@@ -15,8 +15,11 @@ _MARK = re.compile(rf"<<([^<>]{{1,300}})>>(?:\s?[$£€]?(-?(?>{NUMBER}))(?!\s?\
 """A calculator mark and the number printed after it."""
 _PLAIN = r"(?:\d{1,8}(?:\.\d{1,4})?|\.\d{1,4})"
 _SIMPLE_MARK = re.compile(
-    rf"({_PLAIN}(?:[-+]{_PLAIN}){{1,20}}|{_PLAIN}(?:\*{_PLAIN}){{1,2}}|{_PLAIN}/(?=[\d.]*[1-9]){_PLAIN})=(-?\d{{1,12}}(?:\.\d{{1,6}})?)"
+    rf"({_PLAIN}(?:(?:[-+*]|/(?=[\d.]*[1-9])){_PLAIN}){{1,20}})=(-?(?:\d{{1,12}}(?:\.\d{{1,16}})?|\.\d{{1,16}}))"
 )
+_FACTORS = re.compile(r"([*/])")
+_NOISE = Decimal("1e-12")
+"""Relative; calculators print 0.47119999999999995."""
 _UNIT = re.compile(r"\.0+(?=[-+*/=a-zA-Z])|(?:/?[a-zA-Z]++)++(?=[-+*/=])")
 _PART_OF_MORE = tuple("0123456789.,/%+-*()^!_}|√'")
 
@@ -63,8 +66,10 @@ def _is_simple(content: str, printed: str) -> bool:
     if not simple:
         return False
     left, result = simple.groups()
-    same = printed == result or _trimmed(printed) == _trimmed(result)
-    return same and _simple_value(left) == Decimal(result)
+    if printed != result and _trimmed(printed) != _trimmed(result):
+        return False
+    value, says = _simple_value(left), Decimal(result)
+    return value == says or abs(value - says) <= abs(value) * _NOISE
 
 
 def _misprint(content: str, printed: str) -> tuple[str, Number] | None:
@@ -95,21 +100,32 @@ def _trimmed(text: str) -> str:
     return (text.rstrip("0").rstrip(".") if "." in text else text).replace(",", "")
 
 
-def _simple_value(text: str) -> Decimal | int:
-    """Numbers added, multiplied, or one divided: exact in 28 digits, or not equal to any short result."""
-    if "*" in text:
-        return prod(map(Decimal, text.split("*")))
-    above, slash, below = text.partition("/")
-    return Decimal(above) / Decimal(below) if slash else sum(map(Decimal, text.replace("-", "+-").split("+")))
+def _simple_value(text: str) -> Decimal:
+    """Numbers added, multiplied and divided, in 28 digits."""
+    total = Decimal(0)
+    for term in text.replace("-", "+-").split("+"):
+        if "/" not in term:
+            total += prod(map(Decimal, term.split("*")))
+            continue
+        first, *rest = _FACTORS.split(term)
+        value = Decimal(first)
+        for sign, factor in zip(rest[::2], rest[1::2], strict=True):
+            value = value * Decimal(factor) if sign == "*" else value / Decimal(factor)
+        total += value
+    return total
 
 
 def _is_twin(text: str, mark: re.Match[str]) -> bool:
     """Whether the equation before a mark is the mark's own, but for units: `9 * 2 eggs = $<<9*2=18>>18`."""
     computed = mark.group(1).partition("=")[0]
-    before = text[max(0, mark.start() - 6 * len(computed) - 16) : mark.start()]
-    before = before.replace(" x ", "*").replace(" ", "").replace("$", "")
-    if not before.endswith(f"{computed}="):
+    end = f"{computed}="
+    close = text[max(0, mark.start() - len(computed) - 8) : mark.start()].rstrip("$ ")
+    if close.endswith(end) and close[: -len(end)].endswith(" "):
+        return close[: -len(end)].rstrip()[-1:].isalpha()
+    before = text[max(0, mark.start() - 8 * len(computed) - 32) : mark.start()]
+    before = before.replace(" x ", "*").replace(" ", "").replace("$", "").replace(",", "")
+    if not before.endswith(end):
         before = _UNIT.sub("", before)
-        if not before.endswith(f"{computed}="):
+        if not before.endswith(end):
             return False
     return not before[: -len(computed) - 1].endswith(_PART_OF_MORE)

@@ -55,6 +55,9 @@ _CALENDAR = frozenset((4, 7, 12, 24, 30, 52, 60, 100, 365, 3600))
 """Ratios that units of time are converted with, besides those between two of one kind."""
 _LINKS = frozenset(("because", "so", "then", "since", "thus", "hence", "therefore", "giving", "making", "meaning", "total"))
 _CONVERTING = frozenset(("3", "4", "7", "12", "16", "24", "30", "36", "52", "60", "100", "365", "1000", "1,000", "5280"))
+_LAYOUT = re.compile(r"\\[!,;: ]|[{}$£€,\s-]|\\boxed")
+_NO_DIGITS = re.compile(r"\D")
+_WHOLE = re.compile(r"\d+(?!\.?\d)")
 _COUNTED = re.compile(r"[a-z]+")
 _OPERAND = re.compile(r"[nv)}]B?S|SB?[nv({]")
 
@@ -132,9 +135,9 @@ class Around:
 
     def restates(self, hint: str) -> bool:
         """Whether what would be right is what the text says: then it was misread."""
-        value = re.sub(r"\D", "", hint.rpartition("=")[2])
-        said = re.sub(r"\\[!,;: ]|[{}$,\s]|\\boxed", "", self.text)
-        return bool(value) and re.search(rf"=-?{value}(?!\.?\d)", said) is not None
+        value = _NO_DIGITS.sub("", hint.rpartition("=")[2])
+        said = _LAYOUT.sub("", self.text).split("=")[1:]
+        return bool(value) and any(value == number[0] for side in said if (number := _WHOLE.match(side)))
 
     def _is_part(self) -> bool:
         """Whether what was read may be a part of a longer expression."""

@@ -78,7 +78,8 @@ _PERCENT = re.compile(r"(percent) (of(?: the| his| her| their| its| those| these
 _PARTS = {"half": Fraction(1, 2), "a third": Fraction(1, 3), "a quarter": Fraction(1, 4), "a fourth": Fraction(1, 4)}
 _PARTS |= {"one half": Fraction(1, 2), "one third": Fraction(1, 3), "one quarter": Fraction(1, 4)}
 _PARTS |= {"two thirds": Fraction(2, 3), "two-thirds": Fraction(2, 3), "three quarters": Fraction(3, 4)}
-_PARTS |= {"three-quarters": Fraction(3, 4), "three fourths": Fraction(3, 4), "twice": Fraction(2), "a half": Fraction(1, 2)}
+_PARTS |= {"three-quarters": Fraction(3, 4), "three fourths": Fraction(3, 4), "a half": Fraction(1, 2)}
+_PARTS |= {"twice": Fraction(2)}
 _PART = re.compile(
     rf"(?:((?:.* )?(?:so|then|thus|therefore|hence|that|because|since|is|find|and))[ ])?({'|'.join(_PARTS)})"
     r"( of(?: the| his| her| their| its| those| these)?)?"
@@ -91,6 +92,8 @@ _SHORT_WORDS = frozenset(
     "an as at be by do go he if in is it me my no of on or so to up us we am ad ox oz lb ft hr cm km kg mm ml mi yd pt qt "
     "tv ok pm gb mb id pc cd by she the and".split()
 )
+_LAST = _FUNCTIONS | frozenset("by of the his her their its those these to is equals makes gives twice".split())
+"""The last words of a run that may say a sign."""
 _VOWEL = re.compile(r"[aeiouyAEIOUY]|[^a-zA-Z]")
 
 
@@ -215,25 +218,32 @@ def _command(said: str) -> tuple[tuple[str, str], ...]:
 def _words(run: str) -> tuple[tuple[str, str], ...]:
     """A run of words: words, or the signs that they say."""
     lower = run.casefold()
+    before, _, last = lower.rpartition(" ")
+    if not before:
+        return ((_kind_of_word(run, lower), run),)
+    if last not in _LAST:
+        return (("w", run),)
     if lower in _SPOKEN:
         return ((_SPOKEN[lower], run),)
-    if " " not in lower and (
-        lower in _FUNCTIONS
-        or (len(run) == 2 and run.isascii() and lower not in _SHORT_WORDS)
-        or (len(run) == 3 and not _VOWEL.search(run) and not run.isupper() and lower not in GLUED)
-    ):
-        return (("r" if lower == "sqrt" else "F", run),)
     if said := _PERCENT.fullmatch(lower):
         return (("%", said[1]), ("o", said[2]))
-    if said := _PART.fullmatch(lower):
-        if said[3] or said[2] == "twice":
-            return (*((("w", said[1]),) if said[1] else ()), ("h", said[2]), ("o", said[3] or ""))
-    before, _, last = run.rpartition(" ")
-    if before and last.casefold() in _FUNCTIONS:
-        return (*_words(before), *_words(last))
+    if (said := _PART.fullmatch(lower)) and (said[3] or said[2] == "twice"):
+        return (*((("w", said[1]),) if said[1] else ()), ("h", said[2]), ("o", said[3] or ""))
+    if last in _FUNCTIONS:
+        return (*_words(run[: len(before)]), *_words(run[len(before) + 1 :]))
     if said := _STATES.fullmatch(lower):
         return (*_words(run[: said.end(1)]), ("i", said[2]))
     return (("w", run),)
+
+
+def _kind_of_word(word: str, lower: str) -> str:
+    if lower in _SPOKEN:
+        return _SPOKEN[lower]
+    if lower in _FUNCTIONS:
+        return "r" if lower == "sqrt" else "F"
+    unknown = len(word) == 2 and word.isascii() and lower not in _SHORT_WORDS
+    letters = len(word) == 3 and not _VOWEL.search(word) and not word.isupper() and lower not in GLUED
+    return "F" if unknown or letters else "w"
 
 
 def part(said: str) -> Fraction:
