@@ -61,6 +61,7 @@ def streamed(text: str, sizes: list[int]) -> list[tuple[str, int, int]]:
         ("There are 5! ways. n! of them, (n - 1)! here.", ["There are 5! ways.", "n! of them, (n - 1)! here."]),
         ("It is 120! Then stop! and go. 4!\n= 24", ["It is 120!", "Then stop!", "and go.", "4!", "= 24"]),
         ("Take 4! * 2 = 48 and {3}! / 2! = 3.", ["Take 4! * 2 = 48 and {3}! / 2! = 3."]),
+        ("It is $12,\\! 000$ now! So", ["It is $12,\\! 000$ now!", "So"]),
         (" \n\t ", []),
         ("", []),
     ],

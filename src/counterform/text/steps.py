@@ -47,7 +47,7 @@ _NUMBER = re.compile(r"[#>*\-]{0,4}[^\S\r\n]?\**(?:[Ss]tep )?\d{1,2}\.\**[^\S\r\
 _END = re.compile(
     r"[\r\n<.!?。！？](?:(?<=[\r\n])"  # all begin with one of few characters, or the search is several times slower
     rf"|(?<=<)(?:{'|'.join(tag[1:] for tag in _TAGS)})"
-    rf"|(?<=[.!?])(?<! \?)(?={_CLOSERS}{{0,3}}\s){_ABBREVIATIONS}{_FACTORIAL}{_CLOSERS}{{0,3}}"
+    rf"|(?<=[.!?])(?<! \?)(?<!\\!)(?={_CLOSERS}{{0,3}}\s){_ABBREVIATIONS}{_FACTORIAL}{_CLOSERS}{{0,3}}"
     rf"|(?<=[。！？]){_CLOSERS}{{0,3}}(?=[^。！？])(?!{_CLOSERS}))"
 )
 _MATH_BEGIN = re.compile(r"\\\[|\\begin\{")

@@ -9,7 +9,7 @@ from fractions import Fraction
 from counterform.verify.exact import Number
 from counterform.verify.expressions import Side
 from counterform.verify.forms import Form, Value
-from counterform.verify.measures import DOLLAR, ratios_of
+from counterform.verify.measures import DOLLAR, measure, ratios_of
 from counterform.verify.tokens import Tokens
 
 LONG = 2_000
@@ -58,6 +58,8 @@ _CONVERTING = frozenset(("3", "4", "7", "12", "16", "24", "30", "36", "52", "60"
 _LAYOUT = re.compile(r"\\[!,;: ]|[{}$£€,\s-]|\\boxed")
 _NO_DIGITS = re.compile(r"\D")
 _WHOLE = re.compile(r"\d+(?!\.?\d)")
+_SHARES = ("n/n", "d{n}{n}", "dn")
+_TAKEN_OF = re.compile(r"\b(?:mean|average|median|product|difference|ratio|root|square|cube|remainder|half|third|quarter|twice|double)\b")
 _COUNTED = re.compile(r"[a-z]+")
 _OPERAND = re.compile(r"[nv)}]B?S|SB?[nv({]")
 
@@ -76,10 +78,10 @@ def defined_signs(prompt: str) -> frozenset[str]:
     return frozenset()
 
 
-def is_share(kinds: str, side: Side) -> bool:
+def is_share(tokens: Tokens, side: Side) -> bool:
     """Whether a side may be no sum to be worked out before "is": "3/4 is 15"."""
-    bare = kinds[side.start : side.end].replace("w", "")
-    return not side.computes or bare in ("n/n", "d{n}{n}", "dn")
+    bare = tokens.kinds[side.start : side.end].replace("w", "")
+    return not side.computes or (bare in _SHARES and "/" in tokens.texts[side.start : side.end]) or bare in _SHARES[1:]
 
 
 def is_percent_of(kinds: str, side: Side) -> bool:
@@ -98,8 +100,10 @@ def converts(side: Side) -> bool:
 
 
 def _dimensions(side: Side) -> int:
-    dimensions = {found.dimension for found in side.measures}
-    return len(dimensions) if len(side.words) == len(side.numbers) else 0
+    found = [measure(words) for words in side.words]
+    if len(found) != len(side.numbers) or None in found:
+        return 0
+    return len({unit.dimension for unit in found if unit})
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ class Around:
         """Whether it may hold as it was meant. `one` is the side that computes; spoken: "is" stands for "="."""
         if spoken and other.words and not _COUNTED.fullmatch(" ".join(other.words)):
             return True  # half of 30 is 2 more than
-        if one.doubtful or other.doubtful or one.mixed or other.mixed:
+        if one.doubtful or other.doubtful:
             return True
         if other.computes and other.operations >= one.operations:
             return True  # a side that is written out further may be what a sign was defined as
@@ -188,8 +192,10 @@ class Around:
             after = texts[end] if kinds[end : end + 1] == "w" else texts[end - 1]
             if _DOUBTFUL.search(" ".join(after.casefold().split()[:2])):
                 return True
-        if self.left is None or not self.left.start or kinds[self.left.start - 1] not in "wB":
+        if self.left is None or not self.left.start or kinds[self.left.start - 1] not in "wBi":
             return False
+        if kinds[: self.left.start].endswith("wi"):
+            return _TAKEN_OF.search(texts[self.left.start - 2].casefold()) is not None
         start = len(kinds[: self.left.start].rstrip("B"))
         if not start or kinds[start - 1] != "w":
             return False
@@ -226,7 +232,8 @@ class Around:
         if measured:
             times = any(found.dimension in ("time", "months") for found in measured)
             return not (ratios_of(measured) | (_CALENDAR if times else frozenset())).isdisjoint(ratios)
-        return 100 in ratios and (_HUNDREDS.search(lower) is not None or "$" in "".join(other.numbers))
+        share = self.tokens.kinds[one.start : one.end] in _SHARES
+        return 100 in ratios and (share or _HUNDREDS.search(lower) is not None or "$" in "".join(other.numbers))
 
     def _between_rates(self, one: Side) -> str:
         kinds = self.tokens.kinds[one.start : one.end]

@@ -20,7 +20,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from counterform.types import Mark
-from counterform.verify import context
+from counterform.verify import context, forms
 from counterform.verify.calculator import marks_in
 from counterform.verify.exact import Number, decimal
 from counterform.verify.expressions import Side, is_known, number, parsed, written
@@ -51,12 +51,14 @@ class Claim(NamedTuple):
     """Where it does not hold as read: the side that computes, as written but for its units."""
     value: Value = 0
     """Where it does not hold as read: what that side is worth."""
+    unit: str = ""
+    """Where the side is in units of measure: a space, and the one that the value is in."""
 
     @property
     def hint(self) -> str:
         """What would be right."""
         value = self.value if isinstance(self.value, Form) else decimal(self.value)
-        return f"{self.left} = {value}."
+        return f"{self.left} = {value}{self.unit}."
 
 
 class Left(NamedTuple):
@@ -132,7 +134,7 @@ class _Reader:
             right = parsed(self._tokens, self._after_borders(at + 1))
             if right and not self._closes(right):
                 right = None
-            if previous and right and not (kind == "i" and (right.computes or context.is_share(self._kinds, previous.side))):
+            if previous and right and not (kind == "i" and (right.computes or context.is_share(self._tokens, previous.side))):
                 claim = self._claim(previous, right, kind)
                 if claim:
                     found.append(claim)
@@ -212,10 +214,12 @@ class _Reader:
         mark = self._agreement(one, other, value, says)
         if mark is not Mark.WRONG:
             return HOLDS if mark is Mark.RIGHT else _OPEN
-        text = left.text or written(self._tokens, one)
-        if left.text and swapped:
-            text = written(self._tokens, one)
-        claim = Claim(Mark.WRONG, text, value)
+        if one.mixed or other.mixed:
+            claim = self._in_units(one, other) if not letters else None
+            if claim is None:
+                return _OPEN
+        else:
+            claim = Claim(Mark.WRONG, written(self._tokens, one) if swapped or not left.text else left.text, value)
         if kind == "a" or swapped and other.words or (letters and not self._follows(left.side)):
             return claim._replace(mark=Mark.UNKNOWN)
         around = context.Around(self._text, self._tokens, left.side if not left.text else None, right, self._cut)
@@ -231,7 +235,7 @@ class _Reader:
         if (one.percents or other.percents) and mark is not Mark.RIGHT:
             # "5 / 20 * 100 = 25%" takes the sign as a unit.
             unit, stated = (parsed(self._tokens, side.start, percent=1) for side in (one, other))
-            if unit and stated and agreement(unit.value, stated, stated.value) is Mark.RIGHT:
+            if other.percents and unit and stated and agreement(unit.value, stated, stated.value) is Mark.RIGHT:
                 return Mark.RIGHT
             certain = context.is_percent_of(self._kinds, one) and not other.percents
             return mark if certain else Mark.UNKNOWN
@@ -252,6 +256,14 @@ class _Reader:
         if value == says and not one.mixed and (one.rates or context.converts(one)):
             return Mark.RIGHT
         return Mark.UNKNOWN
+
+    def _in_units(self, one: Side, other: Side) -> Claim | None:
+        """A sum of units of measure that does not hold, and what it makes in the unit of the other side."""
+        ours, unit = parsed(self._tokens, one.start, converted=True), measure(other.words[0]) if other.words else None
+        if ours is None or unit is None or not all(context.is_sum_of_measures(self._kinds, side) for side in (one, other)):
+            return None
+        text = " ".join(self._tokens.texts[one.start : one.end])
+        return Claim(Mark.WRONG, text, forms.divided(ours.value, unit.factor), f" {other.words[0].split()[0]}")
 
     def _learn(self, left: Side, right: Side) -> None:
         """Remember "x = 3"."""

@@ -62,7 +62,7 @@ def parsed(tokens: Tokens, start: int, *, percent: int = 100, converted: bool = 
 
     percent: what a percent sign divides by. converted: each number counts in the smallest unit of its measure.
     """
-    if start >= len(tokens.kinds) or tokens.kinds[start] not in _STARTS:
+    if start >= len(tokens.kinds) or tokens.kinds[start] not in _STARTS or tokens.texts[start].casefold() == "minus":
         return None
     parser = _Parser(tokens, start, percent, converted)
     try:

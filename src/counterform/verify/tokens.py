@@ -61,7 +61,7 @@ _CHARACTERS = {"\\\\": "B", "\\%": "%", "\\{": "(", "\\}": ")", "\\[": "B", "\\]
 _CHARACTERS |= {"\\#": "S", "\\&": "F"}
 _ROWS = re.compile(r"\\(?:begin|end)\s?\{(?:align|equation|gather|split|multline|flalign|aligned|gathered)\*?\}")
 
-_SPACING = re.compile(r"\\!|(?<=\d)\\[,;: ](?=\d{3})|\{,\}")
+_SPACING = re.compile(r"\\!\s?|(?<=\d)\\[,;: ](?=\d{3})|\{,\}")
 _SPACES = re.compile(r"\\[,;: ]|~")
 _BOLD = re.compile(r"(?<![^\s(:=])\*\*(?=[^\s*])|(?<=[^\s*])\*\*(?=[\s.,:;)!]|$)")
 _BULLETS = frozenset("-*•–#(0123456789")
@@ -219,6 +219,8 @@ def _words(run: str) -> tuple[tuple[str, str], ...]:
     """A run of words: words, or the signs that they say."""
     lower = run.casefold()
     before, _, last = lower.rpartition(" ")
+    if lower == "twice":
+        return (("h", run), ("o", ""))
     if not before:
         return ((_kind_of_word(run, lower), run),)
     if last not in _LAST:
