@@ -108,7 +108,9 @@ def test_operation_reads_as_it_computes():
 def test_planted_errors_are_caught_where_they_are(seed, length):
     problem = drawn(seed, length)
     planted = FAMILY.plant_errors(problem, rng=np.random.default_rng(seed))
-    assert {p.kind for p in planted} >= {"arithmetic", "operation", "answer"} | ({"unfinished"} if length > 1 else set())
+    assert {p.kind for p in planted} >= {"arithmetic", "operation", "answer"} | (
+        {"unfinished"} if length > 1 else set()
+    )
     for error in planted:
         assert verdict(problem, sentences(error.text)).first_error == error.first_error, error
 
@@ -347,7 +349,9 @@ GARBLED = Problem(
 )
 
 
-@pytest.mark.parametrize("garbled", ["70 - 9 = via 61.", "70 - 9 is 61.", "7O - 9 = 61.", "70 - = 61.", "Then 61 left."])
+@pytest.mark.parametrize(
+    "garbled", ["70 - 9 = via 61.", "70 - 9 is 61.", "7O - 9 = 61.", "70 - = 61.", "Then 61 left."]
+)
 def test_what_is_wrong_by_itself_is_wrong_after_a_step_that_cannot_be_read(garbled):
     read = graded(GARBLED, [garbled, "61 + 5 = 69."])
     assert [step.mark for step in read] == [Mark.UNKNOWN, Mark.WRONG]
@@ -365,7 +369,9 @@ def test_an_attempt_is_found_again_after_a_step_that_cannot_be_read():
 
 
 def test_where_an_attempt_goes_on_is_not_guessed():
-    twice = Problem(id="p", prompt="?", answer="9", facts={"start": 1, "operations": [["add", 2], ["add", 4], ["add", 2]]})
+    twice = Problem(
+        id="p", prompt="?", answer="9", facts={"start": 1, "operations": [["add", 2], ["add", 4], ["add", 2]]}
+    )
     thrice = Problem(id="p", prompt="?", answer="7", facts={"start": 1, "operations": [["add", 2]] * 3})
     assert [step.mark for step in graded(twice, ["Hmm 3.", "7 + 4 = 11."])] == [Mark.UNKNOWN, Mark.RIGHT]
     assert graded(thrice, ["Hmm.", "3 + 2 = 5."])[1].mark is Mark.UNKNOWN
@@ -375,4 +381,7 @@ def test_where_an_attempt_goes_on_is_not_guessed():
 @pytest.mark.parametrize("answer", ["The answer is 24.", "The answer is 25.", "The answer is -1."])
 def test_a_bare_answer_breaks_no_step(answer):
     assert [step.mark for step in graded(PROBLEM, [answer])] == [Mark.UNKNOWN]
-    assert [step.mark for step in graded(PROBLEM, [answer, "7 + 5 = 12.", "The answer is 12."])][1:] == [Mark.RIGHT, Mark.WRONG]
+    assert [step.mark for step in graded(PROBLEM, [answer, "7 + 5 = 12.", "The answer is 12."])][1:] == [
+        Mark.RIGHT,
+        Mark.WRONG,
+    ]

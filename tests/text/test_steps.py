@@ -55,7 +55,10 @@ def streamed(text: str, sizes: list[int]) -> list[tuple[str, int, int]]:
         ("\\begin{align*}\na &= 1. \\\\\n\\end{align*}\nb", ["\\begin{align*}\na &= 1. \\\\\n\\end{align*}", "b"]),
         ('Sort ["a" ? "b"] now. Why?  So.', ['Sort ["a" ? "b"] now.', "Why?", "So."]),
         ("So\\[\n7 + 5. \n= 12. \n\\] Then. b", ["So\\[\n7 + 5. \n= 12. \n\\] Then.", "b"]),
-        ("We get \\begin{align*}\na &= 1. \\\\\n\\end{align*}So. b", ["We get \\begin{align*}\na &= 1. \\\\\n\\end{align*}So.", "b"]),
+        (
+            "We get \\begin{align*}\na &= 1. \\\\\n\\end{align*}So. b",
+            ["We get \\begin{align*}\na &= 1. \\\\\n\\end{align*}So.", "b"],
+        ),
         ("So \\[ 7 + 5. Then\n\nb. c", ["So \\[ 7 + 5. Then", "b.", "c"]),
         ("$2! \\cdot 5 = 10$ ways. So", ["$2! \\cdot 5 = 10$ ways.", "So"]),
         ("There are 5! ways. n! of them, (n - 1)! here.", ["There are 5! ways.", "n! of them, (n - 1)! here."]),

@@ -2,8 +2,9 @@ r"""Cuts free text into steps: sentences, lines, numbered steps, displayed equat
 
     1. Add 5. Done                          two steps: the number stays with what follows
     <think>7 + 5 = 12.</think> So 12.       two steps: the tags of thinking and answers are cuts, and in no step
-    \[ 7 + 5                                one step: a displayed equation, up to its end or a blank line
+    So \[ 7 + 5                             one step: a displayed equation is never cut, up to its end or a blank line
        = 12 \]
+    There are 5! ways. n! of them           two steps: after a factorial only a capital letter begins a new one
     <tool_call>{"name": ...}</tool_call>    one step, tags included; so is a <tool_response>
 
 Every character but space and those tags is in exactly one step, so nothing hides between steps; what imitates a tag
@@ -141,8 +142,8 @@ class Splitter:
         elif self._fresh and (number := _NUMBER.match(text, at)):
             after = number.end()
         found = _END.search(text, after, seen)
-        while math := _MATH_BEGIN.search(text, after, found.start() if found else seen):
-            closed = _MATH_END.search(text, math.end(), seen)
+        while opened := _MATH_BEGIN.search(text, after, found.start() if found else seen):
+            closed = _MATH_END.search(text, opened.end(), seen)
             if not closed or closed.start() == closed.end():
                 return closed.start() if closed else None
             after = closed.end()

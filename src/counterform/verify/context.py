@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
+from typing import NamedTuple
 
 from counterform.verify.exact import Number
 from counterform.verify.expressions import Side
@@ -32,7 +33,9 @@ _DOUBTFUL = re.compile(
     r"logarithm|log|factorial|choose|percent|negative)\b"
 )
 """Words that may change what an equation beside them means."""
-_NO_UNIT = re.compile(r"\b(?:is|was|are|were|ha[sd]|have|equals|gives|because|since|if|when|so|that|with|after|before|until|below|above|between|at|on)\b")
+_NO_UNIT = re.compile(
+    r"\b(?:is|was|are|were|ha[sd]|have|equals|gives|because|since|if|when|so|that|with|after|before|until|below|above|between|at|on)\b"
+)
 _ELSEWHERE = re.compile(
     r"\bmod(?:ulo|ular|ulus)?\b|\\[bp]?mod|≡|\\equiv|\bbase[- _]?(?:\d|two|three|four|five|six|seven|eight|nine|ten|twelve|"
     r"sixteen|b\b)|\bbinary\b|\boctal\b|\bhexadecimal\b|o['’]clock|\bclock\b|\b\d\s?[ap]\.?m\b|\bcongruent\b|\bresidue\b|"
@@ -48,18 +51,26 @@ _SUPPOSED = re.compile(
     r"should equal|need\w* to (?:be|equal)|solve|no solution|misread\w*|typo)\b|\\ne|≠|!=|n't\b|[✗✘❌]"
 )
 """Signs that an equation is weighed, tried or denied, and not said."""
-_ROUGH = re.compile(r"\b(?:approx\w*|about|around|roughly|nearly|almost|round\w*|estimat\w*|closest|nearest)\b|[≈~]|\\approx")
+_ROUGH = re.compile(
+    r"\b(?:approx\w*|about|around|roughly|nearly|almost|round\w*|estimat\w*|closest|nearest)\b|[≈~]|\\approx"
+)
 _IF = re.compile(r"\b(?:if|when|assuming|provided)\b(?![^,;:]*(?:\bthen\b|[,;:]))")
 _HUNDREDS = re.compile(r"[%¢]|\bcents?\b|\bpercent")
 _CALENDAR = frozenset((4, 7, 12, 24, 30, 52, 60, 100, 365, 3600))
 """Ratios that units of time are converted with, besides those between two of one kind."""
-_LINKS = frozenset(("because", "so", "then", "since", "thus", "hence", "therefore", "giving", "making", "meaning", "total"))
-_CONVERTING = frozenset(("3", "4", "7", "12", "16", "24", "30", "36", "52", "60", "100", "365", "1000", "1,000", "5280"))
+_LINKS = frozenset(
+    ("because", "so", "then", "since", "thus", "hence", "therefore", "giving", "making", "meaning", "total")
+)
+_CONVERTING = frozenset(
+    ("3", "4", "7", "12", "16", "24", "30", "36", "52", "60", "100", "365", "1000", "1,000", "5280")
+)
 _LAYOUT = re.compile(r"\\[!,;: ]|[{}$£€,\s-]|\\boxed")
 _NO_DIGITS = re.compile(r"\D")
 _WHOLE = re.compile(r"\d+(?!\.?\d)")
 _SHARES = ("n/n", "d{n}{n}", "dn")
-_TAKEN_OF = re.compile(r"\b(?:mean|average|median|product|difference|ratio|root|square|cube|remainder|half|third|quarter|twice|double)\b")
+_TAKEN_OF = re.compile(
+    r"\b(?:mean|average|median|product|difference|ratio|root|square|cube|remainder|half|third|quarter|twice|double)\b"
+)
 _COUNTED = re.compile(r"[a-z]+")
 _OPERAND = re.compile(r"[nv)}]B?S|SB?[nv({]")
 
@@ -73,7 +84,7 @@ _OPERATION = re.compile(r"\boperat(?:ion|or)s?\b[^.]{0,60}?(\\[a-zA-Z]+|[^\w\s()
 def defined_signs(prompt: str) -> frozenset[str]:
     """Signs between numbers that a problem gives a meaning of its own: "a * b = a^2 - b", "the operation # is"."""
     prompt = prompt[:20_000]
-    if "operat" in prompt or "defin" in prompt:
+    if "perat" in prompt or "efine" in prompt:
         return frozenset((*_DEFINES.findall(prompt), *_OPERATION.findall(prompt)))
     return frozenset()
 
@@ -106,50 +117,79 @@ def _dimensions(side: Side) -> int:
     return len({unit.dimension for unit in found if unit})
 
 
-@dataclass(frozen=True)
-class Around:
-    """An equation that does not hold as it was read, and all that stands around it."""
+class Apart(NamedTuple):
+    """An equation that does not hold as it was read."""
 
-    text: str
-    tokens: Tokens
     left: Side | None
     """The first side, unless it stands in another text."""
     right: Side
-    cut: bool
-    """The text may go on where it ends here."""
+    one: Side
+    """The side that computes."""
+    other: Side
+    value: Value
+    says: Value
+    spoken: bool
+    """Whether "is" stands for "="."""
 
-    def doubts(self, one: Side, other: Side, value: Value, says: Value, *, spoken: bool) -> bool:
-        """Whether it may hold as it was meant. `one` is the side that computes; spoken: "is" stands for "="."""
-        if spoken and other.words and not _COUNTED.fullmatch(" ".join(other.words)):
+
+class Around:
+    """A text, and whether its equations may hold as they were meant though they do not as they were read.
+
+    cut: the text may go on where it ends.
+    """
+
+    def __init__(self, text: str, tokens: Tokens, *, cut: bool) -> None:
+        self._text, self._lower, self._tokens, self._cut = text, text.casefold(), tokens, cut
+
+    @cached_property
+    def _forbids(self) -> bool:
+        """Whether nothing in this text can be called wrong."""
+        return (
+            "?" in self._tokens.kinds
+            or _ELSEWHERE.search(self._text) is not None
+            or _SUPPOSED.search(self._lower) is not None
+            or _OPERAND.search(self._tokens.kinds) is not None
+            or _IF.search(self._lower.partition("=")[0]) is not None
+        )
+
+    @cached_property
+    def _is_rough(self) -> bool:
+        return _ROUGH.search(self._lower) is not None
+
+    @cached_property
+    def _has_hundreds(self) -> bool:
+        return _HUNDREDS.search(self._lower) is not None
+
+    @cached_property
+    def _results(self) -> frozenset[str]:
+        """The whole numbers after equals signs, whatever the layout between their digits."""
+        sides = _LAYOUT.sub("", self._text).split("=")[1:]
+        return frozenset(number[0] for side in sides if (number := _WHOLE.match(side)))
+
+    def doubts(self, apart: Apart) -> bool:
+        """Whether an equation may hold as it was meant."""
+        one, other = apart.one, apart.other
+        if self._forbids:
+            return True
+        if apart.spoken and other.words and not _COUNTED.fullmatch(" ".join(other.words)):
             return True  # half of 30 is 2 more than
         if one.doubtful or other.doubtful:
             return True
         if other.computes and other.operations >= one.operations:
             return True  # a side that is written out further may be what a sign was defined as
-        lower = self.text.casefold()
-        if _ELSEWHERE.search(self.text) or _SUPPOSED.search(lower) or _OPERAND.search(self.tokens.kinds):
-            return True
-        return (
-            "?" in self.tokens.kinds
-            or self._is_part()
-            or self._words_matter()
-            or self._is_conditional(lower)
-            or self._means_something_else(one, other, value, says, lower)
-        )
+        return self._is_part(apart) or self._words_matter(apart) or self._means_something_else(apart)
 
     def restates(self, hint: str) -> bool:
         """Whether what would be right is what the text says: then it was misread."""
-        value = _NO_DIGITS.sub("", hint.rpartition("=")[2])
-        said = _LAYOUT.sub("", self.text).split("=")[1:]
-        return bool(value) and any(value == number[0] for side in said if (number := _WHOLE.match(side)))
+        return _NO_DIGITS.sub("", hint.rpartition("=")[2]) in self._results
 
-    def _is_part(self) -> bool:
+    def _is_part(self, apart: Apart) -> bool:
         """Whether what was read may be a part of a longer expression."""
-        kinds, glued = self.tokens.kinds, self.tokens.glued
-        end = self.right.end
+        kinds, glued = self._tokens.kinds, self._tokens.glued
+        end = apart.right.end
         after = kinds[end : end + 1]
-        gone_on = kinds[end - 1] == "w" and " " not in self.tokens.texts[end - 1]
-        if (after and after in "n(vS" and gone_on) or after in ("?", "-", "!") or (self.cut and end >= len(kinds) - 1):
+        gone_on = kinds[end - 1] == "w" and " " not in self._tokens.texts[end - 1]
+        if (after and after in "n(vS" and gone_on) or after in ("?", "-", "!") or (self._cut and end >= len(kinds) - 1):
             return True
         if after == "," and end + 1 < len(kinds) and kinds[end + 1] in "nv" and glued[end + 1]:
             return True  # 1,5
@@ -157,14 +197,14 @@ class Around:
             return True
         if after in (")", "}") and self._opened_by_more(end):
             return True
-        if self.left is None:
+        if apart.left is None:
             return False
-        start = self.left.start
+        start = apart.left.start
         before = kinds[start - 1 : start] if start else ""
-        if self.cut and not start:
+        if self._cut and not start:
             return True
         if before == "," and start > 1 and kinds[start - 2] in "nv)}" and kinds[start] != "=":
-            comma = self.tokens.texts[start - 1]
+            comma = self._tokens.texts[start - 1]
             return comma in ",;:" and (glued[start] or comma != ":" or glued[start - 1] is False)
         if before == "B":
             sooner = kinds[:start].rstrip("B")[-1:]
@@ -175,7 +215,7 @@ class Around:
 
     def _opened_by_more(self, at: int) -> bool:
         """Whether the bracket around what ends at `at` belongs to a function, a power, an index."""
-        kinds, depth = self.tokens.kinds, 0
+        kinds, depth = self._tokens.kinds, 0
         for index in range(at - 1, -1, -1):
             if kinds[index] in ")}":
                 depth += 1
@@ -185,18 +225,18 @@ class Around:
                 depth -= 1
         return True
 
-    def _words_matter(self) -> bool:
+    def _words_matter(self, apart: Apart) -> bool:
         """Whether words or numbers beside it may belong to it ("half of 20 + 5 = 15", "= 2 hours 30")."""
-        kinds, texts, end = self.tokens.kinds, self.tokens.texts, self.right.end
+        kinds, texts, end = self._tokens.kinds, self._tokens.texts, apart.right.end
         if kinds[end : end + 1] == "w" or kinds[end - 1] == "w":
             after = texts[end] if kinds[end : end + 1] == "w" else texts[end - 1]
             if _DOUBTFUL.search(" ".join(after.casefold().split()[:2])):
                 return True
-        if self.left is None or not self.left.start or kinds[self.left.start - 1] not in "wBi":
+        if apart.left is None or not apart.left.start or kinds[apart.left.start - 1] not in "wBi":
             return False
-        if kinds[: self.left.start].endswith("wi"):
-            return _TAKEN_OF.search(texts[self.left.start - 2].casefold()) is not None
-        start = len(kinds[: self.left.start].rstrip("B"))
+        if kinds[: apart.left.start].endswith("wi"):
+            return _TAKEN_OF.search(texts[apart.left.start - 2].casefold()) is not None
+        start = len(kinds[: apart.left.start].rstrip("B"))
         if not start or kinds[start - 1] != "w":
             return False
         before = texts[start - 1].casefold().split()
@@ -204,27 +244,23 @@ class Around:
             return True  # 8 packs of 5 bags * 4
         return _DOUBTFUL.search(" ".join(before[-LONG_UNIT:])) is not None
 
-    def _is_conditional(self, lower: str) -> bool:
-        """Whether the clause before it begins with "if"."""
-        return _IF.search(lower.partition("=")[0]) is not None
-
-    def _means_something_else(self, one: Side, other: Side, value: Value, says: Value, lower: str) -> bool:
+    def _means_something_else(self, apart: Apart) -> bool:
+        one, other, value, says = apart.one, apart.other, apart.value, apart.says
         units = " , ".join(one.words).casefold()
         if one.rates and len(one.words) > 1 and "/" in self._between_rates(one):
             return True  # "60 miles / 2 miles/hour"
         if _NO_UNIT.search(units) or _DOUBTFUL.search(units) or any(len(w.split()) > LONG_UNIT for w in one.words):
             return True
         if isinstance(value, Form) or isinstance(says, Form):
-            return any("." in printed for printed in (*one.numbers, *other.numbers)) or bool(_ROUGH.search(lower))
+            return any("." in printed for printed in (*one.numbers, *other.numbers)) or self._is_rough
         if value < 0 < says and one.operations == 1:
             return True  # 5-10 = 6 pages
-        near = ROUGHLY if _ROUGH.search(lower) else ROUNDED_INPUT
+        near = ROUGHLY if self._is_rough else ROUNDED_INPUT
         if (value - says) ** 2 <= (value * near) ** 2:
-            rough = near is ROUGHLY
-            return rough or any(n[0] not in "$£€" and len(n.partition(".")[2]) > 1 for n in one.numbers)
-        return self._is_converted(one, other, value, says, lower)
+            return self._is_rough or any(n[0] not in "$£€" and len(n.partition(".")[2]) > 1 for n in one.numbers)
+        return self._is_converted(one, other, value, says)
 
-    def _is_converted(self, one: Side, other: Side, value: Number, says: Number, lower: str) -> bool:
+    def _is_converted(self, one: Side, other: Side, value: Number, says: Number) -> bool:
         if not value or not says:
             return False
         ratios = {value / Fraction(says), says / Fraction(value)}
@@ -232,9 +268,9 @@ class Around:
         if measured:
             times = any(found.dimension in ("time", "months") for found in measured)
             return not (ratios_of(measured) | (_CALENDAR if times else frozenset())).isdisjoint(ratios)
-        share = self.tokens.kinds[one.start : one.end] in _SHARES
-        return 100 in ratios and (share or _HUNDREDS.search(lower) is not None or "$" in "".join(other.numbers))
+        share = self._tokens.kinds[one.start : one.end] in _SHARES
+        return 100 in ratios and (share or self._has_hundreds or "$" in "".join(other.numbers))
 
     def _between_rates(self, one: Side) -> str:
-        kinds = self.tokens.kinds[one.start : one.end]
+        kinds = self._tokens.kinds[one.start : one.end]
         return "/" if re.search(r"/[n(]", kinds) else ""

@@ -22,8 +22,8 @@ from typing import NamedTuple
 from counterform.types import Mark
 from counterform.verify import context, forms
 from counterform.verify.calculator import marks_in
-from counterform.verify.exact import Number, decimal
-from counterform.verify.expressions import Side, is_known, number, parsed, written
+from counterform.verify.exact import Number, Unreadable, decimal
+from counterform.verify.expressions import Side, is_known, parsed, written
 from counterform.verify.forms import Form, Value, substituted
 from counterform.verify.measures import measure
 from counterform.verify.tokens import Tokens, tokens
@@ -112,11 +112,10 @@ def claims(text: str) -> list[Claim]:
 
 class _Reader:
     def __init__(self, text: str, known: dict[str, Number], defined: frozenset[str], whole: int) -> None:
-        self._text, self._known, self._defined = text, known, defined
+        self._known, self._defined = known, defined
         self._tokens: Tokens = tokens(text)
         self._kinds = self._tokens.kinds
-        self._cut = whole >= context.LONG
-        """The text may go on where it ends here."""
+        self._around = context.Around(text, self._tokens, cut=whole >= context.LONG)
         self._given = -1
         """Where the last "x = 3" of this text ends."""
         self.last: Left | None = None
@@ -134,8 +133,15 @@ class _Reader:
             right = parsed(self._tokens, self._after_borders(at + 1))
             if right and not self._closes(right):
                 right = None
-            if previous and right and not (kind == "i" and (right.computes or context.is_share(self._tokens, previous.side))):
-                claim = self._claim(previous, right, kind)
+            if (
+                previous
+                and right
+                and not (kind == "i" and (right.computes or context.is_share(self._tokens, previous.side)))
+            ):
+                try:
+                    claim = self._claim(previous, right, kind)
+                except (Unreadable, OverflowError):  # beyond the bounds
+                    claim = None
                 if claim:
                     found.append(claim)
             previous = Left(right, "") if right and kind != "i" else None
@@ -190,7 +196,9 @@ class _Reader:
         if kind == "-":
             return self._kinds[right.end + 1 : right.end + 2] in ("w", "B")
         if kind and kind in "n(vS" and self._kinds[right.end - 1] == "w":
-            words = self._tokens.texts[right.end - 1]  # that have gone on: "= 18 eggs for the 3", but not "= 2 hours 30"
+            words = self._tokens.texts[
+                right.end - 1
+            ]  # that have gone on: "= 18 eggs for the 3", but not "= 2 hours 30"
             return " " in words or (measure(words) is None and words.casefold() != "and")
         return kind in (")", "}") and self._border(right.end) > 0
 
@@ -220,10 +228,10 @@ class _Reader:
                 return _OPEN
         else:
             claim = Claim(Mark.WRONG, written(self._tokens, one) if swapped or not left.text else left.text, value)
-        if kind == "a" or swapped and other.words or (letters and not self._follows(left.side)):
+        if kind == "a" or (swapped and other.words) or (letters and not self._follows(left.side)):
             return claim._replace(mark=Mark.UNKNOWN)
-        around = context.Around(self._text, self._tokens, left.side if not left.text else None, right, self._cut)
-        doubts = around.doubts(one, other, value, says, spoken=kind == "i") or around.restates(claim.hint)
+        apart = context.Apart(None if left.text else left.side, right, one, other, value, says, kind == "i")
+        doubts = self._around.doubts(apart) or self._around.restates(claim.hint)
         return claim._replace(mark=Mark.UNKNOWN) if doubts else claim
 
     def _agreement(self, one: Side, other: Side, value: Value, says: Value) -> Mark:
@@ -260,7 +268,11 @@ class _Reader:
     def _in_units(self, one: Side, other: Side) -> Claim | None:
         """A sum of units of measure that does not hold, and what it makes in the unit of the other side."""
         ours, unit = parsed(self._tokens, one.start, converted=True), measure(other.words[0]) if other.words else None
-        if ours is None or unit is None or not all(context.is_sum_of_measures(self._kinds, side) for side in (one, other)):
+        if (
+            ours is None
+            or unit is None
+            or not all(context.is_sum_of_measures(self._kinds, side) for side in (one, other))
+        ):
             return None
         text = " ".join(self._tokens.texts[one.start : one.end])
         return Claim(Mark.WRONG, text, forms.divided(ours.value, unit.factor), f" {other.words[0].split()[0]}")
@@ -318,5 +330,3 @@ def _agreement_of_roots(value: Value, stated: Side, says: Value) -> Mark:
 
 def _is_near(value: Number, other: Number, share: Fraction) -> bool:
     return (value - other) ** 2 <= (value * share) ** 2
-
-

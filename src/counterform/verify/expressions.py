@@ -171,9 +171,9 @@ class _Parser:
                 return value
 
     def _is_fraction(self) -> bool:
-        """Whether what stands before "of" is "3/4" or \frac{3}{4}."""
+        r"""Whether what stands before "of" is "3/4" or \frac{3}{4}."""
         before = self._kinds[max(self._start, self._at - 3) : self._at]
-        return before.endswith("n/n") or before.endswith("}")
+        return before.endswith(("n/n", "}"))
 
     def _is_joined(self, kind: str) -> bool:
         """Whether what follows without a sign is multiplied."""
@@ -286,7 +286,7 @@ class _Parser:
         return value
 
     def _argument(self) -> Value:
-        """What a LaTeX command takes: a group in braces, or one digit or letter; of \\frac12 the 1, then the 2."""
+        r"""What a LaTeX command takes: a group in braces, or one digit or letter; of \\frac12 the 1, then the 2."""
         kind = self._kinds[self._at]
         if kind == "{":
             return self._group()
@@ -307,7 +307,7 @@ class _Parser:
         return int(text)
 
     def _mixed_number(self, whole: Value) -> Value:
-        """2\frac{1}{2}, which may have been meant as a product."""
+        r"""2\frac{1}{2}, which may have been meant as a product."""
         self._at += 1
         above, below = self._argument(), self._argument()
         self._doubtful = True

@@ -139,9 +139,6 @@ def power(base: Value, exponent: Value) -> Value:
         return divided(1, result) if exponent < 0 else result
     if _bits(base) * abs(exponent) > MAX_BITS:
         raise Unreadable
-    if exponent >= 0:
-        raised = base**exponent
-        return raised if isinstance(raised, int) else _plain(raised)
     return _plain(Fraction(base) ** exponent)
 
 

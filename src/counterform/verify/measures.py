@@ -35,7 +35,39 @@ _MEASURES = (
     | _units("count", dozen="12", pair="2")
 )
 GLUED = frozenset(
-    "kg mg lb lbs oz cm mm km ft in yd mi mph hr hrs min mins sec secs ml gb mb tb kb kwh cal kcal pts pcs km/h cc".split()
+    (
+        "kg",
+        "mg",
+        "lb",
+        "lbs",
+        "oz",
+        "cm",
+        "mm",
+        "km",
+        "ft",
+        "in",
+        "yd",
+        "mi",
+        "mph",
+        "hr",
+        "hrs",
+        "min",
+        "mins",
+        "sec",
+        "secs",
+        "ml",
+        "gb",
+        "mb",
+        "tb",
+        "kb",
+        "kwh",
+        "cal",
+        "kcal",
+        "pts",
+        "pcs",
+        "km/h",
+        "cc",
+    )
 )
 """Units that are written without a space after their number."""
 

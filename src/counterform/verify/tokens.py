@@ -19,6 +19,11 @@ from typing import NamedTuple
 from counterform.verify.exact import NUMBER
 from counterform.verify.measures import GLUED
 
+
+def _names(said: str) -> list[str]:
+    return said.split()
+
+
 _LETTER = "[a-zA-Zµ-ÖØ-öø-῿⺀-퟿]"
 _NUMBER = rf"(?:\\?[$£€])?(?:\d{{1,4}} \d{{1,4}}/\d{{1,4}}(?![\d/.])|(?>{NUMBER}))"
 _RUN = (
@@ -35,13 +40,27 @@ _PLAIN = re.compile(rf"(\s*)({_RUN}|{_NUMBER}|{_LATEX}|{_SIGNS}|\S)")
 _MATH = re.compile(rf"(\s*)({_NUMBER}|{_LATEX}|{_SIGNS}|\S)")
 
 _KINDS = {sign: sign for sign in "+-*/^()%={}!"}
-_KINDS |= {"−": "-", "–": "-", "÷": "/", "**": "^", "[": "(", "]": ")", "√": "r", "\n": "B", "&": "B", "$": "B", "?": "?"}
-_KINDS |= dict.fromkeys("×·∗⋅", "x") | dict.fromkeys(",;:.。，；：\"“”", ",")
+_KINDS |= {
+    "−": "-",
+    "–": "-",
+    "÷": "/",
+    "**": "^",
+    "[": "(",
+    "]": ")",
+    "√": "r",
+    "\n": "B",
+    "&": "B",
+    "$": "B",
+    "?": "?",
+}
+_KINDS |= dict.fromkeys("×·∗⋅", "x") | dict.fromkeys(',;:.。，；："“”', ",")
 _KINDS |= dict.fromkeys(("=>", "->", "-->", "→", "⇒", "∴"), ",")
 _KINDS |= dict.fromkeys(("!=", "<=", ">=", "=/=", "<", ">", "≤", "≥", "≠"), "<") | dict.fromkeys("≈≃~", "a")
 _KINDS |= dict.fromkeys("⊕⊗★☆⋆◇△∘⊙@#♣♥♠♦◊□○⊖▽∇†&", "S") | {"&": "B"}
 _NOTHING = frozenset(
-    "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle boxed fbox mathbf boldsymbol limits nonumber".split()
+    _names(
+        "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle boxed fbox mathbf boldsymbol limits nonumber"
+    )
 )
 _COMMANDS = (
     dict.fromkeys(("times", "cdot"), "x")
@@ -51,11 +70,11 @@ _COMMANDS = (
     | dict.fromkeys(("quad", "qquad", "implies", "Rightarrow", "rightarrow", "to", "iff", "therefore", "Longrightarrow"), ",")
     | dict.fromkeys(("ne", "neq", "le", "leq", "ge", "geq", "lt", "gt", "leqslant", "geqslant"), "<")
     | dict.fromkeys(
-        "star diamond oplus otimes odot circ bullet triangle nabla clubsuit spadesuit heartsuit diamondsuit sharp dagger "
-        "ddagger ominus oslash boxplus boxtimes bigtriangleup bigtriangledown bigstar wedge vee square Box".split(),
+        _names("star diamond oplus otimes odot circ bullet triangle nabla clubsuit spadesuit heartsuit diamondsuit sharp dagger "
+        "ddagger ominus oslash boxplus boxtimes bigtriangleup bigtriangledown bigstar wedge vee square Box"),
         "S",
     )
-    | dict.fromkeys("pi theta alpha beta gamma delta lambda mu phi omega sigma".split(), "v")
+    | dict.fromkeys(_names("pi theta alpha beta gamma delta lambda mu phi omega sigma"), "v")
 )  # fmt: skip
 _CHARACTERS = {"\\\\": "B", "\\%": "%", "\\{": "(", "\\}": ")", "\\[": "B", "\\]": "B", "\\(": "B", "\\)": "B"}
 _CHARACTERS |= {"\\#": "S", "\\&": "F"}
@@ -67,7 +86,6 @@ _BOLD = re.compile(r"(?<![^\s(:=])\*\*(?=[^\s*])|(?<=[^\s*])\*\*(?=[\s.,:;)!]|$)
 _BULLETS = frozenset("-*•–#(0123456789")
 _BULLET = re.compile(r"(?:[-*•–]|#{1,6}|\(?\d{1,2}[.)])\s+")
 _DELIMITER = re.compile(r"\$\$|\\[\[\](){}]|\$|\\(?:begin|end)\s?\{[^{}]{0,40}\}")
-_OPENED = re.compile(r"\$(?=\S)")
 _WORD = re.compile(r"(?<![\\a-zA-Z{])[a-zA-Z]{3,}(?![a-zA-Z]*[({])")
 
 _SPOKEN = {"times": "x", "multiplied by": "x", "plus": "+", "minus": "-", "divided by": "/", "percent": "%"}
@@ -81,18 +99,22 @@ _PARTS |= {"two thirds": Fraction(2, 3), "two-thirds": Fraction(2, 3), "three qu
 _PARTS |= {"three-quarters": Fraction(3, 4), "three fourths": Fraction(3, 4), "a half": Fraction(1, 2)}
 _PARTS |= {"twice": Fraction(2)}
 _PART = re.compile(
-    rf"(?:((?:.* )?(?:so|then|thus|therefore|hence|that|because|since|is|find|and))[ ])?({'|'.join(_PARTS)})"
+    rf"(?:((?:.* )?(?:so|then|thus|therefore|hence|that|because|since|is|find)) )?({'|'.join(_PARTS)})"
     r"( of(?: the| his| her| their| its| those| these)?)?"
 )
 _FUNCTIONS = frozenset(
-    "sqrt log ln lg sin cos tan cot sec csc exp gcd lcm gcf abs floor ceil mod det choose arcsin arccos arctan max cubed squared "
-    "factorial modulo".split()
+    _names(
+        "sqrt log ln lg sin cos tan cot sec csc exp gcd lcm gcf abs floor ceil mod det choose arcsin arccos arctan max cubed squared "
+        "factorial modulo"
+    )
 )
 _SHORT_WORDS = frozenset(
-    "an as at be by do go he if in is it me my no of on or so to up us we am ad ox oz lb ft hr cm km kg mm ml mi yd pt qt "
-    "tv ok pm gb mb id pc cd by she the and".split()
+    _names(
+        "an as at be by do go he if in is it me my no of on or so to up us we am ad ox oz lb ft hr cm km kg mm ml mi yd pt qt "
+        "tv ok pm gb mb id pc cd by she the and"
+    )
 )
-_LAST = _FUNCTIONS | frozenset("by of the his her their its those these to is equals makes gives twice".split())
+_LAST = _FUNCTIONS | frozenset(_names("by of the his her their its those these to is equals makes gives twice"))
 """The last words of a run that may say a sign."""
 _VOWEL = re.compile(r"[aeiouyAEIOUY]|[^a-zA-Z]")
 
