@@ -143,10 +143,10 @@ class Splitter:
             after = number.end()
         found = _END.search(text, after, seen)
         while opened := _MATH_BEGIN.search(text, after, found.start() if found else seen):
-            closed = _MATH_END.search(text, opened.end(), seen)
-            if not closed or closed.start() == closed.end():
-                return closed.start() if closed else None
-            after = closed.end()
+            math = _MATH_END.search(text, opened.end(), seen)
+            if not math or math.start() == math.end():
+                return math.start() if math else None
+            after = math.end()
             found = _END.search(text, after, seen)
         if not found:
             return None

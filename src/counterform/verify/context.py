@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from counterform.verify.exact import Number
-from counterform.verify.expressions import Side
+from counterform.verify.expressions import Side, kind_of
 from counterform.verify.forms import Form, Value
 from counterform.verify.measures import DOLLAR, measure, ratios_of
 from counterform.verify.tokens import Tokens
@@ -38,8 +38,8 @@ _NO_UNIT = re.compile(
 )
 _ELSEWHERE = re.compile(
     r"\bmod(?:ulo|ular|ulus)?\b|\\[bp]?mod|≡|\\equiv|\bbase[- _]?(?:\d|two|three|four|five|six|seven|eight|nine|ten|twelve|"
-    r"sixteen|b\b)|\bbinary\b|\boctal\b|\bhexadecimal\b|o['’]clock|\bclock\b|\b\d\s?[ap]\.?m\b|\bcongruent\b|\bresidue\b|"
-    r"\boperat(?:ion|or)\b|\bdefin(?:e[sd]?|ition)\b|\bstrings?\b|\bconcatenat|\bxor\b|\bbitwise\b",
+    r"sixteen|b\b)|\bbinary\b|\boctal\b|\bhexadecimal\b|o['’]clock|\bclock\b|\b\d\s?[ap]\.?m\b|\bcongruent\b|\bresidue\b|\bremainders?\b|"
+    r"\boperat(?:ion|or)\b|\bdefin(?:e[sd]?|ition)\b|\bdigits?\b|\bstrings?\b|\bconcatenat|\bxor\b|\bbitwise\b",
     re.IGNORECASE,
 )
 """Signs of another arithmetic than that of numbers: remainders, bases, clocks, operators of the problem's own."""
@@ -48,9 +48,11 @@ _SUPPOSED = re.compile(
     r"whether|contradict\w*|impossible|incorrect\w*|wrong\w*|mistake\w*|error|erroneous|false|absurd|cannot|can['’]t|not|"
     r"n['’]t|never|instead of|rather than|fails?|too (?:small|large|big|high|low|much|many|few)|claim\w*|said|says?|thinks?|"
     r"thought|believes?|guess\w*|try|trying|tried|unless|otherwise|would need|would have to|want\w*|must equal|"
-    r"should equal|need\w* to (?:be|equal)|solve|no solution|misread\w*|typo)\b|\\ne|≠|!=|n't\b|[✗✘❌]"
+    r"should equal|need\w* to (?:be|equal)|solve|no solution|misread\w*|typo|testing|tested|maybe|perhaps|"
+    r"possibly|neither|wrote|writes|written|case (?:\d|[ivx]+\b|[a-z]:)|had (?:it|he|she|they|there|we|this|that))\b|\\ne|≠|!=|n't\b|[✗✘❌]"
 )
 """Signs that an equation is weighed, tried or denied, and not said."""
+_ASKED = re.compile(r"\W*(?:is|are|am|does|do|did|can|could|would|will|should|was|were|has|have) ")
 _ROUGH = re.compile(
     r"\b(?:approx\w*|about|around|roughly|nearly|almost|round\w*|estimat\w*|closest|nearest)\b|[≈~]|\\approx"
 )
@@ -58,6 +60,7 @@ _IF = re.compile(r"\b(?:if|when|assuming|provided)\b(?![^,;:]*(?:\bthen\b|[,;:])
 _HUNDREDS = re.compile(r"[%¢]|\bcents?\b|\bpercent")
 _CALENDAR = frozenset((4, 7, 12, 24, 30, 52, 60, 100, 365, 3600))
 """Ratios that units of time are converted with, besides those between two of one kind."""
+_METRIC = frozenset((1000, 1_000_000))
 _LINKS = frozenset(
     ("because", "so", "then", "since", "thus", "hence", "therefore", "giving", "making", "meaning", "total")
 )
@@ -72,7 +75,13 @@ _TAKEN_OF = re.compile(
     r"\b(?:mean|average|median|product|difference|ratio|root|square|cube|remainder|half|third|quarter|twice|double)\b"
 )
 _COUNTED = re.compile(r"[a-z]+")
-_OPERAND = re.compile(r"[nv)}]B?S|SB?[nv({]")
+_OPERAND = re.compile(r"[nv)}]B?S|SB?[nv({]|[vw][*xm]v|v[*xm]w")
+"""A sign whose meaning is not known, between what it is applied to; or one between letters, as it is defined."""
+_OF = re.compile(
+    r"(?<!\btotal)(?<!\bcost)(?<!\bamount)(?<!\bprofit)(?<!\bprice)(?<!\bsum)(?<!\bbase)(?<!\brate)(?<!\bspeed)(?<!\bdistance)"
+    r"(?<!\barea)(?<!\bvolume)(?<!\bweight)(?<!\blength)(?<!\bscore)(?<!\bincome)(?<!\bfee) of(?: the)?$"
+)
+"""Words after which a sum may be taken something of."""
 
 
 _DEFINES = re.compile(
@@ -149,6 +158,7 @@ class Around:
             or _ELSEWHERE.search(self._text) is not None
             or _SUPPOSED.search(self._lower) is not None
             or _OPERAND.search(self._tokens.kinds) is not None
+            or _ASKED.match(self._lower) is not None
             or _IF.search(self._lower.partition("=")[0]) is not None
         )
 
@@ -175,9 +185,18 @@ class Around:
             return True  # half of 30 is 2 more than
         if one.doubtful or other.doubtful:
             return True
+        if self._has_strangers(one, other):
+            return True  # 1 box + 6 = 18
         if other.computes and other.operations >= one.operations:
             return True  # a side that is written out further may be what a sign was defined as
         return self._is_part(apart) or self._words_matter(apart) or self._means_something_else(apart)
+
+    def _has_strangers(self, one: Side, other: Side) -> bool:
+        """Whether some terms of a sum have a unit, and others and the result do not."""
+        kinds = self._tokens.kinds[one.start : one.end]
+        if not one.words or len(one.words) == len(one.numbers) or not ("+" in kinds or "-" in kinds):
+            return False
+        return not other.words or kind_of(one.words[0]) != kind_of(other.words[0])
 
     def restates(self, hint: str) -> bool:
         """Whether what would be right is what the text says: then it was misread."""
@@ -242,7 +261,8 @@ class Around:
         before = texts[start - 1].casefold().split()
         if kinds[:start].endswith("nw") and (before[-1] == "of" or (len(before) == 1 and before[0] not in _LINKS)):
             return True  # 8 packs of 5 bags * 4
-        return _DOUBTFUL.search(" ".join(before[-LONG_UNIT:])) is not None
+        nearest = " ".join(before[-LONG_UNIT:])
+        return _DOUBTFUL.search(nearest) is not None or _OF.search(nearest) is not None
 
     def _means_something_else(self, apart: Apart) -> bool:
         one, other, value, says = apart.one, apart.other, apart.value, apart.says
@@ -268,6 +288,8 @@ class Around:
         if measured:
             times = any(found.dimension in ("time", "months") for found in measured)
             return not (ratios_of(measured) | (_CALENDAR if times else frozenset())).isdisjoint(ratios)
+        if other.words and not _METRIC.isdisjoint(ratios):
+            return True  # 0.5 * 4 = 2,000 mAh
         share = self._tokens.kinds[one.start : one.end] in _SHARES
         return 100 in ratios and (share or self._has_hundreds or "$" in "".join(other.numbers))
 

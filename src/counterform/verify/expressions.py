@@ -278,6 +278,7 @@ class _Parser:
 
     def _group(self) -> Value:
         closes = ")" if self._kinds[self._at] == "(" else "}"
+        self._doubtful = self._doubtful or self._texts[self._at] == "["  # [3.7] may be 3
         self._at += 1
         value = self._sum()
         if self._kinds[self._at] != closes:
@@ -359,11 +360,12 @@ class _Parser:
 def _differ(units: tuple[str, ...], others: tuple[str, ...]) -> bool:
     """Whether terms of a sum may be of different kinds: both have units, and not the same."""
     if units and others:
-        return _kind_of(units[0]) != _kind_of(others[0])
+        return kind_of(units[0]) != kind_of(others[0])
     return bool(units or others) and any(measure(words) for words in (*units, *others))
 
 
-def _kind_of(words: str) -> object:
+def kind_of(words: str) -> object:
+    """What a unit counts, in the singular."""
     word = words.split(maxsplit=1)[0].casefold()
     return measure(words) or word.removesuffix("s").removesuffix("e")
 

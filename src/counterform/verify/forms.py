@@ -201,7 +201,8 @@ def substituted(value: Value, known: dict[str, Number]) -> Value:
 def _whole_root(value: int, degree: int) -> int:
     if not 2 <= degree <= 10 or value.bit_length() > 512:
         raise Unreadable
-    found = round(value ** (1 / degree))
+    nearest: float = float(value) ** (1 / degree)
+    found = round(nearest)
     if found**degree != value:
         raise Unreadable
     return found

@@ -21,7 +21,18 @@ def _units(dimension: str, **factors: str) -> dict[str, Measure]:
 
 
 _MEASURES = (
-    _units("time", second="1", sec="1", minute="60", min="60", hour="3600", hr="3600", day="86400", week="604800")
+    _units(
+        "time",
+        second="1",
+        sec="1",
+        minute="60",
+        min="60",
+        hour="3600",
+        hr="3600",
+        day="86400",
+        week="604800",
+        fortnight="1209600",
+    )
     | _units("months", month="1", year="12", yr="12")
     | _units("length", inch="1", inche="1", foot="12", feet="12", ft="12", yard="36", yd="36", mile="63360", mi="63360")
     | _units("metric length", mm="1", millimeter="1", cm="10", centimeter="10", m="1000", meter="1000", metre="1000")
@@ -32,7 +43,7 @@ _MEASURES = (
     | _units("metric volume", ml="1", milliliter="1", millilitre="1", liter="1000", litre="1000", l="1000")
     | _units("money", cent="1", penny="1", pennie="1", nickel="5", dime="10", quarter="25", dollar="100", buck="100")
     | _units("angle", degree="1", revolution="360")
-    | _units("count", dozen="12", pair="2")
+    | _units("count", dozen="12", pair="2", ten="10", one="1", score="20", gross="144")
 )
 GLUED = frozenset(
     (

@@ -35,8 +35,9 @@ _LATEX = (
     r"|\^\s?(?:\\circ|\{\s?\\circ\s?\})|\\(?:begin|end)\s?\{[^{}]{0,40}\}|\\[a-zA-Z]+\*?"
     rf"|(?!\\?[$£€]\s?[\d.])\\.|{_LETTER}_(?:\{{[^{{}}]{{0,20}}\}}|[^\W_])"
 )
+_HEXADECIMAL = r"0[xXbBoO][0-9a-fA-F]+"
 _SIGNS = r"\.\.\.+|=>|->|-->|(?<![\w)])!=|<=|>=|=/=|\*\*|'+"
-_PLAIN = re.compile(rf"(\s*)({_RUN}|{_NUMBER}|{_LATEX}|{_SIGNS}|\S)")
+_PLAIN = re.compile(rf"(\s*)({_RUN}|{_HEXADECIMAL}|{_NUMBER}|{_LATEX}|{_SIGNS}|\S)")
 _MATH = re.compile(rf"(\s*)({_NUMBER}|{_LATEX}|{_SIGNS}|\S)")
 
 _KINDS = {sign: sign for sign in "+-*/^()%={}!"}
@@ -81,7 +82,8 @@ _CHARACTERS |= {"\\#": "S", "\\&": "F"}
 _ROWS = re.compile(r"\\(?:begin|end)\s?\{(?:align|equation|gather|split|multline|flalign|aligned|gathered)\*?\}")
 
 _SPACING = re.compile(r"\\!\s?|(?<=\d)\\[,;: ](?=\d{3})|\{,\}")
-_SPACES = re.compile(r"\\[,;: ]|~")
+_SPACES = re.compile(r"(\\\\)|\\[,;: ]|~")
+"""Of which \\\\ is none: it ends a row."""
 _BOLD = re.compile(r"(?<![^\s(:=])\*\*(?=[^\s*])|(?<=[^\s*])\*\*(?=[\s.,:;)!]|$)")
 _BULLETS = frozenset("-*•–#(0123456789")
 _BULLET = re.compile(r"(?:[-*•–]|#{1,6}|\(?\d{1,2}[.)])\s+")
@@ -114,6 +116,7 @@ _SHORT_WORDS = frozenset(
         "tv ok pm gb mb id pc cd by she the and"
     )
 )
+_OF = frozenset(("of", "the"))
 _LAST = _FUNCTIONS | frozenset(_names("by of the his her their its those these to is equals makes gives twice"))
 """The last words of a run that may say a sign."""
 _VOWEL = re.compile(r"[aeiouyAEIOUY]|[^a-zA-Z]")
@@ -131,8 +134,10 @@ def tokens(text: str) -> Tokens:
     """The text cut into tokens."""
     if "**" in text:
         text = _BOLD.sub(" ", text)
-    if "\\" in text or "~" in text:
-        text = _SPACES.sub(" ", _SPACING.sub(lambda group: "," if group[0] == "{,}" else "", text))
+    if "\\" in text or "~" in text or "{,}" in text:
+        text = _SPACES.sub(
+            lambda space: space[1] or " ", _SPACING.sub(lambda group: "," if group[0] == "{,}" else "", text)
+        )
     if text[:1] in _BULLETS and (bullet := _BULLET.match(text)):
         text = text[bullet.end() :]
     kinds: list[str] = []
@@ -205,6 +210,8 @@ def _lexemes(said: str, is_math: bool) -> tuple[tuple[str, str], ...]:
                 return (("v", said),)
             return (("X" if said in "xX" else "w" if said in "aAI" else "v", said),)
         return (("v", said),) if said[1] == "_" else _words(said)
+    if first == "0" and len(said) > 2 and said[1] in "xXbBoO":
+        return (("F", said),)
     if said[-1].isdecimal() and (first.isdecimal() or first in ".$£€" or (first == "\\" and said[1] in "$£€")):
         return (("n", said.lstrip("\\")),)
     if first == "\\" and len(said) > 1:
@@ -253,6 +260,8 @@ def _words(run: str) -> tuple[tuple[str, str], ...]:
         return (("%", said[1]), ("o", said[2]))
     if (said := _PART.fullmatch(lower)) and (said[3] or said[2] == "twice"):
         return (*((("w", said[1]),) if said[1] else ()), ("h", said[2]), ("o", said[3] or ""))
+    if last in _OF and before.rpartition(" ")[2] in _FUNCTIONS:
+        return (("F", run),)
     if last in _FUNCTIONS:
         return (*_words(run[: len(before)]), *_words(run[len(before) + 1 :]))
     if said := _STATES.fullmatch(lower):
