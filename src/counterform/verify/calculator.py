@@ -13,6 +13,7 @@ from counterform.verify.tokens import tokens
 
 _MARK = re.compile(rf"<<([^<>]{{1,300}})>>(?:\s?[$£€]?(-?(?>{NUMBER}))(?!\s?\d|\s?/\s?\d))?")
 """A calculator mark and the number printed after it."""
+_CONTENT = re.compile(r"<<[^<>]{1,300}>>")
 _PLAIN = r"(?:\d{1,8}(?:\.\d{1,4})?|\.\d{1,4})"
 _SIMPLE_MARK = re.compile(
     rf"({_PLAIN}(?:(?:[-+*]|/(?=[\d.]*[1-9])){_PLAIN}){{1,20}})=(-?(?:\d{{1,12}}(?:\.\d{{1,16}})?|\.\d{{1,16}}))"
@@ -34,30 +35,26 @@ class Marks(NamedTuple):
     misprints: list[tuple[str, Number]]
     """What was computed, and its value, where another number was printed after the mark."""
     around: str
-    """The text without its marks."""
+    """The text without its marks, where something is left to read in it."""
     unread: int
     """Equals signs in that text that repeat no mark."""
 
 
 def marks_in(text: str) -> Marks:
     """The calculator marks of a text."""
-    sound, at, unread = 0, 0, text.count("=")
+    sound, unread = 0, text.count("=")
     contents: list[str] = []
     misprints: list[tuple[str, Number]] = []
-    around: list[str] = []
     for mark in _MARK.finditer(text):
         content, printed = mark.groups()
         unread -= content.count("=") + _is_twin(text, mark)
-        around.append(text[at : mark.start()])
-        at = mark.end(1) + len(">>")
         if printed and _is_simple(content, printed):
             sound += 1
             continue
         contents.append(content)
         if printed and (misprint := _misprint(content, printed)):
             misprints.append(misprint)
-    around.append(text[at:])
-    return Marks(sound, contents, misprints, "".join(around), unread)
+    return Marks(sound, contents, misprints, _CONTENT.sub("", text) if unread else "", unread)
 
 
 def _is_simple(content: str, printed: str) -> bool:

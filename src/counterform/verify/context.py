@@ -10,7 +10,7 @@ from typing import NamedTuple
 from counterform.verify.exact import Number
 from counterform.verify.expressions import Side, kind_of
 from counterform.verify.forms import Form, Value
-from counterform.verify.measures import DOLLAR, measure, ratios_of
+from counterform.verify.measures import measure, ratios_of
 from counterform.verify.tokens import Tokens
 
 LONG = 2_000
@@ -49,7 +49,7 @@ _SUPPOSED = re.compile(
     r"n['’]t|never|instead of|rather than|fails?|too (?:small|large|big|high|low|much|many|few)|claim\w*|said|says?|thinks?|"
     r"thought|believes?|guess\w*|try|trying|tried|unless|otherwise|would need|would have to|want\w*|must equal|"
     r"should equal|need\w* to (?:be|equal)|solve|no solution|misread\w*|typo|testing|tested|maybe|perhaps|"
-    r"possibly|neither|wrote|writes|written|case (?:\d|[ivx]+\b|[a-z]:)|had (?:it|he|she|they|there|we|this|that))\b|\\ne|≠|!=|n't\b|[✗✘❌]"
+    r"possibly|neither|is it true|wrote|writes|written|case (?:\d|[ivx]+\b|[a-z]:)|had (?:it|he|she|they|there|we|this|that))\b|\\ne|≠|!=|n't\b|[✗✘❌]"
 )
 """Signs that an equation is weighed, tried or denied, and not said."""
 _ASKED = re.compile(r"\W*(?:is|are|am|does|do|did|can|could|would|will|should|was|were|has|have) ")
@@ -273,7 +273,7 @@ class Around:
             return True
         if isinstance(value, Form) or isinstance(says, Form):
             return any("." in printed for printed in (*one.numbers, *other.numbers)) or self._is_rough
-        if value < 0 < says and one.operations == 1:
+        if value < 0 < says and one.operations == 1 and self._tokens.glued[one.end - 1]:
             return True  # 5-10 = 6 pages
         near = ROUGHLY if self._is_rough else ROUNDED_INPUT
         if (value - says) ** 2 <= (value * near) ** 2:
@@ -284,7 +284,7 @@ class Around:
         if not value or not says:
             return False
         ratios = {value / Fraction(says), says / Fraction(value)}
-        measured = {found for side in (one, other) for found in side.measures} - {DOLLAR}
+        measured = {found for side in (one, other) for found in side.measures}
         if measured:
             times = any(found.dimension in ("time", "months") for found in measured)
             return not (ratios_of(measured) | (_CALENDAR if times else frozenset())).isdisjoint(ratios)

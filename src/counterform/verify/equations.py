@@ -25,7 +25,7 @@ from counterform.verify.calculator import marks_in
 from counterform.verify.exact import Number, Unreadable, decimal
 from counterform.verify.expressions import Side, is_known, parsed, written
 from counterform.verify.forms import Form, Value, substituted
-from counterform.verify.measures import measure
+from counterform.verify.measures import DOLLAR, measure
 from counterform.verify.tokens import Tokens, tokens
 
 MAX_TEXT = 4_000
@@ -62,10 +62,10 @@ class Claim(NamedTuple):
 
 
 class Left(NamedTuple):
-    """A side that an equation goes on from, perhaps in the next step, and how it is written."""
+    """A side that an equation goes on from, perhaps in the next step, and the text that it stands in."""
 
     side: Side
-    text: str
+    tokens: Tokens
 
 
 class Read(NamedTuple):
@@ -97,7 +97,8 @@ def read(
         for content in marks.contents:
             found += read(content).claims
         found += [HOLDS] * marks.sound
-        found += [Claim(Mark.WRONG, left, value) for left, value in marks.misprints]
+        if marks.misprints:
+            found += [Claim(Mark.WRONG, left, value) for left, value in marks.misprints]
         if not marks.unread:
             return Read(found, None)
         text = marks.around
@@ -129,7 +130,7 @@ class _Reader:
                 continue
             if previous is None or end != at:
                 side = self._left(at)
-                previous = Left(side, "") if side else None
+                previous = Left(side, self._tokens) if side else None
             right = parsed(self._tokens, self._after_borders(at + 1))
             if right and not self._closes(right):
                 right = None
@@ -144,10 +145,10 @@ class _Reader:
                     claim = None
                 if claim:
                     found.append(claim)
-            previous = Left(right, "") if right and kind != "i" else None
+            previous = Left(right, self._tokens) if right and kind != "i" else None
             end = self._after_borders(right.end) if right else -1
         if previous and end == len(self._kinds):
-            self.last = Left(previous.side, written(self._tokens, previous.side))
+            self.last = previous
         return found
 
     def _after_borders(self, at: int) -> int:
@@ -227,16 +228,20 @@ class _Reader:
             if claim is None:
                 return _OPEN
         else:
-            claim = Claim(Mark.WRONG, written(self._tokens, one) if swapped or not left.text else left.text, value)
+            claim = Claim(Mark.WRONG, written(self._tokens if swapped else left.tokens, one), value)
         if kind == "a" or (swapped and other.words) or (letters and not self._follows(left.side)):
             return claim._replace(mark=Mark.UNKNOWN)
-        apart = context.Apart(None if left.text else left.side, right, one, other, value, says, kind == "i")
+        apart = context.Apart(
+            left.side if left.tokens is self._tokens else None, right, one, other, value, says, kind == "i"
+        )
         doubts = self._around.doubts(apart) or self._around.restates(claim.hint)
         return claim._replace(mark=Mark.UNKNOWN) if doubts else claim
 
     def _agreement(self, one: Side, other: Side, value: Value, says: Value) -> Mark:
         """Whether a side that computes is what the other says, as units and percent signs have it."""
         measures = one.measures | other.measures
+        if measures and (one.is_money or other.is_money):
+            measures.add(DOLLAR)
         if len(measures) > 1 and (one.mixed or other.mixed or len({found.dimension for found in measures}) == 1):
             return self._converted(one, other, value, says)
         mark = agreement(value, other, says)
@@ -255,7 +260,7 @@ class _Reader:
         """The same where units of measure differ: 2 hours + 30 minutes = 150 minutes."""
         if not (one.rates or other.rates):
             ours, theirs = (parsed(self._tokens, side.start, converted=True) for side in (one, other))
-            if ours and theirs and other.measures:
+            if ours and theirs and (other.measures or other.is_money):
                 if ours.value == theirs.value:
                     return Mark.RIGHT
                 sums = all(context.is_sum_of_measures(self._kinds, side) for side in (one, other))

@@ -52,9 +52,13 @@ class Side(NamedTuple):
 
     @property
     def measures(self) -> set[Measure]:
-        """The units of measure in it; a sum of money is in dollars."""
-        found = {unit for words in self.words if (unit := measure(words))}
-        return found | {DOLLAR} if any(printed[0] == "$" for printed in self.numbers) else found
+        """The units of measure in it, but for those of money before its numbers."""
+        return {unit for words in self.words if (unit := measure(words))}
+
+    @property
+    def is_money(self) -> bool:
+        """Whether one of its numbers is in dollars."""
+        return any(printed[0] == "$" for printed in self.numbers)
 
 
 def parsed(tokens: Tokens, start: int, *, percent: int = 100, converted: bool = False) -> Side | None:
