@@ -1,10 +1,10 @@
 """How much of real reasoning the step verifier `arithmetic` reads, and what it calls wrong in it.
 
-    python bench/steps.py --data DIR [--wrong]
+    python bench/steps.py [--data DIR] [--wrong]
 
 DIR holds, each where it is there: gsm8k/test.jsonl and gsm8k/example_model_solutions.jsonl (github.com/openai/grade-school-math),
 math500/test.jsonl (HuggingFaceH4/MATH-500) and math500/qwen25_math_100x8.jsonl (github.com/QwenLM/Qwen2.5-Math). Prints a Markdown
-table; with --wrong every equation that is called wrong with its step, to be read by eye. "no marks": the calculator marks
+table (without --data of worked solutions of the ledger family, where nothing may be wrong); with --wrong every equation that is called wrong with its step, to be read by eye. "no marks": the calculator marks
 <<...>> are taken out first, so that the text itself must be read.
 """
 
@@ -19,6 +19,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from counterform.problems.ledger import Ledger
 from counterform.text.steps import split_steps
 from counterform.types import Mark, Problem
 from counterform.verify.context import defined_signs
@@ -48,23 +51,30 @@ class Row(NamedTuple):
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--data", type=Path, metavar="DIR")
     parser.add_argument("--wrong", action="store_true", help="list every step that is called wrong")
     asked = parser.parse_args()
-    rows = {name: measured(attempts) for name, attempts in sets(asked.data)}
+    rows = {name: measured(attempts) for name, attempts in (sets(asked.data) if asked.data else ledger())}
     if not rows:
         sys.exit(f"error: {str(asked.data)!r} holds nothing of what this reads. Run it with --help to see what.")
     print("| solutions | steps | read | of those with = | equations read | called wrong | steps/s |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for name, row in rows.items():
         print(
-            f"| {name} | {row.steps:,} | {row.steps_read / row.steps:.1%} | {row.steps_read / row.with_equals:.1%} "
+            f"| {name} | {row.steps:,} | {100 * row.steps_read / row.steps:.1f} % "
+            f"| {100 * row.steps_read / row.with_equals:.1f} % "
             f"| {row.equations_read:,} | {len(row.wrong):,} | {row.steps / row.seconds:,.0f} |"
         )
     for name, row in rows.items() if asked.wrong else ():
         print(f"\n{name}")
         for hint, step in row.wrong:
             print(f"  {hint}  <-  {step!r}")
+
+
+def ledger() -> Iterator[tuple[str, Attempts]]:
+    """Worked solutions that need no file."""
+    problems = Ledger().generate(1_000, rng=np.random.default_rng(0))
+    yield "ledger", [(problem.prompt, problem.solution or "") for problem in problems]
 
 
 def sets(data: Path) -> Iterator[tuple[str, Attempts]]:
