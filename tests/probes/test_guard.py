@@ -61,7 +61,7 @@ def test_who_makes_no_error_needs_no_guard(items, grade):
 def stubborn(problem, text, call):
     """The first step is always wrong; behind it all is well."""
     first, rest = problem.solution.split(". ", 1)
-    done = text.count(".")
+    done = text.rpartition("]\n")[2].count(".")  # behind a note that is told, it begins anew
     steps = [f" {step}." for step in problem.solution.rstrip(".").split(". ")]
     return f"{first.rpartition(' ')[0]} 98. {rest}" if done == 0 else "".join(steps[done:])
 

@@ -39,13 +39,22 @@ def test_promises(problems, grade, items):
         (lambda p, _: p.solution, (0.0, Mark.RIGHT), (0.0, Mark.RIGHT)),
         (lucky, (1.0, Mark.WRONG), (1.0, Mark.WRONG)),
         (lambda p, s: lucky(p, s) if s else p.solution, (0.5, Mark.WRONG), (0.5, Mark.WRONG)),
-        (lambda p, _: "The answer is 98.", (1.0, Mark.WRONG), (0.0, Mark.RIGHT)),
+        (lambda p, _: "The answer is 98.", (None, Mark.UNKNOWN), (None, Mark.UNKNOWN)),
         (lambda p, _: "Hmm, who knows.", (None, Mark.UNKNOWN), (None, Mark.UNKNOWN)),
         (lambda p, s: "Hmm, who knows." if s else p.solution, (0.0, Mark.RIGHT), (0.0, Mark.RIGHT)),
         (lambda p, s: lucky(p, s) if s else f"Hmm. {p.solution}", (0.5, Mark.WRONG), (0.5, Mark.WRONG)),
         (lambda *_: None, (None, Mark.UNKNOWN), (None, Mark.UNKNOWN)),
     ],
-    ids=["clean", "lucky", "half lucky", "wrong", "unreadable", "half unreadable", "a remark before", "unheard"],
+    ids=[
+        "clean",
+        "lucky",
+        "half lucky",
+        "a bare answer",
+        "unreadable",
+        "half unreadable",
+        "a remark before",
+        "unheard",
+    ],
 )
 def test_readings(problems, grade, items, answer, violated, lucky_ones):
     assert "98" not in {problem.answer for problem in problems}

@@ -68,13 +68,13 @@ YES, NO, NOT_READ = (1.0, Mark.RIGHT), (0.0, Mark.WRONG), (None, Mark.UNKNOWN)
     [
         (lambda p, _: p.solution, YES, YES, (0.0, Mark.RIGHT)),
         (lucky, YES, NO, (1.0, Mark.WRONG)),
-        (lambda p, _: "The answer is 98.", NO, NO, (0.0, Mark.RIGHT)),
+        (lambda p, _: "The answer is 98.", NO, NOT_READ, NOT_READ),
         (lambda p, _: "Hmm, who knows.", (0.0, Mark.UNKNOWN), NOT_READ, NOT_READ),
         (lambda *_: None, NOT_READ, NOT_READ, NOT_READ),
         (lambda p, _: f"{p.solution}\n\nStart with 7. The answer is 98.", YES, YES, (0.0, Mark.RIGHT)),
         (lambda p, _: f"{p.solution.replace(' The', chr(10) * 2 + 'The')}", YES, YES, (0.0, Mark.RIGHT)),
     ],
-    ids=["clean", "lucky", "wrong", "unreadable", "unheard", "goes on with another problem", "in paragraphs"],
+    ids=["clean", "lucky", "a bare answer", "unreadable", "unheard", "goes on with another problem", "in paragraphs"],
 )
 @pytest.mark.parametrize("condition", ["valid", "answer only"])
 def test_readings(few_shot, grade, answer, right, clean, by_luck, condition):

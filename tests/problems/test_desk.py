@@ -181,7 +181,7 @@ def test_with_policy_says_every_rule_and_shows_every_tool():
         (SOUND.replace("refund 40", "refund 41"), "amount"),
         (SOUND.replace("The answer", "Call store credit 40. The answer"), "one write"),
         (SOUND.replace("Call inspect: sealed.", "Call inspect: broken."), "result"),
-        ("The answer is refund.", "unfinished"),
+        (f"{LOOK} The answer is refund.", "unfinished"),
     ],
 )
 def test_a_run_can_end_well_and_still_break_a_rule(text, rule):

@@ -108,7 +108,9 @@ def test_operation_reads_as_it_computes():
 def test_planted_errors_are_caught_where_they_are(seed, length):
     problem = drawn(seed, length)
     planted = FAMILY.plant_errors(problem, rng=np.random.default_rng(seed))
-    assert {p.kind for p in planted} >= {"arithmetic", "operation", "unfinished", "answer"}
+    assert {p.kind for p in planted} >= {"arithmetic", "operation", "answer"} | (
+        {"unfinished"} if length > 1 else set()
+    )
     for error in planted:
         assert verdict(problem, sentences(error.text)).first_error == error.first_error, error
 
@@ -334,3 +336,52 @@ def test_a_level_that_cannot_be_filled_holds_what_there_is(monkeypatch):
     for problem in family.shifts(40, rng=np.random.default_rng(0), trained=trained):
         levels.setdefault(problem.shift.label, []).append(problem)
     assert len(levels["length 4"]) == 7  # 0 to 6, doubled four times
+
+
+# One step that cannot be read does not hide what is wrong by itself, nor where the attempt goes on.
+
+
+GARBLED = Problem(
+    id="p",
+    prompt="?",
+    answer="63",
+    facts={"start": 70, "operations": [["take", 9], ["add", 5], ["take", 3]]},
+)
+
+
+@pytest.mark.parametrize(
+    "garbled", ["70 - 9 = via 61.", "70 - 9 is 61.", "7O - 9 = 61.", "70 - = 61.", "Then 61 left."]
+)
+def test_what_is_wrong_by_itself_is_wrong_after_a_step_that_cannot_be_read(garbled):
+    read = graded(GARBLED, [garbled, "61 + 5 = 69."])
+    assert [step.mark for step in read] == [Mark.UNKNOWN, Mark.WRONG]
+    assert read[1].hint == "61 + 5 = 66."
+
+
+def test_an_attempt_is_found_again_after_a_step_that_cannot_be_read():
+    marks = [Mark.UNKNOWN, Mark.RIGHT, Mark.RIGHT, Mark.RIGHT]
+    steps = ["70 - 9 = via 61.", "61 + 5 = 66.", "66 - 3 = 63.", "The answer is 63."]
+    assert [step.mark for step in graded(GARBLED, steps)] == marks
+    assert graded(GARBLED, [*steps[:2], "66 - 3 = 62."])[-1].mark is Mark.WRONG
+    assert graded(GARBLED, [*steps[:2], "67 - 3 = 64."])[-1].rule == "carry"
+    assert graded(GARBLED, [*steps[:2], "The answer is 66."])[-1].rule == "unfinished"
+    assert graded(GARBLED, [*steps[:3], "The answer is 66."])[-1].rule == "answer"
+
+
+def test_where_an_attempt_goes_on_is_not_guessed():
+    twice = Problem(
+        id="p", prompt="?", answer="9", facts={"start": 1, "operations": [["add", 2], ["add", 4], ["add", 2]]}
+    )
+    thrice = Problem(id="p", prompt="?", answer="7", facts={"start": 1, "operations": [["add", 2]] * 3})
+    assert [step.mark for step in graded(twice, ["Hmm 3.", "7 + 4 = 11."])] == [Mark.UNKNOWN, Mark.RIGHT]
+    assert graded(thrice, ["Hmm.", "3 + 2 = 5."])[1].mark is Mark.UNKNOWN
+    assert graded(thrice, ["Hmm.", "3 + 2 = 6."])[1].mark is Mark.WRONG
+
+
+@pytest.mark.parametrize("answer", ["The answer is 24.", "The answer is 25.", "The answer is -1."])
+def test_a_bare_answer_breaks_no_step(answer):
+    assert [step.mark for step in graded(PROBLEM, [answer])] == [Mark.UNKNOWN]
+    assert [step.mark for step in graded(PROBLEM, [answer, "7 + 5 = 12.", "The answer is 12."])][1:] == [
+        Mark.RIGHT,
+        Mark.WRONG,
+    ]

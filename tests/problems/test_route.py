@@ -424,7 +424,8 @@ def test_letters_are_read_where_there_are_options_and_ways_where_there_are_none(
     read = {letter: marks([*there, f"The answer is {letter}."], CHOICE)[-1] for letter in LETTERS}
     assert read == {"A": WRONG, "B": RIGHT, "C": WRONG, "D": WRONG}
     assert graded(CHOICE, [*there, "The answer is C."])[-1].hint == "The answer is B."
-    assert marks(["The answer is B."], CHOICE) == [WRONG]
+    assert marks(["The answer is B."], CHOICE) == [UNKNOWN]  # a bare answer breaks no step
+    assert marks(["Ash-Dale.", "The answer is B."], CHOICE) == [RIGHT, WRONG]
     assert marks([*there, "The answer is Ash via Dale via Elm to Glen."], CHOICE)[-1] is UNKNOWN
     assert marks([*there, "The answer is B."], PROBLEM)[-1] is UNKNOWN
 

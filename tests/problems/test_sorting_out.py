@@ -227,7 +227,7 @@ def test_the_attempts_own_values_are_followed():
 def test_leaving_steps_out_is_no_error():
     red = problem("parity of red things", THINGS)
     assert marks(red, "The answer is odd.") == "r"
-    assert marks(red, "The answer is even.") == "w"
+    assert marks(red, "The answer is even.") == "u"  # a bare answer breaks no step
     assert marks(red, "3 is odd.", "The answer is odd.") == "rr"
     assert marks(red, "2 is even.", "The answer is even.") == "wr"
 

@@ -235,3 +235,20 @@ def test_reading_is_bounded(verifier, hostile):
     started = time.process_time()
     verifier().start(problem(verifier)).feed(hostile)
     assert time.process_time() - started < 0.5
+
+
+def test_what_is_wrong_by_itself_is_wrong_after_a_step_that_cannot_be_read():
+    watch = MultistepArithmetic().start(problem(MultistepArithmetic))
+    assert watch.feed("So A is via 3.").mark is Mark.UNKNOWN
+    verdict = watch.feed("Let's calculate B = (3 - -2) = 6.")
+    assert (verdict.mark, verdict.hint) == (Mark.WRONG, "(3 - -2) = 5.")
+    assert watch.feed("Let's calculate A = B + 2 = 9.").mark is Mark.UNKNOWN
+    watch = WordSorting().start(problem(WordSorting))
+    assert watch.feed('Look at "cowl" now.').mark is Mark.UNKNOWN
+    assert watch.feed('The first letter: "cowl": "c" (4).').mark is Mark.WRONG
+
+
+def test_after_an_unread_sentence_the_next_is_read():
+    watch = Dyck().start(problem(Dyck))
+    assert watch.feed("Let me think. stack: empty").mark is Mark.UNKNOWN
+    assert watch.feed("Well. [ ; stack: [").mark is Mark.WRONG

@@ -136,6 +136,8 @@ class DeskWatch(Watch):
 
     def _grade_answer(self, answer: str) -> StepVerdict:
         state = self._state
+        if not state.made and not state.written and not self._perhaps:
+            return StepVerdict(mark=Mark.UNKNOWN, rule="no steps")
         if not state.written and self._perhaps.isdisjoint(WRITES):
             return StepVerdict(mark=Mark.WRONG, rule="unfinished", hint=state.next_step)
         due = state.written or state.decision

@@ -198,9 +198,9 @@ class Ledger(Family):
             steps = spoilt_steps(start, operations, at=at, kind=kind, off=off)
             planted.append(PlantedError(text=" ".join(steps), kind=kind, first_error=at))
         sound = solution_steps(start, operations)
-        planted.append(
-            PlantedError(text=" ".join([*sound[:-2], sound[-1]]), kind="unfinished", first_error=len(sound) - 2)
-        )
+        if len(operations) > 1:  # an answer without any step breaks none
+            unfinished = " ".join([*sound[:-2], sound[-1]])
+            planted.append(PlantedError(text=unfinished, kind="unfinished", first_error=len(sound) - 2))
         wrong = f"The answer is {int(problem.answer) + off}."
         planted.append(PlantedError(text=" ".join([*sound[:-1], wrong]), kind="answer", first_error=len(sound) - 1))
         return planted
@@ -237,7 +237,13 @@ class LedgerWatch(Watch):
         done = len(self._totals) - 1
         ways = [f"{left} {sign} {right}"] + [f"{right} {sign} {left}"] * (sign in "+*")
         if self._unread and (done == len(self._operations) or self._next()[0] not in ways):
-            return StepVerdict(mark=Mark.UNKNOWN, rule="unread", mends=mends)
+            value = _value(left, sign, right)
+            if value is not None and value != result:  # wrong by itself, wherever the attempt stands
+                hint = f"{left} {sign} {right} = {value}."
+                return StepVerdict(mark=Mark.WRONG, rule="arithmetic", hint=hint, mends=mends)
+            if not self._resumes(left, right, ways):
+                return StepVerdict(mark=Mark.UNKNOWN, rule="unread", mends=mends)
+            done = len(self._totals) - 1
         self._unread = False
         if done == len(self._operations):
             return StepVerdict(mark=Mark.WRONG, rule="extra", hint=f"The answer is {self._totals[-1]}.", mends=mends)
@@ -248,7 +254,24 @@ class LedgerWatch(Watch):
         rule = "arithmetic" if expected in ways else "operation" if total in (left, right) else "carry"
         return StepVerdict(mark=Mark.WRONG, rule=rule, hint=f"{expected} = {value}.", mends=mends)
 
+    def _resumes(self, left: int, right: int, ways: Sequence[str]) -> bool:
+        """Find the attempt again after steps that nobody could read: just one later operation has this equation."""
+        done = len(self._totals) - 1
+        places = [
+            (later, total)
+            for later in range(done + 1, len(self._operations))
+            for total in dict.fromkeys((left, right))
+            if self._operations[later].equation(total)[0] in ways
+        ]
+        if len(places) != 1:
+            return False
+        [(later, total)] = places
+        self._totals += [total] * (later - done)
+        return True
+
     def _grade_answer(self, answer: int) -> StepVerdict:
+        if len(self._totals) == 1 and self._operations:
+            return StepVerdict(mark=Mark.UNKNOWN, rule="no steps")
         if len(self._totals) - 1 < len(self._operations):
             if self._unread:
                 return StepVerdict(mark=Mark.UNKNOWN, rule="unread")
@@ -261,6 +284,13 @@ class LedgerWatch(Watch):
     def _next(self) -> tuple[str, int]:
         """The equation that is due, and its value."""
         return self._operations[len(self._totals) - 1].equation(self._totals[-1])
+
+
+def _value(left: int, sign: str, right: int) -> int | None:
+    """What two numbers make; half an odd number is rounded down, and None is none of the family's."""
+    if sign == "/":
+        return left // right if right else None
+    return {"+": left + right, "-": left - right, "*": left * right}[sign]
 
 
 def facts(problem: Problem) -> tuple[int, list[Operation]]:

@@ -149,6 +149,8 @@ class RouteWatch(Watch):
 
     def _grade_answer(self, read: Step) -> tuple[Mark, str]:
         now, goal = self._now, self._map.goal
+        if len(now.came_from) == 1 and not now.perhaps:
+            return Mark.UNKNOWN, "no steps"
         if goal not in now.came_from:
             return Mark.UNKNOWN if goal in now.perhaps else Mark.WRONG, "unfinished"
         ways = self._map.options

@@ -167,6 +167,8 @@ class SortingOutWatch(Watch):
         carried = verdict.rule == "carry" or (step.rule == "answer" and value in step.options)
         if verdict.mark is Mark.WRONG and carried and self._unread and not known:
             return StepVerdict(mark=Mark.UNKNOWN, rule="unread", mends=mends)
+        if verdict.mark is Mark.WRONG and step.rule == "answer" and value in step.options and not self._stated:
+            return StepVerdict(mark=Mark.UNKNOWN, rule="no steps", mends=mends)
         return verdict
 
     def _state(self, at: int, value: str) -> None:

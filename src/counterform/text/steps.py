@@ -2,8 +2,9 @@ r"""Cuts free text into steps: sentences, lines, numbered steps, displayed equat
 
     1. Add 5. Done                          two steps: the number stays with what follows
     <think>7 + 5 = 12.</think> So 12.       two steps: the tags of thinking and answers are cuts, and in no step
-    \[ 7 + 5                                one step: a displayed equation, up to its end or a blank line
+    So \[ 7 + 5                             one step: a displayed equation is never cut, up to its end or a blank line
        = 12 \]
+    There are 5! ways. n! of them           two steps: after a factorial only a capital letter begins a new one
     <tool_call>{"name": ...}</tool_call>    one step, tags included; so is a <tool_response>
 
 Every character but space and those tags is in exactly one step, so nothing hides between steps; what imitates a tag
@@ -22,6 +23,8 @@ MAX_STEPS = 256
 """Steps of one finished attempt; the last one takes all that is left."""
 
 _ABBREVIATIONS = r"(?<!\b(?:Dr|Mr|Ms|St|Eq|vs|cf|oz|lb|ft)\.)(?<!\b(?:Mrs|Fig|etc|e\.g|i\.e|p\.m|a\.m)\.)(?<!\bProf\.)(?<!\bapprox\.)"
+_FACTORIAL = r"(?:(?<![\w)}]!)|(?<=[a-zA-Z]{2}!)|(?=\s{1,6}(?:[A-Z\"'#“‘]|\*\*|[^\W\d_a-z])))"
+"""After 5! and n! a sentence ends only where the next one begins with a capital letter."""
 _CLOSERS = r"[*_\"')\]”’」』）]"
 _CUTS = ("<think>", "</think>", "<thinking>", "</thinking>", "<answer>", "</answer>")
 _BLOCKS = {"<tool_call>": "</tool_call>", "<tool_response>": "</tool_response>"}
@@ -45,9 +48,10 @@ _NUMBER = re.compile(r"[#>*\-]{0,4}[^\S\r\n]?\**(?:[Ss]tep )?\d{1,2}\.\**[^\S\r\
 _END = re.compile(
     r"[\r\n<.!?。！？](?:(?<=[\r\n])"  # all begin with one of few characters, or the search is several times slower
     rf"|(?<=<)(?:{'|'.join(tag[1:] for tag in _TAGS)})"
-    rf"|(?<=[.!?])(?<! \?)(?={_CLOSERS}{{0,3}}\s){_ABBREVIATIONS}{_CLOSERS}{{0,3}}"
+    rf"|(?<=[.!?])(?<! \?)(?<!\\!)(?={_CLOSERS}{{0,3}}\s){_ABBREVIATIONS}{_FACTORIAL}{_CLOSERS}{{0,3}}"
     rf"|(?<=[。！？]){_CLOSERS}{{0,3}}(?=[^。！？])(?!{_CLOSERS}))"
 )
+_MATH_BEGIN = re.compile(r"\\\[|\\begin\{")
 _MATH_END = re.compile(r"\\\]|\$\$|\\end\{|(?=\n[ \t\r]*\n)")
 
 
@@ -138,6 +142,12 @@ class Splitter:
         elif self._fresh and (number := _NUMBER.match(text, at)):
             after = number.end()
         found = _END.search(text, after, seen)
+        while opened := _MATH_BEGIN.search(text, after, found.start() if found else seen):
+            math = _MATH_END.search(text, opened.end(), seen)
+            if not math or math.start() == math.end():
+                return math.start() if math else None
+            after = math.end()
+            found = _END.search(text, after, seen)
         if not found:
             return None
         return found.start() if found[0][0] in "\r\n<" else found.end()

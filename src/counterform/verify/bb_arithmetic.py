@@ -9,6 +9,7 @@ Attempt   This equation can be written as "A - B", where A = (5 + 2 * 1) and B =
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from counterform.types import Problem, StepVerdict, StepVerifier
 from counterform.verify.claims import Claim, Claims, kept, unread, wrong
@@ -18,6 +19,7 @@ _E = r"[-+*/()\d. A-Z]+?"
 """An expression: numbers, signs, parentheses, and letters that stand for parts."""
 _CHAIN = r"[-+*/()\d. A-Z=]+?"
 """Expressions with equals signs between."""
+_LETTER = re.compile("[A-Z]")
 _DEFINED = re.compile(rf"([A-Z]) = ({_E})(?=,? and |, |\.$|\.?$)")
 
 
@@ -72,7 +74,11 @@ class ArithmeticWatch(Claims):
         except Unreadable:
             return unread()
         self._found[letter] = values[-1]
-        return _holds(values if due is None else [due, *values], [letter, *chain][due is None :], "part")
+        verdict = _holds(values if due is None else [due, *values], [letter, *chain][due is None :], "part")
+        links = zip(pairwise(values), pairwise(chain), strict=True)
+        if any(one != other and not _LETTER.search("".join(sides)) for (one, other), sides in links):
+            return self.wrong_alone(verdict.rule, verdict.hint)
+        return verdict
 
     def _whole(self, said: Claim) -> StepVerdict:
         chain = [said[1], *said[2].split("=")]

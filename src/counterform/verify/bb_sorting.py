@@ -93,7 +93,10 @@ class SortingWatch(Claims):
         if word not in self._active:
             return wrong("word", f'There is no "{word}" in it.')
         sound = not due or (letter == due and number == _number(due))
-        return kept("letter") if sound else wrong("letter", f'"{word}": "{due}" ({_number(due)}).')
+        hint = f'"{word}": "{due}" ({_number(due)}).'
+        if len(letter) == 1 and letter.isascii() and letter.isalpha() and number != _number(letter):
+            return self.wrong_alone("letter", hint)
+        return kept("letter") if sound else wrong("letter", hint)
 
     def _group(self, said: Claim) -> StepVerdict:
         """The group by its letters, those with one letter still tied."""

@@ -47,10 +47,10 @@ class Reference(Critic):
 
     Steps are alike that have the same number after "=", or else the same words; steps of the solution may be skipped.
     Whether an attempt is right is its outcome's mark. A good way that the solution does not take looks like an error
-    here, as does another wording: use it where there is no step verifier that can read the attempts.
+    here, as does another wording: it is the fallback where no step verifier can read the attempts, and its name says so.
     """
 
-    name = "the worked solution"
+    name = "the worked solution, to which steps are compared and not verified"
 
     def __call__(self, shown: Sequence[tuple[Problem, Graded]], *, seed: int) -> list[Criticism]:
         return [self._of(problem, graded) for problem, graded in shown]

@@ -8,13 +8,24 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from counterform.text.steps import split_steps
-from counterform.types import Attempt, Mark, OutcomeVerifier, Problem, StepVerdict, StepVerifier, Verdict, Watch
-from counterform.verify.equations import claims
-from counterform.verify.exact import decimal
+from counterform.types import (
+    Attempt,
+    Mark,
+    OutcomeVerifier,
+    Problem,
+    StepVerdict,
+    StepVerifier,
+    Verdict,
+    Watch,
+)
+from counterform.verify.context import defined_signs
+from counterform.verify.equations import Left, read
+from counterform.verify.exact import Number
 
 UNREAD = StepVerdict(mark=Mark.UNKNOWN, rule="unread")
 _SOUND = StepVerdict(mark=Mark.RIGHT, rule="arithmetic")
 _MENDED = replace(_SOUND, mends=True)
+_SIGN_OF_TIMES = re.compile(r"\\(?:times|cdot)(?![a-zA-Z])|[×·⋅∗]")
 
 
 def grade_steps(verifier: StepVerifier, problem: Problem, text: str) -> tuple[StepVerdict, ...]:
@@ -81,24 +92,30 @@ class Arithmetic(StepVerifier):
     bounded = True
 
     def start(self, problem: Problem) -> ArithmeticWatch:
-        """A step verifier for one attempt; what the problem asks plays no part."""
-        return ArithmeticWatch()
+        """A step verifier for one attempt; of the problem only the signs that it gives a meaning of its own play a part."""
+        return ArithmeticWatch(defined_signs(problem.prompt))
 
 
 class ArithmeticWatch(Watch):
-    """Remembers the last wrong left-hand side: the step that works it out again, and rightly, mends it."""
+    """Remembers what letters are said to be worth, and the last wrong left-hand side: the step that works it out again,
+    and rightly, mends it.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, defined: frozenset[str] = frozenset()) -> None:
+        self._defined = defined
+        self._known: dict[str, Number] = {}
+        self._last: Left | None = None
         self._wrong = ""
 
     def feed(self, step: str) -> StepVerdict:
         """Grade one step: WRONG with the right value as hint, RIGHT if something was read, else UNKNOWN."""
         wrong, self._wrong = self._wrong, ""
+        claims, self._last = read(step, self._known, self._defined, self._last)
         verdict = UNREAD
-        for claim in claims(step):
+        for claim in claims:
             if claim.mark is Mark.WRONG:
                 self._wrong = claim.left
-                return StepVerdict(mark=Mark.WRONG, rule="arithmetic", hint=f"{claim.left} = {decimal(claim.value)}.")
+                return StepVerdict(mark=Mark.WRONG, rule="arithmetic", hint=claim.hint[:400])
             if claim.mark is Mark.RIGHT:
                 verdict = _SOUND
         if wrong and verdict is _SOUND and re.search(rf"(?<![\d.]){re.escape(_bare(wrong))}=", _bare(step)):
@@ -107,4 +124,4 @@ class ArithmeticWatch(Watch):
 
 
 def _bare(equation: str) -> str:
-    return equation.replace(" ", "").replace("$", "")
+    return _SIGN_OF_TIMES.sub("*", equation.replace(" ", "").replace("$", ""))
