@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from counterform.errors import StudyError, TrainingDiverged
-from counterform.study import TrainSpec
+from counterform.study import ModelSpec, TrainSpec
 from counterform.types import Arm, Checkpoint
 
 KEPT_LINES = 6
@@ -26,12 +26,12 @@ class Job(Struct, frozen=True, kw_only=True):
 
     spec: TrainSpec
     arm: Arm
-    base: str
+    base: str | ModelSpec
     seed: int
     out: str
 
 
-def launch(spec: TrainSpec, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint:
+def launch(spec: TrainSpec, arm: Arm, *, base: str | ModelSpec, seed: int, out: Path) -> Checkpoint:
     """Train `arm` in the processes that `spec.launch` asks for. Data parallel: the base must fit one of them.
 
     Raises TrainingDiverged as one process would, StudyError where the launch itself fails.
