@@ -7,7 +7,7 @@ from importlib import import_module
 from inspect import signature
 from typing import Any
 
-from counterform.errors import StudyError, unknown_name
+from counterform.errors import MissingExtra, StudyError, unknown_name
 
 # The one table of short names. Anything else that a study file names is "module:object".
 PARTS: dict[str, dict[str, str]] = {
@@ -28,6 +28,7 @@ PARTS: dict[str, dict[str, str]] = {
         "route": "counterform.problems.route:Route",
         "desk": "counterform.problems.desk:Desk",
         "sorting-out": "counterform.problems.sorting_out:SortingOut",
+        "several": "counterform.problems.several:Several",
         "arithmetic": "counterform.verify.steps:Arithmetic",
         "bb-arithmetic": "counterform.verify.bb_arithmetic:MultistepArithmetic",
         "bb-dyck": "counterform.verify.bb_dyck:Dyck",
@@ -98,7 +99,7 @@ PARTS: dict[str, dict[str, str]] = {
 
 
 BASES: dict[str, str] = {
-    "family": "counterform.problems.family:Family",
+    "family": "counterform.types:Family",
     "model": "counterform.types:Model",
     "step verifier": "counterform.types:StepVerifier",
     "arm": "counterform.arms.recipe:Recipe",
@@ -121,11 +122,9 @@ def part(kind: str, name: str) -> Any:
     module, _, attribute = target.partition(":")
     try:
         found = getattr(import_module(module), attribute)
+    except MissingExtra:
+        raise
     except ModuleNotFoundError as error:
-        if name in PARTS[kind]:
-            raise StudyError(
-                f"{kind} {name!r} needs {error.name!r}. Install it with: pip install 'counterform[train,api]'"
-            ) from error
         raise StudyError(
             f"{kind} {name!r}: no module {error.name!r}. {unknown_name(kind, name, PARTS[kind])}"
         ) from error

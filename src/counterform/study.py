@@ -35,7 +35,8 @@ class ModelSpec(_Table, frozen=True):
     kind: str = "hf"
     """hf, openai, scripted, or module:object."""
     path: str = "world"
-    """hf: `world`, a hub id, a directory or a .gguf file. openai: the model's name at the endpoint."""
+    """hf: `world`, a hub id, a directory or a .gguf file. openai: the model's name at the endpoint.
+    scripted: "module:function", marked as @ScriptedAnswer."""
     revision: str = ""
     """hf: the commit, tag or branch of a hub id; empty: its main branch. The commit is recorded."""
     trust_remote_code: bool = False

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterform.errors import MissingExtra
 from counterform.types import Mark, Problem
 from counterform.verify import symbolic
 from counterform.verify.answer import Answers, answer_key, stated_answer
@@ -191,8 +190,9 @@ def test_missing_math_verify_is_named_only_when_it_is_needed(monkeypatch):
     monkeypatch.setattr(symbolic, "find_spec", lambda name: None)
     with Answers(1.0) as answers:
         assert grade(answers, "18", "The answer is 18.") == (R, R)
-        with pytest.raises(MissingExtra, match="math-verify"):
-            grade(answers, r"\pi", r"\boxed{2\pi}")
+        [verdict] = answers([(Problem(id="p", prompt="?", answer=r"\pi"), r"\boxed{2\pi}")])
+        assert (verdict.strict, verdict.lenient) == (U, U)
+        assert "pip install 'counterform[math]'" in verdict.reason
 
 
 @pytest.fixture

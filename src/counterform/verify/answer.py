@@ -70,10 +70,7 @@ class Answers(OutcomeVerifier):
         self._symbolic.close()
 
     def __call__(self, pairs: Sequence[tuple[Problem, str]]) -> list[OutcomeVerdict]:
-        """Grade each text against its problem's answer, in order.
-
-        Raises MissingExtra where an answer needs math-verify and it is not installed.
-        """
+        """Grade each text against its problem's answer, in order."""
         readings = [_read(problem.answer, text) for problem, text in pairs]
         grades: dict[tuple[str, str], Grade] = {}
         symbolic: dict[tuple[str, str], None] = {}
