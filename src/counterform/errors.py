@@ -70,10 +70,15 @@ def extra(name: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        package = (error.name or "").partition(".")[0]
+        first = error
+        while first.name is None and isinstance(
+            first.__cause__, ImportError
+        ):  # a library that imports its own parts late
+            first = first.__cause__
+        package = (first.name or "").partition(".")[0]
         if package in ("", "counterform"):
             raise
-        trouble = "is not installed" if isinstance(error, ModuleNotFoundError) else f"is of another version ({error})"
+        trouble = "is not installed" if isinstance(first, ModuleNotFoundError) else f"is of another version ({first})"
         raise MissingExtra(package, name, trouble) from error
 
 

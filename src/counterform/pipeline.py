@@ -72,6 +72,7 @@ STAGES: dict[str, Callable[[Work], None]] = {
 }
 
 BEFORE_TRAINING = ("problems", "sample", "verify", "arms")
+"""Stages that need no trainer, and so no torch where the model is an endpoint or the attempts are recorded."""
 
 
 def run(study: Study, out: str | Path | None = None, *, until: str = "report", say: Say = lambda line: None) -> Run:
@@ -81,7 +82,7 @@ def run(study: Study, out: str | Path | None = None, *, until: str = "report", s
     """
     with open_run(Path(out or Path("runs") / study.name)) as files:
         work = Work(study, files, say)
-        if until not in BEFORE_TRAINING:
+        if until not in BEFORE_TRAINING and not work.trained:
             work.require_trainers()
         files.write_text("study.toml", to_toml(study))
         files.note("versions", versions())

@@ -76,6 +76,15 @@ class Work:
         for name in self.recipes:
             self.trainer(name)
 
+    @property
+    def trained(self) -> bool:
+        """Whether every arm was trained with every seed, so that no trainer is needed any more."""
+        return all(
+            self.files.is_done(f"train/{arm}/{seed}", self.checkpoint_key(arm, seed))
+            for arm in self.arms
+            for seed in self.study.seeds
+        )
+
     @cached_property
     def hub_commits(self) -> dict[str, str]:
         """The commit at which each hub id of the study is loaded."""
