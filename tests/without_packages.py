@@ -46,7 +46,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "probe": ("train", "probe --quick --out {folder}/quick"),
     "find": ("train", "find --quick --out {folder}/quick"),
     "run": ("train", "run --quick --out {folder}/quick"),
-    "run, scripted": ("train", "run {folder}/scripted.toml --out {folder}/scripted"),
     "trust": ("train", "trust {folder}/questions.jsonl --model world"),
     "world build": ("train", "world build {folder}/base --documents 8"),
     "trust, endpoint": ("api", "trust {folder}/questions.jsonl --model m --base-url http://127.0.0.1:9/v1"),
