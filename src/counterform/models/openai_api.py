@@ -11,7 +11,7 @@ import os
 import random
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from time import time
@@ -103,9 +103,7 @@ class OpenAIModel(Writer):
         host = _host(spec.base_url)
         self.name, self._url, self._concurrency = spec.path, spec.base_url, spec.concurrency
         self._key = _key(spec, host)
-        self.failures: Counter[str] = Counter()
-        """Requests that failed for good, by kind: an HTTP status, timeout, connection, garbage, content_filter,
-        unsendable (text that is not valid Unicode)."""
+        self._failures: Counter[str] = Counter()
         self._client = openai.AsyncOpenAI(
             base_url=spec.base_url,
             api_key=self._key,
@@ -123,6 +121,13 @@ class OpenAIModel(Writer):
     def open(cls, spec: ModelSpec) -> OpenAIModel:
         """The model `spec.path` at `spec.base_url`; nothing is sent yet. Raises ModelError for an unusable spec."""
         return cls(spec)
+
+    @property
+    def failures(self) -> Mapping[str, int]:
+        """Requests that failed for good, by kind: an HTTP status, timeout, connection, garbage, content_filter, unsendable (text
+        that is not valid Unicode).
+        """
+        return self._failures
 
     def generate(
         self, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int
@@ -189,7 +194,7 @@ class OpenAIModel(Writer):
                 found[index] = await read_along(open_stream, readers[index], max_tokens=max_tokens, budget=budget)
                 unreached = 0
             except StreamBroken as error:
-                self.failures[str(error)] += 1
+                self._failures[str(error)] += 1
             except _FAILURES as error:
                 unreached = self._failed(error, unreached, len(prompts))
 
@@ -241,7 +246,7 @@ class OpenAIModel(Writer):
         answer = msgspec.json.decode(await _with_retries(send), type=_Chat)
         choice, text = answer.choices[0], answer.choices[0].message.content
         if choice.finish_reason == "content_filter":
-            self.failures["content_filter"] += 1
+            self._failures["content_filter"] += 1
             return _UNHEARD
         counted = answer.usage.completion_tokens if answer.usage else None
         return Completion(
@@ -295,7 +300,7 @@ class OpenAIModel(Writer):
     def _failed(self, error: BaseException, unreached: int, jobs: int) -> int:
         """Count a failure; how many in a row have now found no usable endpoint. Raises ModelError for too many."""
         kind = _kind(error)
-        self.failures[kind] += 1
+        self._failures[kind] += 1
         unreached = unreached + 1 if kind in FIXES else 0
         # A few 400s can be a few prompts that are too long.
         if unreached >= (DEAD_AFTER if kind == "400" else min(jobs, DEAD_AFTER)):
