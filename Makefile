@@ -28,7 +28,7 @@ test-slow: $(VENV)/.dev
 test-lowest: $(VENV)-lowest/.done
 	$(VENV)-lowest/bin/python -m pytest $(CONTRACTS)
 
-CONTRACTS = tests/models tests/train tests/world tests/guard tests/logs tests/verify/test_answer.py tests/probes/test_internals.py tests/test_store.py
+CONTRACTS = tests/models tests/train tests/world tests/guard $(wildcard tests/logs) tests/verify/test_answer.py tests/probes/test_internals.py tests/text/test_plain.py
 
 test-gpu: $(VENV)/.dev
 	$(BIN)/pytest -m gpu

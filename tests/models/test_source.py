@@ -14,7 +14,7 @@ from peft import LoraConfig, get_peft_model
 
 from counterform.errors import ModelError, StudyError
 from counterform.models.hf import HFModel, load, load_tokenizer, own_dtype
-from counterform.models.source import commits, files_of, source_of
+from counterform.models.source import _commit, commits, files_of, pinned, source_of
 from counterform.stages.work import Work, _model_key
 from counterform.store import open_run
 from counterform.study import BASE, ArmSpec, AttemptsSpec, ModelSpec, ProblemsSpec, Study, TrainSpec, load_study
@@ -54,6 +54,7 @@ def hub(tmp_path, monkeypatch):
     cache = tmp_path / "hub"
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    _commit.cache_clear()
     cached(cache, "us/tiny", FIRST, base_files, refs=["v1"])
     cached(cache, "us/tiny", SECOND, base_files, refs=["main"])
     return cache
@@ -78,7 +79,17 @@ class TestHub:
         }
         assert keys["v1"] == keys[FIRST] != keys[""] == keys["main"]
         (hub / "models--us--tiny/refs/main").write_text(FIRST)
+        _commit.cache_clear()  # the next process
         assert _model_key(ModelSpec(path="us/tiny")) == keys["v1"]
+
+    def test_what_moves_upstream_while_a_study_runs_is_not_mixed_into_it(self, hub):
+        """Between the key, the first arm and the last, and in the processes of a launch: one commit, that which is recorded."""
+        spec = ModelSpec(path="us/tiny")
+        before = commits(spec)
+        (hub / "models--us--tiny/refs/main").write_text(FIRST)
+        assert commits(spec) == before
+        assert files_of(spec).name == before["us/tiny"] == pinned(spec).revision == SECOND
+        assert pinned("world") == ModelSpec()
 
     def test_the_base_of_a_lora_is_recorded_and_in_the_key_too(self, hub, tmp_path):
         cached(hub, "us/adapter", FIRST, lora_files("us/tiny"), refs=["main"])
@@ -90,6 +101,7 @@ class TestHub:
         model, _ = load(local)
         assert model.config._name_or_path == "us/tiny"
         (hub / "models--us--tiny/refs/main").write_text(FIRST)
+        _commit.cache_clear()  # the next process
         assert _model_key(local) != before
 
     @pytest.mark.parametrize(("path", "revision"), [("us/tiny", "v9"), ("us/other", ""), ("nobody", "")])

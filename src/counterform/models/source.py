@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def files_of(model: str | ModelSpec) -> Path:
     if not _is_hub_id(source):
         _refuse_pickles(Path(source))
         return Path(source)
-    folder = _snapshot(source, spec.revision, (*WEIGHTS, *(["*.py"] if spec.trust_remote_code else [])))
+    commit = _commit(source, spec.revision)
+    folder = _snapshot(source, commit, (*WEIGHTS, *(["*.py"] if spec.trust_remote_code else [])))
     _refuse_pickles(folder)
     return folder
 
@@ -58,16 +60,23 @@ def commits(model: str | ModelSpec) -> dict[str, str]:
     found: dict[str, str] = {}
     folder = Path(source)
     if _is_hub_id(source):
-        folder = _snapshot(source, spec.revision, CONFIGS)
-        found[source] = folder.name
+        found[source] = _commit(source, spec.revision)
+        folder = _snapshot(source, found[source], CONFIGS)
     elif spec.revision:
         raise ModelError(
             f"the model {spec.path!r} lies on this machine and has no revision {spec.revision!r}. Leave it out."
         )
     base, revision = lora_base(folder)
     if base and _is_hub_id(base):
-        found[base] = _snapshot(base, revision, CONFIGS).name
+        found[base] = _commit(base, revision)
     return found
+
+
+def pinned(model: str | ModelSpec) -> ModelSpec:
+    """The same model at the commit that this process loads, for another process to load the same. Raises ModelError."""
+    spec = spec_of(model)
+    commit = commits(spec).get(spec.path)
+    return msgspec.structs.replace(spec, revision=commit) if commit else spec
 
 
 def lora_base(folder: Path) -> tuple[str, str]:
@@ -111,6 +120,12 @@ def named_failures(path: str) -> Iterator[None]:
 def _is_hub_id(source: str) -> bool:
     named = re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", source)
     return named is not None and not source.endswith(".gguf") and not Path(source).exists()
+
+
+@cache
+def _commit(name: str, revision: str) -> str:
+    """The commit of a hub id, asked for once in a process: what moves upstream meanwhile is not mixed into a study."""
+    return _snapshot(name, revision, CONFIGS).name
 
 
 def _snapshot(name: str, revision: str, patterns: tuple[str, ...]) -> Path:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from counterform.errors import StudyError, TrainingDiverged
+from counterform.models.source import pinned
 from counterform.study import ModelSpec, TrainSpec
 from counterform.types import Arm, Checkpoint
 
@@ -26,7 +27,7 @@ class Job(Struct, frozen=True, kw_only=True):
 
     spec: TrainSpec
     arm: Arm
-    base: str | ModelSpec
+    base: ModelSpec
     seed: int
     out: str
 
@@ -40,7 +41,7 @@ def launch(spec: TrainSpec, arm: Arm, *, base: str | ModelSpec, seed: int, out: 
     job, result = out / "job.json", out / "launched.json"
     alone = msgspec.structs.replace(spec, launch=())
     # The launched processes stand in this same directory, so relative paths mean the same there.
-    job.write_bytes(msgspec.json.encode(Job(spec=alone, arm=arm, base=base, seed=seed, out=str(out))))
+    job.write_bytes(msgspec.json.encode(Job(spec=alone, arm=arm, base=pinned(base), seed=seed, out=str(out))))
     command = [
         sys.executable,
         "-m",
