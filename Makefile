@@ -10,7 +10,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep '^torch==' constraints.txt)
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: run quick test test-slow test-gpu lint studies claims bench wheel clean
+.PHONY: run quick test test-slow test-lowest test-gpu lint studies claims bench wheel clean
 
 run: $(VENV)/.run
 	$(BIN)/counterform run
@@ -23,6 +23,12 @@ test: $(VENV)/.dev lint
 
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m "slow and not gpu"
+
+# What stands against other libraries, with the lowest versions that pyproject.toml allows, in an environment of its own.
+test-lowest: $(VENV)-lowest/.done
+	$(VENV)-lowest/bin/python -m pytest $(CONTRACTS)
+
+CONTRACTS = tests/models tests/train tests/world tests/guard $(wildcard tests/logs) tests/verify/test_answer.py tests/probes/test_internals.py tests/text/test_plain.py
 
 test-gpu: $(VENV)/.dev
 	$(BIN)/pytest -m gpu
@@ -71,12 +77,19 @@ $(VENV)/.torch: constraints.txt
 	touch $@
 
 $(VENV)/.run: $(VENV)/.torch pyproject.toml
-	$(BIN)/pip install -q -c constraints.txt -e '.[train,api]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[train,math,api,logs]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 	$(BIN)/pip install -q -c constraints.txt -r requirements-dev.txt -e '.[guard]'
 	touch $@
 
+$(VENV)-lowest/.done: constraints-lowest.txt pyproject.toml
+	test -x $(VENV)-lowest/bin/python || $(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/pip install -q --retries 1 --no-deps --index-url $(TORCH_INDEX) $(TORCH) \
+		|| $(VENV)-lowest/bin/pip install -q $(TORCH)
+	$(VENV)-lowest/bin/pip install -q -c constraints-lowest.txt -e '.[train,math,api,guard,logs]' pytest pytest-timeout hypothesis
+	touch $@
+
 clean:
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-lowest dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import resource
 import tempfile
 import time
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from counterform.stages.verify import verdict_table
 from counterform.stages.work import Work
 from counterform.store import RunDir, table_of
 from counterform.study import MatchSpec, ModelSpec, ProblemsSpec, Study
+from counterform.train.memory import process_peak_mb
 from counterform.types import Attempt, Completion, Problem
 
 ATTEMPTS_A_PROBLEM = 4
@@ -113,14 +113,10 @@ def compile_pool(folder: Path, attempts: int) -> tuple[int, float, float, float]
     """Cases, seconds, and peak memory before and after (MB) of compiling the arms."""
     files = RunDir(folder)
     work = Work(study_of(attempts), files, say=lambda line: None)
-    before, started = peak_mb(), time.perf_counter()
+    before, started = process_peak_mb(), time.perf_counter()
     compile_arms(work)
     seconds = time.perf_counter() - started
-    return files.read_table("arms/critique.parquet", ["problem_id"]).num_rows, seconds, before, peak_mb()
-
-
-def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return files.read_table("arms/critique.parquet", ["problem_id"]).num_rows, seconds, before, process_peak_mb()
 
 
 if __name__ == "__main__":

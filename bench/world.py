@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from msgspec.structs import replace
 
-from counterform.models.hf import BASE, HFModel
+from counterform.models.hf import HFModel
 from counterform.problems import route
-from counterform.study import ModelSpec
+from counterform.study import BASE, ModelSpec
 from counterform.text import wording
 from counterform.types import Mark, Problem
 from counterform.verify.answer import Answers

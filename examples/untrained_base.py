@@ -10,7 +10,7 @@ import sys
 
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, set_seed
 
-from counterform.models.hf import source_of
+from counterform.models.source import source_of
 
 world, out = source_of("world"), sys.argv[1]
 set_seed(0)

@@ -1,10 +1,14 @@
 import json
+import unicodedata
 
 import pytest
 from typer.testing import CliRunner
 
-from counterform.cli import app
-from counterform.study import load_study
+from counterform.cli import app, main
+from counterform.stages.verify import verdict_table
+from counterform.store import RunDir
+from counterform.study import Study, load_study, to_toml
+from counterform.types import Attempt, Completion, Graded, Mark, Problem, StepVerdict, Verdict
 
 runner = CliRunner()
 
@@ -60,3 +64,75 @@ def test_trust_scores_the_answers_of_a_file(tmp_path):
     [found] = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(one["says"], one["times"]) for one in found["candidates"]] == [("12", 2), ("13", 1)]
     assert all(0 < one["alone"] < 1 and 0 < one["joint"] < 1 for one in found["candidates"])
+
+
+HOSTILE = "a\x1b[31mb\u202ec\x9bd\re"
+"""What a study's name, an id, a path or a prompt may hold."""
+
+
+def printed_by_main(arguments, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["counterform", *arguments])
+    try:
+        main()
+        code = 0
+    except SystemExit as end:
+        code = end.code
+    said = capsys.readouterr()
+    return code, said.out + said.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", HOSTILE],
+        ["audit", HOSTILE],
+        ["report", HOSTILE],
+        ["show", HOSTILE, HOSTILE],
+        ["show", "{run}", HOSTILE],
+        ["show", "{run}", "{id}"],
+        ["show", "{run}", "{id}", "--json"],
+        ["report", "{run}"],
+        ["export", HOSTILE, HOSTILE, "--to", "trl", "--out", "x"],
+        ["export", "{run}", HOSTILE, "--to", HOSTILE, "--out", "x"],
+        ["init", HOSTILE],
+        ["init", "{run}/" + HOSTILE],
+        ["claims", HOSTILE],
+        ["trust", HOSTILE, "--model", "world"],
+        ["guard", "check", HOSTILE],
+        ["guard", "serve", "--policy", HOSTILE, "--upstream", HOSTILE],
+        ["run", "{study}"],
+        ["problems", "{study}"],
+        ["audit", "{study}"],
+        [HOSTILE],
+    ],
+    ids=repr,
+)
+def test_nothing_that_a_command_prints_drives_the_terminal(arguments, hostile_run, monkeypatch, capsys):
+    """The kind: whatever a user's file or argument holds, what is printed holds no control character but the line's end."""
+    given = [word.replace("{run}", str(hostile_run)).replace("{id}", HOSTILE) for word in arguments]
+    given = [word.replace("{study}", str(hostile_run.parent / "study.toml")) for word in given]
+    monkeypatch.chdir(hostile_run.parent)
+    code, said = printed_by_main(given, monkeypatch, capsys)
+    assert said
+    assert not [c for c in said if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") and c != "\n"], said
+    assert code in (0, 2)
+
+
+@pytest.fixture(scope="module")
+def hostile_run(tmp_path_factory):
+    """A run of which the problem, its id and the attempt are hostile, and a study file that names hostile things."""
+    folder = tmp_path_factory.mktemp("hostile")
+    toml = json.dumps(HOSTILE)
+    (folder / "study.toml").write_text(f'name = "x"\narms = [{toml}]\n[problems]\nfamily = {toml}\n')
+    files = RunDir(folder / "run")
+    problem = Problem(id=HOSTILE, prompt=HOSTILE, answer=HOSTILE)
+    said = Completion(text=f"1 + 1 = 3. {HOSTILE}", tokens=1, finish="stop")
+    attempt = Attempt(id=HOSTILE, problem_id=HOSTILE, model=HOSTILE, seed=0, completion=said)
+    step = StepVerdict(mark=Mark.WRONG, rule=HOSTILE, hint=HOSTILE, span=(0, len(said.text)))
+    verdict = Verdict(attempt_id=HOSTILE, outcome=Mark.WRONG, lenient=Mark.WRONG, steps=(step,), verifier=HOSTILE)
+    files.write_rows("problems.parquet", [problem], Problem)
+    files.write_rows("attempts/part-00000.parquet", [attempt], Attempt)
+    files.write_table("verdicts/part-00000.parquet", verdict_table([Graded(attempt=attempt, verdict=verdict)]))
+    files.write_text("study.toml", to_toml(Study(name="x")))
+    files.note("counts", {HOSTILE: 1})
+    return folder / "run"

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from counterform import store
 from counterform.errors import StudyError
-from counterform.metrics import Measured, Metric, Shift, by_key, metric_of
+from counterform.metrics import Measured, Metric, Shift, by_key
+from counterform.results import metric_of
 from counterform.types import Mark, Problem, Reading
 
 COLUMNS = {"probe": "p", "metric": "m", "condition": "c", "against": "a", "budget": "b"}

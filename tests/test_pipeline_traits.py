@@ -30,6 +30,8 @@ STUDY = Study(
 ANSWERS = '''
 import re
 
+from counterform.models.scripted import ScriptedAnswer
+
 def solve(prompt):
     """The worked solution of a ledger problem of adding, doubling and so on, by its own words."""
     total, steps = int(re.search(r"Start with (\\d+)", prompt)[1]), []
@@ -45,6 +47,7 @@ def solve(prompt):
         steps.append(f"{left} = {total}.")
     return " ".join([*steps, f"The answer is {total}."])
 
+@ScriptedAnswer
 def answer(prompt, sample):
     if "|" in prompt:
         solution = prompt.partition(" | ")[0]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterform.errors import CounterformError, StudyError
+from counterform.text.plain import plain, plain_json, plain_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,7 +89,7 @@ def report(
         from counterform.report.markdown import record as keep
 
         for path in keep(files, record):
-            print(path)
+            _tell(str(path))
         return
     from counterform.report.page import write_page
 
@@ -102,7 +103,7 @@ def claims(folder: Annotated[Path, typer.Argument(help="A folder of recorded stu
     from counterform.claims.recorded import read_all
     from counterform.report.claims_page import claims_page
 
-    print(claims_page(read_all(folder)), end="")
+    _tell(claims_page(read_all(folder)).removesuffix("\n"))
 
 
 @app.command()
@@ -121,7 +122,7 @@ def show(
     if as_json:
         import msgspec
 
-        print(msgspec.json.encode({"problem": problem, "attempts": graded}).decode())
+        print(plain_json(msgspec.json.encode({"problem": problem, "attempts": graded}).decode()))
     else:
         print_attempts(problem, graded, _console())
 
@@ -137,9 +138,9 @@ def export(
     from counterform.export import export as export_arm
 
     done = export_arm(directory, arm, to=to, out=out)
-    print(f"{done.rows:,} rows of {arm} for {to}:")
+    _tell(f"{done.rows:,} rows of {arm} for {to}:")
     for path in done.files:
-        print(f"  {path}")
+        _tell(f"  {path}")
 
 
 @app.command()
@@ -150,7 +151,7 @@ def init(path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path
     if path.exists():
         raise StudyError(f"{path} exists and is left as it is. Give another path.")
     path.write_text(embedded_text(), encoding="utf-8")
-    print(f"{path} is written. Change it, then: counterform run {path}")
+    _tell(f"{path} is written. Change it, then: counterform run {path}")
 
 
 @app.command()
@@ -164,7 +165,7 @@ def audit(study: StudyFile = None, data: Data = None, as_json: Json = False) -> 
 
     rows = audit_study(_study(study, data, quick=False))
     if as_json:
-        print(msgspec.json.encode(rows).decode())
+        print(plain_json(msgspec.json.encode(rows).decode()))
     else:
         print_audit(rows, _console())
     require(rows)
@@ -220,7 +221,7 @@ def trust(
         for row in read.questions:
             found = score(opened, row.question, row.answers, same=say_the_same)
             if as_json:
-                print(msgspec.json.encode(found).decode())
+                print(plain_json(msgspec.json.encode(found).decode()))
             else:
                 print_trust(found, _console())
     finally:
@@ -252,7 +253,7 @@ def check(
 
     found = check_policy(policy)
     if as_json:
-        print(msgspec.json.encode(found).decode())
+        print(plain_json(msgspec.json.encode(found).decode()))
     else:
         print_policy(found, _console())
     require(found)
@@ -287,7 +288,7 @@ def main() -> None:
     try:
         app()
     except CounterformError as error:
-        print(f"counterform: {error}", file=sys.stderr)
+        _say(f"counterform: {error}")
         sys.exit(2)
     except KeyboardInterrupt:
         print("counterform: interrupted. The same command goes on from here.", file=sys.stderr)
@@ -305,13 +306,18 @@ def _study(path: Path | None, data: Path | None, quick: bool) -> Study:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(plain_line(line), file=sys.stderr, flush=True)
+
+
+def _tell(text: str) -> None:
+    for line in text.split("\n"):
+        print(plain(line))
 
 
 def _console(stderr: bool = False) -> Console:
-    from rich.console import Console as RichConsole
+    from counterform.report.terminal import Terminal
 
-    return RichConsole(stderr=stderr)
+    return Terminal(stderr=stderr)
 
 
 def _require_run(directory: Path) -> None:
@@ -321,14 +327,14 @@ def _require_run(directory: Path) -> None:
 
 def _print_results(directory: Path, as_json: bool) -> None:
     if as_json:
-        print((directory / "findings.json").read_text(encoding="utf-8"))
+        print(plain_json((directory / "findings.json").read_text(encoding="utf-8")))
         return
     from counterform.report.data import load
     from counterform.report.terminal import print_results
     from counterform.store import RunDir
 
     print_results(load(RunDir(directory)), _console())
-    print(f"\nreport    {directory / 'report.html'}")
+    _tell(f"\nreport    {directory / 'report.html'}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ A bad attempt is data (a row marked UNKNOWN), never an exception.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class CounterformError(Exception):
@@ -56,11 +57,29 @@ class AuditError(CounterformError):
     """A verifier failed on its own worked solutions or on planted errors."""
 
 
-class MissingExtra(CounterformError):
-    """An optional package is not installed."""
+class MissingExtra(CounterformError, ImportError):
+    """An optional package is not installed, or not in a version that can be used. An ImportError too, so that it can be caught as one."""
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed. Install it with: pip install 'counterform[{extra}]'")
+    def __init__(self, package: str, extra: str, trouble: str = "is not installed") -> None:
+        super().__init__(f"{package} {trouble}. Install it with: pip install 'counterform[{extra}]'")
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Around the imports of packages that an extra brings. Raises MissingExtra, which names it, for one that cannot be imported."""
+    try:
+        yield
+    except ImportError as error:
+        first = error
+        while first.name is None and isinstance(
+            first.__cause__, ImportError
+        ):  # a library that imports its own parts late
+            first = first.__cause__
+        package = (first.name or "").partition(".")[0]
+        if package in ("", "counterform"):
+            raise
+        trouble = "is not installed" if isinstance(first, ModuleNotFoundError) else f"is of another version ({first})"
+        raise MissingExtra(package, name, trouble) from error
 
 
 def unknown_name(kind: str, value: str, options: Iterable[str]) -> str:

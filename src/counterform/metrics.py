@@ -11,8 +11,6 @@ from typing import Literal, TypeVar
 
 from msgspec import Struct
 
-from counterform.errors import StudyError
-
 
 class Shift(Struct, frozen=True, kw_only=True):
     """How a problem, or what was read at some, differs from training: a level of an axis, and how far away it is."""
@@ -105,19 +103,6 @@ class Measured(Struct, frozen=True, kw_only=True, gc=False):
 M = TypeVar("M", bound=Measured)
 Metrics = Mapping[str, Sequence[Metric]]
 """The metrics that each probe declares, by its name."""
-
-
-def metric_of(metrics: Metrics, measured: Measured) -> Metric:
-    """The declaration of what was measured. Raises StudyError, with the metrics that there are, where there is none."""
-    declared = metrics.get(measured.probe, ())
-    for metric in declared:
-        if metric.name == measured.metric:
-            return metric
-    names = ", ".join(repr(metric.name) for metric in declared) or "none"
-    raise StudyError(
-        f"probe {measured.probe!r} gave a reading of the metric {measured.metric!r}, which it does not declare. It declares: {names}. "
-        "Add it to the probe's `metrics`, with its unit, bounds and direction."
-    )
 
 
 def by_key(rows: Iterable[M]) -> dict[Key, list[M]]:

@@ -8,7 +8,7 @@ from importlib import import_module
 from inspect import signature
 from typing import Any
 
-from counterform.errors import StudyError, unknown_name
+from counterform.errors import MissingExtra, StudyError, unknown_name
 
 # The one table of short names. Anything else that a study file names is "module:object".
 PARTS: dict[str, dict[str, str]] = {
@@ -29,6 +29,7 @@ PARTS: dict[str, dict[str, str]] = {
         "route": "counterform.problems.route:Route",
         "desk": "counterform.problems.desk:Desk",
         "sorting-out": "counterform.problems.sorting_out:SortingOut",
+        "several": "counterform.problems.several:Several",
         "arithmetic": "counterform.verify.steps:Arithmetic",
         "bb-arithmetic": "counterform.verify.bb_arithmetic:MultistepArithmetic",
         "bb-dyck": "counterform.verify.bb_dyck:Dyck",
@@ -131,11 +132,9 @@ def part(kind: str, name: str) -> Any:
     module, _, attribute = target.partition(":")
     try:
         home = import_module(module)
+    except MissingExtra:
+        raise
     except ModuleNotFoundError as error:
-        if name in PARTS[kind]:
-            raise StudyError(
-                f"{kind} {name!r} needs {error.name!r}. Install it with: pip install 'counterform[train,api]'"
-            ) from error
         raise StudyError(
             f"{kind} {name!r}: no module {error.name!r}. {unknown_name(kind, name, PARTS[kind])}"
         ) from error

@@ -71,6 +71,9 @@ STAGES: dict[str, Callable[[Work], None]] = {
     "report": write_report,
 }
 
+BEFORE_TRAINING = ("problems", "sample", "verify", "arms")
+"""Stages that need no trainer, and so no torch where the model is an endpoint or the attempts are recorded."""
+
 
 def run(study: Study, out: str | Path | None = None, *, until: str = "report", say: Say = lambda line: None) -> Run:
     """Run a study into `out` (default: runs/NAME), up to and including the stage `until`.
@@ -79,9 +82,12 @@ def run(study: Study, out: str | Path | None = None, *, until: str = "report", s
     """
     with open_run(Path(out or Path("runs") / study.name)) as files:
         work = Work(study, files, say)
+        if until not in BEFORE_TRAINING and not work.trained:
+            work.require_trainers()
         files.write_text("study.toml", to_toml(study))
         files.note("versions", versions())
         files.note("machine", machine())
+        files.note("hub commits", work.hub_commits)
         for name, stage in STAGES.items():
             started = time.monotonic()
             stage(work)

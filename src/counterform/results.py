@@ -9,9 +9,23 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import msgspec
 from msgspec import Struct
 
-from counterform.metrics import Measured, Metric, metric_of
+from counterform.errors import StudyError
+from counterform.metrics import Measured, Metric, Metrics
 
 T = TypeVar("T")
+
+
+def metric_of(metrics: Metrics, measured: Measured) -> Metric:
+    """The declaration of what was measured. Raises StudyError, with the metrics that there are, where there is none."""
+    declared = metrics.get(measured.probe, ())
+    for metric in declared:
+        if metric.name == measured.metric:
+            return metric
+    names = ", ".join(repr(metric.name) for metric in declared) or "none"
+    raise StudyError(
+        f"probe {measured.probe!r} gave a reading of the metric {measured.metric!r}, which it does not declare. It declares: {names}. "
+        "Add it to the probe's `metrics`, with its unit, bounds and direction."
+    )
 
 
 class ArmCard(Struct, frozen=True, kw_only=True):

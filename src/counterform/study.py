@@ -35,7 +35,12 @@ class ModelSpec(_Table, frozen=True):
     kind: str = "hf"
     """hf, openai, scripted, or module:object."""
     path: str = "world"
-    """hf: `world`, a hub id, a directory or a .gguf file. openai: the model's name at the endpoint."""
+    """hf: `world`, a hub id, a directory or a .gguf file. openai: the model's name at the endpoint.
+    scripted: "module:function", marked as @ScriptedAnswer."""
+    revision: str = ""
+    """hf: the commit, tag or branch of a hub id; empty: its main branch. The commit is recorded."""
+    trust_remote_code: bool = False
+    """hf: run the Python code that lies beside the weights, as some models need."""
     base_url: str = ""
     """openai: the endpoint, e.g. http://127.0.0.1:8000/v1."""
     api_key_env: str = "OPENAI_API_KEY"
@@ -333,6 +338,9 @@ def checked(study: Study, source: str) -> Study:
     for table, model in (("model", study.model), ("attempts.model", study.attempts.model)):
         if model is not None and model.tool and model.kind != "hf":
             refuse(f"$.{table}.tool", f"answers inside a model of kind 'hf'; this one is {model.kind!r}")
+        if model is not None and (model.revision or model.trust_remote_code) and model.kind != "hf":
+            key = "revision" if model.revision else "trust_remote_code"
+            refuse(f"$.{table}.{key}", f"is of a model of kind 'hf'; this one is {model.kind!r}")
     if "tool_errors" in study.probes and not study.model.tool:
         refuse(
             "$.probes", "'tool_errors' reads the calls of a model with a tool: give `tool` in $.model, or leave it out"

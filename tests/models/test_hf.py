@@ -6,9 +6,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from counterform.errors import ModelError
-from counterform.models.hf import BASE, HFModel, load, load_tokenizer, source_of
+from counterform.models.hf import HFModel, load, load_tokenizer
+from counterform.models.source import source_of
 from counterform.problems.ledger import Ledger
-from counterform.study import ModelSpec
+from counterform.study import BASE, ModelSpec
 from counterform.testing import check_model
 
 PROBLEMS = Ledger().generate(200, rng=np.random.default_rng(0))

@@ -1,7 +1,7 @@
 import pytest
 
 from counterform.errors import ModelError
-from counterform.models.scripted import ScriptedModel
+from counterform.models.scripted import ScriptedAnswer, ScriptedModel
 from counterform.parts import part
 from counterform.study import ModelSpec
 
@@ -38,10 +38,23 @@ def test_logprobs_need_a_function():
         ScriptedModel(parrot).logprobs("a", ["b"])
 
 
+marked = ScriptedAnswer(parrot)
+
+
 def test_opened_from_a_study():
-    model = part("model", "scripted").open(ModelSpec(kind="scripted", path="string:capwords"))
-    assert model.name == "string:capwords"
+    model = part("model", "scripted").open(ModelSpec(kind="scripted", path=f"{__name__}:marked"))
+    assert model.name == f"{__name__}:marked"
+    assert model.generate(["a"], n=1, **ASKED)[0][0].text == "a 0"
     model.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["subprocess:getoutput", "os:system", "os.path:join", "builtins:exec", f"{__name__}:parrot"]
+)
+def test_a_function_that_was_not_meant_to_answer_is_never_called_with_a_prompt(path):
+    """`subprocess.getoutput(prompt, 0)` would run the prompt as a command."""
+    with pytest.raises(ModelError, match=r"scripted model: .* Write @ScriptedAnswer"):
+        ScriptedModel.open(ModelSpec(kind="scripted", path=path))
 
 
 @pytest.mark.parametrize("path", ["world", "", ":f", "no_such_module:f", "string:no_such", "string:digits", "..x:f"])

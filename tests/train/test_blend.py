@@ -5,7 +5,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from counterform.errors import DataError
-from counterform.models.hf import BASE, load
+from counterform.models.hf import load
+from counterform.study import BASE
 from counterform.train.blend import blend
 
 

@@ -9,9 +9,9 @@ from trl import GRPOTrainer
 from counterform.arms.policy import Grpo, Grpo2G, GrpoPenalty, RoC, RoCWaves
 from counterform.bench import Bench
 from counterform.errors import StudyError, TrainingDiverged
-from counterform.models.hf import BASE, load_tokenizer
+from counterform.models.hf import load_tokenizer
 from counterform.problems.ledger import Ledger
-from counterform.study import TrainSpec
+from counterform.study import BASE, TrainSpec
 from counterform.testing import check_trainer
 from counterform.train.policy import GRPO, HISTORY, Selection, _Judge, selection
 from counterform.train.tokens import token_counter

@@ -9,8 +9,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTTrainer
 
 from counterform.errors import StudyError, TrainingDiverged
-from counterform.models.hf import BASE, load_tokenizer
-from counterform.study import TrainSpec
+from counterform.models.hf import load_tokenizer
+from counterform.study import BASE, TrainSpec
 from counterform.testing import check_trainer
 from counterform.train import sft
 from counterform.train.sft import SFT

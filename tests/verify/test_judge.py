@@ -3,7 +3,7 @@ import pytest
 
 from counterform.arms.critique import Critique
 from counterform.errors import DataError
-from counterform.models.scripted import ScriptedModel
+from counterform.models.scripted import ScriptedAnswer, ScriptedModel
 from counterform.testing import HOSTILE
 from counterform.types import Attempt, Case, Completion, Graded, Mark, Problem, StepVerdict, Verdict
 from counterform.verify.judge import Judge, judge_prompt, read_judge
@@ -82,6 +82,7 @@ def test_any_model_can_judge_and_says_at_what_temperature():
     assert [said.first_error for said in judge([shown(), shown()], seed=0)] == [0, 0]
 
 
+@ScriptedAnswer
 def says_nothing(prompt, sample):
     return "No idea."
 

@@ -6,8 +6,9 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from counterform.models.hf import BASE, load_tokenizer
+from counterform.models.hf import load_tokenizer
 from counterform.problems.sorting_out_tasks import HELD_OUT, TASKS
+from counterform.study import BASE
 from counterform.text import wording
 from counterform.types import Mark
 from counterform.world.documents import PARTS, SHARE_CRITIQUE, exchanges, first_error

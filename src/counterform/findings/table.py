@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from counterform.findings.stats import Floats
-from counterform.metrics import Measured, Metric, Metrics, by_key, metric_of
+from counterform.metrics import Measured, Metric, Metrics, by_key
+from counterform.results import metric_of
 from counterform.study import BASE_ARM
 from counterform.types import Mark, Reading
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from counterform.errors import AuditError
+from counterform.errors import AuditError, MissingExtra
 from counterform.guard.calls import Call, State
 from counterform.guard.policy import Rule, load_policy
 
@@ -53,9 +53,9 @@ def check_policy(path: str | Path) -> PolicyCheck:
 
         logic, contradictions = examine(rules, Path(path).read_text(encoding="utf-8"))
         notes: tuple[str, ...] = ()
-    except ImportError:
+    except MissingExtra as error:
         logic, contradictions = {}, ()
-        notes = ("z3-solver is not installed, so logic was not looked at: pip install 'counterform[guard]'",)
+        notes = (f"logic was not looked at: {error}",)
     return PolicyCheck(
         tests=len(tests),
         failures=tuple(failures),

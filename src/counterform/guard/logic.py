@@ -11,9 +11,11 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import z3
-
+from counterform.errors import extra
 from counterform.guard.policy import Rule
+
+with extra("guard"):
+    import z3
 
 MILLISECONDS = 2_000
 """For one question put to z3; a question that takes longer is left open."""

@@ -17,18 +17,17 @@ from typing import Any
 
 import msgspec
 
-from counterform.errors import MissingExtra
+from counterform.errors import extra
 from counterform.guard.calls import Call, Conversation, State
 from counterform.guard.tools import Policy
 
-try:
+with extra("guard"):
     import httpx2 as httpx
+    import uvicorn
     from starlette.applications import Starlette
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import JSONResponse, Response, StreamingResponse
     from starlette.routing import Route
-except ImportError as error:
-    raise MissingExtra("starlette", "guard") from error
 
 TRIES = 4
 """Messages of the model to one request, the first included; then the answer is a refusal."""
@@ -246,8 +245,6 @@ class Proxy:
 
 def serve(upstream: str, policy: Policy, *, host: str = "127.0.0.1", port: int = 8787) -> None:
     """Serve until interrupted; on this machine alone unless `host` says otherwise. No request is logged."""
-    import uvicorn
-
     uvicorn.run(Proxy(upstream, policy).app(), host=host, port=port, access_log=False, log_level="warning")
 
 

@@ -11,11 +11,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-import torch
-from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
-
-from counterform.errors import ModelError
+from counterform.errors import ModelError, extra
 from counterform.models.growing import LOOK_AFTER, Change, Finish, Grown, Reader, changed
+
+with extra("train"):
+    import torch
+    from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 _BEHIND = 6
 """Tokens before new ones that are decoded and encoded with them: neither can be done to a token alone."""

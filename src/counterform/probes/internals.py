@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from msgspec import Struct
 from numpy.typing import NDArray
-from safetensors import safe_open
 
-from counterform.errors import ModelError
+from counterform.errors import ModelError, extra
 from counterform.findings.inside import AUROC, CONTROL, KL, LAYER, TOKENS, find_inside
 from counterform.findings.stats import auroc_pseudo_values
 from counterform.metrics import Metric
@@ -28,9 +26,13 @@ from counterform.probes.probe import Context, Found, HeldOut, Probe
 from counterform.probes.token_classes import token_classes
 from counterform.results import TOKEN_CLASSES, Baseline, WeightChange, WeightChanges, WeightCosine
 from counterform.store import key_of
-from counterform.study import ProbeSpec
+from counterform.study import ModelSpec, ProbeSpec
 from counterform.text.lexicon import Lexicon
 from counterform.types import Mark, Model, Problem, Reading
+
+with extra("train"):
+    import torch
+    from safetensors import safe_open
 
 Floats = NDArray[np.float64]
 Values = dict[tuple[str, str], dict[str, float | None]]
@@ -285,7 +287,7 @@ def _ridge(states: NDArray[np.float32], labels: NDArray[np.bool_], new: NDArray[
     return found
 
 
-def weight_changes(base: str, checkpoints: Mapping[tuple[str, int], Path]) -> WeightChanges:
+def weight_changes(base: str | ModelSpec, checkpoints: Mapping[tuple[str, int], Path]) -> WeightChanges:
     """How far every checkpoint (by arm and seed) moved from the model at `base`, layer by layer, and how alike.
 
     Reads safetensors a few rows at a time: beside the base, no second model stands in memory. Weights that are shared

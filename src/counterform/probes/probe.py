@@ -10,8 +10,8 @@ from typing import ClassVar, Literal
 from msgspec import Struct
 
 from counterform.bench import Bench
-from counterform.metrics import Metric, Metrics, metric_of
-from counterform.results import Baseline, WeightChanges
+from counterform.metrics import Metric, Metrics
+from counterform.results import Baseline, WeightChanges, metric_of
 from counterform.types import Example, Graded, Model, Problem, Reading
 
 Need = Literal["text", "model", "logprobs", "hidden", "growing"]

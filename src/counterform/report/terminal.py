@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -19,8 +21,22 @@ from counterform.report.tables import card_sentence, comparison, failures
 from counterform.results import AuditRow, Finding, Results
 from counterform.study import BASE_ARM
 from counterform.text.numbers import difference, difference_interval, number, share
+from counterform.text.plain import plain
 from counterform.trust import Trust
 from counterform.types import Graded, Problem
+
+
+class Terminal(Console):
+    """A console that shows text and nothing else: no markup, and no control character that any text may hold."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Whatever is printed, cell by cell: styles are kept apart from the text, so none of them is lost."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=plain(segment.text))
+
 
 _STYLES = {"supported": "green", "refuted": "red", "undecided": "dim"}
 
@@ -104,25 +120,25 @@ def print_policy(found: PolicyCheck, console: Console) -> None:
     table = Table("rule", "seen broken", "seen kept", "logic")
     for rule in found.rules:
         seen = [_SEEN[rule.seen_broken], _SEEN[rule.seen_kept]]
-        table.add_row(rule.rule, *seen, Text(_printable(rule.logic)))
+        table.add_row(rule.rule, *seen, Text(plain(rule.logic)))
     console.print(table)
     console.print(f"{found.tests} tests, {len(found.failures)} failed")
     for line in (*found.failures, *found.contradictions, *found.notes):
-        console.print(Text(f"· {_printable(line)}"))
+        console.print(Text(f"· {plain(line)}"))
 
 
 def print_trust(found: Trust, console: Console) -> None:
     """Print how far a model trusts each candidate answer to one question, a row a candidate."""
-    console.print(Text(_printable(found.question), style="bold"))
+    console.print(Text(plain(found.question), style="bold"))
     alone, joint = ("P(True)", "joint") if found.from_logprobs else ("verbalised", "joint, verbalised")
     table = Table("answer", "given", "self-consistency", alone, joint)
     for one in found.candidates:
         shares = (one.consistency, one.alone, one.joint)
         figures = ["–" if value is None else share(value) for value in shares]
-        table.add_row(Text(_printable(one.says)), f"{one.times}", *figures)
+        table.add_row(Text(plain(one.says)), f"{one.times}", *figures)
     console.print(table)
     for note in found.notes:
-        console.print(Text(f"· {_printable(note)}"))
+        console.print(Text(f"· {plain(note)}"))
 
 
 _SEEN = {True: "yes", False: "no"}
@@ -130,19 +146,16 @@ _SEEN = {True: "yes", False: "no"}
 
 def print_attempts(problem: Problem, graded: Sequence[Graded], console: Console) -> None:
     """Print a problem and attempts at it, a line a step with its mark, rule and hint."""
-    console.print(Text(_printable(problem.prompt), style="bold"))
-    console.print(Text(f"answer: {_printable(problem.answer)}"))
+    console.print(Text(plain(problem.prompt), style="bold"))
+    console.print(Text(f"answer: {plain(problem.answer)}"))
     for shown in graded:
         verdict = shown.verdict
         console.print()
         console.print(
-            Text(f"{shown.attempt.id}   {verdict.outcome.value} (lenient: {verdict.lenient.value})", style="bold")
+            Text(
+                f"{plain(shown.attempt.id)}   {verdict.outcome.value} (lenient: {verdict.lenient.value})", style="bold"
+            )
         )
         for step, text in zip(verdict.steps, shown.step_texts, strict=True):
             hint = f"  [{step.rule}: {step.hint}]" if step.hint else f"  [{step.rule}]"
-            console.print(Text(f"  {step.mark.value:<8}{_printable(text)}{_printable(hint)}"))
-
-
-def _printable(text: str) -> str:
-    """Hostile text without control characters, which could drive the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else f"⟨U+{ord(c):04X}⟩" for c in text[:20_000])
+            console.print(Text(f"  {step.mark.value:<8}{plain(text)}{plain(hint)}"))

@@ -48,7 +48,8 @@ def _probe_dose(work: Work, first: str, second: str, share: float, seed: int, it
         one, other = (work.files / work.checkpoint(arm, seed).path for arm in (first, second))
         blend(one, other, share, Path(directory))
         spec = work.study.model
-        model = part("model", spec.kind).open(msgspec.structs.replace(spec, path=directory, dtype=dtype_read(spec)))
+        blended = msgspec.structs.replace(spec, path=directory, revision="", dtype=dtype_read(spec))
+        model = part("model", spec.kind).open(blended)
         reader = made("probe", "strategy", {}, "$.probes", bench=work.bench())
         readings = reader(model, items, arm=name, seed=derived_seed("probe", name, seed))
         model.close()

@@ -55,7 +55,7 @@ def _probe_one(work: Work, arm: str, seed: int, names: Sequence[str], items: Hel
     spec = work.study.model
     if arm != BASE_ARM:
         path = str(work.files / work.checkpoint(arm, seed).path)
-        spec = msgspec.structs.replace(spec, path=path, dtype=dtype_read(spec))
+        spec = msgspec.structs.replace(spec, path=path, revision="", dtype=dtype_read(spec))
     model = part("model", spec.kind).open(spec)
     bench = work.bench(grade)
     for name in names:
@@ -111,5 +111,5 @@ def _compare_weights(work: Work) -> None:
     if sound and not work.files.is_done("probe/weights", key):
         from counterform.probes.internals import weight_changes
 
-        work.files.write_json(WEIGHTS, weight_changes(work.study.model.path, sound))
+        work.files.write_json(WEIGHTS, weight_changes(work.study.model, sound))
         work.files.done("probe/weights", key)

@@ -23,7 +23,7 @@ def train(work: Work) -> None:
     arms = {name: _arm(work, name) for name in dict.fromkeys(name for name, _ in missing)}
     for trainer in {id(found): found for found in map(work.trainer, arms)}.values():
         alike = [arm for name, arm in arms.items() if work.trainer(name) is trainer]
-        trainer.check(alike, base=work.study.model.path)
+        trainer.check(alike, base=work.study.model)
     for name, seed in missing:
         where = f"checkpoints/{name}/{seed}"
         with work.files.appearing_dir(where) as directory:
@@ -46,7 +46,7 @@ def _train_one(work: Work, arm: Arm, seed: int, directory: Path) -> Checkpoint:
     try:
         # The arm's name is part of the seed: two arms must not share their luck, or an A/A test would be no test.
         luck = derived_seed("train", arm.name, seed)
-        checkpoint = work.trainer(arm.name).train(arm, base=work.study.model.path, seed=luck, out=directory)
+        checkpoint = work.trainer(arm.name).train(arm, base=work.study.model, seed=luck, out=directory)
         ledger = msgspec.structs.replace(checkpoint.ledger, teacher_tokens=arm.teacher_tokens)
         own = work.own_options[arm.name]
         return msgspec.structs.replace(checkpoint, arm=arm.name, seed=seed, ledger=ledger, own_options=own)

@@ -42,10 +42,13 @@ def audit(study: Study) -> list[AuditRow]:
     from counterform.verify.audit import audit_family, audit_user
 
     outcome = part("outcome verifier", "answer")(study.verify.seconds)
-    steps = made("step verifier", study.verify.steps or study.problems.family or "arithmetic", {}, "$.verify.steps")
+    named = study.verify.steps
     if study.problems.family:
         family = made("family", study.problems.family, study.problems.options, "$.problems.options")
+        # With the options of the study: the family is its own step verifier.
+        steps = made("step verifier", named, {}, "$.verify.steps") if named else family
         return audit_family(family, outcome, steps)
+    steps = made("step verifier", named or "arithmetic", {}, "$.verify.steps")
     spec = study.problems
     problems = read_problems(study.file(spec.file), **columns(spec)).problems
     attempts = []

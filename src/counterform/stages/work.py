@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -17,8 +18,9 @@ import pyarrow.compute as pc
 from counterform import __version__
 from counterform.arms.recipe import Recipe
 from counterform.bench import Bench
-from counterform.errors import RunDirError, StudyError
+from counterform.errors import MissingExtra, RunDirError, StudyError
 from counterform.models.sampling import derived_seed
+from counterform.models.source import commits, source_of
 from counterform.parts import critic, made, part
 from counterform.store import RunDir, key_of, key_of_path, rows_of
 from counterform.study import BASE_ARM, ArmSpec, ModelSpec, Study, TrainSpec
@@ -65,9 +67,29 @@ class Work:
         self.outcome = part("outcome verifier", "answer")(study.verify.seconds)
         # Everything a study names is made or found before anything runs: not after an hour of sampling.
         self.recipes = self._recipes()
+        with contextlib.suppress(MissingExtra):  # which a study that ends before `train` does not need
+            self.require_trainers()
+        self.arm_keys = self._arm_keys()
+
+    def require_trainers(self) -> None:
+        """Raises StudyError for options that no trainer takes, and MissingExtra where the packages are missing."""
         for name in self.recipes:
             self.trainer(name)
-        self.arm_keys = self._arm_keys()
+
+    @property
+    def trained(self) -> bool:
+        """Whether every arm was trained with every seed, so that no trainer is needed any more."""
+        return all(
+            self.files.is_done(f"train/{arm}/{seed}", self.checkpoint_key(arm, seed))
+            for arm in self.arms
+            for seed in self.study.seeds
+        )
+
+    @cached_property
+    def hub_commits(self) -> dict[str, str]:
+        """The commit at which each hub id of the study is loaded."""
+        specs = [spec for spec in (self.study.model, self.sampled) if spec.kind == "hf"]
+        return {name: commit for spec in specs for name, commit in commits(spec).items()}
 
     def _recipes(self) -> dict[str, Recipe]:
         bench = self.bench(self.grade_training)
@@ -317,17 +339,16 @@ def dtype_read(spec: ModelSpec) -> str:
         return spec.dtype
     from counterform.models.hf import own_dtype
 
-    return own_dtype(spec.path)
+    return own_dtype(spec)
 
 
 def _model_key(spec: ModelSpec) -> str:
-    """What a model is: its bytes where they lie here, else its name."""
+    """What a model is: its bytes where they lie here, else its name and commit."""
     if spec.kind != "hf":
         return key_of(spec)
-    from counterform.models.hf import source_of
-
     path = Path(source_of(spec.path))
-    return key_of(msgspec.structs.replace(spec, path=""), key_of_path(path) if path.exists() else spec.path)
+    named = msgspec.structs.replace(spec, path="", revision="")
+    return key_of(named, key_of_path(path) if path.exists() else spec.path, commits(spec))
 
 
 def versions() -> dict[str, str]:
@@ -342,7 +363,11 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """What a study runs on."""
-    from counterform.models.hf import best_device
+    """What a study runs on. Without torch that is the CPU."""
+    try:
+        from counterform.models.hf import best_device
 
-    return {"device": str(best_device()), "cores": os.cpu_count() or 0, "platform": platform.platform(terse=True)}
+        device = str(best_device())
+    except MissingExtra:
+        device = "cpu"
+    return {"device": device, "cores": os.cpu_count() or 0, "platform": platform.platform(terse=True)}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import torch
-from safetensors.torch import load_file, save_file
+from counterform.errors import DataError, extra
 
-from counterform.errors import DataError
+with extra("train"):
+    import torch
+    from safetensors.torch import load_file, save_file
 
 
 def blend(first: Path, second: Path, share: float, out: Path) -> None:
@@ -18,7 +19,7 @@ def blend(first: Path, second: Path, share: float, out: Path) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     for path in first.iterdir():
-        if path.is_file() and path.suffix in (".json", ".jinja", ".model", ".txt"):
+        if path.is_file() and path.suffix in (".json", ".jinja", ".model", ".py", ".txt"):
             shutil.copy(path, out / path.name)
     theirs = _weights(second)
     for path in sorted(first.glob("*.safetensors")):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
-from trl.models.utils import unwrap_model_for_generation
 
+from counterform.errors import extra
 from counterform.models.calc import Answering
+
+with extra("train"):
+    import torch
+    from trl.models.utils import unwrap_model_for_generation
 
 
 class Calc:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from counterform.models.hf import load
+from counterform.study import ModelSpec
 from counterform.train.trainer import Trainer
 from counterform.types import Arm, Checkpoint, Ledger
 
@@ -12,7 +13,7 @@ from counterform.types import Arm, Checkpoint, Ledger
 class Dry(Trainer):
     """Saves the base unchanged under the arm's name."""
 
-    def train(self, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint:
+    def train(self, arm: Arm, *, base: str | ModelSpec, seed: int, out: Path) -> Checkpoint:
         """Copy the base model to `out`."""
         model, tokenizer = load(base)
         model.save_pretrained(out)

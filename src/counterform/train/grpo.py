@@ -16,13 +16,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from transformers import TrainerCallback
-from trl import GRPOConfig, GRPOTrainer
 
-from counterform.errors import DataError, StudyError, TrainingDiverged
+from counterform.errors import DataError, StudyError, TrainingDiverged, extra
 from counterform.train.in_waves import Wave, in_row_order, one_entry_a_batch, sample_in_waves
 from counterform.train.roc import Mode, select
+
+with extra("train"):
+    import torch
+    from transformers import TrainerCallback
+    from trl import GRPOConfig, GRPOTrainer
 
 EXACT_LOSSES = ("dapo", "cispo", "vespo", "bnpo")
 """TRL's losses that divide by tokens: the same as if the dropped rows had never been."""

@@ -11,10 +11,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from counterform.errors import extra
 from counterform.train.waves import unfinished
+
+with extra("train"):
+    import torch
 
 Rows = NDArray[np.int64]
 

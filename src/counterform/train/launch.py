@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from counterform.errors import StudyError, TrainingDiverged
-from counterform.study import TrainSpec
+from counterform.models.source import pinned
+from counterform.study import ModelSpec, TrainSpec
 from counterform.types import Arm, Checkpoint
 
 KEPT_LINES = 6
@@ -26,12 +27,12 @@ class Job(Struct, frozen=True, kw_only=True):
 
     spec: TrainSpec
     arm: Arm
-    base: str
+    base: ModelSpec
     seed: int
     out: str
 
 
-def launch(spec: TrainSpec, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint:
+def launch(spec: TrainSpec, arm: Arm, *, base: str | ModelSpec, seed: int, out: Path) -> Checkpoint:
     """Train `arm` in the processes that `spec.launch` asks for. Data parallel: the base must fit one of them.
 
     Raises TrainingDiverged as one process would, StudyError where the launch itself fails.
@@ -40,7 +41,7 @@ def launch(spec: TrainSpec, arm: Arm, *, base: str, seed: int, out: Path) -> Che
     job, result = out / "job.json", out / "launched.json"
     alone = msgspec.structs.replace(spec, launch=())
     # The launched processes stand in this same directory, so relative paths mean the same there.
-    job.write_bytes(msgspec.json.encode(Job(spec=alone, arm=arm, base=base, seed=seed, out=str(out))))
+    job.write_bytes(msgspec.json.encode(Job(spec=alone, arm=arm, base=pinned(base), seed=seed, out=str(out))))
     command = [
         sys.executable,
         "-m",

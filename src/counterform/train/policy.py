@@ -8,19 +8,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import datasets
 import msgspec
-import torch
 from msgspec import Struct
 from msgspec.structs import replace
-from transformers import PrinterCallback
-from trl import GRPOConfig
 
 from counterform.bench import Bench
-from counterform.errors import StudyError, TrainingDiverged
+from counterform.errors import StudyError, TrainingDiverged, extra
 from counterform.models.hf import free_memory, load
+from counterform.models.source import spec_of
 from counterform.parts import made
-from counterform.study import TrainSpec
+from counterform.study import ModelSpec, TrainSpec
 from counterform.text.answers import answer_of
 from counterform.train.calc import Calc
 from counterform.train.grpo import RoCGRPOTrainer, check_selection
@@ -33,8 +30,24 @@ from counterform.types import Arm, Attempt, Checkpoint, Completion, Grade, Grade
 from counterform.verify.answer import grade_answer
 from counterform.verify.choices import read_choice
 
+with extra("train"):
+    import datasets
+    import torch
+    from transformers import PrinterCallback
+    from trl import GRPOConfig
+
 # What a study may not set: files, seeds, what the result is, and what an arm says for itself.
-_OURS = frozenset({"output_dir", "seed", "data_seed", "save_strategy", "load_best_model_at_end", "reward_weights"})
+_OURS = frozenset(
+    {
+        "output_dir",
+        "seed",
+        "data_seed",
+        "save_strategy",
+        "load_best_model_at_end",
+        "reward_weights",
+        "trust_remote_code",
+    }
+)
 _DEFAULTS = {field.name: field.default for field in fields(GRPOConfig)}
 HISTORY = "steps.jsonl"
 """In the checkpoint's directory: what was logged, a line a logging step."""
@@ -69,7 +82,7 @@ class GRPO(Trainer):
                 "out, or run counterform.train.RoCGRPOTrainer in a script of your own under `accelerate launch`."
             )
 
-    def check(self, arms: Sequence[Arm], *, base: str) -> None:
+    def check(self, arms: Sequence[Arm], *, base: str | ModelSpec) -> None:
         """Raises StudyError for a selection, or a loss under it, that could not be."""
         for arm in arms:
             chosen = selection(arm)
@@ -82,7 +95,7 @@ class GRPO(Trainer):
             if chosen.tool and config.use_vllm:
                 raise StudyError(f"arm {arm.name!r}: the tool answers inside transformers' own generation, not vLLM's.")
 
-    def train(self, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint:
+    def train(self, arm: Arm, *, base: str | ModelSpec, seed: int, out: Path) -> Checkpoint:
         """Let the model at `base` learn `arm` from its own rollouts; the last step is the result.
 
         Raises TrainingDiverged for a loss or weights that are not numbers, and where no step has anything to teach.
@@ -94,6 +107,10 @@ class GRPO(Trainer):
         ids = [example.problem_id for example in arm.examples]
         answers = chosen.answers or [""] * len(ids)
         judge = _Judge(self.bench.grade, chosen)
+        config = self._config(chosen, seed, out)
+        config.trust_remote_code = spec_of(
+            base
+        ).trust_remote_code  # of the reference model, which TRL loads by its name
         try:
             trainer = RoCGRPOTrainer(
                 model=model,
@@ -101,7 +118,7 @@ class GRPO(Trainer):
                 penalty_funcs=judge.penalty_funcs,
                 keep=self._keep(chosen),
                 mode=chosen.mode,
-                args=self._config(chosen, seed, out),
+                args=config,
                 train_dataset=datasets.Dataset.from_dict(
                     {"prompt": prompts, "problem_id": ids, "right_answer": answers}
                 ),
@@ -109,7 +126,7 @@ class GRPO(Trainer):
                 peft_config=lora_config(self.spec),
                 rollout_func=Calc(chosen.tool_failures, seed) if chosen.tool else None,
             )
-        except (TypeError, ValueError) as error:
+        except (ImportError, TypeError, ValueError) as error:
             raise StudyError(f"$.train.grpo: {error}") from error
         trainer.remove_callback(PrinterCallback)
         if torch.cuda.is_available():
@@ -138,6 +155,8 @@ class GRPO(Trainer):
         failure = None
         try:
             trainer.train()
+        except ImportError as error:  # a package that an option needs, the optimizer for one
+            raise StudyError(f"$.train.grpo: {error}") from error
         except RuntimeError as error:  # weights that are not numbers are found when they are sampled from
             failure = error
         trained = trainer.accelerator.unwrap_model(trainer.model)
@@ -162,7 +181,7 @@ class GRPO(Trainer):
             options[name] = rows and rows * chosen.generate
         try:
             return GRPOConfig(output_dir=str(out), seed=seed, data_seed=seed, save_strategy="no", **options)
-        except (TypeError, ValueError) as error:
+        except (ImportError, TypeError, ValueError) as error:
             raise StudyError(f"$.train.grpo: {error}") from error
 
 

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-import resource
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-import datasets
 import msgspec
-import torch
-from peft import LoraConfig
-from transformers import PrinterCallback
-from trl import SFTConfig, SFTTrainer
 
 from counterform.bench import Bench
-from counterform.errors import StudyError, TrainingDiverged, unknown_name
+from counterform.errors import StudyError, TrainingDiverged, extra, unknown_name
 from counterform.models.hf import best_device, free_memory, load, load_tokenizer
-from counterform.study import TrainSpec
+from counterform.study import ModelSpec, TrainSpec
 from counterform.train.launch import launch
+from counterform.train.memory import process_peak_mb
 from counterform.train.tokens import token_counter, training_rows, weights_of
 from counterform.train.trainer import Trainer
 from counterform.types import Arm, Checkpoint, Ledger
 
+with extra("train"):
+    import datasets
+    import torch
+    from peft import LoraConfig
+    from transformers import PrinterCallback
+    from transformers.integrations import get_available_reporting_integrations
+    from trl import SFTConfig, SFTTrainer
+
 # What a study may not set: it decides where files go, or would let something other than the last step be the result.
 _OURS = frozenset(
-    {"output_dir", "seed", "data_seed", "save_strategy", "load_best_model_at_end", "completion_only_loss"}
+    {
+        "output_dir",
+        "seed",
+        "data_seed",
+        "save_strategy",
+        "load_best_model_at_end",
+        "completion_only_loss",
+        "trust_remote_code",
+    }
 )
 WEIGHT = "weight"
 """Column of a row's weight in the loss."""
@@ -43,7 +55,7 @@ class SFT(Trainer):
         if spec.lora is not None:
             check_options("$.train.lora", spec.lora, LoraConfig)
 
-    def check(self, arms: Sequence[Arm], *, base: str) -> None:
+    def check(self, arms: Sequence[Arm], *, base: str | ModelSpec) -> None:
         """Raises StudyError for rows that TRL would cut: an arm without the ends of its answers is another arm."""
         packed = [name for name in ("packing", "padding_free") if self.spec.sft.get(name)]
         weighed = [arm.name for arm in arms if any(example.kind for example in arm.examples)]
@@ -64,7 +76,7 @@ class SFT(Trainer):
                     "attempts out of the pool."
                 )
 
-    def train(self, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint:
+    def train(self, arm: Arm, *, base: str | ModelSpec, seed: int, out: Path) -> Checkpoint:
         """Teach `arm` to the model at `base`; the last step is the result, whatever came before.
 
         Raises TrainingDiverged at the first loss, or in the end at weights, that are not numbers.
@@ -78,7 +90,7 @@ class SFT(Trainer):
         weights = weights_of(arm.examples, token_counter(tokenizer))
         if weights is not None:
             rows = rows.add_column(WEIGHT, weights)
-        try:
+        with refused_options("$.train", TypeError, ValueError):  # Sound one by one and not together, or here.
             trainer = _CountingTrainer(
                 model=model,
                 args=self._config(seed, out),
@@ -87,12 +99,11 @@ class SFT(Trainer):
                 peft_config=lora_config(self.spec),
                 weighted=weights is not None,
             )
-        except (TypeError, ValueError) as error:  # Options that are sound one by one and not together, or here.
-            raise StudyError(f"$.train: {error}") from error
         trainer.remove_callback(PrinterCallback)
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
-        trainer.train()
+        with refused_options("$.train.sft"):
+            trainer.train()
         trained = trainer.accelerator.unwrap_model(trainer.model)
         if self.spec.lora is not None:
             trained = trained.merge_and_unload()
@@ -117,12 +128,10 @@ class SFT(Trainer):
 
     def _config(self, seed: int, out: Path) -> SFTConfig:
         options = usual_options() | self.spec.sft
-        try:
+        with refused_options("$.train.sft", TypeError, ValueError):
             return SFTConfig(
                 output_dir=str(out), seed=seed, data_seed=seed, save_strategy="no", completion_only_loss=True, **options
             )
-        except (TypeError, ValueError) as error:
-            raise StudyError(f"$.train.sft: {error}") from error
 
 
 class _CountingTrainer(SFTTrainer):  # type: ignore[misc]
@@ -216,10 +225,34 @@ def check_options(path: str, options: dict[str, Any], kind: type, *, ours: Colle
                 msgspec.convert(value, hints[name])
             except msgspec.ValidationError as error:
                 raise StudyError(f"{path}.{name}: {error}, namely {value!r}") from error
+    _check_trackers(path, options)
+
+
+@contextmanager
+def refused_options(path: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Errors of these kinds, and a package that an option needs and that is not there, become a StudyError at `path`."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, (ImportError, *kinds)):
+            raise
+        raise StudyError(f"{path}: {' '.join(str(error).split())}") from error
+
+
+def _check_trackers(path: str, options: dict[str, Any]) -> None:
+    """Raises StudyError for a tracker that is not installed: a study must not find that out after its sampling."""
+    named = options.get("report_to") or []
+    there = get_available_reporting_integrations()
+    for tracker in [named] if isinstance(named, str) else named:
+        if tracker not in (*there, "none", "all"):
+            raise StudyError(
+                f"{path}.report_to: {tracker!r} is not installed here, or no tracker that transformers knows. Install it, "
+                f"or give one of: {', '.join(['none', *there])}"
+            )
 
 
 def peak_memory_mb() -> float:
     """Peak of the accelerator, or of this process up to now."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return process_peak_mb()

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
-
+from counterform.errors import extra
 from counterform.models.hf import plain_text
 from counterform.types import Example
+
+with extra("train"):
+    from transformers import PreTrainedTokenizerBase
 
 
 def training_rows(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from counterform.bench import Bench
-from counterform.study import TrainSpec
+from counterform.study import ModelSpec, TrainSpec
 from counterform.types import Arm, Checkpoint
 
 
@@ -17,10 +17,10 @@ class Trainer(ABC):
     def __init__(self, spec: TrainSpec, *, bench: Bench | None = None) -> None:
         self.spec, self.bench = spec, bench or Bench()
 
-    def check(self, arms: Sequence[Arm], *, base: str) -> None:
+    def check(self, arms: Sequence[Arm], *, base: str | ModelSpec) -> None:
         """Raises StudyError for an arm that could not be trained as asked; called before the first is trained."""
         return None
 
     @abstractmethod
-    def train(self, arm: Arm, *, base: str, seed: int, out: Path) -> Checkpoint:
+    def train(self, arm: Arm, *, base: str | ModelSpec, seed: int, out: Path) -> Checkpoint:
         """Train. Raises TrainingDiverged for a loss that is not a number."""

@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
-from transformers import Trainer, TrainerCallback
 
-from counterform.errors import ModelError, StudyError
+from counterform.errors import ModelError, StudyError, extra
 from counterform.findings.stats import LEAST_IN_COMMON, like_lengths
 from counterform.models.hf import HFModel
 from counterform.text.lexicon import load_lexicon
 from counterform.types import Completion
+
+with extra("train"):
+    from transformers import Trainer, TrainerCallback
 
 ALPHA = 0.05
 

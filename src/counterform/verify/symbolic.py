@@ -13,12 +13,12 @@ from importlib.util import find_spec
 from multiprocessing.connection import wait
 from pathlib import Path
 
+from counterform.errors import MissingExtra
 from counterform.types import Mark
 
 Grade = tuple[Mark, str]
 """A mark, and the reason where it is UNKNOWN."""
 
-NOT_INSTALLED = "only math-verify could compare these formulas. Install it with: pip install 'counterform[math]'"
 START_SECONDS = 60.0
 """What a new process may take to load sympy, on top of its first check."""
 GRACE_SECONDS = 2.0
@@ -34,9 +34,9 @@ class SymbolicPool:
         self._workers: list[_Worker] = []
 
     def check(self, pairs: Sequence[tuple[str, str]]) -> list[Grade]:
-        """Grade (key, answer) pairs, in order; all are UNKNOWN where math-verify is not installed."""
+        """Grade (key, answer) pairs, in order; without math-verify each is UNKNOWN, for that reason."""
         if pairs and find_spec("math_verify") is None:
-            return [(Mark.UNKNOWN, NOT_INSTALLED)] * len(pairs)
+            return [(Mark.UNKNOWN, str(MissingExtra("math-verify", "math")))] * len(pairs)
         grades: dict[int, Grade] = {}
         next_job = 0
         while len(grades) < len(pairs):

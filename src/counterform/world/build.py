@@ -6,24 +6,27 @@ import itertools
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-from datasets import Dataset
 from msgspec import Struct
-from transformers import (
-    DataCollatorForLanguageModeling,
-    GenerationConfig,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedTokenizerFast,
-    Trainer,
-    TrainingArguments,
-    set_seed,
-)
-from transformers.trainer_utils import get_last_checkpoint
 
+from counterform.errors import extra
 from counterform.problems.ledger import MAX_TOTAL
 from counterform.world.documents import MORE_ROUTE, PARTS, Part, exchanges
 from counterform.world.tokenizer import build_tokenizer
+
+with extra("train"):
+    import torch
+    from datasets import Dataset
+    from transformers import (
+        DataCollatorForLanguageModeling,
+        GenerationConfig,
+        LlamaConfig,
+        LlamaForCausalLM,
+        PreTrainedTokenizerFast,
+        Trainer,
+        TrainingArguments,
+        set_seed,
+    )
+    from transformers.trainer_utils import get_last_checkpoint
 
 TOOL_WORDS = ("error",)
 """What a calculator says beside numbers: in no document, but to be read and learnt in studies with a tool."""

