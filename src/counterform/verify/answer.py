@@ -15,7 +15,7 @@ from types import TracebackType
 
 from counterform.text import answers
 from counterform.types import Mark, OutcomeVerdict, OutcomeVerifier, Problem
-from counterform.verify import reading
+from counterform.verify import prose, reading
 from counterform.verify.comparison import Grade, compare
 from counterform.verify.labels import by_label
 from counterform.verify.symbolic import SymbolicPool
@@ -128,7 +128,7 @@ def _last_number(text: str, line: str) -> str | None:
     if last is None:
         return None
     after = _SCALE_AFTER.match(text, last.end())
-    if after and reading.changes_value(after[1]):
+    if after and prose.changes_a_value(after[1]):
         return last[0] + after[0]
     return last[0]
 

@@ -28,21 +28,15 @@ from counterform.verify.values import (
     Value,
     Words,
 )
+from counterform.verify.words import compare_words
 
 Grade = tuple[Mark, str]
 """A mark, and the reason where it is UNKNOWN."""
 
 RIGHT: Grade = (Mark.RIGHT, "")
 WRONG: Grade = (Mark.WRONG, "")
-MAX_ASKED = 20_000
-"""Characters of a question in which the words of answers are looked for."""
-MOST_OTHER_WORDS = 3
-"""Words of an answer that shares none with the key and is another; a longer one may be a way to say it."""
 MOST_PAIRINGS = 20
 """Items of an unordered collection that are paired with those of another."""
-_DENIALS = frozenset(("not", "no", "or", "nor", "neither", "either", "never", "except", "none"))
-_LINKS = frozenset(("to", "via", "of", "in", "from", "by", "with"))
-_SYNONYMS = ({"yes", "true"}, {"no", "false"})
 _ANY_ORDER = re.compile(
     r"separated by (?:a )?commas?|in any order|all (?:the )?(?:possible |real |complex )?(?:solutions|values|roots)",
     re.I,
@@ -51,7 +45,6 @@ _IN_ORDER = re.compile(
     r"\b(?:order(?:ed)?|increasing|ascending|descending|decreasing|smallest|largest|respectively)\b", re.I
 )
 _SMALL_CHANGE = frozenset(("cent", "cents", "¢", "penny", "pennies", "pence", "dime", "dimes", "nickel", "nickels"))
-_BARE = str.maketrans("", "", " \t\r\n$")
 
 T = TypeVar("T")
 
@@ -100,7 +93,7 @@ def _like(key: Value, answer: Value, asked: str) -> Grade:
         case Choice(), Choice():
             return compare_choices(key, answer)
         case Words(), Words():
-            return _words(key.text, answer.text, asked)
+            return compare_words(key.text, answer.text, asked)
         case Collection(), Collection():
             return _collections(key, answer, asked)
         case Matrix(), Matrix():
@@ -223,46 +216,6 @@ def _numerals(key: Measure, answer: Measure, asked: str) -> Grade:
     if worth[0] is Mark.WRONG and other != Number(Fraction(int(numeral))):
         return WRONG
     return Mark.UNKNOWN, "nothing says in which base the number is"
-
-
-def _words(key: str, answer: str, asked: str) -> Grade:
-    if key == answer or key.translate(_BARE) == answer.translate(_BARE):
-        return RIGHT
-    mine, theirs = prose.words(key), prose.words(answer)
-    numbers = prose.number_in_words(key), prose.number_in_words(answer)
-    if None not in numbers:
-        return RIGHT if numbers[0] == numbers[1] else WRONG
-    if any({key, answer} <= names for names in _SYNONYMS):
-        return RIGHT
-    if not mine or not theirs:
-        return Mark.UNKNOWN, "one has no words"
-    if _plainly_other(mine, theirs) or (_named(key, asked) and _named(answer, asked)):
-        return WRONG
-    return Mark.UNKNOWN, "the words are others, and may mean the same"
-
-
-def _plainly_other(mine: list[str], theirs: list[str]) -> bool:
-    """Whether words say something else: single words of other stems, or a long phrase with a part changed."""
-    if len(mine) + len(theirs) > 2 and ({*mine} ^ {*theirs}) & _DENIALS:
-        return False
-    stems = [[units.stem(word)[:5] for word in found] for found in (mine, theirs)]
-    shared = {*stems[0]} & {*stems[1]}
-    shorter, longer = sorted((mine, theirs), key=len)
-    if not shared:
-        return len(longer) <= (2 if len(shorter) == 1 else MOST_OTHER_WORDS)
-    if sorted(mine) == sorted(theirs) or 2 * len(shared) < len({*shorter}):
-        return False
-    padded = f" {' '.join(longer)} "
-    if f" {' '.join(shorter)} " in padded:
-        return False
-    rest = iter(longer)
-    left_out = all(word in rest for word in shorter)  # "Tom Smith" may be "Tom A. Smith"; of "A to B", all parts count
-    return len(shorter) > 2 and (not left_out or len(shorter) > 3 or bool({*shorter} & _LINKS))
-
-
-def _named(text: str, asked: str) -> bool:
-    """Whether the question itself uses these words."""
-    return len(text) > 2 and re.search(rf"(?<!\w){re.escape(text)}(?!\w)", asked[:MAX_ASKED].casefold()) is not None
 
 
 def _collections(key: Collection, answer: Collection, asked: str) -> Grade:

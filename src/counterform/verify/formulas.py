@@ -260,10 +260,6 @@ class _Parser:
             return _negative(found) if token == "-" else found
         if token in (r"\circ", r"\prime", "'", r"\ast"):
             raise Unreadable(token)
-        return self._argument()
-
-    def _argument(self) -> Expression:
-        """What belongs to a command: a group, or one sign; of a number behind a fraction one digit."""
         return self._factor()
 
     def _digit_argument(self) -> Expression:
@@ -307,7 +303,7 @@ class _Parser:
         if self._next() != "_":
             return Number(read_number(token))
         self._take()
-        base = self._argument()
+        base = self._factor()
         if not isinstance(base, Number) or base.value.denominator != 1 or not token.isdigit() or len(token) > 100:
             raise Unreadable("no base")
         if not 2 <= base.value <= 36 or any(int(digit) >= base.value for digit in token):

@@ -397,11 +397,6 @@ def has_symbols(value: Measure) -> bool:
     return bool(variables(value.amount))
 
 
-def changes_value(text: str) -> bool:
-    """Whether words after a number may make it another one."""
-    return prose.changes_a_value(text)
-
-
 def letters(text: str) -> str:
     """The text without spaces and without the commands that only set it as text."""
     if text[:1] in ("~", "≈") or text.endswith(("..", "…")):
