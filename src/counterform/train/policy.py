@@ -22,10 +22,10 @@ from counterform.models.hf import free_memory, load
 from counterform.parts import part
 from counterform.study import TrainSpec
 from counterform.text.wording import said_answer, stated_text
-from counterform.train.calc import Calc
 from counterform.train.grpo import RoCGRPOTrainer, check_selection
 from counterform.train.penalties import Penalty, Rollout
 from counterform.train.roc import Mode
+from counterform.train.rollouts import Rollouts
 from counterform.train.sft import check_options, lora_config, peak_memory_mb, usual_options
 from counterform.train.tokens import training_rows
 from counterform.train.trainer import Trainer
@@ -92,6 +92,8 @@ class GRPO(Trainer):
         ids = [example.problem_id for example in arm.examples]
         answers = chosen.answers or [""] * len(ids)
         judge = _Judge(self.bench.grade, chosen)
+        config = self._config(chosen, seed, out)
+        rollouts = Rollouts(seed, tool_failures=chosen.tool_failures if chosen.tool else None)
         try:
             trainer = RoCGRPOTrainer(
                 model=model,
@@ -99,13 +101,13 @@ class GRPO(Trainer):
                 penalty_funcs=judge.penalty_funcs,
                 keep=self._keep(chosen),
                 mode=chosen.mode,
-                args=self._config(chosen, seed, out),
+                args=config,
                 train_dataset=datasets.Dataset.from_dict(
                     {"prompt": prompts, "problem_id": ids, "right_answer": answers}
                 ),
                 processing_class=tokenizer,
                 peft_config=lora_config(self.spec),
-                rollout_func=Calc(chosen.tool_failures, seed) if chosen.tool else None,
+                rollout_func=rollouts if chosen.tool or Rollouts.can_sample_as(config) else None,
             )
         except (TypeError, ValueError) as error:
             raise StudyError(f"$.train.grpo: {error}") from error
