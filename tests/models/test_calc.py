@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterform.models.calc import Answering, answer
+from counterform.models.calc import Calculator, answer
 from counterform.models.hf import HFModel, load_tokenizer
+from counterform.models.rows import Sample
 from counterform.problems.ledger import Ledger
 from counterform.study import ModelSpec
 from counterform.types import Mark
@@ -36,54 +36,49 @@ def test_any_text_is_borne(text):
     assert answer(text + "=") is None or "=" not in text
 
 
-class Growing:
-    """What `generate` does with a processor: a row that wants to write these tokens, and the tool between them."""
-
-    def __init__(self, *wanted, failures=0.0):
-        self.tokenizer = load_tokenizer("world")
-        self.wanted = [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in wanted]
-        self.tool = Answering(self.tokenizer, 1, len(wanted), failures=failures, rng=np.random.default_rng(0))
-
-    def texts(self, steps):
-        ids = torch.full((len(self.wanted), 1), self.tokenizer.bos_token_id)
-        left = [list(row) for row in self.wanted]
-        end = self.tokenizer.eos_token_id
-        for _ in range(steps):
-            scores = torch.zeros(len(left), len(self.tokenizer))
-            scores[:, end] = 0.5
-            for row, tokens in enumerate(left):
-                if tokens:
-                    scores[row, tokens[0]] = 1.0
-            scores = self.tool(ids, scores)
-            chosen = scores.argmax(dim=1)
-            for row, tokens in enumerate(left):
-                if tokens and ids.shape[1] - 1 not in self.tool.forced[row]:
-                    tokens.pop(0)
-            ids = torch.cat([ids, chosen[:, None]], dim=1)
-        return self.tokenizer.batch_decode(ids[:, 1:], skip_special_tokens=True)
+def written(*wanted, failures=0.0):
+    """Rows that want to write these tokens, and the calculator between them; their texts, and the rows."""
+    tokenizer = load_tokenizer("world")
+    calculator = Calculator(tokenizer, failures=failures)
+    rows = []
+    for number, text in enumerate(wanted):
+        row = Sample([1], ends={tokenizer.eos_token_id}, max_tokens=40, stream=number, calculator=calculator)
+        for token in tokenizer(text, add_special_tokens=False)["input_ids"]:
+            row.due.clear()
+            row.take(token)
+        row.due.clear()
+        row.take(tokenizer.eos_token_id)
+        rows.append(row)
+    return [tokenizer.decode(row.ids, skip_special_tokens=True) for row in rows], rows
 
 
 def test_the_tool_answers_between_the_models_words():
-    growing = Growing("7 + 5 =. 12 * 2 =. The answer is 24.", "The answer is 3.")
-    assert growing.texts(24) == ["7 + 5 = 12. 12 * 2 = 24. The answer is 24.", "The answer is 3."]
-    assert (growing.tool.calls, growing.tool.errors) == ([2, 0], [0, 0])
-    assert growing.tool.forced == [{4, 10}, set()]
+    texts, rows = written("7 + 5 =. 12 * 2 =. The answer is 24.", "The answer is 3.")
+    assert texts == ["7 + 5 = 12. 12 * 2 = 24. The answer is 24.", "The answer is 3."]
+    assert [(row.calls, row.errors) for row in rows] == [(2, 0), (0, 0)]
+    assert [row.given for row in rows] == [{4, 10}, set()]
 
 
 def test_a_malformed_call_and_a_failed_one_are_errors():
-    malformed = Growing("7 + =. 7 + 5 =.")
-    malformed.texts(12)
-    assert (malformed.tool.calls, malformed.tool.errors) == ([2], [1])
-    failed = Growing("7 + 5 =.", failures=1.0)
-    failed.texts(8)
-    assert (failed.tool.calls, failed.tool.errors) == ([1], [1])
+    _, [malformed] = written("7 + =. 7 + 5 =.")
+    assert (malformed.calls, malformed.errors) == (2, 1)
+    [text], [failed] = written("7 + 5 =.", failures=1.0)
+    assert (failed.calls, failed.errors) == (1, 1)
+    assert text == "7 + 5 = error."
 
 
 def test_failures_come_at_their_rate():
-    growing = Growing(*["7 + 5 ="] * 400, failures=0.2)
-    growing.texts(6)
-    assert sum(growing.tool.calls) == 400
-    assert 50 < sum(growing.tool.errors) < 110
+    _, rows = written(*["7 + 5 ="] * 400, failures=0.2)
+    assert sum(row.calls for row in rows) == 400
+    assert 50 < sum(row.errors for row in rows) < 110
+
+
+def test_an_answer_is_cut_where_the_text_may_be_no_longer():
+    tokenizer = load_tokenizer("world")
+    row = Sample([1], ends=set(), max_tokens=4, stream=0, calculator=Calculator(tokenizer, failures=0.0))
+    for token in tokenizer("7 + 5 =", add_special_tokens=False)["input_ids"]:
+        row.take(token)
+    assert (len(row.ids), row.finish, row.given) == (4, "length", set())
 
 
 @pytest.mark.parametrize("failures", [0.0, 1.0])

@@ -1,12 +1,27 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
+from scipy.stats import chisquare
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma3TextConfig,
+    GPT2Config,
+    LlamaConfig,
+    MistralConfig,
+    Phi3Config,
+    Qwen2Config,
+    Qwen3Config,
+    Qwen3NextConfig,
+)
 
-from counterform.errors import ModelError
 from counterform.guard import HINT_AS_STEP, Guard, Note
-from counterform.models.decoding import write_batch
+from counterform.models import decoding
+from counterform.models.decoding import decode
 from counterform.models.growing import Change, Reader
 from counterform.models.hf import HFModel
+from counterform.models.rows import ReadAlong, tokens_with
 from counterform.problems.ledger import Ledger
 from counterform.study import ModelSpec
 from counterform.types import Mark
@@ -137,19 +152,126 @@ def test_without_violation_nothing_is_asked_twice(world):
     assert all(g.calls == 1 for row in answers for g in row)
 
 
-def test_a_model_with_a_state_is_refused(world):
-    class Stateful:
-        _is_stateful = True
+CONFIGS = {
+    "llama": LlamaConfig,
+    "qwen2": Qwen2Config,
+    "qwen3": Qwen3Config,
+    "mistral, a window": lambda **size: MistralConfig(**size, sliding_window=12),
+    "gemma3, windows between": lambda **size: Gemma3TextConfig(
+        **size,
+        head_dim=8,
+        sliding_window=12,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+    ),
+    "phi3": Phi3Config,
+    "gpt2, learned positions": lambda **size: GPT2Config(vocab_size=size["vocab_size"], n_embd=32, n_layer=3, n_head=4),
+    "qwen3-next, a recurrent state": lambda **size: Qwen3NextConfig(
+        **size,
+        head_dim=8,
+        num_experts=4,
+        num_experts_per_tok=2,
+        moe_intermediate_size=16,
+        shared_expert_intermediate_size=16,
+        decoder_sparse_step=1,
+        linear_num_key_heads=2,
+        linear_num_value_heads=4,
+        linear_key_head_dim=8,
+        linear_value_head_dim=8,
+        layer_types=["linear_attention", "linear_attention", "full_attention"],
+    ),
+}
 
-    with pytest.raises(ModelError, match="cannot be cut back"):
-        write_batch(
-            Stateful(),
-            world.tokenizer,
-            [[1]],
-            [Scissors()],
-            ends={2},
-            looked=[],
-            temperature=1.0,
-            max_tokens=1,
-            budget=1,
-        )
+
+class Choppy(Reader):
+    """Cuts back and adds, and puts a note behind all that stands, at every look in turn."""
+
+    ends = "."
+
+    def __init__(self, at):
+        self.left = [(0.5, " 7 + 5"), (1.0, " 12."), (0.3, ""), (0.8, " 3 .")][at % 4 :] if at % 5 else []
+
+    def read(self, text, finish):
+        if len(text) < 12 or not self.left:
+            return None
+        share, add = self.left.pop(0)
+        return Change(keep=int(share * len(text)), add=add)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_token_is_drawn_from_what_a_fresh_reading_of_the_text_says(world, monkeypatch, name):
+    """The kind: something cut away, padded or of another row that is still seen. On random weights all of it moves the logits."""
+    torch.manual_seed(0)
+    size = {
+        "vocab_size": 409,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    }
+    config = CONFIGS[name](**size, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    looked = tokens_with(world.tokenizer, 409, ".")
+    seen = []
+    chosen = decoding._chosen
+
+    def noted(scores, rows, temperature):
+        seen.extend((row.so_far, row.due, scores[at].clone()) for at, row in enumerate(rows) if not row.due)
+        return chosen(scores, rows, temperature)
+
+    monkeypatch.setattr(decoding, "_chosen", noted)
+    prompts = [world._prompt_ids(prompt) for prompt in (*PROMPTS[:5], PROMPTS[0], PROMPTS[0])]
+    options = {"ends": {2}, "looked": looked, "max_tokens": 30, "budget": 60}
+    rows = [ReadAlong(world.tokenizer, prompt, Choppy(at), **options, stream=at) for at, prompt in enumerate(prompts)]
+    with torch.inference_mode():
+        decode(model, rows, pad=0, temperature=1.0)
+        assert sum(row.grown().calls > 1 for row in rows) >= 3
+        for so_far, _, scores in seen[:: max(1, len(seen) // 60)]:
+            fresh = model(input_ids=torch.tensor([so_far])).logits[0, -1]
+            assert torch.allclose(scores, fresh, atol=2e-4), (name, (scores - fresh).abs().max())
+
+
+def test_a_text_does_not_depend_on_its_batch(world):
+    """Which other prompts are asked, in which order, and how many stand side by side."""
+    small, ask = HFModel.open(ModelSpec(path="world", batch_size=3)), {**ASK, "max_tokens": 40}
+    whole = world.generate(PROMPTS, n=3, **ask)
+    assert small.generate(PROMPTS[::-1], n=3, **ask)[::-1] == whole
+    assert [small.generate([prompt], n=3, **ask)[0] for prompt in PROMPTS] == whole
+    assert len({completion.text for row in whole for completion in row}) > 10
+    twice = world.generate([PROMPTS[0], PROMPTS[0]], n=1, **ask)
+    assert [row[0] for row in twice] == whole[0][:2]
+    assert world.generate(PROMPTS, n=3, **{**ask, "seed": 1}) != whole
+
+
+def test_samples_follow_the_models_distribution():
+    """Chi-squared over the first token of 4,000 samples, at two temperatures."""
+    model = HFModel.open(ModelSpec(path="world", batch_size=500))
+    prompt = PROMPTS[0]
+    with torch.inference_mode():
+        scores = model.model(input_ids=torch.tensor([model._prompt_ids(prompt)])).logits[0, -1].double()
+    for temperature in (1.0, 2.5):
+        drawn = model.generate([prompt], n=4000, seed=1, temperature=temperature, max_tokens=1)[0]
+        law = (scores / temperature).softmax(-1)
+        texts = [model.tokenizer.decode([token], skip_special_tokens=True) for token in range(len(law))]
+        expected = Counter()
+        for text, p in zip(texts, law.tolist(), strict=True):
+            expected[text] += 4000 * p
+        common = [text for text, n in expected.items() if n >= 5]
+        found = Counter(completion.text for completion in drawn)
+        observed = [found[text] for text in common] + [4000 - sum(found[text] for text in common)]
+        wanted = [expected[text] for text in common] + [4000 - sum(expected[text] for text in common)]
+        assert chisquare(observed, wanted).pvalue > 1e-3
+
+
+def test_a_prompt_is_read_once_for_all_its_samples(world):
+    read = []
+    hook = world.model.register_forward_pre_hook(
+        lambda model, args, given: read.append(tuple(given["input_ids"].shape)), with_kwargs=True
+    )
+    many = HFModel(world.model, world.tokenizer, name="world", batch_size=64)
+    many.generate(PROMPTS[:4], n=8, **ASK)
+    hook.remove()
+    assert read[0][0] == 4
+    assert read[1] == (32, 1)
+    assert [size for size, _ in read[1:]] == sorted((size for size, _ in read[1:]), reverse=True)
+    assert read[-1][0] < 32

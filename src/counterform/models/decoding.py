@@ -1,253 +1,180 @@
-"""Text that is read along while a Hugging Face model writes it: cut back and added to in place, the cache kept.
+"""The one decode loop: plain samples, text that is read along and cut back, and a calculator's answers, all in one batch.
 
-A cut token stays in the cache and is masked out; what is added is fed in the sampled tokens' place, while the other rows
-of the batch go on. So no row waits for another's correction, and no prefix is computed twice.
+A prompt is read once however many texts follow it, a step writes one token into a buffer that grows by doubling, and a text that has ended
+leaves the batch. A token that is cut away stays in the cache and is masked out, and what is added is fed in the sampled tokens' place,
+while the other rows go on. In a model whose layers do not keep every token (a sliding window, a recurrent state) what is cut away cannot
+be masked out: there a row that was changed is read anew.
+
+Each text draws from a random stream of its own, so what it becomes does not depend on the batch that it stands in, but for the rounding of
+a batched matrix product.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
-from counterform.errors import ModelError, extra
-from counterform.models.growing import LOOK_AFTER, Change, Finish, Grown, Reader, changed
+from counterform.errors import extra
+from counterform.models.rows import Row
 
 with extra("train"):
     import torch
-    from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import DynamicCache, PreTrainedModel
+    from transformers.cache_utils import DynamicLayer
 
-_BEHIND = 6
-"""Tokens before new ones that are decoded and encoded with them: neither can be done to a token alone."""
-_WINDOW = 30
-"""Tokens that are decoded together, at most a look's more, before the window moves on."""
+_FULLEST = 7 / 8
+"""Share of a batch that still grows at which the others leave it: each leaving copies the cache once."""
+_FIRST_ROOM = 64
+"""Tokens of room behind the prompt in a new buffer."""
 
 
-def write_batch(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[list[int]],
-    readers: Sequence[Reader],
-    *,
-    ends: set[int],
-    looked: Sequence[bool],
-    temperature: float,
-    max_tokens: int,
-    budget: int,
-) -> list[Grown]:
-    """One text a prompt (token ids), sampled side by side. The caller sets the seed and turns gradients off.
+def decode(model: PreTrainedModel, rows: Sequence[Row], *, pad: int, temperature: float) -> None:
+    """Let every row grow to its end, side by side. The caller turns gradients off.
 
-    ends: tokens that end a text. looked: of every token, whether the text is read once the next one is there.
-
-    Raises ModelError for a model whose state cannot be taken back (recurrent ones).
+    pad: the token that fills shorter prompts on the left. temperature: 0 is greedy.
     """
-    if getattr(model, "_is_stateful", False):
-        raise ModelError(
-            f"{type(model).__name__} keeps a state that cannot be cut back. A guard can stop it and ask again: "
-            "use a model with a key-value cache, or the guard of an endpoint."
-        )
-    rows = [
-        _Row(tokenizer, prompt, reader, ends=ends, max_tokens=max_tokens, budget=budget)
-        for prompt, reader in zip(prompts, readers, strict=True)
-    ]
-    for row, token in _sampled(model, tokenizer.pad_token_id, prompts, rows, temperature):
-        row.take(token, looked)
-    return [row.grown() for row in rows]
+    keeps_all = _keeps_every_token(model)
+    growing = list(rows)
+    while growing:
+        growing = _grow(model, growing, pad=pad, temperature=temperature, keeps_all=keeps_all)
 
 
-def _sampled(
-    model: PreTrainedModel, pad: int, prompts: Sequence[list[int]], rows: Sequence[_Row], temperature: float
-) -> Iterator[tuple[_Row, int]]:
-    """Every row that goes on with its newly sampled token, step by step, until none goes on."""
-    device, width = model.device, max(len(prompt) for prompt in prompts)
-    ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=device)
-    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    cache = DynamicCache(config=model.config)
-    last = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
-    going: Sequence[_Row] = rows
-    for index, row in enumerate(rows):
-        row.index, row.slots = index, [width - 1]
-    column = torch.ones((len(rows), 1), dtype=mask.dtype, device=device)
-    for slot in range(width, 1 << 60):
-        out: Any = model(
-            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, **last
-        )
-        scores = out.logits[:, -1].float()
-        if temperature > 0:
-            chosen = torch.multinomial((scores / temperature).softmax(-1), 1)[:, 0]
-        else:
-            chosen = scores.argmax(-1)
-        tokens: list[int] = chosen.tolist()
-        for row in going:
+def _grow(model: PreTrainedModel, rows: Sequence[Row], *, pad: int, temperature: float, keeps_all: bool) -> list[Row]:
+    """Read the rows and let them grow until none is left; those that must be read anew are returned."""
+    batch = _Batch(model, rows, pad)
+    again: list[Row] = []
+    going = list(rows)
+    for slot in range(batch.width, 1 << 60):
+        for row, token in zip(going, _chosen(batch.scores, going, temperature), strict=True):
             if not row.due:
-                yield row, tokens[row.index]
-        going = [row for row in going if not row.finish]
-        if not going:
-            return
-        if 2 * len(going) <= len(mask) and any(row.changed for row in rows):
-            # The last few rows may go on for long. Not where nothing is changed: there the batch is the one of `generate`.
-            kept = torch.tensor([row.index for row in going], device=device)
-            cache.batch_select_indices(kept)
-            mask, column = mask[kept], column[kept]
-            for index, row in enumerate(going):
-                row.index = index
-        fed, places = [pad] * len(mask), [0] * len(mask)
-        holes: list[tuple[int, int]] = []
-        for row in going:
-            holes += [(row.index, hole) for hole in row.holes]
-            row.holes.clear()
-            fed[row.index], places[row.index] = row.feed(slot)
-        mask = torch.cat([mask, column], dim=1)
-        if holes:
-            of, at = zip(*holes, strict=True)
-            mask[list(of), list(at)] = 0
-        ids = torch.tensor(fed, device=device)[:, None]
-        positions = torch.tensor(places, device=device)[:, None]
+                row.take(token)
+        if not keeps_all:
+            again += [row for row in going if row.holes and not row.finish]
+        staying = [at for at, row in enumerate(going) if not row.finish and (keeps_all or not row.holes)]
+        if not staying:
+            break
+        if len(staying) < len(going):
+            going = [going[at] for at in staying]
+            batch.leave(staying)
+        batch.step(going, slot)
+    return again
 
 
-class _Row:
-    """One text: its tokens, where each stands in the cache, and what is still to be fed."""
+def _chosen(scores: torch.Tensor, rows: Sequence[Row], temperature: float) -> list[int]:
+    """The next token of every row, from its own random stream: the inverse of the distribution function at a uniform draw."""
+    if temperature == 0:
+        greedy: list[int] = scores.argmax(-1).tolist()
+        return greedy
+    below = (scores.double() / temperature).softmax(-1).cumsum(-1)
+    # One draw for every row that samples; a row whose next token is given draws nothing.
+    draws = [0.0 if row.due else row.draw() for row in rows]
+    wanted = torch.tensor(draws, dtype=below.dtype, device=below.device)[:, None] * below[:, -1:]
+    sampled: list[int] = torch.searchsorted(below, wanted, right=True).clamp(max=scores.shape[-1] - 1)[:, 0].tolist()
+    return sampled
 
-    def __init__(
-        self,
-        tokenizer: PreTrainedTokenizerBase,
-        prompt: list[int],
-        reader: Reader,
-        *,
-        ends: set[int],
-        max_tokens: int,
-        budget: int,
-    ) -> None:
-        self._tokenizer, self._prompt, self._reader = tokenizer, prompt, reader
-        self._ends, self._max_tokens, self._budget = ends, max_tokens, budget
-        self.index = 0
-        self.due: deque[int] = deque()
-        """Tokens that are fed before the next one is sampled."""
-        self.slots: list[int] = []
-        """Where in the cache the prompt's last token and each of `_ids` stand; those still due are missing."""
-        self.holes: list[int] = []
-        """Places in the cache of tokens that were cut away since the last step."""
-        self.finish: Literal["", "stop", "length"] = ""
-        self._ids: list[int] = []
-        self._text, self._read = "", 0  # the text of the first `_read` tokens
-        self._from, self._known = 0, ""  # the text of those of them from `_from` on, decoded by themselves
-        self._sampled = self._told = 0
-        self._calls, self.changed = 1, False
 
-    def take(self, token: int, looked: Sequence[bool]) -> None:
-        """A token was sampled."""
-        self._sampled += 1
-        finish: Finish = ""
-        # A step's end is certain with the first character behind it, so the text is looked at one token later.
-        look = bool(self._ids) and looked[self._ids[-1]]
-        if token in self._ends:
-            finish = "stop"
-        else:
-            self._ids.append(token)
-            self.due.append(token)
-            if len(self._ids) >= self._max_tokens:
-                finish = "length"
-            elif self._sampled >= self._budget:
-                finish = "budget"
-        if look or finish or len(self._ids) - self._read >= LOOK_AFTER:
-            self._show(finish)
+class _Batch:
+    """The tensors of the rows that grow: what is cached, what of it is seen, and what comes next."""
 
-    def feed(self, slot: int) -> tuple[int, int]:
-        """The token that is fed at this place of the cache, and its position in the text."""
-        self.slots.append(slot)
-        return self.due.popleft(), len(self._prompt) + len(self.slots) - 2
-
-    def grown(self) -> Grown:
-        assert self.finish
-        return Grown(text=self._text, sampled=self._sampled, told=self._told, calls=self._calls, finish=self.finish)
-
-    def _show(self, finish: Finish) -> None:
-        if not self._settle(final=bool(finish)):
-            return
-        change = self._reader.read(self._text, finish)
-        if change is not None:
-            self._change(change, finish)
-        elif finish:
-            self.finish = "stop" if finish == "stop" else "length"
-
-    def _settle(self, *, final: bool) -> bool:
-        """Bring the text up to the tokens; False while the last of them is half a character."""
-        if final and not self.changed:
-            self._text = self._decoded(self._ids)
-        else:
-            whole = self._decoded(self._ids[self._from :])
-            if whole.endswith("\ufffd") and not final:
-                return False
-            self._text += whole[len(self._known) :]
-            self._known = whole
-        self._read = len(self._ids)
-        if self._read - self._from > _WINDOW:
-            self._move_window()
-        return True
-
-    def _move_window(self) -> None:
-        self._from = max(0, self._read - _BEHIND)
-        self._known = self._decoded(self._ids[self._from : self._read])
-
-    def _change(self, change: Change, finish: Finish) -> None:
-        self.changed = True
-        kept, length = self._tokens_within(change.keep)
-        added = [] if change.stop else self._encoded(kept, self._text[length : change.keep] + change.add)
-        self._text = changed(self._text, change)
-        if change.stop:
-            self.finish = "stop"
-            return
-        # The last token that stays is fed again, for what the model says behind it.
-        self.holes += self.slots[kept:]
-        self.slots = self.slots[:kept]
-        self.due = deque([self._ids[kept - 1] if kept else self._prompt[-1], *added])
-        self._ids = [*self._ids[:kept], *added]
-        self._read = len(self._ids)
-        self._move_window()
-        self._told += len(added)
-        self._calls += 1
-        if finish == "budget" or self._sampled >= self._budget or len(self._ids) >= self._max_tokens:
-            # There is nothing left to go on with; whatever the reader would change now, it ends.
-            last = self._reader.read(self._text, "budget")
-            self._text = changed(self._text, last) if last else self._text
-            self.finish = "length"
-
-    def _tokens_within(self, characters: int) -> tuple[int, int]:
-        """How many tokens stand whole within the first characters of the text, and how long their text is."""
-        low, high = 0, len(self._ids)
-        if characters >= len(self._text):
-            return high, len(self._text)
-        while low < high:  # the text of more tokens is never shorter
-            middle = (low + high + 1) // 2
-            if len(self._decoded(self._ids[:middle])) <= characters:
-                low = middle
-            else:
-                high = middle - 1
-        while low and not self._text.startswith(self._decoded(self._ids[:low])):
-            low -= 1  # half a character, or words put in that the tokenizer does not know
-        return low, len(self._decoded(self._ids[:low]))
-
-    def _encoded(self, kept: int, text: str) -> list[int]:
-        """The tokens of a text that stands behind the first `kept` tokens."""
-        if not text:
-            return []
-        behind = self._ids[max(0, kept - _BEHIND) : kept]
-        before = self._decoded(behind)
-        alone, whole = (
-            list(self._tokenizer(t, add_special_tokens=False)["input_ids"]) for t in (before, before + text)
+    def __init__(self, model: PreTrainedModel, rows: Sequence[Row], pad: int) -> None:
+        self._model, self._pad = model, pad
+        place = {prompt: at for at, prompt in enumerate(dict.fromkeys(row.so_far for row in rows))}
+        self.width = max(map(len, place))
+        device = model.device
+        ids = torch.tensor([[pad] * (self.width - len(p)) + [*p] for p in place], device=device)
+        self._mask = torch.tensor([[0] * (self.width - len(p)) + [1] * len(p) for p in place], device=device)
+        self._cache = DynamicCache(config=model.config)
+        self._cache.layers = [_Buffered() if type(layer) is DynamicLayer else layer for layer in self._cache.layers]
+        self._last: dict[str, Any] = (
+            {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
         )
-        if whole[: len(alone)] == alone:
-            return whole[len(alone) :]
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        self.scores = self._forward(ids, (self._mask.cumsum(-1) - 1).clamp(min=0))
+        self._at = list(range(len(rows)))
+        """Of every growing row, where it stands in the batch."""
+        if len(place) < len(rows):
+            self.scores = self.scores[self._select([place[row.so_far] for row in rows])]
+        for row in rows:
+            row.start(self.width - 1)
 
-    def _decoded(self, ids: list[int]) -> str:
-        return str(self._tokenizer.decode(ids, skip_special_tokens=True))
+    def leave(self, staying: Sequence[int]) -> None:
+        """Only these of the growing rows go on; the batch is made smaller once enough have left it."""
+        self._at = [self._at[at] for at in staying]
+        if len(self._at) <= _FULLEST * len(self._mask):
+            self._select(self._at)
+            self._at = list(range(len(self._at)))
+
+    def step(self, rows: Sequence[Row], slot: int) -> None:
+        """Feed the next token of every row into this place of the cache."""
+        size, device = len(self._mask), self._mask.device
+        fed, places, holes = [self._pad] * size, [0] * size, []
+        for at, row in zip(self._at, rows, strict=True):
+            holes += [(at, hole) for hole in row.holes]
+            row.holes.clear()
+            fed[at], places[at] = row.feed(slot)
+        self._mask = torch.cat([self._mask, self._mask.new_ones((size, 1))], dim=1)
+        if holes:
+            of, where = zip(*holes, strict=True)
+            self._mask[list(of), list(where)] = 0
+        scores = self._forward(torch.tensor(fed, device=device)[:, None], torch.tensor(places, device=device)[:, None])
+        self.scores = scores if len(rows) == size else scores[self._at]
+
+    def _forward(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        out: Any = self._model(
+            input_ids=ids,
+            attention_mask=self._mask,
+            position_ids=positions,
+            past_key_values=self._cache,
+            use_cache=True,
+            **self._last,
+        )
+        scores: torch.Tensor = out.logits[:, -1].float()
+        return scores
+
+    def _select(self, rows: Sequence[int]) -> torch.Tensor:
+        chosen = torch.tensor(rows, device=self._mask.device)
+        self._cache.reorder_cache(chosen)
+        self._mask = self._mask[chosen]
+        return chosen
 
 
-def tokens_with(tokenizer: PreTrainedTokenizerBase, size: int, wanted: str) -> list[bool]:
-    """Of each of `size` tokens, whether one of these characters, or half of any character, stands in it."""
-    pieces = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
-    found = [not {*wanted, "\ufffd"}.isdisjoint(piece) for piece in pieces]
-    return found + [False] * (size - len(found))
+class _Buffered(DynamicLayer):  # type: ignore[misc]
+    """A layer's keys and values in buffers that double, so that a step writes one token and does not copy all that stand."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        """All keys and values, (rows, heads, tokens, width), the new ones behind the others."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+            self._room = [key_states[:, :, :0], value_states[:, :, :0]]
+        length = self.get_seq_length() + key_states.shape[-2]
+        if length > self._room[0].shape[-2]:
+            old = (self.keys, self.values) if self.get_seq_length() else (None, None)
+            pairs = zip(old, (key_states, value_states), strict=True)
+            self._room = [
+                _enlarged(kept, new, max(2 * length - _FIRST_ROOM, length + _FIRST_ROOM)) for kept, new in pairs
+            ]
+        for room, new in zip(self._room, (key_states, value_states), strict=True):
+            room[:, :, length - new.shape[-2] : length] = new
+        self.keys, self.values = (room[:, :, :length] for room in self._room)
+        return self.keys, self.values
+
+    def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
+        """Rows in another order, some twice, some no more."""
+        super().reorder_cache(beam_idx)
+        self._room = [self.keys, self.values]
+
+
+def _enlarged(kept: torch.Tensor | None, new: torch.Tensor, length: int) -> torch.Tensor:
+    rows, heads, _, width = new.shape
+    room = new.new_empty((rows, heads, length, width))
+    if kept is not None:
+        room[:, :, : kept.shape[-2]] = kept
+    return room
+
+
+def _keeps_every_token(model: PreTrainedModel) -> bool:
+    """Whether every layer keeps the keys and values of every token, so that one can be masked out later."""
+    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)

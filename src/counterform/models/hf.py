@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from counterform.errors import MissingExtra, ModelError, extra
-from counterform.models.calc import Answering
-from counterform.models.decoding import tokens_with, write_batch
+from counterform.models.calc import Calculator
+from counterform.models.decoding import decode
 from counterform.models.growing import Grown, Reader, Writer
 from counterform.models.inside import Inspectable
+from counterform.models.rows import ReadAlong, Row, Sample, stream_of, tokens_with
 from counterform.models.source import commits, files_of, lora_base, named_failures, spec_of
 from counterform.study import ModelSpec
 from counterform.types import Completion
@@ -26,7 +25,6 @@ with extra("train"):
         AutoConfig,
         AutoModelForCausalLM,
         AutoTokenizer,
-        GenerationConfig,
         GgufConfig,
         PreTrainedModel,
         PreTrainedTokenizerBase,
@@ -66,9 +64,6 @@ class HFModel(Writer, Inspectable):
         named = model.generation_config.eos_token_id
         ends = [] if named is None else named if isinstance(named, list) else [named]
         self._ends = sorted({*ends, tokenizer.eos_token_id} - {None})
-        # transformers fills whatever a request leaves open from the model's own defaults, and a repetition penalty
-        # or top_k 50 would change what is measured.
-        model.generation_config = GenerationConfig(pad_token_id=tokenizer.pad_token_id, eos_token_id=self._ends)
 
     @classmethod
     def open(cls, spec: ModelSpec) -> HFModel:
@@ -87,22 +82,20 @@ class HFModel(Writer, Inspectable):
     ) -> list[list[Completion]]:
         """`n` completions for each prompt, in prompt order; temperature 0 is greedy.
 
-        Deterministic for an equal seed, batch size and machine. The global random state is left alone.
+        Each text has a random stream of its own, made of the seed, its prompt's words and its number among those of this prompt: what it
+        becomes does not depend on the other prompts, nor on the batch. The global random state is left alone.
         """
+        jobs = [(index, sample) for index in range(len(prompts)) for sample in range(n)]
+        streams = _streams(seed, [prompts[index] for index, _ in jobs])
         encoded = [self._prompt_ids(prompt) for prompt in prompts]
-        # Rows of like length stand together, so that little is padded and rows tend to end together.
-        jobs = sorted(
-            ((index, sample) for index in range(len(prompts)) for sample in range(n)),
-            key=lambda job: (len(encoded[job[0]]), job),
-        )
-        texts: dict[tuple[int, int], Completion] = {}
-        for number, start in enumerate(range(0, len(jobs), self.batch_size)):
-            batch = jobs[start : start + self.batch_size]
-            with self._seeded(seed, number):
-                rng = np.random.default_rng([seed, number])
-                rows = self._generate_batch([encoded[index] for index, _ in batch], temperature, max_tokens, rng)
-            texts.update(zip(batch, rows, strict=True))
-        return [[texts[index, sample] for sample in range(n)] for index in range(len(prompts))]
+        calculator = None if self.tool_failures is None else Calculator(self.tokenizer, failures=self.tool_failures)
+        rows = [
+            Sample(encoded[index], ends=self._ends, max_tokens=max_tokens, stream=stream, calculator=calculator)
+            for (index, _), stream in zip(jobs, streams, strict=True)
+        ]
+        self._decode(rows, temperature, max_tokens)
+        found = [self._completion(row) for row in rows]
+        return [found[at : at + n] for at in range(0, len(found), n)] if n else [[] for _ in prompts]
 
     def write(
         self,
@@ -115,29 +108,24 @@ class HFModel(Writer, Inspectable):
         budget: int,
     ) -> list[Grown]:
         """One text a prompt, each read along by its own reader (models/growing.py: Writer)."""
-        encoded = [self._prompt_ids(prompt) for prompt in prompts]
-        order = sorted(range(len(prompts)), key=lambda index: (len(encoded[index]), index))
         ends = "".join(sorted({character for reader in readers for character in reader.ends}))
         if ends not in self._looked:
             self._looked[ends] = tokens_with(self.tokenizer, self.model.config.vocab_size, ends)
-        found: dict[int, Grown] = {}
-        for number, start in enumerate(range(0, len(order), self.batch_size)):
-            batch = order[start : start + self.batch_size]
-            self._check_room(max(len(encoded[index]) for index in batch), max_tokens)
-            with self._seeded(seed, number):
-                rows = write_batch(
-                    self.model,
-                    self.tokenizer,
-                    [encoded[index] for index in batch],
-                    [readers[index] for index in batch],
-                    ends=set(self._ends),
-                    looked=self._looked[ends],
-                    temperature=temperature,
-                    max_tokens=max_tokens,
-                    budget=budget,
-                )
-            found.update(zip(batch, rows, strict=True))
-        return [found[index] for index in range(len(prompts))]
+        rows = [
+            ReadAlong(
+                self.tokenizer,
+                self._prompt_ids(prompt),
+                reader,
+                ends=self._ends,
+                looked=self._looked[ends],
+                max_tokens=max_tokens,
+                budget=budget,
+                stream=stream,
+            )
+            for prompt, reader, stream in zip(prompts, readers, _streams(seed, prompts), strict=True)
+        ]
+        self._decode(rows, temperature, max_tokens)
+        return [row.grown() for row in rows]
 
     def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
         """The summed log-probability (nats) of each continuation after the prompt, without the end token."""
@@ -188,13 +176,15 @@ class HFModel(Writer, Inspectable):
         self.model = None
         free_memory()
 
-    @contextmanager
-    def _seeded(self, seed: int, batch: int) -> Iterator[None]:
-        """Sampling with a seed of its own for every batch, without gradients."""
-        devices = [self.model.device] if self.model.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), torch.inference_mode():
-            torch.manual_seed(seed * 1_000_003 + batch)
-            yield
+    def _decode(self, rows: Sequence[Row], temperature: float, max_tokens: int) -> None:
+        # Rows of like length stand together, so that little is padded and rows tend to end together.
+        order = sorted(rows, key=lambda row: (len(row.prompt), row.prompt))
+        if order:
+            self._check_room(len(order[-1].prompt), max_tokens)
+        with torch.inference_mode():
+            for at in range(0, len(order), self.batch_size):
+                batch = order[at : at + self.batch_size]
+                decode(self.model, batch, pad=self.tokenizer.pad_token_id, temperature=temperature)
 
     def _check_room(self, width: int, max_tokens: int) -> None:
         room = getattr(self.model.config, "max_position_embeddings", MAX_CONTEXT_UNKNOWN) - max_tokens
@@ -212,41 +202,22 @@ class HFModel(Writer, Inspectable):
         ids = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
         return list(ids)
 
-    def _generate_batch(
-        self, rows: list[list[int]], temperature: float, max_tokens: int, rng: np.random.Generator
-    ) -> list[Completion]:
-        width = max(len(row) for row in rows)
-        self._check_room(width, max_tokens)
-        pad = self.tokenizer.pad_token_id
-        ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=self.model.device)
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.model.device)
-        tool = None
-        if self.tool_failures is not None:
-            tool = [Answering(self.tokenizer, width, len(rows), failures=self.tool_failures, rng=rng)]
-        out = self.model.generate(
-            input_ids=ids,
-            attention_mask=mask,
-            generation_config=self._sampling(temperature, max_tokens),
-            logits_processor=tool,
-        )[:, width:]
-        return [self._completion(row) for row in out.tolist()]
-
-    def _sampling(self, temperature: float, max_tokens: int) -> GenerationConfig:
-        sampled: dict[str, Any] = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-        return GenerationConfig(
-            **(sampled if temperature > 0 else {"do_sample": False}),
-            max_new_tokens=max_tokens,
-            pad_token_id=self.tokenizer.pad_token_id,
-            eos_token_id=self._ends,
+    def _completion(self, row: Sample) -> Completion:
+        text = self.tokenizer.decode(row.ids, skip_special_tokens=True)
+        # The end token was generated too, so it counts.
+        return Completion(
+            text=text, tokens=len(row.ids) + len(row.ended_by), finish="stop" if row.finish == "stop" else "length"
         )
 
-    def _completion(self, ids: list[int]) -> Completion:
-        length = next((at for at, token in enumerate(ids) if token in self._ends), None)
-        kept = ids if length is None else ids[:length]
-        text = self.tokenizer.decode(kept, skip_special_tokens=True)
-        # The end token was generated too, so it counts.
-        tokens = len(kept) + (length is not None)
-        return Completion(text=text, tokens=tokens, finish="length" if length is None else "stop")
+
+def _streams(seed: int, prompts: Sequence[str]) -> list[int]:
+    """The random stream of one text behind each of these prompts."""
+    before: Counter[str] = Counter()
+    found = []
+    for prompt in prompts:
+        found.append(stream_of(seed, prompt, before[prompt]))
+        before[prompt] += 1
+    return found
 
 
 def load(

@@ -19,10 +19,10 @@ from counterform.models.source import spec_of
 from counterform.parts import made
 from counterform.study import ModelSpec, TrainSpec
 from counterform.text.answers import answer_of
-from counterform.train.calc import Calc
 from counterform.train.grpo import RoCGRPOTrainer, check_selection
 from counterform.train.penalties import Penalty, Rollout
 from counterform.train.roc import Mode
+from counterform.train.rollouts import Rollouts
 from counterform.train.sft import check_options, lora_config, peak_memory_mb, usual_options
 from counterform.train.tokens import training_rows
 from counterform.train.trainer import Trainer
@@ -108,9 +108,9 @@ class GRPO(Trainer):
         answers = chosen.answers or [""] * len(ids)
         judge = _Judge(self.bench.grade, chosen)
         config = self._config(chosen, seed, out)
-        config.trust_remote_code = spec_of(
-            base
-        ).trust_remote_code  # of the reference model, which TRL loads by its name
+        # Of the reference model, which TRL loads by its name.
+        config.trust_remote_code = spec_of(base).trust_remote_code
+        rollouts = Rollouts(seed, tool_failures=chosen.tool_failures if chosen.tool else None)
         try:
             trainer = RoCGRPOTrainer(
                 model=model,
@@ -124,7 +124,7 @@ class GRPO(Trainer):
                 ),
                 processing_class=tokenizer,
                 peft_config=lora_config(self.spec),
-                rollout_func=Calc(chosen.tool_failures, seed) if chosen.tool else None,
+                rollout_func=rollouts if chosen.tool or Rollouts.can_sample_as(config) else None,
             )
         except (ImportError, TypeError, ValueError) as error:
             raise StudyError(f"$.train.grpo: {error}") from error
