@@ -111,6 +111,13 @@ class TestHub:
         with pytest.raises(ModelError, match=f"cannot load the model '{path}'"):
             commits(ModelSpec(path=path, revision=revision))
 
+    def test_a_hub_that_cannot_be_reached_is_not_missed_where_the_files_are_here(self, hub, monkeypatch):
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+        for revision in (SECOND, ""):
+            _commit.cache_clear()
+            assert load_tokenizer(ModelSpec(path="us/tiny", revision=revision)).vocab_size > 0
+
     def test_a_study_notes_every_commit(self, hub, tmp_path):
         study = Study(
             name="hub",

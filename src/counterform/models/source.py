@@ -131,9 +131,22 @@ def _commit(name: str, revision: str) -> str:
 def _snapshot(name: str, revision: str, patterns: tuple[str, ...]) -> Path:
     """The folder of the cache that holds these files of a hub id; it is named after the commit."""
     with extra("train"):
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import is_offline_mode, snapshot_download
+
+    def found(*, here: bool) -> Path:
+        folder = snapshot_download(
+            name, revision=revision or None, allow_patterns=list(patterns), local_files_only=here
+        )
+        return Path(folder)
+
     with named_failures(name):
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=list(patterns)))
+        try:
+            return found(here=is_offline_mode())
+        except Exception:
+            # A commit does not change, so that what was fetched of it once will do where the hub cannot be reached.
+            if not re.fullmatch(r"[0-9a-f]{40}", revision):
+                raise
+            return found(here=True)
 
 
 def _refuse_pickles(folder: Path) -> None:
