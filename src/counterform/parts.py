@@ -98,7 +98,7 @@ PARTS: dict[str, dict[str, str]] = {
 
 
 BASES: dict[str, str] = {
-    "family": "counterform.problems.family:Family",
+    "family": "counterform.types:Family",
     "model": "counterform.types:Model",
     "step verifier": "counterform.types:StepVerifier",
     "arm": "counterform.arms.recipe:Recipe",

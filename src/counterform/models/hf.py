@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +30,7 @@ from counterform.models.inside import Inspectable
 from counterform.study import BASE, ModelSpec
 from counterform.types import Completion
 
+_TOO_LONG = Completion(text="", tokens=0, finish="error", failure="context")
 MAX_CONTEXT_UNKNOWN = 2048
 """Tokens of context assumed for a model whose configuration does not say."""
 
@@ -58,6 +60,7 @@ class HFModel(Writer, Inspectable):
     ) -> None:
         self.model, self.tokenizer, self.name, self.batch_size = model.eval(), tokenizer, name, batch_size
         self.tool_failures = tool_failures
+        self._failures: Counter[str] = Counter()
         self._plain = plain_text(tokenizer)
         self._looked: dict[str, list[bool]] = {}
         named = model.generation_config.eos_token_id
@@ -66,6 +69,11 @@ class HFModel(Writer, Inspectable):
         # transformers fills whatever a request leaves open from the model's own defaults, and a repetition penalty
         # or top_k 50 would change what is measured.
         model.generation_config = GenerationConfig(pad_token_id=tokenizer.pad_token_id, eos_token_id=self._ends)
+
+    @property
+    def failures(self) -> Counter[str]:
+        """Prompts that were too long for the context."""
+        return self._failures
 
     @classmethod
     def open(cls, spec: ModelSpec) -> HFModel:
@@ -86,20 +94,39 @@ class HFModel(Writer, Inspectable):
 
         Deterministic for an equal seed, batch size and machine. The global random state is left alone.
         """
+        found = self.completions(prompts, n=n, seed=seed, temperature=temperature, max_tokens=max_tokens)
+        texts = {(index, sample): completion for index, sample, completion in found}
+        return [[texts[index, sample] for sample in range(n)] for index in range(len(prompts))]
+
+    def completions(
+        self,
+        prompts: Sequence[str],
+        *,
+        n: int,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+        known: Container[tuple[int, int]] = (),
+    ) -> Iterator[tuple[int, int, Completion]]:
+        """Batch by batch; a batch that is known is not generated again, and every batch has its own seed."""
         encoded = [self._prompt_ids(prompt) for prompt in prompts]
+        fits = self._fitting(encoded, max_tokens)
+        yield from (
+            (index, sample, _TOO_LONG) for index in range(len(prompts)) if not fits[index] for sample in range(n)
+        )
         # Rows of like length stand together, so that little is padded and rows tend to end together.
         jobs = sorted(
-            ((index, sample) for index in range(len(prompts)) for sample in range(n)),
+            ((index, sample) for index in range(len(prompts)) if fits[index] for sample in range(n)),
             key=lambda job: (len(encoded[job[0]]), job),
         )
-        texts: dict[tuple[int, int], Completion] = {}
         for number, start in enumerate(range(0, len(jobs), self.batch_size)):
             batch = jobs[start : start + self.batch_size]
+            if all(job in known for job in batch):
+                continue
             with self._seeded(seed, number):
                 rng = np.random.default_rng([seed, number])
                 rows = self._generate_batch([encoded[index] for index, _ in batch], temperature, max_tokens, rng)
-            texts.update(zip(batch, rows, strict=True))
-        return [[texts[index, sample] for sample in range(n)] for index in range(len(prompts))]
+            yield from ((index, sample, row) for (index, sample), row in zip(batch, rows, strict=True))
 
     def write(
         self,
@@ -113,14 +140,16 @@ class HFModel(Writer, Inspectable):
     ) -> list[Grown]:
         """One text a prompt, each read along by its own reader (models/growing.py: Writer)."""
         encoded = [self._prompt_ids(prompt) for prompt in prompts]
-        order = sorted(range(len(prompts)), key=lambda index: (len(encoded[index]), index))
+        fits = self._fitting(encoded, max_tokens)
+        order = sorted((at for at in range(len(prompts)) if fits[at]), key=lambda at: (len(encoded[at]), at))
         ends = "".join(sorted({character for reader in readers for character in reader.ends}))
         if ends not in self._looked:
             self._looked[ends] = tokens_with(self.tokenizer, self.model.config.vocab_size, ends)
-        found: dict[int, Grown] = {}
+        found = {
+            at: Grown(text="", sampled=0, told=0, calls=1, finish="error") for at, fit in enumerate(fits) if not fit
+        }
         for number, start in enumerate(range(0, len(order), self.batch_size)):
             batch = order[start : start + self.batch_size]
-            self._check_room(max(len(encoded[index]) for index in batch), max_tokens)
             with self._seeded(seed, number):
                 rows = write_batch(
                     self.model,
@@ -193,13 +222,21 @@ class HFModel(Writer, Inspectable):
             torch.manual_seed(seed * 1_000_003 + batch)
             yield
 
-    def _check_room(self, width: int, max_tokens: int) -> None:
+    def _fitting(self, prompts: Sequence[list[int]], max_tokens: int) -> list[bool]:
+        """Whether each prompt leaves room for an answer: one that does not is an error row, and counted.
+
+        Raises ModelError where none ever could.
+        """
         room = getattr(self.model.config, "max_position_embeddings", MAX_CONTEXT_UNKNOWN) - max_tokens
-        if width > room:
+        fits = [len(prompt) <= room for prompt in prompts]
+        if prompts and room < 1:
             raise ModelError(
-                f"a prompt of {width} tokens and {max_tokens} new ones do not fit the context of {self.name!r} "
-                f"({room + max_tokens}). Shorten the prompts, or lower max_tokens in the study file."
+                f"a prompt of {min(map(len, prompts))} tokens and {max_tokens} new ones do not fit the context of {self.name!r} "
+                f"({room + max_tokens}). Lower max_tokens in the study file."
             )
+        if not all(fits):
+            self._failures["context"] += fits.count(False)
+        return fits
 
     def _prompt_ids(self, prompt: str) -> list[int]:
         prompt = self._plain(prompt)
@@ -213,7 +250,6 @@ class HFModel(Writer, Inspectable):
         self, rows: list[list[int]], temperature: float, max_tokens: int, rng: np.random.Generator
     ) -> list[Completion]:
         width = max(len(row) for row in rows)
-        self._check_room(width, max_tokens)
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=self.model.device)
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.model.device)

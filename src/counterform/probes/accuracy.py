@@ -20,6 +20,7 @@ class Accuracy(Probe):
     """
 
     name = "accuracy"
+    reads = ("samples", "temperature", "max_tokens", "problems", "k")
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         attempts = answers_for(self.bench, model, items.problems[: self.spec.problems], arm=arm, seed=seed)

@@ -20,6 +20,7 @@ class Agreement(Probe):
     """
 
     name = "agreement"
+    reads = ("max_tokens", "attempts")
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         prompts = {problem.id: problem.prompt for problem in items.problems}

@@ -24,6 +24,7 @@ class FindError(Probe):
     """
 
     name = "find_error"
+    reads = ("max_tokens", "attempts")
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         prompts = {problem.id: problem.prompt for problem in items.problems}

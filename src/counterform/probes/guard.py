@@ -61,6 +61,7 @@ class GuardProbe(Probe):
     """
 
     name = "guard"
+    reads = ("samples", "temperature", "max_tokens", "problems", "k", "calls", "tokens", "rule_note")
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         if self.bench.steps is None:

@@ -32,6 +32,7 @@ class Instructions(Probe):
     """
 
     name = "instructions"
+    reads = ("max_tokens", "problems")
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         problems = _with_space(items.problems)[: self.spec.problems]

@@ -67,6 +67,7 @@ class Internals(Probe):
     """
 
     name = "internals"
+    reads = ("problems", "attempts", "lexicon")
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         texts = list(_texts(items, self.spec))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import ClassVar
 
 from msgspec import Struct
 
 from counterform.bench import Bench
 from counterform.results import Baseline
+from counterform.study import ProbeSpec
 from counterform.types import Example, Graded, Model, Problem, Reading
 
 
@@ -30,6 +32,9 @@ class Probe(ABC):
     """Asks one question of one model; the same items for every arm."""
 
     name: str
+    reads: ClassVar[tuple[str, ...]] = tuple(ProbeSpec.__struct_fields__)
+    """The keys of the study's [probe] table that decide its readings: a change of any other re-reads nothing. Whoever reads
+    `attempts`, `shifted` or `exemplars` is shown those items."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench, self.spec = bench, bench.spec

@@ -17,6 +17,7 @@ class Process(Probe):
     """
 
     name = "process"
+    reads = ("samples", "temperature", "max_tokens", "problems")
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         attempts = answers_for(self.bench, model, items.problems[: self.spec.problems], arm=arm, seed=seed)

@@ -18,6 +18,7 @@ class Repair(Probe):
     """
 
     name = "repair"
+    reads = ("max_tokens", "attempts")
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         prompts = {problem.id: problem.prompt for problem in items.problems}

@@ -38,6 +38,7 @@ class Shift(Probe):
     """
 
     name = "shift"
+    reads = ("samples", "temperature", "max_tokens", "problems", "shifted")
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         # At home the same call as of `accuracy`, so that a model that remembers is asked once.

@@ -45,6 +45,7 @@ class Strategy(Probe):
     """
 
     name = "strategy"
+    reads = ("samples", "temperature", "max_tokens", "problems")
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         maps = [p for p in items.problems if "roads" in p.facts and "options" not in p.facts]

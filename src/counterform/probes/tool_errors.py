@@ -22,6 +22,7 @@ class ToolErrors(Probe):
     """
 
     name = "tool_errors"
+    reads = ("samples", "temperature", "max_tokens", "problems")
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         problems = items.problems[: self.spec.problems]

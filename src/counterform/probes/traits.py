@@ -28,6 +28,7 @@ class Traits(Probe):
     """
 
     name = "traits"
+    reads = ("samples", "temperature", "max_tokens", "problems", "lexicon")
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         problems = items.problems[: self.spec.problems]

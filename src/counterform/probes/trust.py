@@ -52,6 +52,7 @@ class Trust(Probe):
     """
 
     name = "trust"
+    reads = ("samples", "temperature", "max_tokens", "problems", "trusted")
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         own = self._own(model, items, arm=arm, seed=seed)

@@ -35,6 +35,7 @@ class Validity(Probe):
     """
 
     name = "validity"
+    reads = ("max_tokens", "problems", "exemplars")
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
         known = len(items.exemplars.get("valid", ()))

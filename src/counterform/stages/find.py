@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -17,13 +17,32 @@ from counterform.probes.probe import HeldOut
 from counterform.results import Baseline, Inside, SelfTrust, Strategies, Traits, WeightChanges
 from counterform.stages.doses import dose_file, doses
 from counterform.stages.probe import WEIGHTS, held_out_items
+from counterform.stages.unit import Unit
 from counterform.stages.work import Work
 from counterform.study import BASE_ARM
 from counterform.types import Reading
 
 
-def find_results(work: Work) -> None:
+def find_units(work: Work) -> Iterator[Unit]:
+    """The findings."""
+    yield FindUnit("find", needs=("problems", "match", "probe/", "dose/", "weights"))
+
+
+class FindUnit(Unit):
     """Readings into findings; what is no gain or loss of a share goes into a file of its own."""
+
+    def key(self, work: Work) -> str:
+        readings = [
+            unit for unit in work.files.records if unit.partition("/")[0] in ("probe", "dose", "weights", "train")
+        ]
+        return work.keys.findings(readings)
+
+    def make(self, work: Work) -> list[str]:
+        _find_results(work)
+        return ["findings.json", *(f"{name}.json" for name in APART if name in work.study.probes)]
+
+
+def _find_results(work: Work) -> None:
     items = held_out_items(work)
     notes = _notes(work, items)
     readings = _readings(work)
@@ -50,9 +69,8 @@ def find_results(work: Work) -> None:
 
 def _notes(work: Work, items: HeldOut) -> list[str]:
     """What a reader of the findings must know of how they came about."""
-    notes: list[str] = [*work.files.facts.get("notes on problems", []), *work.differences()]
-    refused = [name for name in work.arm_keys if name not in work.arms]
-    notes += [f"{name} was refused: {work.files.facts[f'refused/{name}']['why']}" for name in refused]
+    notes: list[str] = [*work.files.records["problems"].notes, *work.differences()]
+    notes += [f"{name} was refused: {why}" for name, why in work.refused.items()]
     for name in work.arms:
         checkpoints = [work.checkpoint(name, seed) for seed in work.study.seeds]
         notes += [f"{c.arm}, seed {c.seed}, was not read: {c.failure}" for c in checkpoints if c.failure]
@@ -113,5 +131,5 @@ APART: dict[str, Callable[[Work, list[Reading]], tuple[Any, list[Reading]]]] = {
 
 
 def _weights(work: Work) -> WeightChanges | None:
-    path = work.files / WEIGHTS
-    return msgspec.json.decode(path.read_bytes(), type=WeightChanges) if path.exists() else None
+    made = "weights" in work.files.records and work.files.records["weights"].files
+    return msgspec.json.decode((work.files / WEIGHTS).read_bytes(), type=WeightChanges) if made else None
