@@ -129,9 +129,9 @@ def recorded(data: ReportData) -> Recorded:
 
 def _parameters(run: RunDir) -> int:
     """Numbers in the weights of the first checkpoint, counted from the head of its file (safetensors: a length, then JSON)."""
-    for record in run.records.of_kind("train"):
+    for path in _trained(run):
         total = 0
-        for file in (run / name for name in record.files if name.endswith(".safetensors")):
+        for file in path.glob("*.safetensors"):
             with _naming(file), file.open("rb") as weights:
                 head = msgspec.json.decode(weights.read(int.from_bytes(weights.read(8), "little")))
             total += sum(math.prod(tensor["shape"]) for name, tensor in head.items() if name != "__metadata__")
@@ -194,17 +194,18 @@ def _sample(tables: list[tuple[int, pa.Table]], size: int) -> list[tuple[int, pa
     return [(seed, table.take(sorted(taken[part]))) for part, (seed, table) in enumerate(tables)]
 
 
+def _trained(run: RunDir) -> list[Path]:
+    """The directories of the study's checkpoints; one that has left the study may still lie beside them."""
+    return [run / "checkpoints" / record.unit.partition("/")[2] for record in run.records.of_kind("train")]
+
+
 def _checkpoints(run: RunDir, order: dict[str, int]) -> tuple[Checkpoint, ...]:
-    names = [
-        name for record in run.records.of_kind("train") for name in record.files if name.endswith("/checkpoint.json")
-    ]
-    found = [checkpoint for name in names if (checkpoint := _json(run / name, Checkpoint))]
+    found = [checkpoint for path in _trained(run) if (checkpoint := _json(path / "checkpoint.json", Checkpoint))]
     return tuple(sorted(found, key=lambda c: (order.get(c.arm, 0), c.arm, c.seed)))
 
 
 def _steps(run: RunDir, order: dict[str, int]) -> Iterator[Logged]:
-    names = [name for record in run.records.of_kind("train") for name in record.files if name.endswith("/steps.jsonl")]
-    paths = [run / name for name in names]
+    paths = [path / "steps.jsonl" for path in _trained(run) if (path / "steps.jsonl").exists()]
     for path in sorted(paths, key=lambda path: (order.get(path.parts[-3], 0), path.parts[-3], int(path.parts[-2]))):
         with _naming(path):
             rows = [msgspec.json.decode(line, type=dict[str, Any]) for line in path.read_bytes().splitlines()]
