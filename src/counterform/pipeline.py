@@ -104,11 +104,13 @@ def run(
     not empty and no run of this study.
     """
     with open_run(Path(out or Path("runs") / study.name)) as files:
-        require_same_study(files, study)
-        work = Work(study, files, say)
+        # As a worker finds it, wherever it stands.
+        here = resolved(study)
+        require_same_study(files, here)
+        work = Work(here, files, say)
         work.check()
         files.write_text("study.toml", to_toml(study))
-        files.write_mark(msgspec.json.encode(resolved(study)))
+        files.write_mark(msgspec.json.encode(here))
         for name, stage in STAGES.items():
             started = time.monotonic()
             if name == "find":

@@ -191,6 +191,18 @@ def test_going_back_gives_the_findings_of_before(study, again, path, tmp_path, f
     assert again(study) == set()
 
 
+def test_the_same_model_and_data_named_from_elsewhere_are_the_same_study(study, tmp_path, monkeypatch):
+    (tmp_path / "here" / "solver").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    counterform.run(study, tmp_path / "run", until="sample")
+    before = (tmp_path / "run/units/sample/part-00000.json").stat().st_mtime_ns
+    monkeypatch.chdir(tmp_path)
+    there = msgspec.structs.replace(study.model, path="here/solver")
+    counterform.run(msgspec.structs.replace(study, model=there, data="here"), tmp_path / "run", until="sample")
+    counterform.pipeline.do_units(tmp_path / "run", ["sample/part-00000"])
+    assert (tmp_path / "run/units/sample/part-00000.json").stat().st_mtime_ns == before
+
+
 def test_seeds_that_are_others(study, again):
     with pytest.raises(RunDirError, match=r"\$\.seeds is \[5\] and there \[0\]"):
         again(msgspec.structs.replace(study, seeds=(5,)))
