@@ -143,6 +143,8 @@ def do_units(path: Path, names: Sequence[str], *, say: Say = lambda line: None) 
     for name in names:
         if name not in every:
             raise StudyError(unknown_name("unit", name, every))
+    if "find" in names:
+        _set_aside_what_left(work)
     for stage in STAGES.values():
         with closing(_units(stage, work)) as units:
             for unit in units:
