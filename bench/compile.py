@@ -23,10 +23,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterform.problems import ledger
-from counterform.stages.arms import compile_arms
-from counterform.stages.sample import PROBLEMS_A_PART, part_of
+from counterform.stages.arms import arm_units
+from counterform.stages.unit import do
 from counterform.stages.verify import verdict_table
-from counterform.stages.work import Work
+from counterform.stages.work import PROBLEMS_A_PART, Work
 from counterform.store import RunDir, table_of
 from counterform.study import MatchSpec, ModelSpec, ProblemsSpec, Study
 from counterform.train.memory import process_peak_mb
@@ -64,7 +64,7 @@ def study_of(attempts: int) -> Study:
     return Study(
         name="bench",
         model=ModelSpec(kind="scripted"),
-        problems=ProblemsSpec(family="ledger", train=problems),
+        problems=ProblemsSpec(family="ledger", train=problems - 1, held_out=1),
         match=MatchSpec(cases=problems),
     )
 
@@ -83,8 +83,9 @@ def write_pool(folder: Path, attempts: int) -> None:
         start, prefix = at % DISTINCT, f"{at // DISTINCT}-"
         rows = slice(start * ATTEMPTS_A_PROBLEM, (start + PROBLEMS_A_PART) * ATTEMPTS_A_PROBLEM)
         all_problems.append(renamed(problem_rows[start : start + PROBLEMS_A_PART], prefix, "id"))
-        files.write_table(part_of("attempts", at), renamed(attempt_rows[rows], prefix, "id", "problem_id"))
-        files.write_table(part_of("verdicts", at), renamed(verdict_rows[rows], prefix, "attempt_id", "problem_id"))
+        part = f"part-{at // PROBLEMS_A_PART:05d}.parquet"
+        files.write_table(f"attempts/{part}", renamed(attempt_rows[rows], prefix, "id", "problem_id"))
+        files.write_table(f"verdicts/{part}", renamed(verdict_rows[rows], prefix, "attempt_id", "problem_id"))
     files.write_table("problems.parquet", pa.concat_tables(all_problems))
 
 
@@ -114,7 +115,8 @@ def compile_pool(folder: Path, attempts: int) -> tuple[int, float, float, float]
     files = RunDir(folder)
     work = Work(study_of(attempts), files, say=lambda line: None)
     before, started = process_peak_mb(), time.perf_counter()
-    compile_arms(work)
+    for unit in arm_units(work):
+        do(work, unit)
     seconds = time.perf_counter() - started
     return files.read_table("arms/critique.parquet", ["problem_id"]).num_rows, seconds, before, process_peak_mb()
 

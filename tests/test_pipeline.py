@@ -60,7 +60,8 @@ class TestEndToEnd:
     def test_leaves_every_file_of_the_layout(self, finished):
         for name in (
             "study.toml",
-            "manifest.json",
+            "run.json",
+            "units/train/critique/0.json",
             "problems.parquet",
             "attempts/part-00000.parquet",
             "arms/imitation.parquet",

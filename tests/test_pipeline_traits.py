@@ -7,9 +7,10 @@ import pytest
 
 import counterform
 from counterform.errors import DataError
+from counterform.stages.kept import Answer
 from counterform.store import RunDir
 from counterform.study import ArmSpec, AttemptsSpec, MatchSpec, ModelSpec, ProblemsSpec, Study, load_study
-from counterform.types import Completion, Example, Problem
+from counterform.types import Example, Problem
 
 SHOWN = "{solution} | {prompt}"
 GUIDED = {"shown": SHOWN, "samples": 2}
@@ -78,7 +79,7 @@ def test_all_arms_have_the_problems_that_every_arm_can_use(run):
     assert all(other == ids[0] for other in ids)
     prompts = {p.id: p.prompt for p in RunDir(run.path).read_rows("problems.parquet", Problem)}
     assert not any("Triple" in prompts[name] for name in ids[0])
-    left = [n for name, n in RunDir(run.path).facts["counts"].items() if "guided had nothing" in name]
+    left = [n for name, n in RunDir(run.path).counts.items() if "guided had nothing" in name]
     assert sum(left) > 0
 
 
@@ -96,10 +97,11 @@ def test_what_each_arm_holds(run):
 
 def test_each_prompt_is_asked_once_and_kept(run):
     asked = [
-        RunDir(run.path).read_rows(f"arms/{p.name}", Completion) for p in (run.path / "arms").glob("asked-*.parquet")
+        RunDir(run.path).read_rows(str(p.relative_to(run.path)), Answer)
+        for p in (run.path / "asked").glob("*/*.parquet")
     ]
     cases = len(arm(run, "guided")) + sum(
-        n for name, n in RunDir(run.path).facts["counts"].items() if "guided had nothing" in name
+        n for name, n in RunDir(run.path).counts.items() if "guided had nothing" in name
     )
     assert sorted(map(len, asked)) == sorted([2 * cases, 2 * len(arm(run, "guided"))])
 

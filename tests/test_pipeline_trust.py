@@ -50,5 +50,12 @@ def test_confidence_becomes_findings_and_a_section(trust):
 def test_its_samples_are_those_of_accuracy_and_only_so_many_problems_are_asked(trust):
     rows = [row for row in trust.readings.to_pylist() if row["probe"] == "trust"]
     assert len({row["problem_id"] for row in rows}) == 5
-    shown = RunDir(trust.path).read_table("readings/attempts/base-0.parquet")
-    assert shown.num_rows == 8 * 2
+    files = RunDir(trust.path)
+    ids = {
+        probe: {
+            row["id"] for row in files.read_table(f"readings/attempts/{probe}/base-0.parquet")["attempt"].to_pylist()
+        }
+        for probe in ("accuracy", "trust")
+    }
+    assert len(ids["accuracy"]) == 8 * 2
+    assert ids["trust"] < ids["accuracy"]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
+import typer.core
 
 from counterform.errors import CounterformError, StudyError
 from counterform.text.plain import plain, plain_json, plain_line
@@ -20,7 +23,20 @@ if TYPE_CHECKING:
 
     from counterform.study import Study
 
+
+class _Group(typer.core.TyperGroup):
+    """All commands. An interrupted one says so in one line, where typer would say nothing."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _say("counterform: interrupted. What was finished is kept, and the same command goes on from there.")
+            sys.exit(130)
+
+
 app = typer.Typer(
+    cls=_Group,
     help="What do right answers teach a language model, and what do failures? A study that measures it.",
     no_args_is_help=True,
     add_completion=False,
@@ -40,13 +56,29 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 @app.command()
 def run(
-    study: StudyFile = None, out: Out = None, data: Data = None, quick: Quick = False, as_json: Json = False
+    study: StudyFile = None,
+    out: Out = None,
+    data: Data = None,
+    quick: Quick = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove the files of what has left the study.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Run a whole study; run it again to go on after any interruption."""
     from counterform.pipeline import run as run_study
 
-    finished = run_study(_study(study, data, quick), out, say=_say)
+    finished = run_study(_study(study, data, quick), out, prune_left=prune, say=_say)
     _print_results(finished.path, as_json)
+
+
+@app.command()
+def unit(
+    directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    units: Annotated[list[str], typer.Argument(metavar="UNIT...", help="Names of units, e.g. train/imitation/0.")],
+) -> None:
+    """Do single units of the study that was run into a directory last: any worker that sees it can do any."""
+    from counterform.pipeline import do_units
+
+    do_units(directory, units, say=_say)
 
 
 def _stage(name: str, words: str) -> Callable[..., None]:
@@ -81,10 +113,9 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Make the report again from the files of a run."""
-    from counterform.store import RunDir
+    from counterform.store import finished_run
 
-    _require_run(directory)
-    files = RunDir(directory)
+    files = finished_run(directory)
     if record is not None:
         from counterform.report.markdown import record as keep
 
@@ -115,10 +146,9 @@ def show(
     """Show a problem and every attempt at it, step by step."""
     from counterform.report.attempts import find_attempts
     from counterform.report.terminal import print_attempts
-    from counterform.store import RunDir
+    from counterform.store import finished_run
 
-    _require_run(directory)
-    problem, graded = find_attempts(RunDir(directory), attempt_id)
+    problem, graded = find_attempts(finished_run(directory), attempt_id)
     if as_json:
         import msgspec
 
@@ -285,14 +315,19 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")
     warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries to each other; no user can mend them
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # closed, or somebody else's, it is none
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except CounterformError as error:
         _say(f"counterform: {error}")
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("counterform: interrupted. The same command goes on from here.", file=sys.stderr)
-        sys.exit(130)
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            _say(f"counterform: cannot write what was to be shown: {error.strerror}. What was finished is kept.")
+        _silence(sys.stdout)
+        sys.exit(2)
 
 
 def _study(path: Path | None, data: Path | None, quick: bool) -> Study:
@@ -306,7 +341,17 @@ def _study(path: Path | None, data: Path | None, quick: bool) -> Study:
 
 
 def _say(line: str) -> None:
-    print(plain_line(line), file=sys.stderr, flush=True)
+    """To whoever looks on; nobody may, and the study goes on all the same."""
+    try:
+        print(plain_line(line), file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        _silence(sys.stderr)
+
+
+def _silence(stream: TextIO | None) -> None:
+    """What is still to be written there goes nowhere: Python would fail at it once more as it ends."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
 
 
 def _tell(text: str) -> None:
@@ -320,11 +365,6 @@ def _console(stderr: bool = False) -> Console:
     return Terminal(stderr=stderr)
 
 
-def _require_run(directory: Path) -> None:
-    if not (directory / "manifest.json").exists():
-        raise StudyError(f"{directory} is not a run directory: it holds no manifest.json. `counterform run` makes one.")
-
-
 def _print_results(directory: Path, as_json: bool) -> None:
     if as_json:
         print(plain_json((directory / "findings.json").read_text(encoding="utf-8")))
@@ -335,6 +375,7 @@ def _print_results(directory: Path, as_json: bool) -> None:
 
     print_results(load(RunDir(directory)), _console())
     _tell(f"\nreport    {directory / 'report.html'}")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -2,30 +2,36 @@
 
     problems -> attempts -> verdicts -> arms -> checkpoints -> readings -> findings -> report
 
-Each stage reads files, writes files, and is skipped when the hash of everything it was made from still stands (stages/work.py).
-What a stage does stands in the file of its name in `stages/`.
+Each stage is made of units (stages/unit.py). A unit reads files and writes files, and is skipped where what it was made from, and its
+files, still stand. What the units of a stage do is in the file of its name in `stages/`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
+from counterform.errors import RunDirError, StudyError, unknown_name
 from counterform.results import Results, decode
-from counterform.stages.arms import compile_arms
-from counterform.stages.find import find_results
-from counterform.stages.probe import probe
-from counterform.stages.problems import make_problems
-from counterform.stages.sample import sample
-from counterform.stages.train import train
-from counterform.stages.verify import verify
-from counterform.stages.work import Say, Work, machine, versions
-from counterform.store import RunDir, open_run
+from counterform.stages.arms import arm_units
+from counterform.stages.doses import dose_units
+from counterform.stages.find import find_units
+from counterform.stages.probe import probe_units
+from counterform.stages.problems import problem_units
+from counterform.stages.report import report_units
+from counterform.stages.same import require_same_study, resolved
+from counterform.stages.sample import sample_units
+from counterform.stages.train import train_units
+from counterform.stages.unit import Unit, do
+from counterform.stages.verify import verify_units
+from counterform.stages.work import Say, Work
+from counterform.store import RunDir, finished_run, open_run, prune
 from counterform.study import Study, to_toml
 
 
@@ -36,62 +42,142 @@ class Run(Struct, frozen=True):
 
     @property
     def results(self) -> Results:
-        """Everything that was found."""
-        return decode((self.path / "findings.json").read_bytes(), Results)
+        """Everything that was found. Raises RunDirError where the study is not finished."""
+        path = self.path / "findings.json"
+        try:
+            return decode(path.read_bytes(), Results)
+        except FileNotFoundError as error:
+            raise RunDirError(
+                f"{self.path} is not finished: it holds no findings.json. `counterform run` goes on where it stopped."
+            ) from error
 
     @property
     def findings(self) -> pa.Table:
-        """The findings as an Arrow table, a row a comparison."""
+        """The findings as an Arrow table, one row per comparison. Raises RunDirError where the study is not finished."""
         return pa.Table.from_pylist([msgspec.to_builtins(finding) for finding in self.results.findings])
 
     @property
     def readings(self) -> pa.Table:
-        """All readings as one Arrow table."""
-        run = RunDir(self.path)
-        names = sorted(p for p in (self.path / "readings").glob("*/*.parquet") if p.parent.name != "attempts")
-        return pa.concat_tables([run.read_table(str(path.relative_to(self.path))) for path in names])
+        """All readings of the study as one Arrow table. Raises RunDirError where there is none yet."""
+        run = finished_run(self.path)
+        names = [name for unit in run.records for name in _readings(run, unit)]
+        if not names:
+            raise RunDirError(f"{self.path} holds no readings yet. `counterform run` goes on where it stopped.")
+        return pa.concat_tables([run.read_table(name) for name in sorted(names)])
 
 
-def write_report(work: Work) -> None:
-    """The page. It can be made again from the files alone."""
-    from counterform.report.page import write_page
-
-    # From the files alone, as `counterform report` would make it again.
-    write_page(RunDir(work.files.path))
+def _readings(run: RunDir, unit: str) -> list[str]:
+    kind = unit.partition("/")[0]
+    found = [run.fact(unit, "readings")] if kind == "probe" else list(run.records[unit].files) if kind == "dose" else []
+    return [name for name in found if name]
 
 
-STAGES: dict[str, Callable[[Work], None]] = {
-    "problems": make_problems,
-    "sample": sample,
-    "verify": verify,
-    "arms": compile_arms,
-    "train": train,
-    "probe": probe,
-    "find": find_results,
-    "report": write_report,
+def _all_that_is_read(work: Work) -> Iterator[Unit]:
+    yield from probe_units(work)
+    yield from dose_units(work)
+
+
+STAGES: dict[str, Callable[[Work], Iterator[Unit]]] = {
+    "problems": problem_units,
+    "sample": sample_units,
+    "verify": verify_units,
+    "arms": arm_units,
+    "train": train_units,
+    "probe": _all_that_is_read,
+    "find": find_units,
+    "report": report_units,
 }
 
 BEFORE_TRAINING = ("problems", "sample", "verify", "arms")
 """Stages that need no trainer, and so no torch where the model is an endpoint or the attempts are recorded."""
 
 
-def run(study: Study, out: str | Path | None = None, *, until: str = "report", say: Say = lambda line: None) -> Run:
+def run(
+    study: Study,
+    out: str | Path | None = None,
+    *,
+    until: str = "report",
+    prune_left: bool = False,
+    say: Say = lambda line: None,
+) -> Run:
     """Run a study into `out` (default: runs/NAME), up to and including the stage `until`.
 
-    What is already there and still stands is not done again, so the same command goes on after any interruption.
+    What is already there and still stands is not done again, so the same command goes on after any interruption. What has left the
+    study is in none of its results, and stays on the disk; with `prune_left` it goes. Raises RunDirError for a directory that is
+    not empty and no run of this study.
     """
     with open_run(Path(out or Path("runs") / study.name)) as files:
-        work = Work(study, files, say)
+        # As a worker finds it, wherever it stands.
+        here = resolved(study)
+        require_same_study(files, here)
+        work = Work(here, files, say)
+        work.check()
         if until not in BEFORE_TRAINING and not work.trained:
             work.require_trainers()
         files.write_text("study.toml", to_toml(study))
-        files.note("versions", versions())
-        files.note("machine", machine())
-        files.note("hub commits", work.hub_commits)
+        files.write_mark(msgspec.json.encode(here))
         for name, stage in STAGES.items():
             started = time.monotonic()
-            stage(work)
+            if name == "find":
+                _set_aside_what_left(work)
+            with closing(_units(stage, work)) as units:
+                for unit in units:
+                    do(work, unit)
             say(f"{name:<9} {time.monotonic() - started:6.1f} s")
             if name == until:
                 break
+        if prune_left:
+            _set_aside_what_left(work)
+            gone = prune(files.path, files.records)
+            say(f"pruned    {len(gone)} files that were no part of the study any more")
         return Run(files.path)
+
+
+def do_units(path: Path, names: Sequence[str], *, say: Say = lambda line: None) -> None:
+    """Do these units of the study that was run into `path` last, in the order of the stages, in this process.
+
+    Raises StudyError for a unit that the study does not have, and RunDirError for one that cannot be done yet, or that another
+    process is doing. Several units of one model share it, and what it has answered.
+    """
+    files = finished_run(path)
+    study = msgspec.json.decode(files.mark().study, type=Study | None)
+    if study is None:
+        raise RunDirError(f"no study was run into {path} yet. `counterform problems STUDY --out {path}` begins one.")
+    work = Work(study, files, say)
+    every = {unit.name: unit for stage in STAGES.values() for unit in stage(work)}
+    for name in names:
+        if name not in every:
+            raise StudyError(unknown_name("unit", name, every))
+    if "find" in names:
+        _set_aside_what_left(work)
+    for stage in STAGES.values():
+        with closing(_units(stage, work)) as units:
+            for unit in units:
+                if unit.name in names:
+                    _require_needs(work, unit, every)
+                    say(f"{unit.name} {'is done' if do(work, unit, wait=False) else 'stands already'}")
+
+
+def _units(stage: Callable[[Work], Iterator[Unit]], work: Work) -> Generator[Unit, None, None]:
+    """A stage that can be closed: what it has opened goes with it, whatever ends it."""
+    yield from stage(work)
+
+
+def _require_needs(work: Work, unit: Unit, every: dict[str, Unit]) -> None:
+    needed = [
+        name for need in unit.needs for name in every if name == need or (need.endswith("/") and name.startswith(need))
+    ]
+    missing = [name for name in needed if not work.files.records.stands(name, every[name].key(work))]
+    if missing:
+        raise RunDirError(
+            f"{unit.name} needs {', '.join(missing[:3])}{f' and {len(missing) - 3} more' if missing[3:] else ''}, which "
+            f"{'does' if len(missing) == 1 else 'do'} not stand. Do that first: counterform unit {work.files.path} {missing[0]}"
+        )
+
+
+def _set_aside_what_left(work: Work) -> None:
+    stages = (stage for name, stage in STAGES.items() if name not in ("find", "report"))
+    keys = {unit.name: unit.key(work) for stage in stages for unit in stage(work)}
+    # Those two are made from what is left then, and have their own keys.
+    keys |= {name: work.files.records[name].key for name in ("find", "report") if name in work.files.records}
+    work.files.records.set_aside(keys)

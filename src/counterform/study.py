@@ -22,7 +22,9 @@ BASE = Path(str(files("counterform"))) / "world" / "base"
 
 Positive = Annotated[int, Meta(ge=1)]
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
+Name = Annotated[str, Meta(pattern=NAME)]
+"""What becomes a file's name: of a study, of an arm."""
 
 
 class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,8 +8,9 @@ that come by the million are kept from the garbage collector (`gc=False`): they 
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import takewhile
 from typing import Any, ClassVar, Literal, Protocol, Self
@@ -53,6 +54,18 @@ class Completion(Struct, frozen=True, kw_only=True, gc=False):
     tokens: int
     finish: Literal["stop", "length", "error"]
     """`error`: the model was never heard (a refused call, a time-out); such a row is UNKNOWN everywhere."""
+    failure: str = ""
+    """Why not: an HTTP status, `timeout`, `connection`, `context` (the prompt does not fit), `unreadable`."""
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same call may be heard the next time: no data yet, so it is asked again."""
+        return self.finish == "error" and is_transient(self.failure)
+
+
+def is_transient(failure: str) -> bool:
+    """Whether a call that failed so says nothing about what was asked: a rate limit, a server's error, a time-out, a lost line."""
+    return failure in ("408", "409", "429", "timeout", "connection") or bool(re.fullmatch("5[0-9][0-9]", failure))
 
 
 class Attempt(Struct, frozen=True, kw_only=True, gc=False):
@@ -162,6 +175,8 @@ class Criticism(Struct, frozen=True, kw_only=True, gc=False):
     """The critique in the critic's own words, without the verdict; empty: the fields above say all."""
     why: str = ""
     """Why the verdict is UNKNOWN."""
+    transient: bool = False
+    """The critic was not heard and may be the next time: no criticism yet, so it is asked again."""
     tokens: int = 0
     """Written by a model for this critique."""
 
@@ -250,6 +265,24 @@ class Model(ABC):
         self, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int
     ) -> list[list[Completion]]:
         """`n` completions for each prompt, in prompt order; temperature 0 is greedy."""
+
+    def completions(
+        self,
+        prompts: Sequence[str],
+        *,
+        n: int,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+        known: Container[tuple[int, int]] = (),
+    ) -> Iterator[tuple[int, int, Completion]]:
+        """The completions of `generate`, with their prompt's and their own index, as they come; those `known` may be left out.
+
+        Whoever keeps them on the way loses little to an interruption, and gets the same ones after it.
+        """
+        rows = self.generate(prompts, n=n, seed=seed, temperature=temperature, max_tokens=max_tokens)
+        for index, row in enumerate(rows):
+            yield from ((index, sample, completion) for sample, completion in enumerate(row))
 
     def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
         """The summed log-probability (nats) of each continuation after the prompt. Raises ModelError where it shows none."""

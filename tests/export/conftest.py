@@ -4,7 +4,7 @@ import pytest
 
 from counterform.problems.ledger import Ledger
 from counterform.results import ArmCard, MatchCard
-from counterform.store import RunDir
+from counterform.store import Record, RunDir
 from counterform.study import Study, to_toml
 from counterform.types import Example, Problem
 
@@ -53,5 +53,8 @@ def run(tmp_path):
         arms=cards,
     )
     files.write_text("arms/match.json", msgspec.json.encode(card).decode())
-    files.done("refused/shuffled", "key", why="the reason")
+    common = {"key": "key", "files": {}, "made": "today", "seconds": 0.0, "versions": {}, "machine": {}}
+    files.records.write(Record(unit="match", **common))
+    files.records.write(Record(unit="arm/shuffled", facts={"refused": "the reason"}, **common))
+    files.write_mark(b"null")
     return tmp_path / "run"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from counterform.cli import app
-from counterform.errors import DataError, StudyError
+from counterform.errors import DataError, RunDirError, StudyError
 from counterform.export import FORMATS, export
 from counterform.export.rows import ROW_FORMATS, write_arm
 from counterform.problems.examples import read_examples
@@ -90,11 +90,11 @@ class TestErrors:
         assert not (tmp_path / "out").exists()
 
     def test_a_directory_that_is_no_run(self, tmp_path):
-        with pytest.raises(StudyError, match="is not a run directory: it holds no manifest"):
+        with pytest.raises(RunDirError, match="is not a run directory"):
             export(tmp_path, "texts", to="trl", out=tmp_path / "out")
 
     def test_a_run_that_has_no_arms_yet(self, run, tmp_path):
-        (run / "arms/match.json").unlink()
+        (run / "units/match.json").unlink()
         with pytest.raises(StudyError, match=r"holds no arms yet\. `counterform arms` compiles them"):
             export(run, "texts", to="trl", out=tmp_path / "out")
 

@@ -105,8 +105,17 @@ class TestGenerate:
         assert completion.text
 
     def test_a_prompt_that_does_not_fit(self, world):
-        with pytest.raises(ModelError, match=r"do not fit the context of 'world' \(1024\).*lower max_tokens"):
-            world.generate(["Add 5. " * 600], **GREEDY)
+        """It is an error row of its own, and the others are answered as if it were not there."""
+        long = "Add 5. " * 600
+        [fine], [lost] = world.generate([PROMPTS[0], long], **GREEDY)
+        assert (lost.finish, lost.failure, lost.transient) == ("error", "context", False)
+        assert [[fine]] == world.generate(PROMPTS[:1], **GREEDY)
+        assert world.failures["context"] == 1
+        assert world.generate([long], **GREEDY)[0][0].finish == "error"
+
+    def test_an_answer_that_could_never_fit(self, world):
+        with pytest.raises(ModelError, match=r"do not fit the context of 'world' \(1024\).*Lower max_tokens"):
+            world.generate(PROMPTS[:1], **{**GREEDY, "max_tokens": 1024})
 
     def test_the_base_is_neither_perfect_nor_hopeless(self, world):
         rows = world.generate([p.prompt for p in PROBLEMS], n=1, seed=0, temperature=1.0, max_tokens=96)

@@ -182,3 +182,40 @@ def test_a_violated_step_is_stopped_before_more_of_the_next_one_is_sent(sizes):
     assert grown.text == "One. Two."
     # The stream is closed at the very piece that shows the step's end: what came before it did not.
     assert not re.search(r"3\.\s", "".join(upstream.sent[:-1]))
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        [None],
+        [[]],
+        [7],
+        "text",
+        {"0": {}},
+        [SimpleNamespace(delta=None, finish_reason=None)],
+        [SimpleNamespace(finish_reason=None)],
+        [SimpleNamespace(delta=[], finish_reason=None)],
+        [SimpleNamespace(delta=7, finish_reason=None)],
+        [SimpleNamespace(delta=SimpleNamespace(), finish_reason=None)],
+        [SimpleNamespace(delta=SimpleNamespace(content=["a"]), finish_reason=None)],
+        [SimpleNamespace(delta=SimpleNamespace(content=7), finish_reason=None)],
+        [SimpleNamespace(delta=SimpleNamespace(content={"text": "a"}), finish_reason=None)],
+        [SimpleNamespace(delta=SimpleNamespace(content="half a pair: \ud83d"), finish_reason=None)],
+        [SimpleNamespace(delta=SimpleNamespace(content="a"), finish_reason=7)],
+        [SimpleNamespace(delta=SimpleNamespace(content="a"), finish_reason=["stop"])],
+        [SimpleNamespace(delta=SimpleNamespace(content="a"))],
+    ],
+)
+def test_a_chunk_that_is_none_breaks_its_own_stream_in_one_word(choices):
+    """Whatever a server sends, it costs this text and no other: openai_api.py counts a StreamBroken and goes on."""
+
+    async def upstream(text, tokens, call):
+        async def stream():
+            yield chunk("One.")
+            yield SimpleNamespace(choices=choices)
+            yield chunk(None, "stop")
+
+        return stream()
+
+    with pytest.raises(StreamBroken, match="garbage"):
+        asyncio.run(read_along(upstream, Scissors(), max_tokens=9, budget=9))

@@ -30,7 +30,7 @@ from counterform.results import (
     WeightChanges,
     WeightCosine,
 )
-from counterform.store import RunDir
+from counterform.store import Record, RunDir
 from counterform.types import Attempt, Checkpoint, Completion, Graded, Mark, Problem, Reading, Verdict
 from counterform.types import Ledger as Cost
 
@@ -211,11 +211,15 @@ def write_run(path: Path, *, n_problems: int = 40, samples: int = 2, readings: i
     run.write_text("findings.json", msgspec.json.encode(results()).decode())
     problems = Ledger().generate(n_problems, rng=rng)
     run.write_rows("problems.parquet", problems, Problem)
+    finish(run, "problems", "problems.parquet")
     models = [("base", 0), *((arm, seed) for arm in ARMS for seed in SEEDS)]
     for arm, seed in models:
         rows = [graded(problem, arm, seed, sample, rng, padding) for problem in problems for sample in range(samples)]
-        run.write_rows(f"readings/attempts/{arm}-{seed}.parquet", rows, Graded)
-        run.write_rows(f"readings/accuracy/{arm}-{seed}.parquet", _readings(arm, seed, readings // 11), Reading)
+        names = [f"readings/accuracy/{arm}-{seed}.parquet", f"readings/attempts/accuracy/{arm}-{seed}.parquet"]
+        run.write_rows(names[0], _readings(arm, seed, readings // 11), Reading)
+        run.write_rows(names[1], rows, Graded)
+        facts = {"arm": arm, "seed": seed, "readings": names[0], "attempts": names[1:]}
+        finish(run, f"probe/{arm}/{seed}/accuracy", *names, facts=facts)
     _write_arms(run)
     _write_facts(run)
     return run
@@ -261,7 +265,9 @@ def _write_arms(run: RunDir) -> None:
                 peak_memory_mb=812.4,
             )
             checkpoint = Checkpoint(arm=arm, seed=seed, path=f"checkpoints/{arm}/{seed}", ledger=cost)
-            run.write_text(f"checkpoints/{arm}/{seed}/checkpoint.json", msgspec.json.encode(checkpoint).decode())
+            name = f"checkpoints/{arm}/{seed}/checkpoint.json"
+            run.write_text(name, msgspec.json.encode(checkpoint).decode())
+            finish(run, f"train/{arm}/{seed}", name)
 
 
 def _write_facts(run: RunDir) -> None:
@@ -270,10 +276,20 @@ def _write_facts(run: RunDir) -> None:
         AuditRow(verifier="ledger", check=check, passed=passed, total=max(300, passed), unknown=0, required=required)
         for check, passed, required in checks
     ]
-    run.note("audit", msgspec.to_builtins(audit))
-    run.note("counts", {"unknown rows": 12, "broken input rows": 0, "failed calls": 3})
-    run.note("versions", {"counterform": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0", "trl": "1.16.0"})
-    run.note("machine", {"device": "cpu", "cores": 2, "memory_gb": 15.6, "python": "3.11.9"})
+    finish(
+        run,
+        "audit",
+        facts={"rows": msgspec.to_builtins(audit)},
+        counts={"unknown rows": 12, "broken input rows": 0, "failed calls": 3},
+        versions={"counterform": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0", "trl": "1.16.0"},
+        machine={"device": "cpu", "cores": 2, "memory_gb": 15.6, "python": "3.11.9"},
+    )
+
+
+def finish(run: RunDir, unit: str, *files: str, **said: Any) -> None:
+    """Record a unit as a study would have finished it."""
+    common: dict[str, Any] = {"key": "key", "made": "today", "seconds": 0.0, "versions": {}, "machine": {}}
+    run.records.write(Record(unit=unit, files=run.sizes(files), **(common | said)))
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from counterform.errors import DataError, StudyError, unknown_name
 from counterform.export.rows import ROW_FORMATS, write_arm
 from counterform.export.verl_grpo import write_grpo
 from counterform.results import MatchCard
-from counterform.store import RunDir
+from counterform.store import RunDir, finished_run
 from counterform.study import load_study
 from counterform.types import Example, Problem
 
@@ -40,11 +40,9 @@ def export(run: str | Path, arm: str, *, to: str, out: str | Path) -> Exported:
     run, out = Path(run), Path(out)
     if to not in FORMATS:
         raise StudyError(unknown_name("format", to, FORMATS))
-    if not (run / "manifest.json").exists():
-        raise StudyError(f"{run} is not a run directory: it holds no manifest.json. `counterform run` makes one.")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    files = finished_run(run)
+    if (out.exists() or out.is_symlink()) and (not out.is_dir() or any(out.iterdir())):
         raise StudyError(f"{out} is not an empty folder and is left as it is. Give another with --out.")
-    files = RunDir(run)
     examples = _examples(files, arm)
     if to != VERL_GRPO and any(example.completion is None for example in examples):
         raise DataError(
@@ -61,22 +59,22 @@ def export(run: str | Path, arm: str, *, to: str, out: str | Path) -> Exported:
 
 def _examples(files: RunDir, arm: str) -> list[Example]:
     """The arm's examples. Raises StudyError with the arms that there are, or with why this one was refused."""
-    if not (files / "arms/match.json").exists():
+    if "match" not in files.records:
         raise StudyError(f"{files.path} holds no arms yet. `counterform arms` compiles them.")
-    # What was compiled last: the file of an arm that has left the study may still lie there.
+    # Of the study as it is now: the file of an arm that has left it may still lie there.
     card = msgspec.json.decode((files / "arms/match.json").read_bytes(), type=MatchCard)
     names = [row.arm for row in card.arms]
     if arm in names:
         return files.read_rows(f"arms/{arm}.parquet", Example)
-    refused = files.facts.get(f"refused/{arm}")
+    refused = files.fact(f"arm/{arm}", "refused")
     if refused:
-        raise StudyError(f"arm {arm!r} of {files.path} was refused when it was compiled: {refused['why']}")
+        raise StudyError(f"arm {arm!r} of {files.path} was refused when it was compiled: {refused}")
     raise StudyError(f"{files.path}: {unknown_name('arm', arm, names)}")
 
 
 def _problems(files: RunDir, examples: list[Example]) -> tuple[list[Problem], list[Problem]]:
     """The problems that the arm was made from, in its order, and the held-out ones."""
-    all_problems = [p for p in files.read_rows("problems.parquet", Problem) if not p.shift]
+    all_problems = files.read_rows("problems.parquet", Problem)
     by_id = {problem.id: problem for problem in all_problems if problem.split == "train"}
     return (
         [by_id[name] for name in dict.fromkeys(example.problem_id for example in examples)],

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from counterform.errors import MissingExtra, ModelError, extra
 from counterform.models.calc import Calculator
@@ -30,6 +30,8 @@ with extra("train"):
         PreTrainedTokenizerBase,
     )
 
+_TOO_LONG = Completion(text="", tokens=0, finish="error", failure="context")
+Place = TypeVar("Place")
 MAX_CONTEXT_UNKNOWN = 2048
 """Tokens of context assumed for a model whose configuration does not say."""
 
@@ -59,11 +61,17 @@ class HFModel(Writer, Inspectable):
     ) -> None:
         self.model, self.tokenizer, self.name, self.batch_size = model.eval(), tokenizer, name, batch_size
         self.tool_failures = tool_failures
+        self._failures: Counter[str] = Counter()
         self._plain = plain_text(tokenizer)
         self._looked: dict[str, list[bool]] = {}
         named = model.generation_config.eos_token_id
         ends = [] if named is None else named if isinstance(named, list) else [named]
         self._ends = sorted({*ends, tokenizer.eos_token_id} - {None})
+
+    @property
+    def failures(self) -> Counter[str]:
+        """Prompts that were too long for the context."""
+        return self._failures
 
     @classmethod
     def open(cls, spec: ModelSpec) -> HFModel:
@@ -85,17 +93,37 @@ class HFModel(Writer, Inspectable):
         Each text has a random stream of its own, made of the seed, its prompt's words and its number among those of this prompt: what it
         becomes does not depend on the other prompts, nor on the batch. The global random state is left alone.
         """
+        found = self.completions(prompts, n=n, seed=seed, temperature=temperature, max_tokens=max_tokens)
+        texts = {(index, sample): completion for index, sample, completion in found}
+        return [[texts[index, sample] for sample in range(n)] for index in range(len(prompts))]
+
+    def completions(
+        self,
+        prompts: Sequence[str],
+        *,
+        n: int,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+        known: Container[tuple[int, int]] = (),
+    ) -> Iterator[tuple[int, int, Completion]]:
+        """Batch by batch; what is known is not generated again, and changes nothing for the others."""
         jobs = [(index, sample) for index in range(len(prompts)) for sample in range(n)]
         streams = _streams(seed, [prompts[index] for index, _ in jobs])
         encoded = [self._prompt_ids(prompt) for prompt in prompts]
         calculator = None if self.tool_failures is None else Calculator(self.tokenizer, failures=self.tool_failures)
-        rows = [
-            Sample(encoded[index], ends=self._ends, max_tokens=max_tokens, stream=stream, calculator=calculator)
-            for (index, _), stream in zip(jobs, streams, strict=True)
-        ]
-        self._decode(rows, temperature, max_tokens)
-        found = [self._completion(row) for row in rows]
-        return [found[at : at + n] for at in range(0, len(found), n)] if n else [[] for _ in prompts]
+        rows: dict[tuple[int, int], Sample] = {}
+        for (index, sample), stream in zip(jobs, streams, strict=True):
+            if (index, sample) in known:
+                continue
+            if not self._fits(encoded[index], max_tokens):
+                yield index, sample, _TOO_LONG
+                continue
+            rows[index, sample] = Sample(
+                encoded[index], ends=self._ends, max_tokens=max_tokens, stream=stream, calculator=calculator
+            )
+        for batch in self._decoded(rows, temperature):
+            yield from ((*job, self._completion(rows[job])) for job in batch)
 
     def write(
         self,
@@ -111,21 +139,25 @@ class HFModel(Writer, Inspectable):
         ends = "".join(sorted({character for reader in readers for character in reader.ends}))
         if ends not in self._looked:
             self._looked[ends] = tokens_with(self.tokenizer, self.model.config.vocab_size, ends)
-        rows = [
-            ReadAlong(
-                self.tokenizer,
-                self._prompt_ids(prompt),
-                reader,
-                ends=self._ends,
-                looked=self._looked[ends],
-                max_tokens=max_tokens,
-                budget=budget,
-                stream=stream,
-            )
-            for prompt, reader, stream in zip(prompts, readers, _streams(seed, prompts), strict=True)
-        ]
-        self._decode(rows, temperature, max_tokens)
-        return [row.grown() for row in rows]
+        found = [Grown(text="", sampled=0, told=0, calls=1, finish="error")] * len(prompts)
+        rows: dict[int, ReadAlong] = {}
+        for at, (prompt, reader, stream) in enumerate(zip(prompts, readers, _streams(seed, prompts), strict=True)):
+            ids = self._prompt_ids(prompt)
+            if self._fits(ids, max_tokens):
+                rows[at] = ReadAlong(
+                    self.tokenizer,
+                    ids,
+                    reader,
+                    ends=self._ends,
+                    looked=self._looked[ends],
+                    max_tokens=max_tokens,
+                    budget=budget,
+                    stream=stream,
+                )
+        for batch in self._decoded(rows, temperature):
+            for at in batch:
+                found[at] = rows[at].grown()
+        return found
 
     def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
         """The summed log-probability (nats) of each continuation after the prompt, without the end token."""
@@ -176,23 +208,30 @@ class HFModel(Writer, Inspectable):
         self.model = None
         free_memory()
 
-    def _decode(self, rows: Sequence[Row], temperature: float, max_tokens: int) -> None:
+    def _decoded(self, rows: Mapping[Place, Row], temperature: float) -> Iterator[list[Place]]:
+        """The places of the rows, batch by batch as they have grown to their end."""
         # Rows of like length stand together, so that little is padded and rows tend to end together.
-        order = sorted(rows, key=lambda row: (len(row.prompt), row.prompt))
-        if order:
-            self._check_room(len(order[-1].prompt), max_tokens)
-        with torch.inference_mode():
-            for at in range(0, len(order), self.batch_size):
-                batch = order[at : at + self.batch_size]
-                decode(self.model, batch, pad=self.tokenizer.pad_token_id, temperature=temperature)
+        order = sorted(rows, key=lambda place: (len(rows[place].prompt), rows[place].prompt))
+        for at in range(0, len(order), self.batch_size):
+            batch = order[at : at + self.batch_size]
+            with torch.inference_mode():
+                pad = self.tokenizer.pad_token_id
+                decode(self.model, [rows[place] for place in batch], pad=pad, temperature=temperature)
+            yield batch
 
-    def _check_room(self, width: int, max_tokens: int) -> None:
+    def _fits(self, prompt: list[int], max_tokens: int) -> bool:
+        """Whether a prompt leaves room for an answer: one that does not is an error row, and counted.
+
+        Raises ModelError where none ever could.
+        """
         room = getattr(self.model.config, "max_position_embeddings", MAX_CONTEXT_UNKNOWN) - max_tokens
-        if width > room:
+        if room < 1:
             raise ModelError(
-                f"a prompt of {width} tokens and {max_tokens} new ones do not fit the context of {self.name!r} "
-                f"({room + max_tokens}). Shorten the prompts, or lower max_tokens in the study file."
+                f"a prompt of {len(prompt)} tokens and {max_tokens} new ones do not fit the context of {self.name!r} "
+                f"({room + max_tokens}). Lower max_tokens in the study file."
             )
+        self._failures["context"] += len(prompt) > room
+        return len(prompt) <= room
 
     def _prompt_ids(self, prompt: str) -> list[int]:
         prompt = self._plain(prompt)

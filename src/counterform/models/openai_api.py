@@ -11,9 +11,20 @@ import os
 import random
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Container,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
+from queue import SimpleQueue
 from time import time
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
@@ -25,7 +36,7 @@ from counterform.errors import ModelError, extra
 from counterform.models.growing import Grown, Reader, Writer
 from counterform.models.streaming import StreamBroken, read_along
 from counterform.study import ModelSpec
-from counterform.types import Completion
+from counterform.types import Completion, is_transient
 
 with extra("api"):
     import openai
@@ -50,11 +61,17 @@ FIXES = {
     "401": "Put a valid key into the environment variable that `api_key_env` names",
     "403": "Use a key that may use this model (`api_key_env`), or another model (`path`)",
     "404": "Correct `base_url` (most end in /v1) or `path` (the model's name at the endpoint)",
+    "408": "Wait until the endpoint answers in time, or ask less at once (`concurrency`)",
+    "409": "Wait until the endpoint is free",
+    "429": "Wait, raise the quota, or ask less at once (`concurrency`)",
+    "timeout": "Wait until the endpoint answers in time, or ask less at once (`concurrency`)",
 }
 """Failures that may concern the endpoint and not one prompt, and what to do about each."""
+_SERVER = "Wait until the server is well again"
+_AT_ONCE = ("connection", "401", "403", "404")
+"""Of them, those that never concern one prompt alone: a few 400s can be a few prompts that are too long."""
 
 _SCORERS = "Use a server that scores a given text (vLLM, llama-cpp-python's server), or a local model (kind = 'hf')"
-_UNHEARD = Completion(text="", tokens=0, finish="error")
 _FAILURES = (openai.OpenAIError, TimeoutError, msgspec.MsgspecError, UnicodeError, RecursionError)
 
 _Job = TypeVar("_Job")
@@ -74,7 +91,7 @@ class _ChatChoice(Struct):
 
 
 class _Usage(Struct):
-    completion_tokens: Annotated[int, Meta(ge=0)] | None = None
+    completion_tokens: Annotated[int, Meta(ge=0, lt=2**31)] | None = None
 
 
 class _Chat(Struct):
@@ -104,6 +121,7 @@ class OpenAIModel(Writer):
         self.name, self._url, self._concurrency = spec.path, spec.base_url, spec.concurrency
         self._key = _key(spec, host)
         self._failures: Counter[str] = Counter()
+        self._unreached = 0  # requests in a row that found no usable endpoint
         self._client = openai.AsyncOpenAI(
             base_url=spec.base_url,
             api_key=self._key,
@@ -137,24 +155,44 @@ class OpenAIModel(Writer):
         One request a completion, its seed made of (seed, prompt index, sample index) only. Raises ModelError when
         the endpoint itself, not a prompt, is what fails.
         """
-        rows = [[_UNHEARD] * n for _ in prompts]
+        found = self.completions(prompts, n=n, seed=seed, temperature=temperature, max_tokens=max_tokens)
+        texts = {(index, sample): completion for index, sample, completion in found}
+        return [[texts[index, sample] for sample in range(n)] for index in range(len(prompts))]
+
+    def completions(
+        self,
+        prompts: Sequence[str],
+        *,
+        n: int,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+        known: Container[tuple[int, int]] = (),
+    ) -> Iterator[tuple[int, int, Completion]]:
+        """As they are heard; what is known is not asked again."""
         # All prompts once, then all again: one refused prompt must not look like an endpoint that refuses all.
-        jobs = [(index, sample) for sample in range(n) for index in range(len(prompts))]
-        unreached = 0
+        jobs = [(index, sample) for sample in range(n) for index in range(len(prompts)) if (index, sample) not in known]
+        heard: SimpleQueue[tuple[int, int, Completion] | None] = SimpleQueue()
 
         async def complete(job: tuple[int, int]) -> None:
-            nonlocal unreached
             index, sample = job
             try:
-                rows[index][sample] = await self._complete(
+                completion = await self._complete(
                     prompts[index], seed=_seed(seed, index, sample), temperature=temperature, max_tokens=max_tokens
                 )
-                unreached = 0
+                self._unreached = 0
             except _FAILURES as error:
-                unreached = self._failed(error, unreached, len(jobs))
+                completion = _unheard(self._failed(error, len(jobs)))
+            heard.put((index, sample, completion))
 
-        self._wait_for(self._side_by_side(jobs, complete))
-        return rows
+        asking = asyncio.run_coroutine_threadsafe(self._side_by_side(jobs, complete), self._loop)
+        asking.add_done_callback(lambda _: heard.put(None))
+        try:
+            while (one := heard.get()) is not None:
+                yield one
+            asking.result()
+        finally:
+            asking.cancel()  # Ctrl-C must also stop what is under way in the other thread.
 
     def write(
         self,
@@ -168,11 +206,8 @@ class OpenAIModel(Writer):
     ) -> list[Grown]:
         """One text a prompt, streamed and read along by its own reader (models/growing.py: Writer; models/streaming.py)."""
         found = [Grown(text="", sampled=0, told=0, calls=1, finish="error")] * len(prompts)
-        unreached = 0
 
         async def grow(index: int) -> None:
-            nonlocal unreached
-
             async def open_stream(text: str, tokens: int, call: int) -> AsyncIterator[Any]:
                 ours = [{"role": "assistant", "content": text}] if text else []
                 go_on = {"continue_final_message": True, "add_generation_prompt": False}
@@ -192,11 +227,11 @@ class OpenAIModel(Writer):
 
             try:
                 found[index] = await read_along(open_stream, readers[index], max_tokens=max_tokens, budget=budget)
-                unreached = 0
+                self._unreached = 0
             except StreamBroken as error:
                 self._failures[str(error)] += 1
             except _FAILURES as error:
-                unreached = self._failed(error, unreached, len(prompts))
+                self._failed(error, len(prompts))
 
         self._wait_for(self._side_by_side(range(len(prompts)), grow))
         return found
@@ -247,7 +282,7 @@ class OpenAIModel(Writer):
         choice, text = answer.choices[0], answer.choices[0].message.content
         if choice.finish_reason == "content_filter":
             self._failures["content_filter"] += 1
-            return _UNHEARD
+            return _unheard("content_filter")
         counted = answer.usage.completion_tokens if answer.usage else None
         return Completion(
             text=text[:MAX_CHARS],
@@ -297,15 +332,15 @@ class OpenAIModel(Writer):
             future.cancel()  # Ctrl-C must also stop what is under way in the other thread.
             raise
 
-    def _failed(self, error: BaseException, unreached: int, jobs: int) -> int:
-        """Count a failure; how many in a row have now found no usable endpoint. Raises ModelError for too many."""
+    def _failed(self, error: BaseException, jobs: int) -> str:
+        """Count a failure; its kind. Raises ModelError where too many in a row have found no usable endpoint."""
         kind = _kind(error)
         self._failures[kind] += 1
-        unreached = unreached + 1 if kind in FIXES else 0
-        # A few 400s can be a few prompts that are too long.
-        if unreached >= (DEAD_AFTER if kind == "400" else min(jobs, DEAD_AFTER)):
-            raise self._unusable(error, FIXES[kind]) from error
-        return unreached
+        concerns_all = kind in FIXES or is_transient(kind)
+        self._unreached = self._unreached + 1 if concerns_all else 0
+        if concerns_all and self._unreached >= (min(jobs, DEAD_AFTER) if kind in _AT_ONCE else DEAD_AFTER):
+            raise self._unusable(error, FIXES.get(kind, _SERVER)) from error
+        return kind
 
     def _unusable(self, error: BaseException, fix: str) -> ModelError:
         if isinstance(error, openai.APIStatusError):
@@ -318,6 +353,10 @@ class OpenAIModel(Writer):
             f"no usable answer from {self._url} for the model {self.name!r}: {shown}. {fix}, and run the same command "
             "again: what was finished is kept."
         )
+
+
+def _unheard(failure: str) -> Completion:
+    return Completion(text="", tokens=0, finish="error", failure=failure)
 
 
 async def _with_retries(send: Callable[[], Awaitable[_Result]]) -> _Result:
@@ -339,7 +378,7 @@ async def _with_retries(send: Callable[[], Awaitable[_Result]]) -> _Result:
 def _backoff(error: Exception) -> bool | float:
     """Whether to try again, or after how many seconds where the server said so."""
     kind = _kind(error)
-    if not (kind in ("timeout", "connection", "408", "409", "429") or kind.startswith("5")):
+    if not is_transient(kind):
         return False
     asked = error.response.headers.get("retry-after", "") if isinstance(error, openai.APIStatusError) else ""
     seconds = _seconds(asked)

@@ -16,7 +16,7 @@ def sample_attempts(
     completions = model.generate(
         [problem.prompt for problem in problems], n=n, seed=seed, temperature=temperature, max_tokens=max_tokens
     )
-    return _attempts(problems, completions, who=who, seed=seed)
+    return attempts_of(problems, completions, who=who, seed=seed)
 
 
 def answers_for(bench: Bench, model: Model, problems: Sequence[Problem], *, arm: str, seed: int) -> list[Attempt]:
@@ -25,7 +25,7 @@ def answers_for(bench: Bench, model: Model, problems: Sequence[Problem], *, arm:
     completions = remembered(
         bench, model, prompts, n=spec.samples, seed=seed, temperature=spec.temperature, max_tokens=spec.max_tokens
     )
-    return _attempts(problems, completions, who=f"{arm}-{seed}", seed=seed)
+    return attempts_of(problems, completions, who=f"{arm}-{seed}", seed=seed)
 
 
 def remembered(
@@ -40,9 +40,10 @@ def remembered(
     return bench.answers[question]
 
 
-def _attempts(
+def attempts_of(
     problems: Sequence[Problem], completions: Sequence[Sequence[Completion]], *, who: str, seed: int
 ) -> list[Attempt]:
+    """Completions as attempts at their problems; `who` names the model in their ids."""
     return [
         Attempt(id=f"{problem.id}/{who}/{index}", problem_id=problem.id, model=who, seed=seed, completion=completion)
         for problem, row in zip(problems, completions, strict=True)

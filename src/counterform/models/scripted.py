@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from importlib import import_module
 
 from counterform.errors import ModelError
@@ -65,6 +65,22 @@ class ScriptedModel(Writer):
     ) -> list[list[Completion]]:
         """`n` completions for each prompt, in prompt order, cut after `max_tokens` words."""
         return [[self._complete(prompt, sample, max_tokens) for sample in range(n)] for prompt in prompts]
+
+    def completions(
+        self,
+        prompts: Sequence[str],
+        *,
+        n: int,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+        known: Container[tuple[int, int]] = (),
+    ) -> Iterator[tuple[int, int, Completion]]:
+        """One after the other; what is known is not asked again."""
+        for index, prompt in enumerate(prompts):
+            for sample in range(n):
+                if (index, sample) not in known:
+                    yield index, sample, self._complete(prompt, sample, max_tokens)
 
     def write(
         self,

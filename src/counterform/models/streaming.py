@@ -24,7 +24,7 @@ Opened = Callable[[str, int, int], Awaitable[AsyncIterator[Any]]]
 
 
 class StreamBroken(Exception):
-    """A stream ended before its text did; said in one of two words, `content_filter` or `broken`."""
+    """A stream ended before its text did; said in one word: `content_filter`, `broken`, or `garbage` for what is no chunk of a chat."""
 
 
 async def read_along(open_stream: Opened, reader: Reader, *, max_tokens: int, budget: int) -> Grown:
@@ -64,12 +64,7 @@ async def _one_stream(
     finish: Finish = ""
     async with aclosing(_in_time(stream)) as chunks:
         async for chunk in chunks:
-            if not chunk.choices:
-                continue
-            choice = chunk.choices[0]
-            if choice.finish_reason == "content_filter":
-                raise StreamBroken("content_filter")
-            piece = choice.delta.content
+            piece, ended = _piece(chunk)
             if piece:
                 text, sampled = text + piece, sampled + 1
                 ends.append(len(text))
@@ -78,13 +73,38 @@ async def _one_stream(
                     change = await asyncio.to_thread(reader.read, text, "")
                     if change is not None:
                         return text, sampled, "", change
-            if choice.finish_reason == "length" or len(ends) - first >= room or len(text) >= MAX_CHARS:
+            if ended == "length" or len(ends) - first >= room or len(text) >= MAX_CHARS:
                 finish = "length"
                 break
-            finish = "stop" if choice.finish_reason else finish
+            finish = "stop" if ended else finish
     if not finish:  # nobody said that the text has ended: the line was cut between two chunks
         raise StreamBroken("broken")
     return text, sampled, finish, None
+
+
+def _piece(chunk: Any) -> tuple[str, str]:
+    """The text that a chunk brings, and why it is the last one; both may be empty. The client does not check what a server sends."""
+    try:
+        if not chunk.choices:
+            return "", ""
+        choice = chunk.choices[0]
+        piece, ended = choice.delta.content, choice.finish_reason
+        if ended == "content_filter":
+            raise StreamBroken("content_filter")
+        # A last chunk has no content; half a surrogate pair is no text that could be kept.
+        if not isinstance(piece, str | None) or not isinstance(ended, str | None) or _is_half(piece or ""):
+            raise StreamBroken("garbage")
+    except (AttributeError, TypeError, KeyError, IndexError) as error:
+        raise StreamBroken("garbage") from error
+    return piece or "", ended or ""
+
+
+def _is_half(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 async def _in_time(stream: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:

@@ -23,6 +23,7 @@ class Accuracy(Probe):
     """
 
     name = "accuracy"
+    reads = ("samples", "temperature", "max_tokens", "problems", "k")
     needs = frozenset({"text"})
 
     @property

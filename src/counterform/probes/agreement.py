@@ -23,6 +23,7 @@ class Agreement(Probe):
     """
 
     name = "agreement"
+    reads = ("max_tokens", "attempts")
     metrics = (
         Metric(
             name=VERDICT,

@@ -25,6 +25,7 @@ class FindError(Probe):
     """
 
     name = "find_error"
+    reads = ("max_tokens", "attempts")
     metrics = (
         Metric(
             name=F1,

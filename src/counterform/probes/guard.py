@@ -107,6 +107,7 @@ class GuardProbe(Probe):
     """
 
     name = "guard"
+    reads = ("samples", "temperature", "max_tokens", "problems", "k", "calls", "tokens", "rule_note")
     needs = frozenset({"growing"})
     section = "guard"
 

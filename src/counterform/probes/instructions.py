@@ -33,6 +33,7 @@ class Instructions(Probe):
     """
 
     name = "instructions"
+    reads = ("max_tokens", "problems")
     needs = frozenset({"text"})
     metrics = (
         Metric(

@@ -73,6 +73,7 @@ class Internals(Probe):
     """
 
     name = "internals"
+    reads = ("problems", "attempts", "lexicon")
     needs = frozenset({"hidden"})
     section = "inside"
     metrics = (

@@ -12,6 +12,7 @@ from msgspec import Struct
 from counterform.bench import Bench
 from counterform.metrics import Metric, Metrics
 from counterform.results import Baseline, WeightChanges, metric_of
+from counterform.study import ProbeSpec
 from counterform.types import Example, Graded, Model, Problem, Reading
 
 Need = Literal["text", "model", "logprobs", "hidden", "growing"]
@@ -65,6 +66,9 @@ class Probe(ABC):
     """A model that has less is not asked."""
     section: ClassVar[str] = ""
     """The section of the report that shows what it found (parts.py: a short name, or `module:object`); empty: the general ones."""
+    reads: ClassVar[tuple[str, ...]] = tuple(ProbeSpec.__struct_fields__)
+    """The keys of the study's [probe] table that decide its readings: a change of any other re-reads nothing. Whoever reads
+    `attempts`, `shifted` or `exemplars` is shown those items."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench, self.spec = bench, bench.spec

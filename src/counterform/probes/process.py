@@ -20,6 +20,7 @@ class Process(Probe):
     """
 
     name = "process"
+    reads = ("samples", "temperature", "max_tokens", "problems")
     needs = frozenset({"text"})
     metrics = (
         Metric(

@@ -21,6 +21,7 @@ class Repair(Probe):
     """
 
     name = "repair"
+    reads = ("max_tokens", "attempts")
     metrics = (
         Metric(
             name=REPAIRED,

@@ -40,6 +40,7 @@ class Shift(Probe):
     """
 
     name = "shift"
+    reads = ("samples", "temperature", "max_tokens", "problems", "shifted")
     needs = frozenset({"text"})
     section = "shift"
     metrics = (

@@ -57,6 +57,7 @@ class Strategy(Probe):
     """
 
     name = "strategy"
+    reads = ("samples", "temperature", "max_tokens", "problems")
     needs = frozenset({"text"})
     section = "strategy"
     metrics = tuple(

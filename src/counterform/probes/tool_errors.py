@@ -23,6 +23,7 @@ class ToolErrors(Probe):
     """
 
     name = "tool_errors"
+    reads = ("samples", "temperature", "max_tokens", "problems")
     needs = frozenset({"text"})
     metrics = (
         Metric(

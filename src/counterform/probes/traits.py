@@ -40,6 +40,7 @@ class Traits(Probe):
     """
 
     name = "traits"
+    reads = ("samples", "temperature", "max_tokens", "problems", "lexicon")
     needs = frozenset({"text"})
     section = "traits"
     metrics = tuple(

@@ -118,6 +118,7 @@ class Trust(Probe):
     """
 
     name = "trust"
+    reads = ("samples", "temperature", "max_tokens", "problems", "trusted")
     section = "trust"
     metrics = _METRICS
 

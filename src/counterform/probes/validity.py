@@ -38,6 +38,7 @@ class Validity(Probe):
     """
 
     name = "validity"
+    reads = ("max_tokens", "problems", "exemplars")
     metrics = (
         Metric(
             name=ANSWER,

@@ -14,22 +14,35 @@ def find_attempts(files: RunDir, name: str) -> tuple[Problem, list[Graded]]:
 
     Looks at the pool and at what every arm wrote on held-out problems. Raises DataError for an unknown id.
     """
-    problems = {p.id: p for p in files.read_rows("problems.parquet", Problem)}
-    problem_id = name if name in problems else name.rsplit("/", 2)[0]
-    if problem_id not in problems:
-        raise DataError(
-            f"no problem or attempt {name!r} in {files.path}. Ids stand in the report's browser, e.g. {next(iter(problems))!r}."
-        )
-    attempts, verdicts = files.read_table("attempts"), files.read_table("verdicts")
-    pool = rows_of(attempts.filter(pc.equal(attempts["problem_id"], problem_id)), Attempt)
-    found = rows_of(verdicts.filter(pc.equal(verdicts["problem_id"], problem_id)), Verdict)
-    graded = [Graded(attempt=a, verdict=v) for a, v in zip(pool, found, strict=True)]
-    for path in sorted((files / "readings" / "attempts").glob("*.parquet")):
-        rows = files.read_rows(f"readings/attempts/{path.name}", Graded)
-        graded += [g for g in rows if g.attempt.problem_id == problem_id]
-    wanted = [g for g in graded if name in (problem_id, g.attempt.id)]
-    if not wanted:
-        raise DataError(
-            f"problem {problem_id!r} has no attempt {name!r}. It has: {[g.attempt.id for g in graded][:12]}."
-        )
-    return problems[problem_id], wanted
+    names = [file for unit in ("problems", "shifted") for file in files.files_of(unit)]
+    problems = {p.id: p for file in names for p in files.read_rows(file, Problem)}
+    # Ids may hold slashes themselves, and one problem's may begin with another's.
+    of = [problem for problem in problems if name == problem or name.startswith(f"{problem}/")]
+    if not of:
+        shown = f" Ids stand in the report's browser, e.g. {next(iter(problems))!r}." if problems else ""
+        raise DataError(f"no problem or attempt {name!r} in {files.path}.{shown}")
+    for problem_id in sorted(of, key=len, reverse=True):
+        graded = _attempts_at(files, problem_id)
+        wanted = [g for g in graded if name in (problem_id, g.attempt.id)]
+        if wanted:
+            return problems[problem_id], wanted
+    known = [g.attempt.id for g in graded][:12]
+    raise DataError(
+        f"problem {problem_id!r} has no attempt{'' if name == problem_id else f' {name!r}'}. It has: {known}."
+    )
+
+
+def _attempts_at(files: RunDir, problem_id: str) -> list[Graded]:
+    """All attempts at a problem, each once: first those of the pool that are graded, then what models wrote when they were probed."""
+    found: list[Graded] = []
+    for record in files.records.of_kind("verify"):
+        part = record.unit.partition("/")[2]
+        attempts, verdicts = files.read_table(f"attempts/{part}.parquet"), files.read_table(f"verdicts/{part}.parquet")
+        pool = rows_of(attempts.filter(pc.equal(attempts["problem_id"], problem_id)), Attempt)
+        marks = rows_of(verdicts.filter(pc.equal(verdicts["problem_id"], problem_id)), Verdict)
+        found += [Graded(attempt=a, verdict=v) for a, v in zip(pool, marks, strict=True)]
+    for record in files.records.of_kind("probe"):
+        for name in record.facts["attempts"]:
+            rows = files.read_rows(name, Graded)
+            found += [g for g in rows if g.attempt.problem_id == problem_id]
+    return list({(g.attempt.id, g.attempt.completion.text): g for g in found}.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from counterform.errors import RunDirError
 from counterform.report.logged import LABELS, Logged
 from counterform.results import AuditRow, MatchCard, Results, Traits, decode
 from counterform.store import RunDir, rows_of
-from counterform.study import Study
+from counterform.study import NAME, Study
 from counterform.types import Checkpoint, Graded, Problem
 
 MAX_ATTEMPTS = 5_000
@@ -69,18 +70,23 @@ def load(run: RunDir) -> ReportData:
     card = _json(run / "arms" / "match.json", MatchCard)
     order = {arm.arm: place for place, arm in enumerate(card.arms, 1)} if card else {}
     attempts, n_attempts = _attempts(run, order)
-    problems = run.read_rows("problems.parquet", Problem) if (run / "problems.parquet").exists() else []
+    problems = [
+        problem
+        for unit in ("problems", "shifted")
+        for name in run.files_of(unit)
+        for problem in run.read_rows(name, Problem)
+    ]
     return ReportData(
-        name=study.get("name", run.path.name),
+        name=_name(study["name"], run.path) if "name" in study else run.path.name,
         study_text=study_text,
         results=_results(run / "findings.json")
         or Results(question=study.get("question", ""), findings=(), levels=(), baselines=()),
         card=card,
         checkpoints=_checkpoints(run, order),
-        audit=tuple(msgspec.convert(run.facts.get("audit", []), list[AuditRow])),
-        counts=run.facts.get("counts", {}),
-        versions=run.facts.get("versions", {}),
-        machine=run.facts.get("machine", {}),
+        audit=tuple(msgspec.convert(run.fact("audit", "rows") or [], list[AuditRow])),
+        counts=run.counts,
+        versions=run.versions,
+        machine=run.machine,
         problems={problem.id: problem for problem in problems},
         attempts=attempts,
         n_attempts=n_attempts,
@@ -110,7 +116,7 @@ def recorded(data: ReportData) -> Recorded:
 
 def _parameters(run: RunDir) -> int:
     """Numbers in the weights of the first checkpoint, counted from the head of its file (safetensors: a length, then JSON)."""
-    for path in sorted((run / "checkpoints").glob("*/*")):
+    for path in _trained(run):
         total = 0
         for file in path.glob("*.safetensors"):
             with _naming(file), file.open("rb") as weights:
@@ -123,10 +129,14 @@ def _parameters(run: RunDir) -> int:
 
 def _attempts(run: RunDir, order: dict[str, int]) -> tuple[tuple[ShownAttempt, ...], int]:
     """The attempts to show, those at one problem together and the base first; and how many there are."""
+    by_model: dict[tuple[str, int], list[pa.Table]] = defaultdict(list)
+    for record in run.records.of_kind("probe"):
+        whose = (record.facts["arm"], record.facts["seed"])
+        by_model[whose] += [run.read_table(name) for name in record.facts["attempts"]]
     by_arm: dict[str, list[tuple[int, pa.Table]]] = defaultdict(list)
-    for path in sorted((run / "readings" / "attempts").glob("*.parquet")):
-        arm, _, seed = path.stem.rpartition("-")
-        by_arm[arm].append((int(seed), run.read_table(f"readings/attempts/{path.name}")))
+    for (arm, seed), tables in sorted(by_model.items()):
+        if tables:
+            by_arm[arm].append((seed, _once(pa.concat_tables(tables))))
     sizes = {arm: sum(table.num_rows for _, table in tables) for arm, tables in by_arm.items()}
     shares = even_shares(sizes, MAX_ATTEMPTS)
     shown = [
@@ -137,6 +147,15 @@ def _attempts(run: RunDir, order: dict[str, int]) -> tuple[tuple[ShownAttempt, .
     ]
     shown.sort(key=lambda a: (a.graded.attempt.problem_id, order.get(a.arm, 0), a.arm, a.seed))
     return tuple(shown), sum(sizes.values())
+
+
+def _once(table: pa.Table) -> pa.Table:
+    """The same attempts, each once: several probes look at the same samples."""
+    ids = pc.struct_field(table["attempt"], "id").to_pylist()
+    texts = pc.struct_field(table["attempt"], ["completion", "text"]).to_pylist()
+    return table.take(
+        list({pair: row for row, pair in reversed(list(enumerate(zip(ids, texts, strict=True))))}.values())[::-1]
+    )
 
 
 def even_shares(sizes: dict[str, int], total: int) -> dict[str, int]:
@@ -162,14 +181,18 @@ def _sample(tables: list[tuple[int, pa.Table]], size: int) -> list[tuple[int, pa
     return [(seed, table.take(sorted(taken[part]))) for part, (seed, table) in enumerate(tables)]
 
 
+def _trained(run: RunDir) -> list[Path]:
+    """The directories of the study's checkpoints; one that has left the study may still lie beside them."""
+    return [run / "checkpoints" / record.unit.partition("/")[2] for record in run.records.of_kind("train")]
+
+
 def _checkpoints(run: RunDir, order: dict[str, int]) -> tuple[Checkpoint, ...]:
-    paths = (run / "checkpoints").glob("*/*/checkpoint.json")
-    found = [checkpoint for path in paths if (checkpoint := _json(path, Checkpoint))]
+    found = [checkpoint for path in _trained(run) if (checkpoint := _json(path / "checkpoint.json", Checkpoint))]
     return tuple(sorted(found, key=lambda c: (order.get(c.arm, 0), c.arm, c.seed)))
 
 
 def _steps(run: RunDir, order: dict[str, int]) -> Iterator[Logged]:
-    paths = [path for path in (run / "checkpoints").glob("*/*/steps.jsonl") if path.parts[-2].isdigit()]
+    paths = [path / "steps.jsonl" for path in _trained(run) if (path / "steps.jsonl").exists()]
     for path in sorted(paths, key=lambda path: (order.get(path.parts[-3], 0), path.parts[-3], int(path.parts[-2]))):
         with _naming(path):
             rows = [msgspec.json.decode(line, type=dict[str, Any]) for line in path.read_bytes().splitlines()]
@@ -180,8 +203,8 @@ def _steps(run: RunDir, order: dict[str, int]) -> Iterator[Logged]:
 
 
 def _readings(run: RunDir) -> list[str]:
-    paths = (run / "readings").glob("*/*.parquet")
-    return [str(path.relative_to(run.path)) for path in sorted(paths) if path.parent.name != "attempts"]
+    probed = [record.facts["readings"] for record in run.records.of_kind("probe")]
+    return sorted([*probed, *(name for record in run.records.of_kind("dose") for name in record.files)])
 
 
 def _results(path: Path) -> Results | None:
@@ -204,6 +227,15 @@ def _naming(path: Path) -> Iterator[None]:
         yield
     except msgspec.DecodeError as error:
         raise RunDirError(f"{path} cannot be read ({error}). Remove it and run the same command again.") from error
+
+
+def _name(name: Any, path: Path) -> str:
+    """A study's name as it stands in a run: it becomes a file's name, so it must be one."""
+    if not isinstance(name, str) or not re.search(NAME, name):
+        raise RunDirError(
+            f"{path}: the name {name!r} in study.toml is no name of a study ({NAME}). Restore study.toml."
+        )
+    return name
 
 
 def _toml(text: str, path: Path) -> dict[str, Any]:

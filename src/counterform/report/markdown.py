@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from counterform.claims.recorded import to_json
+from counterform.errors import RunDirError
 from counterform.report import overview
 from counterform.report.contents import sections
 from counterform.report.data import ReportData, load, recorded
 from counterform.report.section import Notes, grids
 from counterform.report.tables import Table
 from counterform.store import RunDir
+from counterform.study import NAME
 from counterform.text.numbers import number
 
 
@@ -25,6 +27,10 @@ def to_markdown(data: ReportData) -> str:
 def record(run: RunDir, folder: Path) -> tuple[Path, Path]:
     """Keep a study in a folder: its page, and its figures as `counterform claims` reads them."""
     data = load(run)
+    if not re.search(NAME, data.name):
+        raise RunDirError(
+            f"{run.path}: a study called {data.name!r} cannot be kept under its name. Give it one in study.toml."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     page, figures = folder / f"{data.name}.md", folder / f"{data.name}.json"
     page.write_text(to_markdown(data), encoding="utf-8")

@@ -1,90 +1,188 @@
-"""Stage 4: of the verdicts, cases; of the cases, every arm with its match card."""
+"""Stage 4: of the verdicts, cases; of the cases, every arm with its row of the match card."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Struct
 
 from counterform.arms.recipe import Recipe
 from counterform.errors import ControlError, DataError, StudyError
 from counterform.models.sampling import derived_seed
+from counterform.results import MatchCard
+from counterform.stages.unit import Unit
 from counterform.stages.work import Work
 from counterform.study import ArmSpec, ModelSpec
 from counterform.types import Arm, Case, Example
 
 
-def compile_arms(work: Work) -> None:
-    """Cases, and from them every arm with its match card."""
-    if all(work.files.is_done(f"arm/{name}", work.arm_keys[name]) for name in work.arms):
-        return
-    # Millions of new objects and not one cycle: the collector would look through all of them again and again.
+def arm_units(work: Work) -> Iterator[Unit]:
+    """Every arm, and then the match card. Raises DataError where none of them can be made."""
+    compiler = _Compiler(work)
+    yield from (ArmUnit(spec, compiler) for spec in work.study.arm_specs)
+    if not work.arms:
+        raise DataError(f"no arm can be made of these cases: {'; '.join(work.refused.values())}")
+    yield MatchUnit(work)
+
+
+class ArmUnit(Unit):
+    """One arm's examples. An arm whose recipe cannot use these cases is refused with the reason, and the others go on."""
+
+    def __init__(self, spec: ArmSpec, compiler: _Compiler) -> None:
+        super().__init__(f"arm/{spec.name}", needs=("problems", "audit", "verify/"))
+        self._spec, self._compiler = spec, compiler
+
+    def key(self, work: Work) -> str:
+        return work.keys.arm(self._spec.name)
+
+    def make(self, work: Work) -> list[str]:
+        try:
+            [arm] = self._compiler.matched([self._spec.name])
+        except (ControlError, DataError) as error:
+            work.making.facts["refused"] = str(error)
+            work.say(f"arms      {self._spec.name} REFUSED: {error}")
+            return []
+        card = self._compiler.card(arm)
+        work.making.facts |= {
+            **{name: getattr(arm, name) for name in ("differs_by", "objective", "options", "teacher_tokens")},
+            "card": msgspec.to_builtins(card),
+            "left out": self._compiler.left_out,
+        }
+        work.files.write_rows(f"arms/{arm.name}.parquet", arm.examples, Example)
+        return [f"arms/{arm.name}.parquet"]
+
+
+class MatchUnit(Unit):
+    """What is equal between the arms, and what is not."""
+
+    def __init__(self, work: Work) -> None:
+        super().__init__("match", needs=[f"arm/{name}" for name in work.recipes])
+
+    def key(self, work: Work) -> str:
+        return work.keys.match
+
+    def make(self, work: Work) -> list[str]:
+        cards = [msgspec.convert(work.files.fact(f"arm/{name}", "card"), MatchCard) for name in work.arms]
+        rows = tuple(row for card in cards for row in card.arms)
+        work.files.write_json("arms/match.json", msgspec.structs.replace(cards[0], arms=rows))
+        for recipe, n in work.files.fact(f"arm/{work.arms[0]}", "left out").items():
+            work.count(f"cases that left all arms because {recipe} had nothing for them", n)
+        return ["arms/match.json"]
+
+
+class _Cases(Struct, frozen=True):
+    cases: list[Case]
+    counts: dict[str, int]
+    """Problems that made no case."""
+    left_out: dict[str, int]
+    """By arm, cases that left all arms because it had nothing for them."""
+
+
+class _Compiler:
+    """Makes arms of cases that are chosen when the first is needed, and the same ones for all."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._compiled: dict[str, Arm] = {}
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        return self._chosen.left_out
+
+    def matched(self, names: Sequence[str]) -> list[Arm]:
+        """These arms, with as many examples or loss tokens as the study asks for. Raises as the first that is refused."""
+        from counterform.arms.cases import match
+
+        by = self._work.study.match.by
+        wanted = [self._arm(name) for name in names]
+        if by == "examples":
+            return wanted
+        others = [arm for name in self._work.recipes if (arm := self._arm_if_any(name)) and name not in names]
+        return match([*wanted, *others], by=by, count=self._count)[: len(wanted)]
+
+    def card(self, arm: Arm) -> MatchCard:
+        """The match card with the row of this arm alone."""
+        from counterform.arms.cases import match_card
+
+        chosen = self._chosen
+        return match_card([arm], chosen.cases, by=self._work.study.match.by, counts=chosen.counts, count=self._count)
+
+    def _arm_if_any(self, name: str) -> Arm | None:
+        try:
+            return self._arm(name)
+        except (ControlError, DataError):
+            return None
+
+    def _arm(self, name: str) -> Arm:
+        if name not in self._compiled:
+            spec = next(spec for spec in self._work.study.arm_specs if spec.name == name)
+            cases = self._chosen.cases
+            # What an arm asks the sampled model must not depend on which arms were compiled before it in this process.
+            asked = {n: dict(known) for n, known in self._work.asked.items()}
+            with _without_collector():
+                arm = _compile(spec, self._work.recipes[name], cases)
+            self._work.asked = asked
+            if self._work.study.match.by == "examples":  # each is asked for once
+                return arm
+            self._compiled[name] = arm
+        return self._compiled[name]
+
+    @cached_property
+    def _count(self) -> Callable[[Sequence[Example]], tuple[list[int], list[int]]]:
+        return _token_counter(self._work.study.model)
+
+    @cached_property
+    def _chosen(self) -> _Cases:
+        with _without_collector():
+            return _choose(self._work)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Millions of new objects and not one cycle: the collector would look through all of them again and again."""
     gc.disable()
     try:
-        _compile_arms(work)
+        yield
     finally:
         gc.enable()
 
 
-def _compile_arms(work: Work) -> None:
-    from counterform.arms.cases import choose_pairs, make_cases, match, match_card
+def _choose(work: Work) -> _Cases:
+    from counterform.arms.cases import choose_pairs, make_cases
 
-    verdicts = work.files.read_table("verdicts", ["attempt_id", "problem_id", "outcome", "located"])
+    verdicts = work.pool_table("verdicts", ["attempt_id", "problem_id", "outcome", "located"])
     train_problems = {p.id: p for p in work.problems("train")}
     verdicts = verdicts.filter(pc.is_in(verdicts["problem_id"], pa.array(train_problems)))
     matched = work.study.match
     pairs, counts = choose_pairs(verdicts, cases=matched.cases, pairs=matched.pairs, seed=0)
     chosen = {*pairs["right"].to_pylist(), *pairs["wrong"].to_pylist()}
     cases = make_cases(pairs, train_problems, {g.attempt.id: g for g in work.graded("id", chosen)})
-    del verdicts, pairs, chosen, train_problems  # as large as the cases, where the pool is a million attempts
-    if len(cases) < work.study.match.cases:
-        work.say(f"arms      {len(cases)} cases, fewer than the {work.study.match.cases} asked for")
-    cases = _usable(work, cases)
-    count = _token_counter(work.study.model)
-    arms = match(_compile_each(work, cases), by=work.study.match.by, count=count)
-    card = match_card(arms, cases, by=work.study.match.by, counts=counts, count=count)
-    work.files.write_json("arms/match.json", card)
-    for arm in arms:
-        key = work.arm_keys[arm.name]
-        if not work.files.is_done(f"arm/{arm.name}", key):
-            work.files.write_rows(f"arms/{arm.name}.parquet", arm.examples, Example)
-            told = {name: getattr(arm, name) for name in ("differs_by", "objective", "options", "teacher_tokens")}
-            work.files.done(f"arm/{arm.name}", key, **told)
-
-
-def _usable(work: Work, cases: list[Case]) -> list[Case]:
-    """The cases that every recipe can use which may have to leave some out: all arms have the same problems."""
+    if len(cases) < matched.cases:
+        work.say(f"arms      {len(cases)} cases, fewer than the {matched.cases} asked for")
+    left_out: dict[str, int] = {}
     for name, recipe in work.recipes.items():
-        try:
-            usable = [case for case, use in zip(cases, recipe.usable(cases), strict=True) if use]
-        except (ControlError, DataError):
-            usable = []
+        usable = _usable(recipe, cases)
         if not usable:
             continue  # The recipe itself will say why when it is asked for its arm, and be refused.
         if len(usable) < len(cases):
             work.say(f"arms      {len(cases) - len(usable)} cases leave all arms: {name} has nothing for them")
-        work.count(f"cases that left all arms because {name} had nothing for them", len(cases) - len(usable))
+        left_out[name] = len(cases) - len(usable)
         cases = usable
-    return cases
+    return _Cases(cases, counts, left_out)
 
 
-def _compile_each(work: Work, cases: Sequence[Case]) -> list[Arm]:
-    """Every arm. One whose recipe cannot use these cases is refused with the reason, and the others go on."""
-    arms: list[Arm] = []
-    refused: list[str] = []
-    for spec in work.study.arm_specs:
-        try:
-            arms.append(_compile(spec, work.recipes[spec.name], cases))
-        except (ControlError, DataError) as error:
-            refused.append(str(error))
-            work.files.done(f"refused/{spec.name}", work.arm_keys[spec.name], why=str(error))
-            work.say(f"arms      {spec.name} REFUSED: {error}")
-    if not arms:
-        raise DataError(f"no arm can be made of these cases: {'; '.join(refused)}")
-    return arms
+def _usable(recipe: Recipe, cases: list[Case]) -> list[Case]:
+    """The cases that a recipe can use which may have to leave some out: all arms have the same problems."""
+    try:
+        return [case for case, use in zip(cases, recipe.usable(cases), strict=True) if use]
+    except (ControlError, DataError):
+        return []
 
 
 def _compile(spec: ArmSpec, recipe: Recipe, cases: Sequence[Case]) -> Arm:

@@ -4,58 +4,66 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from counterform.findings.effects import SHARES, dose_name
 from counterform.models.sampling import derived_seed
-from counterform.parts import made, part
-from counterform.probes.probe import HeldOut
-from counterform.stages.work import Work, dtype_read
+from counterform.parts import made
+from counterform.stages.probe import Items
+from counterform.stages.unit import Unit
+from counterform.stages.work import OpenLater, Work, checkpoint_spec
 from counterform.store import key_of
 from counterform.types import Reading
 
+PROBE = "strategy"
+"""The one probe that is read of them."""
 
-def probe_doses(work: Work, items: Callable[[], HeldOut]) -> None:
-    """The probe `strategy` on every model between two arms (`[doses]` of the study). items: made when first needed."""
-    for first, second, share, seed in doses(work):
-        name, key = dose_name(first, second, share), _dose_key(work, first, second, share, seed)
-        if not work.files.is_done(f"probe/{name}/{seed}", key):
-            _probe_dose(work, first, second, share, seed, items())
-            work.files.done(f"probe/{name}/{seed}", key)
+
+def dose_units(work: Work) -> Iterator[Unit]:
+    """The probe `strategy` on every model between two arms (`[doses]` of the study)."""
+    items = Items(work)
+    yield from (DoseUnit(*dose, items) for dose in doses(work))
 
 
 def doses(work: Work) -> Iterator[tuple[str, str, float, int]]:
     """The models between two arms: of every declared pair that was trained with every seed."""
     for first, second in work.study.doses:
         whole = {first, second} <= set(work.arms) and not any(
-            work.checkpoint(arm, seed).failure for arm in (first, second) for seed in work.study.seeds
+            work.failure(arm, seed) for arm in (first, second) for seed in work.study.seeds
         )
         yield from ((first, second, share, seed) for share in SHARES for seed in work.study.seeds if whole)
 
 
-def _dose_key(work: Work, first: str, second: str, share: float, seed: int) -> str:
-    return key_of(*(work.reading_key("strategy", arm, seed) for arm in (first, second)), share)
+class DoseUnit(Unit):
+    """One model part of the way from one arm's weights to another's, with one seed."""
 
+    def __init__(self, first: str, second: str, share: float, seed: int, items: Items) -> None:
+        trained = [f"train/{arm}/{seed}" for arm in (first, second)]
+        super().__init__(f"dose/{first}/{second}/{share:g}/{seed}", needs=("problems", "audit", "verify/", *trained))
+        self._first, self._second, self._share, self._seed, self._items = first, second, share, seed, items
 
-def _probe_dose(work: Work, first: str, second: str, share: float, seed: int, items: HeldOut) -> None:
-    from counterform.train.blend import blend
+    def key(self, work: Work) -> str:
+        ends = [work.reading_key(PROBE, arm, self._seed) for arm in (self._first, self._second)]
+        return key_of(*ends, self._share)
 
-    name, started = dose_name(first, second, share), time.monotonic()
-    with tempfile.TemporaryDirectory() as directory:
-        one, other = (work.files / work.checkpoint(arm, seed).path for arm in (first, second))
-        blend(one, other, share, Path(directory))
-        spec = work.study.model
-        blended = msgspec.structs.replace(spec, path=directory, revision="", dtype=dtype_read(spec))
-        model = part("model", spec.kind).open(blended)
-        reader = made("probe", "strategy", {}, "$.probes", bench=work.bench())
-        readings = reader(model, items, arm=name, seed=derived_seed("probe", name, seed))
-        model.close()
-    readings = [msgspec.structs.replace(reading, seed=seed) for reading in readings]
-    work.files.write_rows(dose_file(name, seed), readings, Reading)
-    work.say(f"probe     {name} seed {seed}: {time.monotonic() - started:.1f} s")
+    def make(self, work: Work) -> list[str]:
+        from counterform.train.blend import blend
+
+        name, started = dose_name(self._first, self._second, self._share), time.monotonic()
+        with tempfile.TemporaryDirectory() as directory:
+            one, other = (work.files / work.checkpoint(arm, self._seed).path for arm in (self._first, self._second))
+            blend(one, other, self._share, Path(directory))
+            with OpenLater(checkpoint_spec(work.study.model, Path(directory))) as model:
+                reader = made("probe", PROBE, {}, "$.probes", bench=work.bench())
+                seed = derived_seed("probe", name, self._seed)
+                readings = reader(model(), self._items.all, arm=name, seed=seed)
+        readings = [msgspec.structs.replace(reading, seed=self._seed) for reading in readings]
+        work.files.write_rows(dose_file(name, self._seed), readings, Reading)
+        work.say(f"probe     {name} seed {self._seed}: {time.monotonic() - started:.1f} s")
+        return [dose_file(name, self._seed)]
 
 
 def dose_file(name: str, seed: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -14,13 +14,32 @@ from counterform.probes.probe import Context, Found, HeldOut, Probe
 from counterform.results import Baseline, Results, WeightChanges
 from counterform.stages.doses import dose_file, doses
 from counterform.stages.probe import WEIGHTS, held_out_items
+from counterform.stages.unit import Unit
 from counterform.stages.work import Work
 from counterform.study import BASE_ARM
 from counterform.types import Reading
 
 
-def find_results(work: Work) -> None:
+def find_units(work: Work) -> Iterator[Unit]:
+    """The findings."""
+    yield FindUnit("find", needs=("problems", "match", "probe/", "dose/", "weights"))
+
+
+class FindUnit(Unit):
     """Readings into findings: each probe says what enters the comparison of arms, and what stands apart from it."""
+
+    def key(self, work: Work) -> str:
+        readings = [
+            unit for unit in work.files.records if unit.partition("/")[0] in ("probe", "dose", "weights", "train")
+        ]
+        return work.keys.findings(readings)
+
+    def make(self, work: Work) -> list[str]:
+        _find_results(work)
+        return ["findings.json"]
+
+
+def _find_results(work: Work) -> None:
     items = held_out_items(work)
     notes = _notes(work, items)
     probes: list[Probe] = [made("probe", name, {}, "$.probes", bench=work.bench()) for name in work.study.probes]
@@ -53,9 +72,8 @@ def find_results(work: Work) -> None:
 
 def _notes(work: Work, items: HeldOut) -> list[str]:
     """What a reader of the findings must know of how they came about."""
-    notes: list[str] = [*work.files.facts.get("notes on problems", []), *work.differences()]
-    refused = [name for name in work.arm_keys if name not in work.arms]
-    notes += [f"{name} was refused: {work.files.facts[f'refused/{name}']['why']}" for name in refused]
+    notes: list[str] = [*work.files.records["problems"].notes, *work.differences()]
+    notes += [f"{name} was refused: {why}" for name, why in work.refused.items()]
     for name in work.arms:
         checkpoints = [work.checkpoint(name, seed) for seed in work.study.seeds]
         notes += [f"{c.arm}, seed {c.seed}, was not read: {c.failure}" for c in checkpoints if c.failure]
@@ -84,12 +102,16 @@ def _context(work: Work, readings: dict[str, Sequence[Reading]]) -> Context:
         for first, second, share, seed in doses(work)
         for reading in work.files.read_rows(dose_file(dose_name(first, second, share), seed), Reading)
     ]
-    path = work.files / WEIGHTS
     return Context(
         readings=readings,
         contrasts=work.study.contrasts,
         shows={name: work.recipes[name].shows for name in work.arms},
         doses=work.study.doses,
         between=between,
-        weights=msgspec.json.decode(path.read_bytes(), type=WeightChanges) if path.exists() else None,
+        weights=_weights(work),
     )
+
+
+def _weights(work: Work) -> WeightChanges | None:
+    made = "weights" in work.files.records and work.files.records["weights"].files
+    return msgspec.json.decode((work.files / WEIGHTS).read_bytes(), type=WeightChanges) if made else None

@@ -5,68 +5,150 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cached_property
+from typing import Self
 
 import msgspec
 
+from counterform.bench import Bench
 from counterform.models.sampling import derived_seed
 from counterform.parts import made, part
-from counterform.probes.probe import HeldOut
-from counterform.stages.doses import probe_doses
-from counterform.stages.work import Work, dtype_read
+from counterform.probes.probe import HeldOut, Probe
+from counterform.stages.unit import Unit
+from counterform.stages.work import OpenLater, Work, checkpoint_spec
 from counterform.store import key_of
 from counterform.study import BASE_ARM
-from counterform.types import Attempt, Graded, Model, Reading
+from counterform.types import Attempt, Completion, Graded, Model, Reading, is_transient
 
 EXEMPLARS = 16
 """Training problems from which every exemplar of a few-shot prompt is drawn."""
 WEIGHTS = "readings/internals/weights.json"
+VALIDITY = "validity"
 
 
-def probe(work: Work) -> None:
-    """Every probe on the base and on every checkpoint: the same held-out items for all."""
-    items = cache(lambda: _with_exemplars(work, held_out_items(work)))
+def probe_units(work: Work) -> Iterator[Unit]:
+    """Every probe on the base and on every checkpoint: the same held-out items for all, and one session for all of a model."""
+    items = Items(work)
     for arm in (BASE_ARM, *work.arms):
         for seed in work.study.seeds:
-            missing = [
-                name
-                for name in work.study.probes
-                if not work.files.is_done(f"probe/{name}/{arm}/{seed}", work.reading_key(name, arm, seed))
-            ]
-            if not missing or (arm != BASE_ARM and work.checkpoint(arm, seed).failure):
-                continue
-            started = time.monotonic()
-            _probe_one(work, arm, seed, missing, items())
-            work.say(f"probe     {arm} seed {seed}: {time.monotonic() - started:.1f} s")
+            if arm == BASE_ARM or not work.failure(arm, seed):
+                with Session(work, items, arm, seed) as session:
+                    yield from (ProbeUnit(session, name) for name in work.study.probes)
     if "internals" in work.study.probes and work.study.model.kind == "hf":
-        _compare_weights(work)
-    probe_doses(work, items)
+        yield WeightsUnit(work)
 
 
-def _probe_one(work: Work, arm: str, seed: int, names: Sequence[str], items: HeldOut) -> None:
-    problems = {problem.id: problem for problem in (*items.problems, *items.shifted)}
-    shown: dict[str, Graded] = {}
+class Items:
+    """What every model is asked about, made when it is first needed."""
 
-    def grade(attempts: Sequence[Attempt]) -> list[Graded]:
-        new = [attempt for attempt in attempts if attempt.id not in shown]
-        shown.update({g.attempt.id: g for g in work.grade(new, problems)})
-        return [shown[attempt.id] for attempt in attempts]
+    def __init__(self, work: Work) -> None:
+        self._work = work
 
-    spec = work.study.model
-    if arm != BASE_ARM:
-        path = str(work.files / work.checkpoint(arm, seed).path)
-        spec = msgspec.structs.replace(spec, path=path, revision="", dtype=dtype_read(spec))
-    model = part("model", spec.kind).open(spec)
-    bench = work.bench(grade)
-    for name in names:
-        reader = made("probe", name, {}, "$.probes", bench=bench)
-        readings = reader.checked(reader(model, items, arm=arm, seed=derived_seed("probe", arm, seed)))
+    @cached_property
+    def all(self) -> HeldOut:
+        """The held-out items, with exemplars where a probe shows them."""
+        return _with_exemplars(self._work, held_out_items(self._work))
+
+
+class Session:
+    """One model that is probed: it is opened once, and what it answers and how that is graded is known to all probes."""
+
+    def __init__(self, work: Work, items: Items, arm: str, seed: int) -> None:
+        self.work, self.items, self.arm, self.seed = work, items, arm, seed
+        self.shown: list[Graded] = []
+        """What the probe at work has had graded."""
+        self._verdicts: dict[tuple[str, Completion], Graded] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if "_opened" in vars(self):
+            self._opened.__exit__(*error)
+
+    @property
+    def model(self) -> Model:
+        """The model, opened when it is first asked."""
+        return self._opened()
+
+    @cached_property
+    def _opened(self) -> OpenLater:
+        spec = self.work.study.model
+        if self.arm != BASE_ARM:
+            spec = checkpoint_spec(spec, self.work.files / self.work.checkpoint(self.arm, self.seed).path)
+        return OpenLater(spec)
+
+    @cached_property
+    def bench(self) -> Bench:
+        """One for all probes of this model."""
+        return self.work.bench(self._grade)
+
+    def _grade(self, attempts: Sequence[Attempt]) -> list[Graded]:
+        items = self.items.all
+        problems = {problem.id: problem for problem in (*items.problems, *items.shifted)}
+        # By what is graded, not by its id: another probe may have asked the same problem in other words.
+        new = {(a.problem_id, a.completion): a for a in attempts if (a.problem_id, a.completion) not in self._verdicts}
+        self._verdicts |= dict(zip(new, self.work.grade(list(new.values()), problems), strict=True))
+        found = [_as_of(attempt, self._verdicts[attempt.problem_id, attempt.completion]) for attempt in attempts]
+        self.shown += found
+        return found
+
+
+class ProbeUnit(Unit):
+    """One probe on one model."""
+
+    def __init__(self, session: Session, probe: str) -> None:
+        arm, seed = session.arm, session.seed
+        trained = () if arm == BASE_ARM else (f"train/{arm}/{seed}",)
+        away = ("shifted",) if "shifted" in part("probe", probe).reads else ()
+        super().__init__(f"probe/{arm}/{seed}/{probe}", needs=("problems", "audit", "verify/", *trained, *away))
+        self._session, self._probe = session, probe
+
+    def key(self, work: Work) -> str:
+        return work.reading_key(self._probe, self._session.arm, self._session.seed)
+
+    def make(self, work: Work) -> list[str]:
+        session, started = self._session, time.monotonic()
+        arm, seed = session.arm, session.seed
+        session.shown.clear()
+        items = session.items.all
+        reader: Probe = made("probe", self._probe, {}, "$.probes", bench=session.bench)
+        readings = reader.checked(reader(session.model, items, arm=arm, seed=derived_seed("probe", arm, seed)))
         readings = [msgspec.structs.replace(reading, seed=seed) for reading in readings]
-        work.files.write_rows(f"readings/{reader.name}/{arm}-{seed}.parquet", readings, Reading)
-        if shown:
-            work.files.write_rows(f"readings/attempts/{arm}-{seed}.parquet", list(shown.values()), Graded)
-        work.files.done(f"probe/{name}/{arm}/{seed}", work.reading_key(name, arm, seed))
-    model.close()
+        names = [f"readings/{reader.name}/{arm}-{seed}.parquet"]
+        work.files.write_rows(names[0], readings, Reading)
+        if session.shown:
+            names.append(f"readings/attempts/{reader.name}/{arm}-{seed}.parquet")
+            work.files.write_rows(names[1], list(dict.fromkeys(session.shown)), Graded)
+        work.making.facts |= {"arm": arm, "seed": seed, "readings": names[0], "attempts": names[1:]}
+        if self._probe == VALIDITY and (arm, seed) == (BASE_ARM, work.study.seeds[0]):
+            work.count("training problems whose solutions make exemplars of validity", len(items.exemplars["valid"]))
+        # Of the model as a whole: a probe that reads what another has heard also reads what it has not.
+        failed = {kind: n for kind, n in session.model.failures.items() if is_transient(kind)}
+        work.lose(f"{kind} {n} {time.time_ns()}" for kind, n in failed.items())
+        work.say(f"probe     {arm} seed {seed}, {self._probe}: {time.monotonic() - started:.1f} s")
+        return names
+
+
+class WeightsUnit(Unit):
+    """How far every checkpoint moved from the base: no reading, since it is of no item."""
+
+    def __init__(self, work: Work) -> None:
+        self._trained = [(arm, seed) for arm in work.arms for seed in work.study.seeds]
+        super().__init__("weights", needs=[f"train/{arm}/{seed}" for arm, seed in self._trained])
+
+    def key(self, work: Work) -> str:
+        return key_of(work.keys.base, [(arm, seed, work.checkpoint_key(arm, seed)) for arm, seed in self._trained])
+
+    def make(self, work: Work) -> list[str]:
+        from counterform.probes.internals import weight_changes
+
+        checkpoints = [work.checkpoint(arm, seed) for arm, seed in self._trained]
+        sound = {(c.arm, c.seed): work.files / c.path for c in checkpoints if not c.failure}
+        if not sound:
+            return []
+        work.files.write_json(WEIGHTS, weight_changes(work.study.model.path, sound))
+        return [WEIGHTS]
 
 
 def held_out_items(work: Work) -> HeldOut:
@@ -81,15 +163,21 @@ def held_out_items(work: Work) -> HeldOut:
 
     @contextlib.contextmanager
     def open_base() -> Iterator[Model]:
-        model = part("model", work.study.model.kind).open(work.study.model)
-        yield model
-        model.close()
+        with OpenLater(work.study.model) as base:
+            yield base()
 
     return HeldOut(problems=problems, attempts=attempts, shifted=work.shifted(), open_base=open_base)
 
 
+def _as_of(attempt: Attempt, graded: Graded) -> Graded:
+    """The verdict that an equal text got, as this attempt's own."""
+    if graded.attempt is attempt:
+        return graded
+    return Graded(attempt=attempt, verdict=msgspec.structs.replace(graded.verdict, attempt_id=attempt.id))
+
+
 def _with_exemplars(work: Work, items: HeldOut) -> HeldOut:
-    if "validity" not in work.study.probes:
+    if VALIDITY not in work.study.probes:
         return items
     import numpy as np
 
@@ -97,19 +185,6 @@ def _with_exemplars(work: Work, items: HeldOut) -> HeldOut:
 
     rng, n = np.random.default_rng(derived_seed("exemplars")), EXEMPLARS * work.study.probe.exemplars
     found = exemplars(work.problems("train"), work.grade_training, rng, n=n)
-    work.count("training problems whose solutions make exemplars of validity", len(found["valid"]))
     if len(found["valid"]) < work.study.probe.exemplars:
         work.say("probe     validity is not read: too few worked solutions that the step verifier can read")
     return msgspec.structs.replace(items, exemplars=found)
-
-
-def _compare_weights(work: Work) -> None:
-    """How far every checkpoint moved from the base: no reading, since it is of no item."""
-    checkpoints = [work.checkpoint(arm, seed) for arm in work.arms for seed in work.study.seeds]
-    sound = {(c.arm, c.seed): work.files / c.path for c in checkpoints if not c.failure}
-    key = key_of(work.base_key, [work.checkpoint_key(*whose) for whose in sound])
-    if sound and not work.files.is_done("probe/weights", key):
-        from counterform.probes.internals import weight_changes
-
-        work.files.write_json(WEIGHTS, weight_changes(work.study.model, sound))
-        work.files.done("probe/weights", key)

@@ -2,48 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from counterform.models.sampling import derived_seed
+from counterform.stages.unit import Unit
 from counterform.stages.work import Work
 from counterform.types import Problem
 
 
-def make_problems(work: Work) -> None:
-    """Problems from a family or from the user's file, split so that no arm ever sees a held-out one."""
-    if not work.files.is_done("problems", work.problems_key):
-        _make_problems(work)
-        work.files.done("problems", work.problems_key)
-    # A step of its own, so that a study that asks for one probe more keeps its attempts and arms.
-    if "shift" in work.study.probes and not work.files.is_done("shifted", work.shifted_key):
-        _make_shifted(work)
-        work.files.done("shifted", work.shifted_key)
+def problem_units(work: Work) -> Iterator[Unit]:
+    """The problems, and those away from training where a probe asks for them."""
+    yield ProblemsUnit("problems")
+    if "shift" in work.study.probes:
+        yield ShiftedUnit("shifted", needs=("problems",))
 
 
-def _make_problems(work: Work) -> None:
-    from counterform.problems.source import generated, read
+class ProblemsUnit(Unit):
+    """Problems from a family or from the user's file."""
 
-    spec = work.study.problems
-    split = generated(work.family, spec) if work.family else read(work.study.file(spec.file), spec)
-    if work.family is None:
-        work.count("broken problem rows", len(split.broken))
-    for line, reason in split.broken[:3]:
-        work.say(f"problems: line {line} is left out: {reason}")
-    for note in split.notes:
-        work.say(f"problems: {note}")
-    work.files.note("notes on problems", list(split.notes))
-    work.files.done("shifted", "")  # what stood beside the old problems is gone with them
-    work.files.write_rows("problems.parquet", [*split.train, *split.held_out], Problem)
+    def key(self, work: Work) -> str:
+        return work.keys.problems
+
+    def make(self, work: Work) -> list[str]:
+        from counterform.problems.source import generated, read
+
+        spec = work.study.problems
+        split = generated(work.family, spec) if work.family else read(work.study.file(spec.file), spec)
+        if work.family is None:
+            work.count("broken problem rows", len(split.broken))
+        for line, reason in split.broken[:3]:
+            work.say(f"problems: line {line} is left out: {reason}")
+        for note in split.notes:
+            work.say(f"problems: {note}")
+        work.making.notes += split.notes
+        work.files.write_rows("problems.parquet", [*split.train, *split.held_out], Problem)
+        return ["problems.parquet"]
 
 
-def _make_shifted(work: Work) -> None:
-    import numpy as np
+class ShiftedUnit(Unit):
+    """Problems away from those of training: a unit of its own, so that a study that asks for a probe more keeps its attempts."""
 
-    from counterform.problems.source import Split, away_from
+    def key(self, work: Work) -> str:
+        return work.keys.shifted
 
-    spec = work.study.problems
-    split = Split(train=work.problems("train"), held_out=work.problems("held_out"))
-    files = [work.study.file(name) for name in (spec.file, spec.shift_file) if name]
-    rng, n = np.random.default_rng(derived_seed("shifted")), work.study.probe.shifted
-    found, unused = away_from(split, spec, family=work.family, files=files, n=n, rng=rng)
-    if spec.shift_file:
-        work.count("rows of the shift file that are broken or no shift", unused)
-    work.files.write_rows("problems.parquet", [*split.train, *split.held_out, *found], Problem)
+    def make(self, work: Work) -> list[str]:
+        import numpy as np
+
+        from counterform.problems.source import Split, away_from
+
+        spec = work.study.problems
+        split = Split(train=work.problems("train"), held_out=work.problems("held_out"))
+        files = [work.study.file(name) for name in (spec.file, spec.shift_file) if name]
+        rng, n = np.random.default_rng(derived_seed("shifted")), work.study.probe.shifted
+        found, unused = away_from(split, spec, family=work.family, files=files, n=n, rng=rng)
+        if spec.shift_file:
+            work.count("rows of the shift file that are broken or no shift", unused)
+        work.files.write_rows("shifted.parquet", found, Problem)
+        return ["shifted.parquet"]

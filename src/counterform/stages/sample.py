@@ -2,69 +2,96 @@
 
 from __future__ import annotations
 
-from counterform.models.sampling import derived_seed, sample_attempts
-from counterform.parts import part
-from counterform.stages.work import Work
+from collections import Counter
+from collections.abc import Iterator
+
+from counterform.errors import ModelError
+from counterform.models.sampling import attempts_of, derived_seed
+from counterform.stages.kept import completions
+from counterform.stages.unit import Unit
+from counterform.stages.work import PROBLEMS_A_PART, OpenLater, Work
 from counterform.types import Attempt, Problem
 
-PROBLEMS_A_PART = 250
-"""Problems whose attempts appear together; what a kill -9 can cost."""
 
-
-def sample(work: Work) -> None:
-    """Attempts at every problem: recorded ones from the user's file, or sampled in parts that appear whole."""
-    if work.files.is_done("sample", work.attempts_key):
-        return
-    problems = work.problems("train", "held_out")
-    if not work.files.is_done("sampling", work.attempts_key):
-        work.files.clear("attempts")
-        work.files.done("sampling", work.attempts_key)
+def sample_units(work: Work) -> Iterator[Unit]:
+    """The user's recorded attempts, or those at 250 problems a unit, sampled."""
     if work.study.attempts.file:
-        work.files.write_rows("attempts/part-00000.parquet", _recorded(work, problems), Attempt)
-    else:
-        _sample_parts(work, problems)
-    work.files.done("sample", work.attempts_key)
-
-
-def _recorded(work: Work, problems: list[Problem]) -> list[Attempt]:
-    from counterform.problems.readers import read_attempts
-
-    spec = work.study.attempts
-    read = read_attempts(
-        work.study.file(spec.file),
-        problems,
-        problem=spec.problem,
-        responses=spec.responses,
-        template=work.study.problems.template,
-    )
-    work.count("recorded attempts that belong to no chosen problem, or are broken", len(read.broken))
-    return read.attempts
-
-
-def _sample_parts(work: Work, problems: list[Problem]) -> None:
-    spec = work.study.attempts
-    starts = range(0, len(problems), PROBLEMS_A_PART)
-    missing = [at for at in starts if not (work.files / part_of("attempts", at)).exists()]
-    if not missing:
+        yield RecordedUnit("sample/part-00000", needs=("problems",))
         return
-    model = part("model", work.sampled.kind).open(work.sampled)
-    for at in missing:
-        work.say(f"sample    problems {at + 1} to {min(at + PROBLEMS_A_PART, len(problems))} of {len(problems)}")
-        attempts = sample_attempts(
-            model,
-            problems[at : at + PROBLEMS_A_PART],
-            who="base" if work.study.attempts.model is None else model.name.replace("/", "_"),
+    with OpenLater(work.sampled) as model:
+        yield from (SampleUnit(name, number * PROBLEMS_A_PART, model) for number, name in enumerate(work.parts()))
+
+
+class RecordedUnit(Unit):
+    """Attempts from the user's file."""
+
+    def key(self, work: Work) -> str:
+        return work.keys.attempts
+
+    def make(self, work: Work) -> list[str]:
+        from counterform.problems.readers import read_attempts
+
+        spec = work.study.attempts
+        read = read_attempts(
+            work.study.file(spec.file),
+            work.problems("train", "held_out"),
+            problem=spec.problem,
+            responses=spec.responses,
+            template=work.study.problems.template,
+        )
+        work.count("recorded attempts that belong to no chosen problem, or are broken", len(read.broken))
+        work.files.write_rows("attempts/part-00000.parquet", read.attempts, Attempt)
+        return ["attempts/part-00000.parquet"]
+
+
+class SampleUnit(Unit):
+    """Attempts at some of the problems, in problem order.
+
+    What is sampled depends on the study alone, not on how often it was interrupted nor on how fast the model is: a part has its own
+    seed, and what was heard of it is kept every minute (stages/kept.py).
+    """
+
+    def __init__(self, part: str, at: int, model: OpenLater) -> None:
+        super().__init__(f"sample/{part}", needs=("problems",))
+        self._part, self._at, self._model = part, at, model
+
+    def key(self, work: Work) -> str:
+        return work.keys.attempts
+
+    def make(self, work: Work) -> list[str]:
+        spec, every = work.study.attempts, work.problems("train", "held_out")
+        problems = every[self._at : self._at + PROBLEMS_A_PART]
+        folder = f"partial/{self._part}-{work.keys.attempts}"
+        seed = derived_seed("pool", self._at)
+        rows = completions(
+            work.files,
+            folder,
+            self._model,
+            [problem.prompt for problem in problems],
             n=spec.samples,
-            seed=derived_seed("pool", at),
+            seed=seed,
             temperature=spec.temperature,
             max_tokens=spec.max_tokens,
+            before=lambda: work.say(f"sample    problems {self._at + 1} to {self._at + len(problems)} of {len(every)}"),
         )
-        work.files.write_rows(part_of("attempts", at), attempts, Attempt)
-    if model.failures:
-        work.count("model calls that failed", sum(model.failures.values()))
-    model.close()
+        who = "base" if spec.model is None else work.sampled.path.replace("/", "_")
+        attempts = attempts_of(problems, rows, who=who, seed=seed)
+        self._look(work, attempts, problems)
+        work.files.write_rows(f"attempts/{self._part}.parquet", attempts, Attempt)
+        lost = [attempt.id for attempt in attempts if attempt.completion.transient]
+        if not lost:
+            work.files.clear(folder)
+        work.lose(iter(lost))
+        return [f"attempts/{self._part}.parquet"]
 
-
-def part_of(folder: str, at: int) -> str:
-    """The file of the attempts, or of the verdicts, that begins with this problem's."""
-    return f"{folder}/part-{at // PROBLEMS_A_PART:05d}.parquet"
+    def _look(self, work: Work, attempts: list[Attempt], problems: list[Problem]) -> None:
+        """Count the calls that failed. Raises ModelError where all have: that is no data."""
+        failed = Counter(a.completion.failure or "no reason" for a in attempts if a.completion.finish == "error")
+        if failed:
+            work.count("model calls that failed", sum(failed.values()))
+        if failed.total() == len(attempts):
+            kinds = ", ".join(f"{n} x {kind}" for kind, n in failed.most_common())
+            raise ModelError(
+                f"{work.sampled.path!r} answered none of {len(attempts)} calls ({kinds}). Mend that, and run the same command "
+                "again; `context` means that no prompt leaves room for $.attempts.max_tokens."
+            )

@@ -2,44 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from counterform.errors import TrainingDiverged
 from counterform.models.sampling import derived_seed
+from counterform.stages.unit import Unit
 from counterform.stages.work import Work
 from counterform.types import Arm, Checkpoint, Example, Ledger
 
 
-def train(work: Work) -> None:
-    """Every arm with every seed, from the same base. An arm that diverges is recorded and the others go on."""
-    missing = [
-        (name, seed)
-        for name in work.arms
-        for seed in work.study.seeds
-        if not work.files.is_done(f"train/{name}/{seed}", work.checkpoint_key(name, seed))
-    ]
-    arms = {name: _arm(work, name) for name in dict.fromkeys(name for name, _ in missing)}
-    for trainer in {id(found): found for found in map(work.trainer, arms)}.values():
-        alike = [arm for name, arm in arms.items() if work.trainer(name) is trainer]
-        trainer.check(alike, base=work.study.model)
-    for name, seed in missing:
-        where = f"checkpoints/{name}/{seed}"
+def train_units(work: Work) -> Iterator[Unit]:
+    """Every arm with every seed, from the same base; before the first, every arm that is to be trained is looked at."""
+    checked = _Checked(work)
+    yield from (TrainUnit(name, seed, checked) for name in work.arms for seed in work.study.seeds)
+
+
+class TrainUnit(Unit):
+    """One arm with one seed. One that diverges is recorded and the others go on."""
+
+    def __init__(self, arm: str, seed: int, checked: _Checked) -> None:
+        super().__init__(f"train/{arm}/{seed}", needs=("problems", f"arm/{arm}"))
+        self._arm, self._seed, self._checked = arm, seed, checked
+
+    def key(self, work: Work) -> str:
+        return work.checkpoint_key(self._arm, self._seed)
+
+    def make(self, work: Work) -> list[str]:
+        self._checked()
+        where = f"checkpoints/{self._arm}/{self._seed}"
         with work.files.appearing_dir(where) as directory:
-            checkpoint = _train_one(work, arms[name], seed, directory)
+            checkpoint = _train_one(work, _arm(work, self._arm), self._seed, directory)
             checkpoint = msgspec.structs.replace(checkpoint, path=where)
             (directory / "checkpoint.json").write_bytes(msgspec.json.encode(checkpoint))
-        work.files.done(f"train/{name}/{seed}", work.checkpoint_key(name, seed))
         if checkpoint.failure:
-            work.say(f"train     {name} seed {seed} STOPPED: {checkpoint.failure}")
+            work.say(f"train     {self._arm} seed {self._seed} STOPPED: {checkpoint.failure}")
         else:
-            work.say(f"train     {name} seed {seed}: {checkpoint.ledger.seconds:.1f} s")
+            work.say(f"train     {self._arm} seed {self._seed}: {checkpoint.ledger.seconds:.1f} s")
+        return [where]
+
+
+class _Checked:
+    """Looks once, before anything is trained, whether every arm that is still to be can be trained as asked."""
+
+    def __init__(self, work: Work) -> None:
+        self._work, self._over = work, False
+
+    def __call__(self) -> None:
+        if self._over:
+            return
+        work, self._over = self._work, True
+        missing = [
+            name
+            for name in work.arms
+            if any(
+                not work.files.records.stands(f"train/{name}/{s}", work.checkpoint_key(name, s))
+                for s in work.study.seeds
+            )
+        ]
+        arms = {name: _arm(work, name) for name in missing if f"arm/{name}" in work.files.records}
+        for trainer in {id(found): found for found in map(work.trainer, arms)}.values():
+            alike = [arm for name, arm in arms.items() if work.trainer(name) is trainer]
+            trainer.check(alike, base=work.study.model)
 
 
 def _arm(work: Work, name: str) -> Arm:
     examples = tuple(work.files.read_rows(f"arms/{name}.parquet", Example))
-    return Arm(name=name, examples=examples, **work.files.facts[f"arm/{name}"])
+    facts = work.files.records[f"arm/{name}"].facts
+    told = {part: facts[part] for part in ("differs_by", "objective", "options", "teacher_tokens")}
+    return Arm(name=name, examples=examples, **told)
 
 
 def _train_one(work: Work, arm: Arm, seed: int, directory: Path) -> Checkpoint:

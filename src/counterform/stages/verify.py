@@ -2,37 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import pyarrow as pa
 
 from counterform.parts import made, part
 from counterform.results import AuditRow
+from counterform.stages.unit import Unit
 from counterform.stages.work import Work
 from counterform.store import table_of
 from counterform.study import Study
-from counterform.types import Attempt, Graded, Mark, Problem, Verdict
+from counterform.types import Attempt, Graded, Mark, Verdict
 
 
-def verify(work: Work) -> None:
-    """Audit the verifiers, then grade every attempt."""
-    if work.files.is_done("verify", work.verdicts_key):
-        return
-    problems = {p.id: p for p in work.problems("train", "held_out")}
-    work.files.clear("verdicts")
-    parts = sorted((work.files / "attempts").glob("part-*.parquet"))
-    pool: list[Attempt] = []
-    unknown = 0
-    for path in parts:
-        attempts = work.files.read_rows(f"attempts/{path.name}", Attempt)
-        graded = work.grade(attempts, problems)
-        unknown += sum(g.verdict.outcome is Mark.UNKNOWN for g in graded)
-        pool += attempts if work.study.attempts.file else []
-        work.files.write_table(f"verdicts/{path.name}", verdict_table(graded))
-    _audit(work, list(problems.values()), pool)
-    work.count("pool attempts whose outcome is UNKNOWN", unknown)
-    work.files.done("verify", work.verdicts_key)
+def verify_units(work: Work) -> Iterator[Unit]:
+    """The graders' own grades first, and then those of every part of the pool."""
+    yield AuditUnit("audit", needs=("problems", "sample/") if work.study.attempts.file else ("problems",))
+    yield from (VerifyUnit(name) for name in work.parts())
+
+
+class AuditUnit(Unit):
+    """How the verifiers do on what is known. Raises AuditError where one does worse than it must."""
+
+    def key(self, work: Work) -> str:
+        return work.keys.audit
+
+    def make(self, work: Work) -> list[str]:
+        from counterform.verify.audit import audit_family, audit_user, require
+
+        if work.family is not None:
+            rows = audit_family(work.family, work.outcome, work.steps)
+        else:
+            pool = work.files.read_rows("attempts/part-00000.parquet", Attempt) if work.study.attempts.file else []
+            rows = audit_user(work.problems("train", "held_out"), pool, work.outcome, work.steps)
+        require(rows)
+        work.making.facts["rows"] = [msgspec.to_builtins(row) for row in rows]
+        return []
+
+
+class VerifyUnit(Unit):
+    """The verdicts on one part of the pool, in the order of its attempts."""
+
+    def __init__(self, part_name: str) -> None:
+        super().__init__(f"verify/{part_name}", needs=("problems", "audit", f"sample/{part_name}"))
+        self._part = part_name
+
+    def key(self, work: Work) -> str:
+        return work.keys.verdicts(self._part)
+
+    def make(self, work: Work) -> list[str]:
+        problems = {p.id: p for p in work.problems("train", "held_out")}
+        graded = work.grade(work.files.read_rows(f"attempts/{self._part}.parquet", Attempt), problems)
+        work.count("pool attempts whose outcome is UNKNOWN", sum(g.verdict.outcome is Mark.UNKNOWN for g in graded))
+        work.files.write_table(f"verdicts/{self._part}.parquet", verdict_table(graded))
+        return [f"verdicts/{self._part}.parquet"]
 
 
 def audit(study: Study) -> list[AuditRow]:
@@ -62,17 +86,6 @@ def audit(study: Study) -> list[AuditRow]:
         )
         attempts = read.attempts
     return audit_user(problems, attempts, outcome, steps)
-
-
-def _audit(work: Work, problems: list[Problem], pool: list[Attempt]) -> None:
-    from counterform.verify.audit import audit_family, audit_user, require
-
-    if work.family is not None:
-        rows = audit_family(work.family, work.outcome, work.steps)
-    else:
-        rows = audit_user(problems, pool, work.outcome, work.steps)
-    work.files.note("audit", [msgspec.to_builtins(row) for row in rows])
-    require(rows)
 
 
 def verdict_table(graded: Sequence[Graded]) -> pa.Table:

@@ -1,29 +1,28 @@
-"""One study at work: its parts, its files, and the hash of each stage's inputs."""
+"""One study at work: its parts, and its files."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterform import __version__
 from counterform.arms.recipe import Recipe
 from counterform.bench import Bench
 from counterform.errors import MissingExtra, RunDirError, StudyError
 from counterform.models.sampling import derived_seed
-from counterform.models.source import commits, source_of
+from counterform.models.source import commits
 from counterform.parts import critic, made, part
-from counterform.store import RunDir, key_of, key_of_path, rows_of
-from counterform.study import BASE_ARM, ArmSpec, ModelSpec, Study, TrainSpec
+from counterform.stages.kept import Kept, completions
+from counterform.stages.keys import Keys, critic_key
+from counterform.store import RunDir, key_of, rows_of
+from counterform.study import BASE_ARM, ModelSpec, Study, TrainSpec
 from counterform.text.lexicon import load_lexicon
 from counterform.train.trainer import Trainer
 from counterform.types import (
@@ -31,9 +30,9 @@ from counterform.types import (
     Checkpoint,
     Completion,
     Critic,
-    Criticism,
     Grade,
     Graded,
+    Model,
     Problem,
     StepVerifier,
     Verdict,
@@ -41,18 +40,30 @@ from counterform.types import (
 
 Say = Callable[[str], None]
 
-CRITIQUES_A_PART = 250
-"""Criticisms of a model that appear together."""
+
+class Making:
+    """What the unit that is being made has to say for itself, beside its files (store/records.py: Record)."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, float] = {}
+        self.notes: list[str] = []
+        self.facts: dict[str, Any] = {}
+        self.lost: list[str] = []
+        """Names of calls that failed and may not fail again."""
 
 
 class Work:
-    """One study at work: its files, its parts, and the hash of each stage's inputs."""
+    """One study at work: its parts, its files, and the keys of its units."""
 
     def __init__(self, study: Study, files: RunDir, say: Say) -> None:
         self.study, self.files, self.say = study, files, say
+        self.making = Making()
+        self.done: set[str] = set()
+        """Units that were done by this process."""
         self.sampled = study.attempts.model or study.model
         self.own_options = {spec.name: spec.train for spec in study.arm_specs}
-        self._asked: dict[int, dict[str, list[Completion]]] = {}
+        self.asked: dict[int, dict[str, list[Completion]]] = {}
+        """What the sampled model answered to prompts of a recipe's own, by the number of answers to each."""
         self._trainers: dict[str, Trainer] = {}
         self.family = (
             made("family", study.problems.family, study.problems.options, "$.problems.options")
@@ -65,11 +76,27 @@ class Work:
             else self.family
         )
         self.outcome = part("outcome verifier", "answer")(study.verify.seconds)
-        # Everything a study names is made or found before anything runs: not after an hour of sampling.
-        self.recipes = self._recipes()
+        bench = self.bench()
+        self.recipes: dict[str, Recipe] = {
+            spec.name: made("arm", spec.recipe, spec.options, f"$.arms[{index}].options", bench=bench)
+            for index, spec in enumerate(study.arm_specs)
+        }
+        self.keys = Keys(study, self.recipes, files)
+
+    def check(self) -> None:
+        """Make or find everything that the study names, before anything runs: not after an hour of sampling."""
         with contextlib.suppress(MissingExtra):  # which a study that ends before `train` does not need
             self.require_trainers()
-        self.arm_keys = self._arm_keys()
+        taken: dict[str, str] = {}
+        for name in self.study.probes:
+            own = part("probe", name).name
+            if own in taken:
+                raise StudyError(
+                    f"$.probes: {taken[own]!r} and {name!r} are both called {own!r}. Leave one of them out."
+                )
+            taken[own] = name
+        for key in ("problems", "attempts", "shifted", "base", "lexicon"):
+            getattr(self.keys, key)
 
     def require_trainers(self) -> None:
         """Raises StudyError for options that no trainer takes, and MissingExtra where the packages are missing."""
@@ -80,7 +107,7 @@ class Work:
     def trained(self) -> bool:
         """Whether every arm was trained with every seed, so that no trainer is needed any more."""
         return all(
-            self.files.is_done(f"train/{arm}/{seed}", self.checkpoint_key(arm, seed))
+            self.files.records.stands(f"train/{arm}/{seed}", self.checkpoint_key(arm, seed))
             for arm in self.arms
             for seed in self.study.seeds
         )
@@ -91,13 +118,6 @@ class Work:
         specs = [spec for spec in (self.study.model, self.sampled) if spec.kind == "hf"]
         return {name: commit for spec in specs for name, commit in commits(spec).items()}
 
-    def _recipes(self) -> dict[str, Recipe]:
-        bench = self.bench(self.grade_training)
-        return {
-            spec.name: made("arm", spec.recipe, spec.options, f"$.arms[{index}].options", bench=bench)
-            for index, spec in enumerate(self.study.arm_specs)
-        }
-
     def bench(self, grade: Grade | None = None) -> Bench:
         """What a part may use of this study, with an empty memory of what a model answered."""
         return Bench(
@@ -105,79 +125,34 @@ class Work:
             grade=grade or self.grade_training,
             ask=self.ask,
             critic=self.critic,
-            lexicon=load_lexicon(self._lexicon or ""),
+            lexicon=self._lexicon,
             steps=self.steps,
         )
 
     @cached_property
-    def problems_key(self) -> str:
-        """Of everything that decides the problems; and so on below, each stage's with those before it."""
-        return key_of(__version__, self.study.problems, self._named(self.study.problems.file))
-
-    @cached_property
-    def shifted_key(self) -> str:
-        """Of the problems away from those of training."""
-        away = self._named(self.study.problems.shift_file)
-        return key_of(self.problems_key, self.study.probe.shifted, away)
-
-    @cached_property
-    def attempts_key(self) -> str:
-        """Of the pool of attempts."""
-        spec = self.study.attempts
-        return key_of(self.problems_key, spec, _model_key(self.sampled), self._named(spec.file))
-
-    @cached_property
-    def verdicts_key(self) -> str:
-        """Of their verdicts."""
-        return key_of(self.attempts_key, self.study.verify)
-
-    @cached_property
-    def base_key(self) -> str:
-        """Of the model that every arm is trained from."""
-        return _model_key(self.study.model)
-
-    def _arm_keys(self) -> dict[str, str]:
-        study = self.study
-        several = [study.match.pairs] if study.match.pairs > 1 else []
-        cases_key = key_of(self.verdicts_key, study.match.cases, *several)
-        # One arm may leave cases out for all, or set the measure of loss tokens.
-        bound = study.match.by == "loss_tokens" or any(recipe.leaves_out for recipe in self.recipes.values())
-        together = [[arm if isinstance(arm, str) else _compiled(arm) for arm in study.arms]] if bound else []
-        return {
-            spec.name: key_of(
-                cases_key,
-                self.base_key,
-                _compiled(spec),
-                study.match.by,
-                *together,
-                *(self._lexicon_key if self.recipes[spec.name].uses_lexicon else []),
-            )
-            for spec in study.arm_specs
-        }
-
-    def _named(self, file: str) -> str:
-        return _file_key(self.study.file(file) if file else None)
-
-    @cached_property
-    def _lexicon(self) -> Path | None:
+    def _lexicon(self) -> Any:
         named = self.study.probe.lexicon
-        return self.study.file(named) if named else None
-
-    @cached_property
-    def _lexicon_key(self) -> list[str]:
-        """Of the study's own lexicon, if it has one."""
-        return [_file_key(self._lexicon)] if self._lexicon else []
+        return load_lexicon(self.study.file(named) if named else "")
 
     @property
     def arms(self) -> tuple[str, ...]:
         """The arms that were not refused when they were compiled: those of every later stage."""
-        return tuple(name for name, key in self.arm_keys.items() if not self.files.is_done(f"refused/{name}", key))
+        return tuple(name for name in self.recipes if name not in self.refused)
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """The arms that cannot be made of these cases, and why."""
+        found = {name: self.files.fact(f"arm/{name}", "refused") for name in self.recipes}
+        return {name: why for name, why in found.items() if why}
 
     def checkpoint_key(self, arm: str, seed: int) -> str:
         """Of everything that decides what one training run becomes."""
-        # An arm is not trained again because the options of the other objective have changed.
-        other = {"sft": "grpo", "grpo": "sft"}[self._objective(arm)]
-        return key_of(self.arm_keys[arm], msgspec.structs.replace(self._train_spec(arm), **{other: {}}), seed)
+        return self.keys.checkpoint(arm, seed, self._train_spec(arm))
+
+    def reading_key(self, probe: str, arm: str, seed: int) -> str:
+        """Of everything that decides what one probe reads off one model."""
+        model = self.keys.base if arm == BASE_ARM else self.checkpoint_key(arm, seed)
+        return self.keys.reading(probe, model, arm, seed)
 
     def trainer(self, arm: str) -> Trainer:
         """What trains this arm; one for all arms of an objective that are trained alike.
@@ -217,12 +192,6 @@ class Work:
             said += [f"{name} was trained with {', '.join(own)}"] if own else []
         return said
 
-    def reading_key(self, name: str, arm: str, seed: int) -> str:
-        """Of everything that decides what one probe reads off one model."""
-        model = self.base_key if arm == BASE_ARM else self.checkpoint_key(arm, seed)
-        away = [self.shifted_key] if name == "shift" else []
-        return key_of(model, self.verdicts_key, self.study.probe, name, arm, seed, *away, *self._lexicon_key)
-
     def checkpoint(self, arm: str, seed: int) -> Checkpoint:
         """What became of one training. Raises RunDirError where there was none yet."""
         path = self.files / f"checkpoints/{arm}/{seed}/checkpoint.json"
@@ -230,15 +199,18 @@ class Work:
             raise RunDirError(f"{path} is missing. Run `counterform train` first, or `counterform run`.")
         return msgspec.json.decode(path.read_bytes(), type=Checkpoint)
 
+    def failure(self, arm: str, seed: int) -> str:
+        """Why a training stopped early; empty where it did not, or was not made yet."""
+        there = (self.files / f"checkpoints/{arm}/{seed}/checkpoint.json").exists()
+        return self.checkpoint(arm, seed).failure if there else ""
+
     def problems(self, *splits: str) -> list[Problem]:
         """The problems of these splits, without the shifted ones."""
-        return [p for p in self.files.read_rows("problems.parquet", Problem) if p.split in splits and not p.shift]
+        return [p for p in self.files.read_rows("problems.parquet", Problem) if p.split in splits]
 
     def shifted(self) -> tuple[Problem, ...]:
         """The problems away from those of training; none where no probe asks for them."""
-        if "shift" not in self.study.probes:
-            return ()
-        return tuple(p for p in self.files.read_rows("problems.parquet", Problem) if p.shift)
+        return tuple(self.files.read_rows("shifted.parquet", Problem)) if "shift" in self.study.probes else ()
 
     def grade(self, attempts: Sequence[Attempt], problems: dict[str, Problem]) -> list[Graded]:
         """Attempts with their verdicts."""
@@ -259,23 +231,35 @@ class Work:
     def critic(self, name: str, options: dict[str, Any]) -> Critic:
         """The critic of a recipe. What one that `keeps` has said is kept in the run directory."""
         made_one: Critic = critic(name, options)
-        folder = f"critiques/{key_of(self.verdicts_key, name, options)}"
-        return Kept(made_one, self.files, folder) if made_one.keeps else made_one
+        if not made_one.keeps:
+            return made_one
+        # A recipe makes its critic before there are problems, and asks it long after.
+        return Kept(
+            made_one, self.files, lambda: f"critiques/{key_of(self.keys.pool, critic_key(name, options))}", self.lose
+        )
 
     def ask(self, prompts: Sequence[str], *, n: int) -> list[list[Completion]]:
-        """What the sampled model answers to prompts of a recipe's own: each asked once, and kept in a file."""
-        spec, known = self.study.attempts, self._asked.setdefault(n, {})
+        """What the sampled model answers to prompts of a recipe's own: each asked once, and kept."""
+        spec, known = self.study.attempts, self.asked.setdefault(n, {})
         new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in known]
-        if new:
-            name = f"arms/asked-{key_of(_model_key(self.sampled), spec, n, new)[:16]}.parquet"
-            if not (self.files / name).exists():
-                self.say(f"arms      {n} answers to each of {len(new)} prompts of a recipe's own")
-                model, seed = part("model", self.sampled.kind).open(self.sampled), derived_seed("asked", name)
-                rows = model.generate(new, n=n, seed=seed, temperature=spec.temperature, max_tokens=spec.max_tokens)
-                model.close()
-                self.files.write_rows(name, [completion for row in rows for completion in row], Completion)
-            found = self.files.read_rows(name, Completion)
-            known.update(zip(new, [found[at : at + n] for at in range(0, len(found), n)], strict=True))
+        if not new:
+            return [known[prompt] for prompt in prompts]
+        asked = key_of(new, n, spec.temperature, spec.max_tokens)
+        folder = f"asked/{key_of(asked, self.keys.model(self.sampled))}"
+        with OpenLater(self.sampled) as model:
+            rows = completions(
+                self.files,
+                folder,
+                model,
+                new,
+                n=n,
+                seed=derived_seed("asked", asked),
+                temperature=spec.temperature,
+                max_tokens=spec.max_tokens,
+                before=lambda: self.say(f"arms      {n} answers to each of {len(new)} prompts of a recipe's own"),
+            )
+        self.lose(f"{folder}/{at}" for at, row in enumerate(rows) if any(one.transient for one in row))
+        known.update(zip(new, rows, strict=True))
         return [known[prompt] for prompt in prompts]
 
     def graded(self, column: str, wanted: set[str]) -> list[Graded]:
@@ -283,54 +267,60 @@ class Work:
         found: list[Graded] = []
         # Part by part, so that a pool of a million attempts never stands in memory whole. `verify` writes the
         # verdicts of a part in the order of its attempts.
-        for path in sorted((self.files / "attempts").glob("part-*.parquet")):
-            attempts = self.files.read_table(f"attempts/{path.name}")
+        for name in self.parts():
+            attempts = self.files.read_table(f"attempts/{name}.parquet")
             chosen = pa.array([value in wanted for value in attempts[column].to_pylist()], pa.bool_())
             if not pc.any(chosen).as_py():
                 continue
-            verdicts = self.files.read_table(f"verdicts/{path.name}")
+            verdicts = self.files.read_table(f"verdicts/{name}.parquet")
             rows = rows_of(attempts.filter(chosen), Attempt)
             marks = rows_of(verdicts.filter(chosen), Verdict)
             found += [Graded(attempt=a, verdict=v) for a, v in zip(rows, marks, strict=True)]
         return found
 
+    def parts(self) -> list[str]:
+        """Names of the parts of the pool."""
+        spec = self.study
+        problems = 1 if spec.attempts.file else spec.problems.train + spec.problems.held_out
+        return [f"part-{number:05d}" for number in range(-(-problems // PROBLEMS_A_PART))]
+
+    def pool_table(self, folder: str, columns: Sequence[str]) -> pa.Table:
+        """Columns of all attempts, or of all verdicts, of the pool."""
+        return pa.concat_tables([self.files.read_table(f"{folder}/{name}.parquet", columns) for name in self.parts()])
+
     def count(self, name: str, n: int) -> None:
-        """Record how many rows something happened to; the report shows it."""
-        self.files.note("counts", {**self.files.facts.get("counts", {}), name: n})
+        """Record how many rows something happened to in this unit; the report shows it."""
+        self.making.counts[name] = self.making.counts.get(name, 0) + n
+
+    def lose(self, calls: Iterator[str]) -> None:
+        """Record calls of this unit that failed and may not fail again: the next run makes them again."""
+        self.making.lost += calls
 
 
-class Kept(Critic):
-    """A critic that is asked about an attempt only once in a run: it costs, and would not say the same again.
-
-    Criticisms appear in parts, so that a kill -9 costs one part, and two arms with one critic share them.
-    """
-
-    def __init__(self, critic: Critic, files: RunDir, folder: str) -> None:
-        self.name, self._critic, self._files, self._folder = critic.name, critic, files, folder
-
-    def __call__(self, shown: Sequence[tuple[Problem, Graded]], *, seed: int) -> list[Criticism]:
-        parts = len(list((self._files / self._folder).glob("part-*.parquet")))
-        kept = self._files.read_rows(self._folder, Criticism) if parts else []
-        said = {one.attempt_id: one for one in kept}
-        missing = [pair for pair in shown if pair[1].attempt.id not in said]
-        for number, at in enumerate(range(0, len(missing), CRITIQUES_A_PART), parts):
-            found = self._critic(missing[at : at + CRITIQUES_A_PART], seed=seed + number)
-            self._files.write_rows(f"{self._folder}/part-{number:05d}.parquet", found, Criticism)
-            said |= {one.attempt_id: one for one in found}
-        return [said[graded.attempt.id] for _, graded in shown]
+PROBLEMS_A_PART = 250
+"""Problems whose attempts are sampled as one unit, with a seed of its own."""
 
 
-def _compiled(spec: ArmSpec) -> dict[str, Any]:
-    """What decides an arm's examples: not how it is trained."""
-    return {name: value for name, value in msgspec.to_builtins(spec).items() if name != "train"}
+class OpenLater(AbstractContextManager["OpenLater"]):
+    """A model that is opened when it is first needed, and closed in the end."""
 
+    def __init__(self, spec: ModelSpec) -> None:
+        self._spec = spec
+        self._model: Model | None = None
 
-def _file_key(path: Path | None) -> str:
-    if path is None:
-        return ""
-    if not path.is_file():
-        raise StudyError(f"there is no file {str(path)!r}. Name it in the study file, or give --data DIR.")
-    return key_of_path(path)
+    def __call__(self) -> Model:
+        """The model."""
+        if self._model is None:
+            self._model = part("model", self._spec.kind).open(self._spec)
+        return self._model
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._model is not None:
+            self._model.close()
+            self._model = None
 
 
 def dtype_read(spec: ModelSpec) -> str:
@@ -342,32 +332,6 @@ def dtype_read(spec: ModelSpec) -> str:
     return own_dtype(spec)
 
 
-def _model_key(spec: ModelSpec) -> str:
-    """What a model is: its bytes where they lie here, else its name and commit."""
-    if spec.kind != "hf":
-        return key_of(spec)
-    path = Path(source_of(spec.path))
-    named = msgspec.structs.replace(spec, path="", revision="")
-    return key_of(named, key_of_path(path) if path.exists() else spec.path, commits(spec))
-
-
-def versions() -> dict[str, str]:
-    """Of everything that decides numbers."""
-    found = {"counterform": __version__, "python": platform.python_version()}
-    for package in ("torch", "transformers", "trl", "peft", "math-verify", "numpy", "scipy"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def machine() -> dict[str, Any]:
-    """What a study runs on. Without torch that is the CPU."""
-    try:
-        from counterform.models.hf import best_device
-
-        device = str(best_device())
-    except MissingExtra:
-        device = "cpu"
-    return {"device": device, "cores": os.cpu_count() or 0, "platform": platform.platform(terse=True)}
+def checkpoint_spec(base: ModelSpec, path: Path) -> ModelSpec:
+    """The model of a checkpoint, read as the base is."""
+    return msgspec.structs.replace(base, path=str(path), revision="", dtype=dtype_read(base))

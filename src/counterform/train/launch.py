@@ -1,12 +1,11 @@
 """One training run spread over processes by `accelerate launch`, while the study stays one process.
 
-The study's process holds the lock on the run directory, so it cannot itself be the thing that is launched several
-times: it writes the job down, launches `python -m counterform.train.launched` and reads the checkpoint back.
+The study's process holds the claim on what it trains, so it cannot itself be the thing that is launched several times: it writes
+the job down, launches `python -m counterform.train.launched` and reads the checkpoint back. All of them end with it.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from msgspec import Struct
 from counterform.errors import StudyError, TrainingDiverged
 from counterform.models.source import pinned
 from counterform.study import ModelSpec, TrainSpec
+from counterform.train.children import run_child
 from counterform.types import Arm, Checkpoint
 
 KEPT_LINES = 6
@@ -45,13 +45,13 @@ def launch(spec: TrainSpec, arm: Arm, *, base: str | ModelSpec, seed: int, out: 
     command = [
         sys.executable,
         "-m",
-        "accelerate.commands.launch",
+        "counterform.train.launcher",
         *spec.launch,
         "-m",
         "counterform.train.launched",
         str(job),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    done = run_child(command)
     if not result.exists():
         words = " ".join(done.stderr.strip().splitlines()[-KEPT_LINES:])
         raise StudyError(f"$.train.launch: {' '.join(command[1:])} ended with {done.returncode}: {words}")

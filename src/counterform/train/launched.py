@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from counterform.errors import TrainingDiverged
+from counterform.train.children import end_with_parent
 from counterform.train.launch import Job
 from counterform.train.sft import SFT
 from counterform.types import Checkpoint, Ledger
@@ -16,6 +17,7 @@ from counterform.types import Checkpoint, Ledger
 
 def main() -> None:
     """What each launched process runs."""
+    end_with_parent()
     path = Path(sys.argv[1])
     job = msgspec.json.decode(path.read_bytes(), type=Job)
     try:

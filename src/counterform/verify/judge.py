@@ -74,7 +74,7 @@ def read_judge(graded: Graded, answer: Completion) -> Criticism:
         return Criticism(attempt_id=graded.attempt.id, verdict=Mark.UNKNOWN, why=why, tokens=answer.tokens)
 
     if answer.finish == "error":
-        return unknown("the model was not heard")
+        return msgspec.structs.replace(unknown("the model was not heard"), transient=answer.transient)
     if answer.finish == "length":
         return unknown("the answer was cut off")
     lines = answer.text.strip().removesuffix("[END]").rstrip().split("\n")

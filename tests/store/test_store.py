@@ -1,7 +1,5 @@
 import errno
 import os
-import re
-import signal
 import string
 import subprocess
 import sys
@@ -18,8 +16,9 @@ from safetensors import SafetensorError
 
 from counterform import results, store, types
 from counterform.errors import RunDirError
-from counterform.store import RunDir, key_of, key_of_path, open_run
-from counterform.types import Case, Example, Graded, Problem
+from counterform.store import RunDir, appearing, key_of, key_of_path
+from counterform.store.process import HOST
+from counterform.types import Case, Completion, Example, Graded, Problem
 
 # Cases are put together from stored rows, and never stored.
 STORED = [
@@ -162,7 +161,7 @@ def test_a_directory_appears_whole(tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 @pytest.mark.parametrize("what", ["text", "rows"])
-def test_a_full_disk_is_one_clear_message_and_nothing_is_lost(tmp_path, what):
+def test_a_full_disk_is_one_clear_message_and_nothing_is_lost(tmp_path, what, monkeypatch):
     run = RunDir(tmp_path)
     names = {"text": "notes.txt", "rows": "rows.parquet"}
     write = {
@@ -171,7 +170,9 @@ def test_a_full_disk_is_one_clear_message_and_nothing_is_lost(tmp_path, what):
     }[what]
     write()
     before = (tmp_path / names[what]).read_bytes()
-    (tmp_path / f".{names[what]}.partial").symlink_to("/dev/full")
+    monkeypatch.setattr(appearing.secrets, "token_hex", lambda n: "00000000")
+    partial = tmp_path / f".{names[what]}~{HOST}~{os.getpid()}~00000000.partial"
+    partial.symlink_to("/dev/full")
     with pytest.raises(RunDirError, match=r"the disk is full at .*free some space and run the same command again"):
         write()
     assert (tmp_path / names[what]).read_bytes() == before
@@ -185,7 +186,15 @@ def test_a_disk_that_is_full_for_a_library_with_errors_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "message"), [(errno.EDQUOT, "the disk is full"), (errno.EACCES, "--out"), (errno.EROFS, "--out")]
+    ("number", "message"),
+    [
+        (errno.EDQUOT, "the disk is full"),
+        (errno.EFBIG, "ulimit -f"),
+        (errno.EACCES, "--out"),
+        (errno.EROFS, "--out"),
+        (errno.ENOTDIR, "--out"),
+        (errno.EEXIST, "--out"),
+    ],
 )
 def test_disk_errors_name_the_fix(tmp_path, number, message):
     with pytest.raises(RunDirError, match=message), store.disk_errors(tmp_path):
@@ -195,107 +204,6 @@ def test_disk_errors_name_the_fix(tmp_path, number, message):
 def test_other_errors_of_the_system_are_not_disguised(tmp_path):
     with pytest.raises(ConnectionError), store.disk_errors(tmp_path):
         raise ConnectionError
-
-
-def test_a_directory_that_cannot_be_locked(tmp_path, monkeypatch):
-    def refuse(lock, **options):
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr(store.FileLock, "acquire", refuse)
-    with pytest.raises(RunDirError, match="writable directory"), open_run(tmp_path / "run"):
-        pass
-
-
-# The manifest.
-
-
-def test_done_steps_and_facts_come_back(tmp_path):
-    run = RunDir(tmp_path)
-    run.done("sample", "key", rows=3)
-    run.note("versions", {"torch": "2"})
-    again = RunDir(tmp_path)
-    assert again.is_done("sample", "key")
-    assert not again.is_done("sample", "other key")
-    assert not again.is_done("train", "key")
-    assert again.facts == {"sample": {"rows": 3}, "versions": {"torch": "2"}}
-
-
-def test_an_older_schema_is_refused(tmp_path):
-    (tmp_path / "manifest.json").write_text('{"schema": 0, "steps": {}, "facts": {}}')
-    with pytest.raises(RunDirError, match=rf"schema 0; this version reads schema {store.SCHEMA}.*--out"):
-        RunDir(tmp_path)
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"steps": {}, "facts": {}}', "\udcff"])
-def test_a_manifest_that_is_none_is_refused(tmp_path, text):
-    (tmp_path / "manifest.json").write_bytes(text.encode(errors="surrogateescape"))
-    with pytest.raises(RunDirError, match="not a manifest of counterform"):
-        RunDir(tmp_path)
-
-
-def test_a_refused_directory_is_unlocked_again(tmp_path):
-    (tmp_path / "manifest.json").write_text("{}")
-    for _ in range(2):
-        with pytest.raises(RunDirError, match="not a manifest"), open_run(tmp_path):
-            pass
-
-
-# Several processes.
-
-
-def test_a_second_process_is_refused_while_the_first_runs(tmp_path):
-    code = """
-        import sys
-        from pathlib import Path
-        from counterform.errors import RunDirError
-        from counterform.store import open_run
-        try:
-            with open_run(Path(sys.argv[1])):
-                print("opened")
-        except RunDirError as error:
-            print(error)
-    """
-    with open_run(tmp_path):
-        refused = in_another_process(code, tmp_path)
-    assert re.search("another run is at work in .*--out", refused.stdout), refused.stderr
-    assert in_another_process(code, tmp_path).stdout == "opened\n"
-
-
-KILLED = """
-    import os, signal, sys
-    from pathlib import Path
-    from counterform.store import open_run
-    from counterform.types import Example
-
-    with open_run(Path(sys.argv[1])) as run:
-        run.done("first", "key")
-        if sys.argv[2] == "while writing":
-            import pyarrow.parquet as pq
-            def write_half(table, path, **options):
-                path.write_bytes(b"PAR1 half a file")
-                os.kill(os.getpid(), signal.SIGKILL)
-            pq.write_table = write_half
-        run.write_rows("rows.parquet", [Example(problem_id="x", prompt="p", completion=None)], Example)
-        if sys.argv[2] == "before the manifest":
-            os.kill(os.getpid(), signal.SIGKILL)
-        run.done("second", "key")
-"""
-
-
-@pytest.mark.parametrize("when", ["while writing", "before the manifest"])
-def test_after_a_kill_the_same_command_goes_on(tmp_path, when):
-    killed = in_another_process(KILLED, tmp_path, when)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert (tmp_path / "rows.parquet").exists() is (when == "before the manifest")
-    with open_run(tmp_path) as run:
-        assert run.is_done("first", "key")
-        assert not run.is_done("second", "key")
-    finished = in_another_process(KILLED, tmp_path, "never")
-    assert finished.returncode == 0, finished.stderr
-    run = RunDir(tmp_path)
-    assert run.is_done("second", "key")
-    assert run.read_rows("rows.parquet", Example) == [example()]
-    assert not list(tmp_path.glob("*.partial"))
 
 
 # Hashes.
@@ -330,6 +238,16 @@ def test_a_path_key_sees_names_and_bytes(tmp_path):
     assert key_of_path(one) != key_of_path(two)
     (two / "weights").write_bytes(b"other")
     assert key_of_path(one / "deep" / "weights") != key_of_path(two / "weights")
+
+
+def test_one_odd_row_costs_no_other(tmp_path):
+    """Whatever a row holds, all rows are written; what no file can hold is replaced in that row alone."""
+    run = RunDir(tmp_path)
+    odd = Completion(text="half a pair: \ud83d", tokens=2**70, finish="stop")
+    run.write_rows("rows.parquet", [Completion(text="fine", tokens=1, finish="stop"), odd], Completion)
+    fine, mended = run.read_rows("rows.parquet", Completion)
+    assert fine == Completion(text="fine", tokens=1, finish="stop")
+    assert (mended.text, mended.tokens) == ("half a pair: ?", 2**63 - 1)
 
 
 # Schemas.

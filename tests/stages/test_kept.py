@@ -2,7 +2,7 @@
 
 import pytest
 
-from counterform.stages.work import CRITIQUES_A_PART, Kept
+from counterform.stages.kept import CRITIQUES_A_PART, Kept
 from counterform.store import RunDir
 from counterform.types import Attempt, Completion, Critic, Criticism, Graded, Mark, Problem, Verdict
 
@@ -33,6 +33,10 @@ class Paid(Critic):
         ]
 
 
+def kept(critic, path, folder, lost=None):
+    return Kept(critic, RunDir(path), lambda: folder, [].extend if lost is None else lost.extend)
+
+
 def pairs(names):
     for name in names:
         attempt = Attempt(
@@ -48,8 +52,8 @@ def pairs(names):
 
 def test_a_paid_critic_is_asked_once_an_attempt(tmp_path):
     first, second = Paid(), Paid()
-    said = Kept(first, RunDir(tmp_path), "critiques/a")(list(pairs(range(6))), seed=5)
-    again = Kept(second, RunDir(tmp_path), "critiques/a")(list(pairs([7, *range(5, -1, -1)])), seed=6)
+    said = kept(first, tmp_path, "critiques/a")(list(pairs(range(6))), seed=5)
+    again = kept(second, tmp_path, "critiques/a")(list(pairs([7, *range(5, -1, -1)])), seed=6)
     assert again[1:] == said[::-1]
     assert second.asked == ["7/m/0"]
 
@@ -57,15 +61,15 @@ def test_a_paid_critic_is_asked_once_an_attempt(tmp_path):
 def test_what_was_said_before_a_kill_is_not_asked_again(tmp_path):
     shown = list(pairs(range(CRITIQUES_A_PART + 10)))
     with pytest.raises(KeyboardInterrupt):
-        Kept(Paid(calls=1), RunDir(tmp_path), "critiques/a")(shown, seed=5)
+        kept(Paid(calls=1), tmp_path, "critiques/a")(shown, seed=5)
     critic = Paid()
-    said = Kept(critic, RunDir(tmp_path), "critiques/a")(shown, seed=5)
+    said = kept(critic, tmp_path, "critiques/a")(shown, seed=5)
     assert critic.asked == [graded.attempt.id for _, graded in shown[CRITIQUES_A_PART:]]
     assert [one.attempt_id for one in said] == [graded.attempt.id for _, graded in shown]
 
 
 def test_another_critic_says_something_else(tmp_path):
     shown, other = list(pairs(range(3))), Paid()
-    Kept(Paid(), RunDir(tmp_path), "critiques/a")(shown, seed=5)
-    Kept(other, RunDir(tmp_path), "critiques/b")(shown, seed=5)
+    kept(Paid(), tmp_path, "critiques/a")(shown, seed=5)
+    kept(other, tmp_path, "critiques/b")(shown, seed=5)
     assert len(other.asked) == 3

@@ -1,0 +1,17 @@
+"""`accelerate launch`, as a process that ends with the study which started it: `python -m counterform.train.launcher ARGUMENTS`."""
+
+from __future__ import annotations
+
+from counterform.train.children import end_with_parent
+
+
+def main() -> None:
+    """Launch."""
+    end_with_parent()
+    from accelerate.commands.launch import main as launch
+
+    launch()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+"""Every key of the study file: what is done again where it changes, and what is not."""
+
+import json
+import shutil
+from fnmatch import fnmatch
+
+import msgspec
+import pytest
+
+import counterform
+from counterform.errors import RunDirError
+from counterform.store import RunDir
+from counterform.study import ArmSpec, ModelSpec, ProblemsSpec, ResponseColumns, Study
+from counterform.types import Problem
+
+FINDINGS = "find report"
+READ = "probe/imitation/* probe/other/*"
+TRAINED = f"train/* {READ} {FINDINGS}"
+COMPILED = f"arm/* match {TRAINED}"
+GRADED = f"verify/* {COMPILED} probe/base/0/find_error"
+NOTHING, ANOTHER = "report", "another study"
+"""The report shows the study file, whatever stands in it."""
+OTHER = ArmSpec(name="other", recipe="rejection")
+
+
+def probes(*names):
+    return " ".join(f"probe/*/{name}" for name in names) + f" {FINDINGS}"
+
+
+# Path of a key -> (another value, units that are done again). Of a table with a key of its own below, its keys stand for it.
+TABLE = {
+    "name": ("renamed", "report"),
+    "question": ("What is it?", FINDINGS),
+    "seeds": ((0, 1), f"*/1 */1/* {FINDINGS}"),
+    "data": ("/tmp", ""),
+    "model.kind": ("parts_of_a_study:OtherSolver", ANOTHER),
+    "model.path": ("another", ANOTHER),
+    "model.base_url": ("http://127.0.0.1:1/v1", ANOTHER),
+    "model.api_key_env": ("MY_KEY", NOTHING),
+    "model.dtype": ("float32", ANOTHER),
+    "model.batch_size": (3, NOTHING),
+    "model.concurrency": (3, NOTHING),
+    "model.tool": ("calc", ANOTHER),
+    "model.tool_failures": (0.5, ANOTHER),
+    "problems.family": ("parts_of_a_study:Steps", ANOTHER),
+    "problems.lengths": ((3,), ANOTHER),
+    "problems.options": ({"without": (("add", "double"),)}, ANOTHER),
+    "problems.file": ("mine.jsonl", ANOTHER),
+    "problems.prompt": ("column", ANOTHER),
+    "problems.answer": ("column", ANOTHER),
+    "problems.solution": ("column", ANOTHER),
+    "problems.instruction": ("column", ANOTHER),
+    "problems.space": ("column", ANOTHER),
+    "problems.template": ("Say. {prompt}", ANOTHER),
+    "problems.shift": ("column", ANOTHER),
+    "problems.shift_file": ("mine.jsonl", ANOTHER),
+    "problems.train": (13, ANOTHER),
+    "problems.held_out": (7, ANOTHER),
+    "attempts.samples": (6, f"sample/* {GRADED}"),
+    "attempts.temperature": (0.5, f"sample/* {GRADED}"),
+    "attempts.max_tokens": (41, f"sample/* {GRADED}"),
+    "attempts.model": (ModelSpec(kind="parts_of_a_study:OtherSolver"), f"sample/* {GRADED}"),
+    "attempts.file": ("attempts.jsonl", f"sample/* audit {GRADED}"),
+    "attempts.problem": ("id", NOTHING),  # of a file, and there is none
+    "attempts.responses": ((ResponseColumns(text="a"),), NOTHING),
+    "verify.steps": ("parts_of_a_study:Steps", f"audit {GRADED} probe/base/*"),
+    "verify.seconds": (1.0, NOTHING),
+    "match.by": ("loss_tokens", COMPILED),
+    "match.cases": (7, COMPILED),
+    "match.pairs": (2, COMPILED),
+    "arms": (("imitation", OTHER, "critique"), f"arm/critique match train/critique/* probe/critique/* {FINDINGS}"),
+    "arms[].name": ("named", f"arm/named match train/named/* probe/named/* {FINDINGS}"),
+    "arms[].recipe": ("answer_only", f"arm/other match train/other/* probe/other/* {FINDINGS}"),
+    "arms[].options": ({"share_wrong": 0.5}, f"arm/other match train/other/* probe/other/* {FINDINGS}"),
+    "arms[].train": ({"learning_rate": 1e-2}, f"train/other/* probe/other/* {FINDINGS}"),
+    "train.trainer": ("parts_of_a_study:OtherCopy", TRAINED),
+    "train.sft": ({"learning_rate": 1e-2}, TRAINED),
+    "train.grpo": ({"learning_rate": 1e-2}, NOTHING),  # no arm samples for itself
+    "train.lora": ({"r": 2}, TRAINED),
+    "train.launch": (("--num_processes", "2"), TRAINED),
+    "probes": (("accuracy", "find_error", "shift", "process"), probes("process")),
+    "probe.samples": (3, probes("accuracy", "shift")),
+    "probe.k": (1, probes("accuracy")),
+    "probe.temperature": (0.5, probes("accuracy", "shift")),
+    "probe.max_tokens": (41, probes("accuracy", "shift", "find_error")),
+    "probe.problems": (5, probes("accuracy", "shift")),
+    "probe.attempts": (5, probes("find_error")),
+    "probe.shifted": (1, f"shifted {probes('shift')}"),
+    # Of probes that this study does not have; test_reads.py holds each probe to what it declares.
+    "probe.exemplars": (2, NOTHING),
+    "probe.trusted": (2, NOTHING),
+    "probe.calls": (2, NOTHING),
+    "probe.tokens": (20, NOTHING),
+    "probe.rule_note": ("No.", NOTHING),
+    "probe.lexicon": ("lexicon.json", FINDINGS),
+    "contrasts": ((), FINDINGS),
+    "doses": (((("other", "imitation")),), f"dose/* {FINDINGS}"),
+    "form_shares": ((("other", "imitation"),), FINDINGS),
+}
+
+
+def keys(table, before=""):
+    for field in msgspec.structs.fields(table):
+        yield f"{before}{field.name}"
+        inner = {"model": ModelSpec, "problems": ProblemsSpec, "arms": ArmSpec}.get(field.name, field.type)
+        if before == "" and isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            yield from keys(inner, f"{field.name}[]." if field.name == "arms" else f"{field.name}.")
+
+
+def test_no_key_is_missing():
+    tables = {name.partition(".")[0] for name in TABLE if "." in name and "[]" not in name}
+    assert set(TABLE) == set(keys(Study)) - tables
+
+
+@pytest.fixture(scope="module")
+def finished(study, tmp_path_factory):
+    return counterform.run(study, tmp_path_factory.mktemp("finished") / "run").path
+
+
+@pytest.fixture
+def again(finished, tmp_path, monkeypatch):
+    """Runs a study where the finished one stands; the units that were done."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(finished, tmp_path / "run")
+
+    def look():
+        return {
+            str(path.relative_to(tmp_path / "run" / "units").with_suffix("")): (
+                path.stat().st_ino,
+                path.stat().st_mtime_ns,
+            )
+            for path in (tmp_path / "run" / "units").rglob("*.json")
+        }
+
+    def run(changed):
+        before = look()
+        counterform.run(changed, tmp_path / "run")
+        return {unit for unit, which in look().items() if before.get(unit) != which}
+
+    return run
+
+
+def with_key(study, path, value):
+    table, _, key = path.rpartition(".")
+    if table == "arms[]":
+        return msgspec.structs.replace(
+            study, contrasts=(), arms=("imitation", msgspec.structs.replace(OTHER, **{key: value}))
+        )
+    if table:
+        return msgspec.structs.replace(study, **{table: msgspec.structs.replace(getattr(study, table), **{key: value})})
+    return msgspec.structs.replace(study, **{key: value})
+
+
+@pytest.mark.parametrize("path", TABLE)
+def test_exactly_these_units_are_done_again(study, again, path, tmp_path):
+    value, expected = TABLE[path]
+    if path == "doses":
+        pytest.skip("needs weights to blend: test_pipeline_strategy.py")
+    (tmp_path / "lexicon.json").write_text(json.dumps({"kinds": {"hedge": ["perhaps"]}}))
+    if path == "attempts.file":
+        problems = RunDir(tmp_path / "run").read_rows("problems.parquet", Problem)
+        rows = [{"problem": p.id, "response": f"The answer is {a}."} for p in problems for a in (p.answer, "7")]
+        (tmp_path / "attempts.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    changed = with_key(study, path, value)
+    if path == "arms[].options":  # of a recipe that has some
+        critique = msgspec.structs.replace(OTHER, recipe="critique")
+        again(msgspec.structs.replace(study, arms=("imitation", critique)))
+        changed = msgspec.structs.replace(study, arms=("imitation", msgspec.structs.replace(critique, options=value)))
+    if expected == ANOTHER:
+        table, _, key = path.rpartition(".")
+        with pytest.raises(RunDirError, match=rf"holds another study, 'changes': .*\$\.{table}\.{key} is .*--out"):
+            again(changed)
+        assert again(study) == set()
+        return
+    done = again(changed)
+    patterns = expected.split()
+    assert all(any(fnmatch(unit, pattern) for pattern in patterns) for unit in done), sorted(done)
+    for pattern in patterns:
+        assert any(fnmatch(unit, pattern) for unit in done), (pattern, sorted(done))
+    assert again(changed) == set()
+
+
+@pytest.mark.parametrize("path", [path for path, (_, redone) in TABLE.items() if redone not in (ANOTHER, NOTHING)])
+def test_going_back_gives_the_findings_of_before(study, again, path, tmp_path, finished):
+    """Whatever was tried in between, finished or not: another study's files never stand under this one's keys."""
+    if path in ("doses", "attempts.file", "arms[].options", "probe.lexicon"):
+        pytest.skip("needs files of its own")
+    again(with_key(study, path, TABLE[path][0]))
+    again(study)
+    assert (tmp_path / "run" / "findings.json").read_bytes() == (finished / "findings.json").read_bytes()
+    assert again(study) == set()
+
+
+def test_the_same_model_and_data_named_from_elsewhere_are_the_same_study(study, tmp_path, monkeypatch):
+    (tmp_path / "here" / "solver").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    counterform.run(study, tmp_path / "run", until="sample")
+    before = (tmp_path / "run/units/sample/part-00000.json").stat().st_mtime_ns
+    monkeypatch.chdir(tmp_path)
+    there = msgspec.structs.replace(study.model, path="here/solver")
+    counterform.run(msgspec.structs.replace(study, model=there, data="here"), tmp_path / "run", until="sample")
+    counterform.pipeline.do_units(tmp_path / "run", ["sample/part-00000"])
+    assert (tmp_path / "run/units/sample/part-00000.json").stat().st_mtime_ns == before
+
+
+def test_seeds_that_are_others(study, again):
+    with pytest.raises(RunDirError, match=r"\$\.seeds is \[5\] and there \[0\]"):
+        again(msgspec.structs.replace(study, seeds=(5,)))
+
+
+@pytest.mark.parametrize(
+    "name", ["arms/other.parquet", "attempts/part-00000.parquet", "checkpoints/other/0/weights.txt"]
+)
+@pytest.mark.parametrize("how", ["gone", "cut"])
+def test_a_unit_whose_file_is_gone_or_cut_is_done_again_and_no_other(again, study, tmp_path, finished, name, how):
+    path = tmp_path / "run" / name
+    whole = path.read_bytes()
+    path.unlink()
+    if how == "cut":
+        path.write_bytes(whole[:-1])
+    unit = {"arms/other.parquet": "arm/other", "attempts/part-00000.parquet": "sample/part-00000"}.get(
+        name, "train/other/0"
+    )
+    assert again(study) == {unit}
+    assert path.read_bytes() == whole
+    assert (tmp_path / "run" / "findings.json").read_bytes() == (finished / "findings.json").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["model", "trainer", "recipe", "probe"])
+def test_the_source_of_what_a_study_names_is_in_the_key_of_what_it_makes(study, tmp_path, monkeypatch, kind):
+    source = {
+        "model": "from parts_of_a_study import Solver\nclass Mine(Solver): pass\n",
+        "trainer": "from parts_of_a_study import Copy\nclass Mine(Copy): pass\n",
+        "recipe": "from counterform.arms.imitation import Rejection\nclass Mine(Rejection): pass\n",
+        "probe": "from counterform.probes.accuracy import Accuracy\nclass Mine(Accuracy): name = 'mine'\n",
+    }[kind]
+    name = f"mine_{kind}"
+    (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    changed, expected = {
+        "model": (
+            with_key(study, "attempts.model", ModelSpec(kind=f"{name}:Mine")),
+            {"sample", "verify", "arm", "train"},
+        ),
+        "trainer": (with_key(study, "train.trainer", f"{name}:Mine"), {"train"}),
+        "recipe": (with_key(study, "arms[].recipe", f"{name}:Mine"), {"arm", "train"}),
+        "probe": (with_key(study, "probes", (f"{name}:Mine",)), set()),
+    }[kind]
+    run = counterform.run(changed, tmp_path / "run")
+    before = {path: path.stat().st_mtime_ns for path in (run.path / "units").rglob("*.json")}
+    counterform.run(changed, tmp_path / "run")
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    (tmp_path / f"{name}.py").write_text(source + "# a change\n")
+    counterform.run(changed, tmp_path / "run")
+    done = {
+        str(p.relative_to(run.path / "units")).partition("/")[0] for p in before if p.stat().st_mtime_ns != before[p]
+    }
+    assert expected <= done
+    assert "probe" in done
+    assert not done & {"problems", "audit", "sample", "arm"} - expected
