@@ -98,7 +98,12 @@ def report(
 
 @app.command()
 def compare(
-    logs: Annotated[list[Path], typer.Argument(help="Two or more logs, or folders of logs; the first is A.")],
+    logs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Two or more logs, or folders of logs; the first is A. Left out: two that come with the package."
+        ),
+    ] = None,
     base: Annotated[str, typer.Option(help="The arm that the others are compared with: its letter or path.")] = "",
     items: Annotated[
         Path | None, typer.Option(help="A file of the items to compare, with their keys and columns.")
@@ -115,6 +120,7 @@ def compare(
 ) -> None:
     """Compare evaluations that exist already: inspect, lm-eval, lighteval, TRL, verl and others, paired by item."""
     from counterform.compare import compare as compare_logs
+    from counterform.compare import example_logs
     from counterform.findings.require import judge_all, parse
     from counterform.logs.plain import parse_columns
     from counterform.report.compared import as_json as in_json
@@ -123,7 +129,13 @@ def compare(
 
     requirements = [parse(text) for text in require or ()]
     found = compare_logs(
-        logs, base=base, items=items, by=by, columns=parse_columns(columns), reader=reader, detail=out is not None
+        logs or example_logs(),
+        base=base,
+        items=items,
+        by=by,
+        columns=parse_columns(columns),
+        reader=reader,
+        detail=out is not None,
     )
     if out is not None:
         for path in write_page(found, out):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
+from importlib.resources import files
 from itertools import permutations
 from pathlib import Path
 
@@ -60,6 +61,12 @@ class Contrast(Struct, frozen=True, kw_only=True):
             for scorer in self.match.scorers
         )
         return [comparison for comparison in found if comparison is not None]
+
+
+def example_logs() -> list[Path]:
+    """Two small logs that come with the package: lm-eval over the world's tiny base, and over the same taught another form of answer."""
+    folder = Path(str(files("counterform.logs"))) / "examples"
+    return [folder / "world-base", folder / "world-tuned"]
 
 
 def compare(

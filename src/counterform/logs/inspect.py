@@ -33,6 +33,7 @@ from counterform.logs.streams import decode, members
 
 _WHOLE = re.compile(r"samples/.+_epoch_\d+\.json")
 _SHELL = re.compile(r"(samples/.+_epoch_\d+)/sample\.json")
+_CHUNK = re.compile(r"(samples/.+_epoch_\d+)/attachments/(\d+)\.json")
 _ATTACHED = "attachment://"
 _MAX_REASON = 60
 # inspect's own reading of values (scorer/_metric.py: value_to_float).
@@ -129,11 +130,8 @@ class Inspect(LogReader):
     def rows(self, path: Path, broken: Broken) -> Iterator[Row]:
         """A row for each sample and epoch."""
         task = _header(path).eval
-        for where, sample in _samples(path, broken):
-            try:
-                yield _row(msgspec.convert(sample, _Sample) if isinstance(sample, dict) else sample, task)
-            except msgspec.ValidationError as error:
-                broken.add(where, error)
+        for sample in _samples(path, broken):
+            yield _row(sample, task)
 
 
 def _header(path: Path) -> _Header:
@@ -157,18 +155,19 @@ def _is_archive(path: Path) -> bool:
         return stream.read(4) == b"PK\x03\x04"
 
 
-def _samples(path: Path, broken: Broken) -> Iterator[tuple[str, _Sample | dict[str, Any]]]:
-    """Each sample with its place in the file."""
+def _samples(path: Path, broken: Broken) -> Iterator[_Sample]:
+    """Each sample that can be read."""
     if not _is_archive(path):
         samples = (value for name, value in members(path, inside="samples") if name == "samples" and value is not None)
         for index, value in enumerate(samples, 1):
-            if isinstance(value, dict):
-                yield f"sample {index}", value
-            else:
-                broken.add(f"sample {index}", "not an object")
+            try:
+                yield msgspec.convert(value, _Sample)
+            except msgspec.ValidationError as error:
+                broken.add(f"sample {index}", error)
         return
     reader = msgspec.json.Decoder(_Sample)
     with archive(path) as log:
+        chunks = _chunks(log)
         for name in log.names:
             shell = _SHELL.fullmatch(name)
             if not shell and not _WHOLE.fullmatch(name):
@@ -176,30 +175,34 @@ def _samples(path: Path, broken: Broken) -> Iterator[tuple[str, _Sample | dict[s
             try:
                 text = log.read(name)
                 try:
-                    sample: _Sample | dict[str, Any] = reader.decode(text)
+                    sample = reader.decode(text)
                 except (msgspec.DecodeError, RecursionError):  # NaN, perhaps
-                    sample = decode(text)
+                    sample = msgspec.convert(decode(text), _Sample)
                 if shell:
-                    sample = _with_attachments(log, shell[1], sample)
+                    _put_together(sample, log, shell[1], chunks.get(shell[1], []))
             except ValueError as error:
                 broken.add(name, error)
             else:
-                yield name, sample
+                yield sample
 
 
-def _with_attachments(log: Archive, prefix: str, sample: _Sample | dict[str, Any]) -> _Sample | dict[str, Any]:
-    """A sample whose long texts, named by their number, stand in members of their own."""
-    chunks = sorted(
-        (int(stem), name)
-        for name in log.names
-        if name.startswith(f"{prefix}/attachments/")
-        and (stem := name.rpartition("/")[2].removesuffix(".json")).isdigit()
-    )
-    texts = {str(start + index): text for start, name in chunks for index, text in enumerate(decode(log.read(name)))}
-    if isinstance(sample, dict):
-        return {**sample, "attachments": texts}
-    sample.attachments = texts
-    return sample
+def _chunks(log: Archive) -> dict[str, list[tuple[int, str]]]:
+    """The members that hold the long texts of each large sample, by its prefix, with the number of their first text."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for name in log.names:
+        if chunk := _CHUNK.fullmatch(name):
+            found.setdefault(chunk[1], []).append((int(chunk[2]), name))
+    return found
+
+
+def _put_together(sample: _Sample, log: Archive, prefix: str, chunks: list[tuple[int, str]]) -> None:
+    """Give a large sample back what stands in members beside it: its long texts, named by their number, and its metadata."""
+    sample.attachments = {
+        str(start + index): text for start, name in sorted(chunks) for index, text in enumerate(decode(log.read(name)))
+    }
+    beside = f"{prefix}/metadata.json"
+    if beside in log and not sample.metadata:
+        sample.metadata = msgspec.convert(decode(log.read(beside)), dict[str, Any])
 
 
 def _row(sample: _Sample, task: _Task) -> Row:
