@@ -160,7 +160,7 @@ class _Reading:
             if table is None:
                 table = fresh[key] = self.tables.get(key, {}).get(run) or Table(log.reader.name, (run, *key))
             at = table.add(kept, _level(kept, by) if by else "")
-            digest = hash((digest, kept.item, kept.sample, kept.scores, kept.text))
+            digest = hash((digest, key, kept.item, kept.sample, kept.scores, kept.text))
             if watch is not None:
                 watch(table, at, kept)
             if by and count <= LEVELS:

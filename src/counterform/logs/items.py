@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +18,21 @@ class Items:
     """The rows of a file by item and by question. Raises DataError where it names none."""
 
     def __init__(self, path: Path) -> None:
+        self._named: dict[str, tuple[str | None, Mapping[str, Any]]] = {}
+        self._asked: dict[str, tuple[str | None, Mapping[str, Any]]] = {}
         beginning = head(path, lambda _: ())
-        item, prompt, key = (
-            next((name for name in KNOWN[what] if name in beginning.names), "") for what in ("item", "prompt", "key")
-        )
-        if not (item or prompt):
+        for row in rows(beginning, Broken()):
+            item, prompt, key = (_first(row, KNOWN[what]) for what in ("item", "prompt", "key"))
+            held = (key_text(key), row)
+            if item is not None:
+                self._named[str(item)] = held
+            if asked := message_text(prompt):
+                self._asked["".join(asked.split())] = held
+        if not (self._named or self._asked):
             raise DataError(
                 f"{str(path)!r} names no items. Columns: {', '.join(sorted(beginning.names)) or 'none'}. "
                 f"One must be named {', '.join((*KNOWN['item'], *KNOWN['prompt']))}."
             )
-        self._named: dict[str, tuple[str | None, Mapping[str, Any]]] = {}
-        self._asked: dict[str, tuple[str | None, Mapping[str, Any]]] = {}
-        for row in rows(beginning, Broken()):
-            held = (key_text(row.get(key)), row)
-            if row.get(item) is not None:
-                self._named[str(row[item])] = held
-            if asked := message_text(row.get(prompt)):
-                self._asked["".join(asked.split())] = held
 
     def of(self, row: Row) -> Row | None:
         """A log's row with the key and the columns of its item; None where the list does not hold it."""
@@ -43,3 +41,7 @@ class Items:
             return None
         key, columns = held
         return replace(row, key=row.key if key is None else key, columns={**row.columns, **columns})
+
+
+def _first(row: Mapping[str, Any], names: Iterable[str]) -> Any:
+    return next((row[name] for name in names if row.get(name) is not None), None)

@@ -27,6 +27,7 @@ CHUNK = 1 << 20
 FIRST_MEMBERS = 3
 """Of a JSON document, looked at to recognise it."""
 _SPACE = " \t\r\n"
+_AFTER = frozenset(",:]} \t\r\n")
 
 
 def decode(text: bytes) -> Any:
@@ -117,7 +118,7 @@ class _Document:
                 if self._ended:
                     raise self._error(str(error)) from error
             else:
-                if end < len(self._text) or self._ended:  # a number at the edge may go on
+                if self._ended or self._text[end : end + 1] in _AFTER:  # a number at the edge may go on
                     self._at = end
                     return value
             self._more()
