@@ -38,7 +38,7 @@ def test_what_is_required(text, greater, less, margin, metric):
 
 @pytest.mark.parametrize("text", ["", "B", "B > ", "B = A", "B >> A", "B > A > C", "A > A", "B > A - pt", "m: "])
 def test_what_cannot_be_read(text):
-    with pytest.raises(StudyError, match="--require .* cannot be read"):
+    with pytest.raises(StudyError, match=r"--require .* cannot be read"):
         parse(text)
 
 

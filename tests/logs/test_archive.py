@@ -25,7 +25,7 @@ def test_a_truncated_archive_says_how_much_is_left(tmp_path, writers):
     path = tmp_path / "log.eval"
     writers["write_zip"](path, MEMBERS)
     path.write_bytes(path.read_bytes()[:-60])
-    with pytest.raises(DataError, match="truncated zip archive.*1 samples begin"):
+    with pytest.raises(DataError, match=r"truncated zip archive.*1 samples begin"):
         names(path)
 
 

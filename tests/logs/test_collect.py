@@ -83,11 +83,11 @@ class TestFolders:
     def test_a_checkpoint_is_said_to_be_one(self, tmp_path, name):
         (tmp_path / name).write_text("{}")
         (tmp_path / "model.safetensors").write_bytes(b"")
-        with pytest.raises(DataError, match="is a checkpoint.*not compared yet"):
+        with pytest.raises(DataError, match=r"is a checkpoint.*not compared yet"):
             read(tmp_path, SOURCE, apart=False)
 
     def test_a_folder_of_nothing(self, tmp_path):
-        with pytest.raises(DataError, match="holds no log. Formats: inspect, lm-eval"):
+        with pytest.raises(DataError, match=r"holds no log. Formats: inspect, lm-eval"):
             read(tmp_path, SOURCE, apart=False)
 
 
@@ -149,14 +149,14 @@ class TestItems:
         assert table.levels == ["True", ""]
 
     def test_a_list_that_names_no_items(self, tmp_path, writers):
-        with pytest.raises(DataError, match="names no items. Columns: colour"):
+        with pytest.raises(DataError, match=r"names no items. Columns: colour"):
             Items(writers["json_lines"](tmp_path / "items.jsonl", [{"colour": "red"}]))
 
 
 class TestLevels:
     def test_a_column_that_is_not_there(self, tmp_path, writers):
         log = writers["json_lines"](tmp_path / "rows.jsonl", [{"id": 1, "level": "x", "score": 1}])
-        with pytest.raises(DataError, match="unknown column 'leve'. Did you mean 'level'"):
+        with pytest.raises(DataError, match=r"unknown column 'leve'. Did you mean 'level'"):
             read(log, Source(readers=[], plain=Plain(), by="leve"), apart=False)
 
     def test_a_column_that_holds_no_groups(self, tmp_path, writers):

@@ -203,12 +203,12 @@ class TestPlain:
 
     def test_a_column_that_is_not_there(self, tmp_path, writers):
         beginning = head(writers["json_lines"](tmp_path / "r.jsonl", [{"id": 1, "score": 1}]), names)
-        with pytest.raises(DataError, match="unknown column 'scor'. Did you mean 'score'"):
+        with pytest.raises(DataError, match=r"unknown column 'scor'. Did you mean 'score'"):
             Plain({"score": ["scor"]}).columns(beginning)
 
     @pytest.mark.parametrize("text", ["score", "score=", "colour=red", "=x"])
     def test_columns_that_cannot_be_read(self, text):
-        with pytest.raises(StudyError, match="--columns.*item, prompt"):
+        with pytest.raises(StudyError, match=r"--columns.*item, prompt"):
             parse_columns(text)
 
     def test_without_an_id_the_content_is_the_item(self, tmp_path, writers):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -77,17 +78,17 @@ def _with_texts(found: _Wanted, rows: Mapping[_Answer, Row]) -> Shown:
 
 
 def _flips(contrast: Contrasted) -> Iterator[_Wanted]:
-    """Pairs that differ by the first scorer of the logs that gives marks, or else by ours."""
-    scorers = sorted(contrast.match.scorers, key=lambda scorer: scorer in OURS)
-    for scorer in scorers:
-        runs = contrast.match.runs(scorer)
-        if not all(_marks(run.first) and _marks(run.second) for run in runs):
-            continue
-        kinds: tuple[tuple[Literal["flip", "gain"], float, int], ...] = (("flip", 1.0, FLIPS), ("gain", 0.0, GAINS))
-        for kind, value, most in kinds:
-            found = _differing(contrast, scorer, kind, value)
-            yield from (wanted for wanted, _ in zip(found, range(most), strict=False))
-        return
+    """Pairs that differ by a scorer of the logs that gives marks, or by ours where there is none; each is shown once."""
+    every = contrast.match.scorers
+    scorers = [scorer for scorer in every if scorer not in OURS] or every
+    kinds: tuple[tuple[Literal["flip", "gain"], float, int], ...] = (("flip", 1.0, FLIPS), ("gain", 0.0, GAINS))
+    for kind, value, most in kinds:
+        found: dict[object, _Wanted] = {}
+        for scorer in scorers:
+            if all(_marks(run.first) and _marks(run.second) for run in contrast.match.runs(scorer)):
+                for wanted in islice(_differing(contrast, scorer, kind, value), most):
+                    found.setdefault(wanted.answers, wanted)
+        yield from islice(found.values(), most)
 
 
 def _differing(contrast: Contrasted, scorer: str, kind: Literal["flip", "gain"], value: float) -> Iterator[_Wanted]:
