@@ -165,6 +165,11 @@ class TestWhatComesOut:
         assert {c.metric for c in found.comparisons} == {"counterform strict", "counterform lenient"}
         assert any("own verifier" in note for note in found.notes)
 
+    def test_one_log_given_twice_is_graded_twice(self, tmp_path):
+        rows = [{"id": n, "response": f"The answer is {n}.", "answer": str(n)} for n in range(9)]
+        path = log(tmp_path / "a.jsonl", rows)
+        assert {c.both for c in compare([path, path]).comparisons} == {9}
+
     def test_flips_come_with_both_responses(self, two):
         texts = [
             log(path, [{**json.loads(line), "response": f"{path.stem} says"} for line in path.read_text().splitlines()])
@@ -194,6 +199,14 @@ class TestSaid:
         (tmp_path / "copy.jsonl").write_bytes(two[0].read_bytes())
         assert "A and B are the same log" in self.notes(two[0], tmp_path / "copy.jsonl")
         assert "same log" not in self.notes(*two)
+
+    def test_prompts_that_were_rendered_differently(self, tmp_path):
+        folder = tmp_path / "other"
+        folder.mkdir()
+        [samples] = example_logs()[1].glob("samples_*.jsonl")
+        rows = [json.loads(line) for line in samples.read_text().splitlines()]
+        log(folder / samples.name, [{**row, "prompt_hash": "x"} if row["doc_id"] < 5 else row for row in rows])
+        assert "rendered differently in A and B for 5 of 60 items" in self.notes(example_logs()[0], folder)
 
     def test_other_questions_under_one_id(self, tmp_path, two):
         rows = [{"id": n, "prompt": f"q{n}" if n else "other", "score": 1} for n in range(60)]

@@ -169,6 +169,7 @@ class TestLevels:
     ("name", "text", "said"),
     [
         ("x.jsonl", "", "is empty"),
+        ("results_1.json", '{"results": {}, "configs": {}}', "holds the totals"),
         ("x.txt", "hello world\n", "begins with"),
         ("x.json", json.dumps({"a": {"b": 1}}, indent=1), "which item"),
         ("x.jsonl", '{"id": 1, "score": 1', "cut off|not a JSON"),

@@ -43,7 +43,7 @@ class Regrader:
     def __init__(self) -> None:
         self._lexicon = load_lexicon()
         self._answers = Answers(SECONDS)
-        self._seen: dict[Hashable, _Seen] = {}
+        self._seen: dict[int, _Seen] = {}
         self._pending: list[tuple[_Seen, str | None, str | None]] = []
         self._characters = 0
         self.missing: Counter[str] = Counter()
@@ -57,7 +57,9 @@ class Regrader:
 
     def __call__(self, table: Table, at: int, row: Row) -> None:
         """Look at one row; the second row of an answer (another filter) holds the same response."""
-        seen = self._seen.setdefault(table.name, _Seen(table, len(self._lexicon.kinds)))
+        seen = self._seen.get(id(table))
+        if seen is None:
+            seen = self._seen[id(table)] = _Seen(table, len(self._lexicon.kinds))
         if at < seen.waiting:
             return
         seen.waiting += 1
