@@ -24,7 +24,8 @@ import resource, sys, time
 started = time.perf_counter()
 from counterform.compare import compare
 found = compare(sys.argv[1:3], detail=len(sys.argv) > 3)
-print(found.comparisons[0].pairs, time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(found.comparisons[0].pairs, time.perf_counter() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 """
 _SENTENCE = "We take what is left, wait, let me check that again. "
 
@@ -70,7 +71,13 @@ def trl(path: Path, rows: int, seed: int) -> Path:
         prompts.append([{"role": "user", "content": f"What is {index // 8} + 0?"}])
         completions.append([{"role": "assistant", "content": text}])
         rewards.append(right)
-    columns = {"step": [1] * rows, "prompt": prompts, "completion": completions, "accuracy": rewards, "advantage": rewards}
+    columns = {
+        "step": [1] * rows,
+        "prompt": prompts,
+        "completion": completions,
+        "accuracy": rewards,
+        "advantage": rewards,
+    }
     pq.write_table(pa.table(columns), path / "completions_00001.parquet")
     return path
 
@@ -97,7 +104,10 @@ FORMATS: tuple[Callable[[Path, int, int], Path], ...] = (lm_eval, inspect, trl, 
 
 
 def main(rows: int) -> None:
-    print("| format | rows | MB | seconds | rows/s | peak MB | seconds with --out |\n|---|---|---|---|---|---|---|")
+    """A row of a Markdown table for each format. CPU seconds count the start of Python too."""
+    print(
+        "| format | rows | MB | seconds | CPU seconds | peak MB | CPU seconds with --out |\n|---|---|---|---|---|---|---|"
+    )
     for write in FORMATS:
         with tempfile.TemporaryDirectory() as folder:
             logs = []
@@ -105,9 +115,15 @@ def main(rows: int) -> None:
                 (Path(folder) / str(seed)).mkdir()
                 logs.append(str(write(Path(folder) / str(seed), rows // 2, seed)))
             size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()) / 2**20
-            found = [subprocess.run([sys.executable, "-c", _ONE, *logs, *more], capture_output=True, text=True, check=True).stdout.split() for more in ([], ["detail"])]
-            seconds, peak = float(found[0][1]), float(found[0][2])
-            print(f"| {write.__name__} | {rows:,} | {size:,.0f} | {seconds:.2f} | {rows / seconds:,.0f} | {peak:,.0f} | {float(found[1][1]):.1f} |")
+            (_, seconds, cpu, peak), (_, _, detailed, _) = (_compared(logs, *more) for more in ([], ["detail"]))
+            print(
+                f"| {write.__name__} | {rows:,} | {size:,.0f} | {seconds:.2f} | {cpu:.2f} | {peak:,.0f} | {detailed:.1f} |"
+            )
+
+
+def _compared(logs: list[str], *more: str) -> list[float]:
+    command = [sys.executable, "-c", _ONE, *logs, *more]
+    return [float(part) for part in subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()]
 
 
 if __name__ == "__main__":

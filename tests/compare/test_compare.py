@@ -187,7 +187,8 @@ class TestWhatComesOut:
         ]
         found = {c.metric: c for c in compare(paths, detail=True).traits}
         assert found["length, characters"].estimate == 8
-        assert next(c for name, c in found.items() if name.startswith("hedge")).estimate == 1
+        hedges = next(c for name, c in found.items() if name.startswith("hedge"))
+        assert (hedges.estimate, hedges.share, hedges.first_only) == (1, False, None)
 
 
 class TestSaid:

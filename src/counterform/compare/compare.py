@@ -39,8 +39,10 @@ class Contrast(Struct, frozen=True, kw_only=True):
     match: Match
     better: Mapping[str, Direction]
 
-    def comparison(self, metric: str, runs: Sequence[Run], better: Direction) -> Comparison | None:
-        """One metric's paired difference; None where no pair has it."""
+    def comparison(
+        self, metric: str, runs: Sequence[Run], better: Direction, *, count: bool = False
+    ) -> Comparison | None:
+        """One metric's paired difference; None where no pair has it. count: of something, so that 0 and 1 are no marks."""
         return compared(
             runs,
             first=self.first,
@@ -52,6 +54,7 @@ class Contrast(Struct, frozen=True, kw_only=True):
             second_runs=self.match.second_runs,
             only_in_first=self.match.only_in_first,
             only_in_second=self.match.only_in_second,
+            count=count,
         )
 
     def scored(self) -> list[Comparison]:
@@ -252,9 +255,9 @@ def _passes(contrast: Contrast) -> Iterator[Pass]:
 
 def _traits(contrast: Contrast) -> Iterator[Comparison]:
     """Length, and markers where they were counted."""
-    found = [contrast.comparison(LENGTH, contrast.match.lengths(), "neither")]
     kinds = contrast.match.first[0].traits if all(table.traits for table in contrast.match.second) else {}
-    found += [contrast.comparison(f"{kind}, per response", contrast.match.trait(kind), "neither") for kind in kinds]
+    runs = {LENGTH: contrast.match.lengths()} | {f"{kind}, per response": contrast.match.trait(kind) for kind in kinds}
+    found = [contrast.comparison(name, values, "neither", count=True) for name, values in runs.items()]
     yield from (comparison for comparison in found if comparison is not None)
 
 

@@ -162,22 +162,26 @@ def compared(
     second_runs: int,
     only_in_first: int,
     only_in_second: int,
+    count: bool = False,
 ) -> Comparison | None:
-    """One comparison, its verdict not yet corrected for being one of several; None where no pair is scored."""
+    """One comparison, its verdict not yet corrected for being one of several; None where no pair is scored.
+
+    count: the values are counts, and 0 and 1 no marks.
+    """
     found = difference(runs, first_runs=first_runs, second_runs=second_runs)
     if found is None:
         return None
     e, clusters, means = found
     whole = [_scored(run) for run in runs]
     a, b = (np.concatenate([run.first for run in whole]), np.concatenate([run.second for run in whole]))
-    share = bool(((a >= 0) & (a <= 1)).all() and ((b >= 0) & (b <= 1)).all())
+    share = not count and bool(((a >= 0) & (a <= 1)).all() and ((b >= 0) & (b <= 1)).all())
     marked = np.isin(a, (0.0, 1.0)) & np.isin(b, (0.0, 1.0))
-    marks = bool(marked.any()) and share
+    marks = share and bool(marked.any())
     counts = [int((marked & (a == x) & (b == y)).sum()) for x, y in ((1, 1), (0, 0), (1, 0), (0, 1))]
     exact = marks and bool(marked.all()) and len(a) == clusters
     discordant = counts[2] + counts[3]
     shown = counts if marks else [None] * 4
-    if marks and marked.all():
+    if marks and bool(marked.all()):
         better = "low" if better == "low" else "high"
     return Comparison(
         first=first,

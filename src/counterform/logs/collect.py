@@ -236,7 +236,9 @@ def _recognised(path: Path, source: Source) -> list[_Found]:
     if path.is_file():
         reader = _reader_of(path, source)
         if reader is None and _head(path).names >= {"results", "configs"}:
-            raise DataError(f"{str(path)!r} holds the totals of an evaluation. Give its samples, or the folder of both.")
+            raise DataError(
+                f"{str(path)!r} holds the totals of an evaluation. Give its samples, or the folder of both."
+            )
         if reader is None:
             source.plain.columns(_head(path))  # raises, and says which columns are missing
             raise AssertionError("plain recognises what it can read")

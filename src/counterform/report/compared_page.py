@@ -12,6 +12,8 @@ from counterform.findings.paired import Comparison
 from counterform.report.compared import as_json, cell, difference, level, markdown_table, signed, summary
 
 _PAGE, _DATA = "compare.md", "compare.json"
+_ITEM = 24
+"""Signs of an item's name that are shown; a hash is longer, and no clearer."""
 _HEAD = ("arms", "scorer", "pairs", "base", "other", "difference [95 %]", "verdict")
 
 
@@ -93,7 +95,7 @@ def _reasons(unscored: Mapping[str, Mapping[str, int]]) -> str:
 
 
 def _item(item: Shown) -> Iterator[str]:
-    yield f"### {cell(item.item[:80])}" + (f": {cell(item.note)}" if item.note else "")
+    yield f"### {cell(item.item[:_ITEM])}" + (f": {cell(item.note)}" if item.note else "")
     yield ""
     yield from _fenced(item.prompt)
     if item.key is not None:
