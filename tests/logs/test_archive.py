@@ -53,7 +53,7 @@ def test_a_member_that_holds_more_than_its_directory_says_is_not_unpacked(tmp_pa
     path = tmp_path / "log.eval"
     writers["write_zip"](path, {"samples/1_epoch_1.json": b"x" * 1_000_000}, method)
     with archive(path) as log:
-        log._index.NameToInfo["samples/1_epoch_1.json"].file_size = 10
+        log._index["samples/1_epoch_1.json"].file_size = 10
         with pytest.raises(ValueError, match="checksum"):
             log.read("samples/1_epoch_1.json")
 
@@ -62,6 +62,6 @@ def test_a_method_that_nobody_knows(tmp_path, writers):
     path = tmp_path / "log.eval"
     writers["write_zip"](path, MEMBERS)
     with archive(path) as log:
-        log._index.NameToInfo["header.json"].compress_type = 97
+        log._index["header.json"].compress_type = 97
         with pytest.raises(ValueError, match="method 97"):
             log.read("header.json")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import mmap
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
@@ -21,20 +23,20 @@ _LOCAL_HEADER = 30
 class Archive:
     """An open zip archive."""
 
-    def __init__(self, path: Path, stream: IO[bytes], index: zipfile.ZipFile) -> None:
-        self._path, self._stream, self._index = path, stream, index
+    def __init__(self, stream: IO[bytes], index: dict[str, zipfile.ZipInfo]) -> None:
+        self._stream, self._index = stream, index
 
     @property
     def names(self) -> list[str]:
         """Its members, in the order of its directory; of two with one name the last is meant."""
-        return list(self._index.NameToInfo)
+        return list(self._index)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._index.NameToInfo
+        return name in self._index
 
     def read(self, name: str) -> bytes:
         """A member, unpacked. Raises ValueError where it is broken or too large, MissingExtra without zstandard."""
-        info = self._index.NameToInfo[name]
+        info = self._index[name]
         if info.file_size > MAX_MEMBER:
             raise ValueError(f"{info.file_size >> 20:,} MB; at most {MAX_MEMBER >> 20:,} are read")
         self._stream.seek(info.header_offset)
@@ -76,12 +78,20 @@ def _unpacked(packed: bytes, method: int, size: int) -> bytes:
 def archive(path: Path) -> Iterator[Archive]:
     """Open an archive. Raises DataError that says how much of a truncated one is left."""
     try:
-        with path.open("rb") as stream, zipfile.ZipFile(stream) as index:
-            yield Archive(path, stream, index)
+        with path.open("rb") as stream:
+            found = os.fstat(stream.fileno())
+            yield Archive(stream, _index(path, found.st_size, found.st_mtime_ns))
     except zipfile.BadZipFile as error:
         raise DataError(_cut_off(path)) from error
     except OSError as error:
         raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}.") from error
+
+
+@lru_cache(maxsize=1)
+def _index(path: Path, size: int, changed: int) -> dict[str, zipfile.ZipInfo]:
+    """The directory of an archive, which is asked for several times in a row, and takes longer to read than a header."""
+    with zipfile.ZipFile(path) as index:
+        return index.NameToInfo
 
 
 def names(path: Path) -> list[str]:
