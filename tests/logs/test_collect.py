@@ -50,7 +50,10 @@ class TestFolders:
             inspect_log(writers, tmp_path / f"{n}.eval", values, task_id=f"t{n}", eval_id=f"e{n}", model=f"seed{n}")
         [arm] = read(tmp_path, SOURCE, apart=False)
         assert answers(arm) == [2, 2]
-        assert len(read(tmp_path, SOURCE, apart=True)) == 2
+        assert arm.models == ("seed0", "seed1")
+        found = read(tmp_path, SOURCE, apart=True)
+        assert [one.models for one in found] == [("seed0",), ("seed1",)]
+        assert [[Path(file.path).name for file in one.files] for one in found] == [["0.eval"], ["1.eval"]]
 
     def test_shards_are_one_run(self, tmp_path, writers):
         for shard, item in enumerate((1, 2)):

@@ -128,7 +128,7 @@ def compare(
 def _read(paths: Sequence[str | Path], source: Source) -> list[LoggedArm]:
     arms = [arm for path in paths for arm in read(Path(path), source, apart=len(paths) == 1)]
     if len(arms) < 2:
-        models = sorted({model for arm in arms for file in arm.files for model in file.models})
+        models = sorted({model for arm in arms for model in arm.models})
         raise DataError(
             f"one arm is no comparison: {str(paths[0])!r} holds {', '.join(models) or 'one model'}. "
             "Give two or more logs, or a log of several models."
@@ -282,9 +282,14 @@ def _levels(contrasts: Sequence[Contrast], by: str) -> Iterator[Level]:
 
 
 def _named(letter: str, arm: LoggedArm) -> Named:
-    models = dict.fromkeys(model for file in arm.files for model in file.models)
+    runs = list(arm.tasks.values())
     return Named(
-        letter=letter, label=arm.label, models=tuple(models), runs=max(len(runs) for runs in arm.tasks.values())
+        letter=letter,
+        label=arm.label,
+        models=arm.models,
+        tasks=tuple(task for task in arm.tasks if task),
+        answers=sum(len(table) for tables in runs for table in tables),
+        runs=max(map(len, runs)),
     )
 
 
@@ -298,9 +303,8 @@ def _notes(contrasts: Sequence[Contrast], letters: Mapping[str, LoggedArm], metr
         seen.setdefault(arm.identities, letter)
         notes += [f"{letter}: {Path(file.path).name}: {note}" for file in arm.files for note in file.notes]
         notes += [f"{letter}: {note}" for note in arm.notes]
-        models = {model for file in arm.files for model in file.models}
-        if len(arm.files) > 1 and len(models) > 1 and arm.label == str(Path(arm.label)):
-            notes.append(f"{letter}: {len(models)} models in one folder are taken for runs (seeds) of one arm")
+        if len(arm.models) > 1:
+            notes.append(f"{letter}: {len(arm.models)} models in one folder are taken for runs (seeds) of one arm")
     for contrast in contrasts:
         notes += _pairing_notes(contrast, metrics)
     return list(dict.fromkeys(notes))

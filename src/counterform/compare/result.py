@@ -16,6 +16,8 @@ class Named(Struct, frozen=True, kw_only=True):
     letter: str
     label: str
     models: tuple[str, ...]
+    tasks: tuple[str, ...]
+    answers: int
     runs: int
 
 

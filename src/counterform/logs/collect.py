@@ -20,6 +20,11 @@ from counterform.logs.table import Table
 LEVELS = 30
 """Levels of a column that results are broken down by; more are no groups."""
 
+ANY = "\0"
+"""Stands for the models of an arm that are taken for one."""
+_Key = tuple[int | None, str, str]
+"""Step, model and task of a table."""
+
 Watch = Callable[[Table, int, Row], None]
 """Is shown each row as it is read, with its table and the number of its answer."""
 
@@ -44,7 +49,9 @@ class LoggedArm(Struct, frozen=True, kw_only=True):
     """One model (or several, taken for one because their logs lie in one folder) and all it answered."""
 
     label: str
+    models: tuple[str, ...]
     files: tuple[LogFile, ...]
+    """Those that hold its answers, and those that hold none of anybody's."""
     tasks: Mapping[str, list[Table]]
     """A table for each run of a task."""
     better: Mapping[str, Direction]
@@ -86,15 +93,16 @@ def read(path: Path, source: Source, *, apart: bool) -> list[LoggedArm]:
     apart = apart or reading.mixed
     kinds = Counter(step for step, _, _ in reading.tables)
     arms = []
-    for key, parts in _grouped(reading.tables, apart).items():
-        step, model = key
+    for (step, model), parts in _grouped(reading.tables, apart).items():
+        mine = [key for key in reading.tables if key[0] == step and model in (key[1], ANY)]
         several = len({(s, m) for s, m, _ in reading.tables}) > 1
         named = [f"step {step}"] if step is not None and len(kinds) > 1 else []
-        named += [model] if several and apart and model else []
+        named += [model] if several and model not in ("", ANY) else []
         arms.append(
             LoggedArm(
                 label=f"{path} ({', '.join(named)})" if named else str(path),
-                files=tuple(reading.files),
+                models=tuple(dict.fromkeys(key[1] for key in mine if key[1])),
+                files=tuple(file for file, keys in reading.files if not keys or not keys.isdisjoint(mine)),
                 tasks=parts,
                 better=reading.better,
                 identities=frozenset(reading.identities),
@@ -102,17 +110,17 @@ def read(path: Path, source: Source, *, apart: bool) -> list[LoggedArm]:
             )
         )
     if not arms:
-        broken = "; ".join(note for file in reading.files for note in file.notes) or "no rows"
+        broken = "; ".join(note for file, _ in reading.files for note in file.notes) or "no rows"
         raise DataError(f"{str(path)!r} holds no answers: {broken}.")
     return arms
 
 
 def _grouped(
-    tables: Mapping[tuple[int | None, str, str], dict[str, Table]], apart: bool
+    tables: Mapping[_Key, dict[str, Table]], apart: bool
 ) -> dict[tuple[int | None, str], dict[str, list[Table]]]:
     grouped: dict[tuple[int | None, str], dict[str, list[Table]]] = {}
     for (step, model, task), runs in tables.items():
-        of = grouped.setdefault((step, model if apart else ""), {})
+        of = grouped.setdefault((step, model if apart else ANY), {})
         of.setdefault(task, []).extend(runs.values())
     return grouped
 
@@ -122,9 +130,10 @@ class _Reading:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self.tables: dict[tuple[int | None, str, str], dict[str, Table]] = {}
+        self.tables: dict[_Key, dict[str, Table]] = {}
         """By step, model and task: a table for each run."""
-        self.files: list[LogFile] = []
+        self.files: list[tuple[LogFile, frozenset[_Key]]] = []
+        """Each with the tables that it has rows of."""
         self.better: dict[str, Direction] = {}
         self.mixed = False
         self.identities: set[object] = set()
@@ -145,7 +154,7 @@ class _Reading:
     def take(self, log: _Found) -> None:
         """Read one file."""
         run, broken, digest, count = log.reader.run(log.path), Broken(), 0, 0
-        fresh: dict[tuple[int | None, str, str], Table] = {}
+        fresh: dict[_Key, Table] = {}
         models: dict[str, None] = {}
         items, by, watch = self._source.items, self._source.by, self._source.watch
         for row in log.reader.rows(log.path, broken):
@@ -178,19 +187,18 @@ class _Reading:
                 self.better[scorer] = log.reader.direction(log.about, scorer)
             if table.repeated:
                 notes.append(f"{table.repeated:,} answers came again under the same item and sample; the first is kept")
-        self.files.append(
-            LogFile(
-                path=str(log.path),
-                format=log.reader.name,
-                status=log.about.status,
-                models=tuple(model for model in models if model),
-                tasks=tuple(dict.fromkeys(task for _, _, task in fresh if task)),
-                rows=count,
-                broken=broken.count,
-                unscored=_unscored(fresh.values()),
-                notes=tuple(notes),
-            )
+        file = LogFile(
+            path=str(log.path),
+            format=log.reader.name,
+            status=log.about.status,
+            models=tuple(model for model in models if model),
+            tasks=tuple(dict.fromkeys(task for _, _, task in fresh if task)),
+            rows=count,
+            broken=broken.count,
+            unscored=_unscored(fresh.values()),
+            notes=tuple(notes),
         )
+        self.files.append((file, frozenset(fresh)))
 
 
 def _level(row: Row, by: str) -> str:

@@ -59,9 +59,9 @@ def _arm_lines(found: Compared) -> Iterator[str]:
         files = [file for letter, file in found.files if letter == arm.letter]
         held = [
             "/".join(dict.fromkeys(file.format for file in files)),
-            ", ".join(dict.fromkeys(task for file in files for task in file.tasks)),
+            ", ".join(arm.tasks),
             ", ".join(arm.models),
-            f"{sum(file.rows for file in files):,} rows" + (f" in {len(files)} files" if len(files) > 1 else ""),
+            f"{arm.answers:,} answers" + (f" in {len(files)} files" if len(files) > 1 else ""),
         ]
         yield f"{arm.letter}  {arm.label}: {'; '.join(part for part in held if part)}"
     if len(found.arms) > _ARMS:
