@@ -76,6 +76,14 @@ class TestOnePairAnItem:
         assert compare(run([1] * n, [1] * n)).verdict == "undecided"
 
 
+    @pytest.mark.parametrize("step", [10, 0.1, 1 / 3, 1e-4])
+    def test_the_same_difference_throughout_has_no_spread_whatever_rounding_makes_of_it(self, step):
+        a = 50 + np.arange(10) * 0.7
+        found = compare(run(a, a + step), better="neither")
+        assert found.estimate == pytest.approx(step)
+        assert found.high - found.low > 1
+
+
 class TestClusters:
     def test_epochs_of_an_item_are_one_cluster_and_no_mcnemar_is_given(self):
         rng = np.random.default_rng(1)

@@ -211,6 +211,14 @@ class TestPlain:
         with pytest.raises(StudyError, match=r"--columns.*item, prompt"):
             parse_columns(text)
 
+    @pytest.mark.parametrize("indent", [None, 1])
+    def test_a_column_that_the_first_row_lacks(self, tmp_path, writers, indent):
+        rows = [{"id": 1}, {"id": 2, "score": 1}]
+        path = writers["json_lines"](tmp_path / "r.jsonl", rows)
+        if indent:
+            path.write_text(json.dumps(rows, indent=indent))
+        assert [row.scores[0].value for row in read(Plain(), path)] == [None, 1.0]
+
     def test_without_an_id_the_content_is_the_item(self, tmp_path, writers):
         rows = [{"prompt": "q", "answer": "5", "score": s} for s in (1, 0)] + [
             {"prompt": "q", "answer": "6", "score": 1}

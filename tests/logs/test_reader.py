@@ -49,7 +49,7 @@ class TestScore:
     def test_only_1_and_0_are_marks(self, value, mark):
         assert Score("s", value).mark is mark
 
-    @pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "7", [1], {}, 10**400])
+    @pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "7", [1], {}, 10**400, 1e308, -1e101])
     def test_what_is_no_number_is_unscored_and_says_why(self, value):
         score = numeric("s", value)
         assert score.value is None

@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Verdict = Literal["better", "worse", "higher", "lower", "undecided"]
 Better = Literal["high", "low", "neither"]
+ROUNDING = 1e-9
+"""Of the scale of the values: differences that differ by less are equal."""
 FEWEST = 0.1
 """Share of items that may have fewer than k samples where pass@k is shown; they are left out."""
 
@@ -129,8 +131,13 @@ def difference(
     a, b = (np.stack([column[side] for column in columns], axis=1) for side in (0, 1))
     # An interval where no cluster differs from another takes values of a scale of 1.
     scale = max(1.0, float(np.abs(a).max()), float(np.abs(b).max()))
-    trained = [arm / scale for arm, count in ((a, first_runs), (b, second_runs)) if count > 1]
-    found = estimate(b / scale, a / scale, trained, lucky=len(trained))
+    a, b = a / scale, b / scale
+    if (
+        np.ptp(b - a) < ROUNDING
+    ):  # the same difference throughout, but for rounding: single precision has none in its sums
+        a, b = np.zeros_like(a), np.full_like(b, np.float32(np.mean(b - a)))
+    trained = [arm for arm, count in ((a, first_runs), (b, second_runs)) if count > 1]
+    found = estimate(b, a, trained, lucky=len(trained))
     means = float(np.mean([run.first.mean() for run in runs])), float(np.mean([run.second.mean() for run in runs]))
     value = means[1] - means[0]
     low, high = (value + (end - found.value) * scale for end in (found.low, found.high))

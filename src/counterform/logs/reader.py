@@ -24,6 +24,8 @@ Identified = Literal["id", "content"]
 MAX_EXAMPLES = 3
 """Reasons kept of rows that could not be read; all are counted."""
 MAX_REASON = 120
+MAX_NUMBER = 1e100
+"""A score beyond it is none: sums of its squares would have no bound."""
 
 
 class Score(Struct, frozen=True, gc=False):
@@ -153,13 +155,13 @@ def content_id(*parts: object) -> str:
 
 
 def number(value: object) -> float | None:
-    """A finite number or truth value as a float; None for anything else."""
+    """A number of at most MAX_NUMBER or a truth value as a float; None for anything else."""
     if isinstance(value, bool | int | float):
         try:
             found = float(value)
         except OverflowError:
             return None
-        return found if math.isfinite(found) else None
+        return found if abs(found) <= MAX_NUMBER else None  # NaN is not
     return None
 
 

@@ -11,6 +11,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,8 +25,8 @@ from counterform.logs.reader import Broken, Head
 MAX_LINE = 1 << 28
 """Bytes of one row; a longer one is broken."""
 CHUNK = 1 << 20
-FIRST_MEMBERS = 3
-"""Of a JSON document, looked at to recognise it."""
+FIRST_MEMBERS, FIRST_ROWS = 3, 20
+"""Of a JSON document, and of rows, looked at to recognise them."""
 _SPACE = " \t\r\n"
 _AFTER = frozenset(",:]} \t\r\n")
 
@@ -229,7 +230,8 @@ def _text_head(path: Path) -> Head:
         except ValueError:
             value = None
         if isinstance(value, dict):
-            return Head(path=path, container="jsonl", names=frozenset(value), row=value)
+            names = {name for row in islice(lines(path, Broken()), FIRST_ROWS) for name in row}
+            return Head(path=path, container="jsonl", names=frozenset(names), row=value)
         return _document_head(path)
     if b"," in line or b"\t" in line:
         row = next(delimited(path, Broken()), {})
@@ -238,12 +240,15 @@ def _text_head(path: Path) -> Head:
 
 
 def _document_head(path: Path) -> Head:
+    """The first members of an object, or the first rows of a list."""
     first: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
     for name, value in members(path):
-        if not name:
-            row = value if isinstance(value, dict) else {}
-            return Head(path=path, container="json", names=frozenset(row), row=row)
-        first[name] = value
-        if len(first) == FIRST_MEMBERS:
+        if name:
+            first[name] = value
+        elif isinstance(value, dict):
+            rows.append(value)
+        if len(first) == FIRST_MEMBERS or len(rows) == FIRST_ROWS:
             break
-    return Head(path=path, container="json", names=frozenset(first), row=first)
+    names = frozenset(first) | {name for row in rows for name in row}
+    return Head(path=path, container="json", names=names, row=rows[0] if rows else first)
