@@ -81,7 +81,7 @@ $(VENV)/.run: $(VENV)/.torch pyproject.toml
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
-	$(BIN)/pip install -q -c constraints.txt -r requirements-dev.txt -e '.[guard]'
+	$(BIN)/pip install -q -c constraints.txt -r requirements-dev.txt -e '.[guard,logs]'
 	touch $@
 
 $(VENV)-lowest/.done: constraints-lowest.txt pyproject.toml

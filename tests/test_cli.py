@@ -17,7 +17,9 @@ def test_every_stage_has_its_subcommand():
     from counterform.pipeline import STAGES
 
     names = {command.name or command.callback.__name__ for command in app.registered_commands}
-    assert set(STAGES) | {"run", "unit", "show", "export", "init", "audit", "grade", "trust", "claims"} == names
+    assert (
+        set(STAGES) | {"run", "unit", "show", "export", "init", "audit", "grade", "trust", "claims", "compare"} == names
+    )
 
 
 def test_init_writes_a_study_that_loads_and_never_overwrites(tmp_path):

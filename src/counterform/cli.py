@@ -129,6 +129,63 @@ def report(
 
 
 @app.command()
+def compare(
+    logs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Two or more logs, or folders of logs; the first is A. Left out: two that come with the package."
+        ),
+    ] = None,
+    base: Annotated[str, typer.Option(help="The arm that the others are compared with: its letter or path.")] = "",
+    items: Annotated[
+        Path | None, typer.Option(help="A file of the items to compare, with their keys and columns.")
+    ] = None,
+    by: Annotated[str, typer.Option(metavar="COLUMN", help="A column to break the results down by.")] = "",
+    columns: Annotated[str, typer.Option(help="Of plain files, e.g. item=qid,text=reply,score=ok.")] = "",
+    reader: Annotated[str, typer.Option(help="The format of the logs: a name, or module:object.")] = "",
+    out: Annotated[Path | None, typer.Option(help="An empty folder for a page with everything.")] = None,
+    require: Annotated[
+        list[str] | None, typer.Option(help='E.g. "B > A", "B >= A - 1pt": exit 0 shown, 1 otherwise, 3 undecided.')
+    ] = None,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print a summary for GitHub.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare evaluations that exist already: inspect, lm-eval, lighteval, TRL, verl and others, paired by item."""
+    from counterform.compare import compare as compare_logs
+    from counterform.compare import example_logs
+    from counterform.findings.require import judge_all, parse
+    from counterform.logs.plain import parse_columns
+    from counterform.report.compared import as_json as in_json
+    from counterform.report.compared import lines, summary
+    from counterform.report.compared_page import write_page
+
+    requirements = [parse(text) for text in require or ()]
+    found = compare_logs(
+        logs or example_logs(),
+        base=base,
+        items=items,
+        by=by,
+        columns=parse_columns(columns),
+        reader=reader,
+        detail=out is not None,
+    )
+    if out is not None:
+        for path in write_page(found, out):
+            _say(str(path))
+    if as_json:
+        print(in_json(found))
+    elif as_markdown:
+        print(summary(found), end="")
+    else:
+        print("\n".join(lines(found)))
+    code, outcomes = judge_all(requirements, found.comparisons)
+    for text, outcome in outcomes:
+        _say(f"{text}: {outcome}")
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command()
 def claims(folder: Annotated[Path, typer.Argument(help="A folder of recorded studies, e.g. docs/studies.")]) -> None:
     """What published claims became in recorded studies, as a Markdown page."""
     from counterform.claims.recorded import read_all

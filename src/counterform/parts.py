@@ -104,6 +104,18 @@ PARTS: dict[str, dict[str, str]] = {
         "strategy": "counterform.report.sections.strategy:OrderOfSearch",
         "inside": "counterform.report.sections.inside:WhatChangedInside",
     },
+    "log": {
+        "inspect": "counterform.logs.inspect:Inspect",
+        "lm-eval": "counterform.logs.lm_eval:LmEval",
+        "lighteval": "counterform.logs.lighteval:Lighteval",
+        "trl": "counterform.logs.trl:Trl",
+        "verl": "counterform.logs.verl:Verl",
+        "skyrl": "counterform.logs.skyrl:SkyRL",
+        "prime-rl": "counterform.logs.prime_rl:PrimeRL",
+        "tinker": "counterform.logs.tinker:Tinker",
+        "opencompass": "counterform.logs.opencompass:OpenCompass",
+        "plain": "counterform.logs.plain:Plain",
+    },
 }
 
 
@@ -118,6 +130,7 @@ BASES: dict[str, str] = {
     "outcome verifier": "counterform.types:OutcomeVerifier",
     "probe": "counterform.probes.probe:Probe",
     "section": "counterform.report.section:Section",
+    "log": "counterform.logs.reader:LogReader",
 }
 """What every part of a kind is a subclass of; looked at before anything that a study file names is called."""
 

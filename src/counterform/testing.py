@@ -14,7 +14,10 @@ from time import perf_counter
 import numpy as np
 
 from counterform.arms.recipe import Recipe
-from counterform.errors import ModelError
+from counterform.errors import DataError, ModelError
+from counterform.logs.archive import names as archive_names
+from counterform.logs.reader import Broken, LogReader, Row
+from counterform.logs.streams import head
 from counterform.metrics import Key
 from counterform.probes.probe import HeldOut, Probe
 from counterform.store import key_of_path
@@ -188,6 +191,67 @@ def _items(readings: Sequence[Reading]) -> dict[tuple[Key, str], tuple[str, str]
         "an item is read once a metric and condition: some come twice",
     )
     return found
+
+
+def check_log_reader(reader: LogReader, path: Path, tmp: Path) -> None:
+    """A reader knows its own files and no others, streams the same rows each time, and says why an answer has no score.
+
+    path: a log of its format with at least one answer. tmp: an empty folder, for broken copies of it.
+    """
+    beginning = head(path, archive_names)
+    _promise(reader.recognises(beginning), f"a reader recognises its own files: {path.name}")
+    for name, text in _NO_LOGS.items():
+        (tmp / name).write_text(text, encoding="utf-8")
+        foreign = head(tmp / name, archive_names)
+        _promise(not reader.recognises(foreign), f"a reader recognises no others: {text[:40]!r}")
+    _promise(bool(reader.name and reader.about(path).status), "a reader has a name, and a log a status")
+    broken = Broken()
+    stream = reader.rows(path, broken)
+    _promise(iter(stream) is stream, "rows are streamed: an iterator, not a list")
+    rows = list(stream)
+    _promise(len(rows) > 0, f"the log holds an answer: {broken.examples}")
+    _promise(repr(rows) == repr(list(reader.rows(path, Broken()))), "the same rows each time a file is read")
+    for row in rows:
+        _check_row(row)
+    whole = path.read_bytes()
+    for name, part in (("half", whole[: len(whole) // 2]), ("noise", whole[: len(whole) // 2] + b"\x00\xff{" * 40)):
+        copy = tmp / name / path.name
+        copy.parent.mkdir()
+        copy.write_bytes(part)
+        _check_broken(reader, copy, most=len(rows))
+
+
+_NO_LOGS = {
+    "other.jsonl": '{"colour": "red"}\n',
+    "other.json": '{\n "colour": {"red": 1}\n}\n',
+    "other.csv": "colour,size\nred,1\n",
+}
+
+
+def _check_row(row: Row) -> None:
+    _promise(isinstance(row, Row), f"a row is a Row, not {type(row).__name__}")
+    _promise(bool(row.item), f"a row names its item: {row}")
+    _promise(row.identified in ("id", "content"), f"an item is identified by `id` or `content`: {row.identified!r}")
+    names = [score.scorer for score in row.scores]
+    _promise(len(set(names)) == len(names) and all(names), f"a scorer has a name, and scores an answer once: {names}")
+    _promise(
+        bool(row.scores) != bool(row.failure), f"an answer has scores, or a failure that says why not: {row.item!r}"
+    )
+    for score in row.scores:
+        finite = score.value is None or math.isfinite(score.value)
+        _promise(finite, f"a value is a finite number or None: {score}")
+        _promise(score.value is not None or bool(score.reason), f"what is not scored says why: {score}")
+
+
+def _check_broken(reader: LogReader, path: Path, *, most: int) -> None:
+    """A broken file is a DataError, or fewer rows and the broken ones counted; never another error."""
+    try:
+        rows = list(reader.rows(path, Broken())) if reader.recognises(head(path, archive_names)) else []
+    except DataError:
+        return
+    except Exception as error:
+        raise AssertionError(f"broken promise: a broken file is a DataError, not {error!r}") from error
+    _promise(len(rows) <= most, f"a broken file has no more rows than the whole one: {len(rows)} of {most}")
 
 
 def _check_completion(completion: Completion, *, max_tokens: int) -> None:
