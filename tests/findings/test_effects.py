@@ -81,6 +81,6 @@ def test_intervals_of_effects_cover(of):
         for _ in range(300):
             hard = rng.normal(0, 0.1, (60, 1))
             a, b = (rng.binomial(4, np.clip(level + hard, 0, 1)) / 4 for level in (true, 0.5))
-            e = stats.effect(of, a, b, [], lucky=0)
+            e = stats.effect(of, a, b, [], lucky=())
             held.append(e.low <= size <= e.high)
     assert 0.92 < np.mean(held) < 0.98

@@ -9,6 +9,9 @@ from scipy import stats as scipy_stats
 
 from counterform.findings import stats
 from counterform.findings.stats import (
+    COUNT,
+    SHARE,
+    UNBOUNDED,
     auroc_pseudo_values,
     estimate,
     holm,
@@ -125,7 +128,7 @@ class TestEstimate:
         rng = np.random.default_rng(seed)
         hard = rng.beta(2, 2, size=(300, 1))
         a, b = shares(rng, 300, np.clip(hard + 0.05, 0, 1)), shares(rng, 300, hard)
-        ours = estimate(a, b, [a], lucky=1)
+        ours = estimate(a, b, [], lucky=(True, False), bounds=SHARE)
         theirs = scipy_stats.bootstrap(
             ((a - b)[:, 0],), np.mean, n_resamples=2_000, method="percentile", rng=np.random.default_rng(1)
         ).confidence_interval
@@ -137,7 +140,9 @@ class TestEstimate:
     def test_one_seed_is_the_paired_t_test(self):
         rng = np.random.default_rng(0)
         a, b = shares(rng, 50, 0.6), shares(rng, 50, 0.5)
-        assert estimate(a, b, [a], lucky=1).p == pytest.approx(scipy_stats.ttest_rel(a[:, 0], b[:, 0]).pvalue)
+        assert estimate(a, b, [], lucky=(True, False), bounds=SHARE).p == pytest.approx(
+            scipy_stats.ttest_rel(a[:, 0], b[:, 0]).pvalue
+        )
 
     def test_false_finds_stay_at_five_percent_and_intervals_cover(self):
         # The plain interval over items, tried on the same draws, shows that the luck of training matters here.
@@ -149,7 +154,7 @@ class TestEstimate:
             base = shares(rng, 300, hard, (0.0, 0.0))
             arms = [shares(rng, 300, hard, rng.normal(0, 0.02, size=2)) for _ in range(3)]
             for arm in arms:
-                found = estimate(arm, base, arms, lucky=1)
+                found = estimate(arm, base, [a for a in arms if a is not arm], lucky=(True, False), bounds=SHARE)
                 rejected += not found.low <= 0 <= found.high
                 naive += scipy_stats.ttest_1samp((arm - base).mean(1), 0).pvalue < 0.05
                 comparisons += 1
@@ -161,8 +166,8 @@ class TestEstimate:
         rng = np.random.default_rng(0)
         arms = [shares(rng, 400, 0.5, luck) for luck in ((0.1, -0.1), (0.08, -0.05), (-0.1, 0.06))]
         base = shares(rng, 400, 0.5, (0.0, 0.0))
-        without, with_luck = (estimate(arms[0], base, arms, lucky=lucky) for lucky in (0, 1))
-        both = estimate(arms[0], arms[1], arms, lucky=2)
+        without, with_luck = (estimate(arms[0], base, arms[1:], lucky=(on,), bounds=SHARE) for on in (False, True))
+        both = estimate(arms[0], arms[1], arms[2:], lucky=(True, True), bounds=SHARE)
         assert without.mde < with_luck.mde < both.mde
 
     def test_an_arm_at_the_floor_keeps_an_interval_though_luck_comes_out_as_nothing(self):
@@ -170,7 +175,7 @@ class TestEstimate:
         for _ in range(20):
             arms = [shares(rng, 300, 0.7) for _ in range(4)]
             floor = shares(rng, 300, 0.012)
-            level = estimate(floor, None, [*arms, floor], lucky=1)
+            level = estimate(floor, None, arms, lucky=[True], bounds=SHARE)
             assert level.low <= 0.012 <= level.high
             assert level.high - level.low < 0.1
 
@@ -178,35 +183,35 @@ class TestEstimate:
         rng = np.random.default_rng(0)
         hard = rng.integers(0, 2, size=(200, 1)).astype(float)
         a, b = hard, np.clip(hard - 0.1 * (rng.random((200, 1)) < 0.5), 0, 1)
-        paired, alone = estimate(a, b, [], lucky=0), estimate(a, None, [], lucky=0)
+        paired, alone = estimate(a, b, [], bounds=SHARE), estimate(a, None, [], bounds=SHARE)
         assert paired.high - paired.low < 0.2 * (alone.high - alone.low)
 
     def test_the_smallest_detectable_effect_is_detected_four_times_in_five(self):
         rng = np.random.default_rng(3)
         draws = [rng.normal(0, 1, size=(60, 1)) for _ in range(400)]
-        mde = float(np.median([estimate(draw, None, [], lucky=0).mde for draw in draws]))
-        found = sum(estimate(draw + mde, None, [], lucky=0).p < 0.05 for draw in draws)
+        mde = float(np.median([estimate(draw, None, [], bounds=UNBOUNDED).mde for draw in draws]))
+        found = sum(estimate(draw + mde, None, [], bounds=UNBOUNDED).p < 0.05 for draw in draws)
         assert 0.72 < found / len(draws) < 0.88
 
     def test_a_single_cluster_has_no_bounds(self):
-        found = estimate(np.array([[1.0, 1.0]]), np.array([[0.0, 0.0]]), [], lucky=1)
+        found = estimate(np.array([[1.0, 1.0]]), np.array([[0.0, 0.0]]), [], lucky=(True, False), bounds=SHARE)
         assert (found.value, found.low, found.high, found.p, found.mde) == (1.0, -math.inf, math.inf, 1.0, math.inf)
 
     @pytest.mark.parametrize("seeds", [1, 2])
     def test_no_spread_at_all(self, seeds):
         ones = np.ones((20, seeds))
-        same, moved = estimate(ones, ones, [ones], lucky=1), estimate(ones, 0 * ones, [ones], lucky=1)
+        same, moved = (estimate(ones, other, [], lucky=(True, False), bounds=SHARE) for other in (ones, 0 * ones))
         # None of 20 differs: up to 1 - 0.025^(1/20) = 16.8 % of all problems may.
         assert (same.value, same.low, same.high, same.p) == pytest.approx((0.0, -0.168, 0.168, 1.0), abs=1e-3)
         assert (moved.value, moved.low, moved.high, moved.p) == pytest.approx((1.0, 0.832, 1.168, 2.0**-19), abs=1e-3)
 
     def test_at_a_floor_the_smallest_effect_is_what_a_sign_test_would_find(self):
-        mde = estimate(np.zeros((64, 1)), np.zeros((64, 1)), [], lucky=1).mde
+        mde = estimate(np.zeros((64, 1)), np.zeros((64, 1)), [], bounds=SHARE).mde
         assert scipy_stats.binom.sf(5, 64, mde) == pytest.approx(0.8, abs=0.01)  # 6 of one sign: p = 0.031
-        assert estimate(np.zeros((5, 1)), np.zeros((5, 1)), [], lucky=1).mde == math.inf
+        assert estimate(np.zeros((5, 1)), np.zeros((5, 1)), [], bounds=SHARE).mde == math.inf
 
     def test_two_clusters_that_move_alike_prove_nothing(self):
-        assert estimate(np.ones((2, 1)), np.zeros((2, 1)), [], lucky=1).p == 0.5
+        assert estimate(np.ones((2, 1)), np.zeros((2, 1)), [], bounds=SHARE).p == 0.5
 
 
 class TestRatio:
@@ -214,7 +219,7 @@ class TestRatio:
         # 300 problems, base 40 %, half of the gain of the full arm.
         rng = np.random.default_rng(0)
         base, full, control = (shares(rng, 3_000, rate) for rate in (0.4, 0.8, 0.6))
-        found = ratio(control, full, base, [])
+        found = ratio(control, full, base, [], bounds=SHARE)
         assert found.value == pytest.approx((control.mean() - base.mean()) / (full.mean() - base.mean()))
         assert found.low < 0.5 < found.high
         assert found.high - found.low < 0.1
@@ -224,7 +229,7 @@ class TestRatio:
         hard = rng.beta(2, 2, size=(300, 1))
         base, full = shares(rng, 300, hard), shares(rng, 300, np.clip(hard + 0.3, 0, 1))
         control = shares(rng, 300, np.clip(hard + 0.1, 0, 1))
-        ours = ratio(control, full, base, [])
+        ours = ratio(control, full, base, [], bounds=SHARE)
         theirs = scipy_stats.bootstrap(
             ((control - base)[:, 0], (full - base)[:, 0]),
             lambda over, under, axis=-1: over.mean(axis) / under.mean(axis),
@@ -243,7 +248,7 @@ class TestRatio:
         for _ in range(200):
             base = shares(rng, 300, 0.4, (0.0, 0.0))
             full, control, other = (shares(rng, 300, rate, rng.normal(0, 0.02, size=2)) for rate in (0.7, 0.55, 0.6))
-            found = ratio(control, full, base, [full, control, other])
+            found = ratio(control, full, base, [other], bounds=SHARE)
             drawn += found is not None
             covered += found is not None and found.low <= 0.5 <= found.high
         few, many = scipy_stats.binom.interval(0.999, drawn, 0.95)
@@ -253,14 +258,14 @@ class TestRatio:
     def test_no_ratio_to_a_gain_that_is_not_clear_of_nothing(self):
         rng = np.random.default_rng(0)
         base, full, control = (shares(rng, 300, rate) for rate in (0.5, 0.51, 0.7))
-        assert ratio(control, full, base, []) is None
-        assert ratio(base, base, base, []) is None
-        assert ratio(base[:1], full[:1], base[:1], []) is None
+        assert ratio(control, full, base, [], bounds=SHARE) is None
+        assert ratio(base, base, base, [], bounds=SHARE) is None
+        assert ratio(base[:1], full[:1], base[:1], [], bounds=SHARE) is None
 
     def test_the_full_arm_itself_is_all_of_it(self):
         rng = np.random.default_rng(0)
         base, full = shares(rng, 300, 0.4), shares(rng, 300, 0.8)
-        found = ratio(full, full, base, [])
+        found = ratio(full, full, base, [], bounds=SHARE)
         assert (found.value, found.low, found.high) == pytest.approx((1.0, 1.0, 1.0))
 
 
@@ -285,7 +290,7 @@ class TestHolm:
 def test_an_arm_far_noisier_than_this_one_does_not_unbound_its_interval():
     rng = np.random.default_rng(0)
     quiet, loud = 0.5 + rng.normal(0, 0.01, (200, 2)), rng.normal(0, 5, (200, 2))
-    found = estimate(quiet, None, [quiet, loud], lucky=1)
+    found = estimate(quiet, None, [loud], lucky=[True], bounds=SHARE)
     assert found.high - found.low < 2
 
 
@@ -327,7 +332,7 @@ def test_a_denominator_that_was_not_trained_has_no_luck():
     rng = np.random.default_rng(0)
     luck = rng.normal(0, 0.1, (1, 3))
     arm, base = rng.normal(0.5, 0.1, (200, 3)) + luck, rng.normal(1, 0.1, (200, 3))
-    both, one = (ratio(arm, base, np.zeros_like(base), [arm], b_trained=t) for t in (True, False))
+    both, one = (ratio(arm, base, np.zeros_like(base), [], b_trained=t, bounds=COUNT) for t in (True, False))
     assert one.value == both.value
     assert one.high - one.low < both.high - both.low
 

@@ -95,8 +95,8 @@ def share(hits: np.ndarray, among: np.ndarray, clusters: np.ndarray) -> Share:
     pseudo = stats.ratio_pseudo_values(top.astype(float), bottom.astype(float))
     if np.isnan(pseudo).any():  # a single cluster
         return Share(hits=found, n=n, value=found / n)
-    e = stats.estimate(pseudo[:, None], None, [], lucky=0)
-    return Share(hits=found, n=n, value=found / n, low=max(e.low, 0.0), high=min(e.high, 1.0))
+    e = stats.estimate(pseudo[:, None], None, [], bounds=stats.SHARE)
+    return Share(hits=found, n=n, value=found / n, low=e.low, high=e.high)
 
 
 def sentence(found: Blindness) -> str:

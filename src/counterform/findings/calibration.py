@@ -161,5 +161,5 @@ def _interval(right: Floats, size: Floats) -> tuple[float, float]:
     values = stats.ratio_pseudo_values(right, size)
     if not np.isfinite(values).all():
         return 0.0, 1.0
-    found = stats.estimate(values[:, None], None, [], lucky=0)
-    return max(found.low, 0.0), min(found.high, 1.0)
+    found = stats.estimate(values[:, None], None, [], bounds=stats.SHARE)
+    return found.low, found.high

@@ -74,9 +74,11 @@ def _effect(
 ) -> Effect | None:
     read = ~np.isnan(values[arm]).any(axis=1) & ~np.isnan(values[versus]).any(axis=1)
     a, b = values[arm][read], values[versus][read]
-    lucky = [table[read] for table in trained.values() if not np.isnan(table[read]).any()]
+    others = [
+        table[read] for name, table in trained.items() if name not in (arm, versus) and not np.isnan(table[read]).any()
+    ]
     sizes = [
-        stats.effect(of, a, b, lucky, lucky=sum(name != BASE_ARM for name in (arm, versus))) if read.any() else None
+        stats.effect(of, a, b, others, lucky=[name != BASE_ARM for name in (arm, versus)]) if read.any() else None
         for of in (stats.cohens_d, stats.cohens_h)
     ]
     d, h = sizes
@@ -112,17 +114,17 @@ def _curve(metric: str, first: str, second: str, values: Mapping[str, Floats]) -
     read = np.all([~np.isnan(table).any(axis=1) for table in tables.values()], axis=0)
     if not read.any():
         return
-    alike = [table[read] for table in tables.values()]
     for share, table in tables.items():
-        e = stats.estimate(table[read], None, alike, lucky=1)
+        others = [other[read] for at, other in tables.items() if at != share]
+        e = stats.estimate(table[read], None, others, lucky=[True], bounds=stats.SHARE)
         yield Dose(
             metric=metric,
             arm=first,
             other=second,
             share=share,
             estimate=e.value,
-            low=max(e.low, 0.0),
-            high=min(e.high, 1.0),
+            low=e.low,
+            high=e.high,
             n_items=int(read.sum()),
             n_seeds=table.shape[1],
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -100,9 +100,8 @@ def find_inside(readings: Sequence[Reading], weights: WeightChanges | None = Non
     per_token: list[Level] = []
     for name, table in divergences.items():
         whole = {arm: np.sum([t.values[arm] for t in divergences.values()], axis=0) for arm in table.values}
-        # Luck multiplies a KL, and shifts the odds of a share.
-        shares += _ratio_levels(table, whole, name, luck=lambda share: share * (1 - share), limit=1.0)
-        per_token += _ratio_levels(table, tables[f"tokens {name}"].values, name, luck=lambda nats: nats, limit=np.inf)
+        shares += _ratio_levels(table, whole, name, bounds=stats.SHARE)
+        per_token += _ratio_levels(table, tables[f"tokens {name}"].values, name, bounds=stats.COUNT)
     layers, control = (
         [table for metric, table in tables.items() if metric.startswith(f"{what} layer ")]
         for what in ("AUROC", "control")
@@ -122,33 +121,26 @@ def find_inside(readings: Sequence[Reading], weights: WeightChanges | None = Non
     )
 
 
-def _ratio_levels(
-    top: _Table, bottom: Mapping[str, np.ndarray], name: str, *, luck: Callable[[float], float], limit: float
-) -> list[Level]:
-    """sum(top) / sum(bottom) over items that are problems, of every trained arm in which it is defined.
-
-    Training luck is pooled over the arms as everywhere, but in proportion to `luck` of an arm's own level: arms may
-    be orders of magnitude apart here.
-    """
+def _ratio_levels(top: _Table, bottom: Mapping[str, np.ndarray], name: str, *, bounds: stats.Bounds) -> list[Level]:
+    """sum(top) / sum(bottom) over items that are problems, of every trained arm in which it is defined."""
     pseudo = {
         arm: np.stack([stats.ratio_pseudo_values(*pair) for pair in zip(values, bottom[arm], strict=True)], axis=1)
         for arm, values in top.values.items()
         if arm != BASE_ARM
     }
     pseudo = {arm: values for arm, values in pseudo.items() if not np.isnan(values).any()}
-    scale = {arm: luck(float(values.mean())) for arm, values in pseudo.items()}
     levels = []
     for arm, values in pseudo.items():
-        alike = [other * scale[arm] / scale[whose] for whose, other in pseudo.items() if scale[whose] > 0]
-        e = stats.estimate(values, None, alike, lucky=1)
+        others = [other for whose, other in pseudo.items() if whose != arm]
+        e = stats.estimate(values, None, others, lucky=[True], bounds=bounds)
         levels.append(
             Level(
                 probe=top.probe,
                 metric=name,
                 arm=arm,
                 estimate=e.value,
-                low=max(e.low, 0.0),
-                high=min(e.high, limit),
+                low=e.low,
+                high=e.high,
                 n_items=values.shape[0],
                 n_seeds=values.shape[1],
                 unknown=top.unknown[arm],
@@ -229,15 +221,15 @@ def _read_by(table: _Table, arms: Sequence[str]) -> np.ndarray:
 
 
 def _estimate(table: _Table, arm: str, versus: str | None) -> tuple[stats.Estimate, int, int]:
-    """The estimate, its items and its clusters. Training luck is pooled over the arms that were read at all of them."""
+    """The estimate, its items and its clusters. The other arms that were read at all of them tell how lucky trainings are."""
     named = [arm] if versus is None else [arm, versus]
     items = _read_by(table, named)
-    trained = [a for a in table.values if a != BASE_ARM and not np.isnan(table.values[a][:, items]).any()]
     estimate = stats.estimate(
         _pseudo(table, arm, items),
         None if versus is None else _pseudo(table, versus, items),
-        [_pseudo(table, a, items) for a in trained],
-        lucky=sum(a != BASE_ARM for a in named),
+        _others(table, named, items),
+        lucky=[a != BASE_ARM for a in named],
+        bounds=_bounds(table),
     )
     return estimate, int(items.sum()), len(np.unique(table.clusters[items]))
 
@@ -247,25 +239,37 @@ def _form_share(table: _Table, control: str, full: str) -> FormShare | None:
     named = [control, full, BASE_ARM]
     if not all(arm in table.values for arm in named) or not (items := _read_by(table, named)).any():
         return None
-    trained = [a for a in table.values if a != BASE_ARM and not np.isnan(table.values[a][:, items]).any()]
     over, whole, base = (_pseudo(table, arm, items) for arm in named)
-    found = stats.ratio(over, whole, base, [_pseudo(table, a, items) for a in trained])
+    found = stats.share_of_gain(over, whole, base, _others(table, named, items), bounds=_bounds(table))
+    share = found if isinstance(found, stats.Ratio) else None
     gain = f"{full}'s gain in {table.probe} {table.metric}"
     return FormShare(
         probe=table.probe,
         metric=table.metric,
         control=control,
         full=full,
-        share=found.value if found else None,
-        low=found.low if found else None,
-        high=found.high if found else None,
+        share=share.value if share else None,
+        low=share.low if share else None,
+        high=share.high if share else None,
         n_items=int(items.sum()),
         n_problems=len(np.unique(table.clusters[items])),
         n_seeds=len(table.values[full]),
-        sentence=f"{control} makes {_percent(found.value, found.low, found.high)} of {gain}."
-        if found
-        else f"What {control} makes of {gain} is undefined: that gain is not clear of 0.",
+        sentence=f"{control} makes {_percent(share.value, share.low, share.high)} of {gain}."
+        if share
+        else f"What {control} makes of {gain}: {found}.",
     )
+
+
+def _others(table: _Table, named: Sequence[str], items: np.ndarray) -> list[np.ndarray]:
+    """The other trained arms that were read at all of these items."""
+    arms = [a for a in table.values if a not in (BASE_ARM, *named) and not np.isnan(table.values[a][:, items]).any()]
+    return [_pseudo(table, a, items) for a in arms]
+
+
+def _bounds(table: _Table) -> stats.Bounds:
+    if table.metric.startswith(SIGNED):
+        return stats.DIFFERENCE
+    return stats.COUNT if _most(table.metric) > 1 else stats.SHARE
 
 
 def _level(table: _Table, arm: str) -> Level:
@@ -275,8 +279,8 @@ def _level(table: _Table, arm: str) -> Level:
         metric=table.metric,
         arm=arm,
         estimate=estimate.value,
-        low=max(estimate.low, -1.0 if table.metric.startswith(SIGNED) else 0.0),
-        high=min(estimate.high, _most(table.metric)),
+        low=max(estimate.low, _bounds(table)[0]),
+        high=min(estimate.high, _bounds(table)[1]),
         n_items=n_items,
         n_seeds=len(table.values[arm]),
         unknown=table.unknown[arm],

@@ -192,15 +192,15 @@ def _compared(
 ) -> tuple[dict[str, _Kept | None], dict[str, float]]:
     """Retention of every arm, and the p-value of none having changed, corrected over the arms.
 
-    Training luck multiplies a rate, so it is pooled over the arms in proportion to their own.
+    Training luck multiplies a rate.
     """
-    scale = {arm: abs(float(pair.arm.mean())) for arm, pair in rates.items()}
     kept: dict[str, _Kept | None] = {}
     p = []
     for arm, pair in rates.items():
-        alike = [other.arm * scale[arm] / scale[whose] for whose, other in rates.items() if scale[whose] > 0]
-        p.append(stats.estimate(pair.arm, pair.base, alike, lucky=1).p)
-        found = stats.ratio(pair.arm, pair.base, np.zeros_like(pair.base), alike, b_trained=False)
+        others = [other.arm for whose, other in rates.items() if whose != arm]
+        p.append(stats.estimate(pair.arm, pair.base, others, lucky=(True, False), bounds=stats.COUNT).p)
+        nothing = np.zeros_like(pair.base)
+        found = stats.ratio(pair.arm, pair.base, nothing, others, b_trained=False, bounds=stats.COUNT)
         if found is None:
             kept[arm] = None
         elif not np.nansum(trait.top[arm]):
