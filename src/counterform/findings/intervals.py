@@ -23,10 +23,10 @@ ROUNDING = 1e-9
 ALIKE, WORTH = 0.15, 3.0
 """Answers to one problem are taken to be at least this much alike (intraclass correlation), with the weight of this many problems: near
 a bound a few problems hold all that was seen, and where they were not drawn the variance is too small as well."""
-UNLIKE = 0.03
+UNLIKE = 0.02
 """Of a difference near a bound, how unlike it is from problem to problem (as ALIKE; at 1 it moves whole problems)."""
 POWERFUL = float(special.ndtri(POWER))
-WIDER, FURTHER = 0.5, 2.0
+MORE = (0.4, 2.5)
 """With two seeds, by how much more than the variance over items, and than the luck that was seen, the minimum detectable effect allows for:
 the half-width of the next study is another one, and where seeds happened to agree their luck was seen as too little."""
 _STEPS = 12
@@ -199,11 +199,11 @@ def _detectable(
 ) -> Floats:
     """The true difference that this design finds with POWER: from b's level towards the middle, where it varies more.
 
-    Three things are other than in the data at hand: a's variance, and its luck, are those of its level there; near a bound
-    problems do not move alike (UNLIKE); and the next study's half-width is another one, the more so the fewer its seeds (WIDER, FURTHER).
+    What the data at hand say is of their own levels. There a's variance and luck are those of that level; two arms that are near to each
+    other differ by sampling, and near a bound a little from problem to problem (UNLIKE); and the next study's half-width is another one (MORE).
     """
     n, seeds = shape
-    wider, further = (1 + (more / (seeds - 1) if seeds > 1 else 0.0) for more in (WIDER, FURTHER))
+    wider, further = (1 + (more / (seeds - 1) if seeds > 1 else 0.0) for more in MORE)
     seen = [
         np.maximum(t.between - t.noise, 0.0) / seeds if on else 0.0 * t.mean
         for t, on in zip(tables, lucky, strict=True)
@@ -213,18 +213,22 @@ def _detectable(
         return found
     span, least = bounds[1] - bounds[0], 0.5 / (n * seeds)
     a, b = (np.clip((table.mean - bounds[0]) / span, least, 1 - least) for table in tables)
-    towards = np.where(b > 0.5, -1.0, 1.0)
+    room_a, room_b, towards = a * (1 - a), b * (1 - b), np.where(b > 0.5, -1.0, 1.0)
+    sampling = np.maximum(tables[0].noise / room_a, tables[1].noise / room_b) / seeds
+    # A level at a bound says little of luck away from it, so b's level says it there.
+    scaled_by = np.maximum(room_a, np.minimum(room_b, 2.5 / n))
     for _ in range(3):
         share = np.minimum(found / span, 1.0)
         there = np.clip(b + towards * share, least, 1 - least)
-        rises = 2 * there * (1 - there) / (a * (1 - a) + b * (1 - b))
-        more = (there * (1 - there) + b * (1 - b)) / (a * (1 - a) + b * (1 - b))
-        unlike = span**2 * UNLIKE * (1 - 2 * b) ** 2 * share * (1 - share) / n
-        of_items = items * more + unlike
-        factors = [each for each, on in zip((rises[..., None] ** 2, 1.0), lucky, strict=True) if on]
-        luck_there = seen[0] * rises**2 + seen[1]
-        found = mixture(np.maximum(of_items, 1e-300), n, drawn, factors).half_width()
-        found = found + POWERFUL * np.sqrt(wider * of_items + further**2 * luck_there)
+        room = there * (1 - there)
+        of_items = items * (room + room_b) / (room_a + room_b)
+        if seeds > 1:
+            of_items = np.where(sampling > 0, np.minimum(of_items, sampling * (room + room_b)), of_items)
+        of_items = np.maximum(of_items + span**2 * UNLIKE * (1 - 2 * b) ** 2 * share * (1 - share) / n, 1e-300)
+        rises = (room / scaled_by) ** 2
+        factors = [each for each, on in zip((rises[..., None], 1.0), lucky, strict=True) if on]
+        found = mixture(of_items, n, drawn, factors).half_width()
+        found = found + POWERFUL * np.sqrt(wider * of_items + further**2 * (seen[0] * rises + seen[1]))
     return np.minimum(found, span)
 
 

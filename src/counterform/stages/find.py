@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from counterform.findings import calibration
-from counterform.findings.blindness import blindness, sentence
+from counterform.findings.blindness import Blindness, Tally, sentence
 from counterform.findings.effects import dose_name, find_strategies
 from counterform.findings.gains import find, find_inside
 from counterform.findings.retention import find_traits
@@ -59,9 +59,16 @@ def _notes(work: Work, items: HeldOut) -> list[str]:
     if len(work.study.seeds) == 1:
         notes.append("One seed: the intervals cover the choice of problems, and not the luck of training.")
     if "process" in work.study.probes:
-        of = [graded.attempt.problem_id for graded in items.attempts]
-        notes.append(sentence(blindness([graded.verdict for graded in items.attempts], of)))
+        notes.append(sentence(_blindness(work, items)))
     return notes
+
+
+def _blindness(work: Work, items: HeldOut) -> Blindness:
+    """Over every held-out attempt of the pool: those that find_error asks about are chosen by whether a step is wrong."""
+    tally = Tally()
+    for verdicts, problems in work.verdict_parts({problem.id for problem in items.problems}):
+        tally.add(verdicts, problems)
+    return tally.found()
 
 
 def _readings(work: Work) -> list[Reading]:
