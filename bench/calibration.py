@@ -22,6 +22,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -52,18 +53,20 @@ class Cell(Struct, frozen=True):
     seeds: int
     items: int
     a_problem: int
-    unequal: bool
+    other_level: bool
+    """Whether the other arms and the base have another level."""
+    other_luck: bool
     arms: int = 4
 
     @property
     def arm_levels(self) -> list[float]:
         """Of the arm in question, the other arms, and last the base."""
-        return [self.level, *[OTHER_LEVEL[self.level] if self.unequal else self.level] * self.arms]
+        return [self.level, *[OTHER_LEVEL[self.level] if self.other_level else self.level] * self.arms]
 
     @property
     def lucks(self) -> list[float]:
         """Of the arms; the base has none."""
-        return [self.luck, *[OTHER_LUCK[self.luck] if self.unequal else self.luck] * (self.arms - 1), 0.0]
+        return [self.luck, *[OTHER_LUCK[self.luck] if self.other_luck else self.luck] * (self.arms - 1), 0.0]
 
 
 def main() -> None:
@@ -95,10 +98,12 @@ def main() -> None:
 def cells() -> Iterator[Cell]:
     """The grid, and studies of two arms alone."""
     for items, seeds, luck in itertools.product(ITEMS, (2, 3), LUCK):
-        yield Cell(0.5, luck, seeds, items, 1, False, arms=2)
+        yield Cell(0.5, luck, seeds, items, 1, False, False, arms=2)
     for a_problem, items, seeds, unequal in itertools.product(CLUSTERED, ITEMS, SEEDS, (False, True)):
         for level, luck in itertools.product(LEVELS, LUCK):
-            yield Cell(level, luck, seeds, items, a_problem, unequal)
+            yield Cell(level, luck, seeds, items, a_problem, unequal, unequal)
+    for items, seeds, level, luck in itertools.product(ITEMS, SEEDS, LEVELS, LUCK):
+        yield Cell(level, luck, seeds, items, 1, False, True)
 
 
 def simulate(rng: np.random.Generator, cell: Cell, draws: int) -> dict[str, float]:
@@ -160,53 +165,65 @@ def centres(levels: Floats, luck: float) -> Floats:
     return found
 
 
-def tables(rows: Sequence[dict]) -> list[str]:
+KINDS = {
+    "all arms alike": (False, False),
+    "the other arms with other luck": (False, True),
+    "the other arms and the base at another level, and the other arms with other luck": (True, True),
+}
+FIGURES = (
+    "level covered",
+    "gain covered",
+    "contrast covered",
+    "gain false",
+    "contrast false",
+    "gain power",
+    "contrast power",
+)
+
+
+def tables(rows: Sequence[dict[str, Any]]) -> list[str]:
     """The least and the most of each figure over the cells of a kind, as Markdown."""
-    lines = []
-    grid = [row for row in rows if row["cell"]["arms"] == 4]
-    figures = [
-        "level covered",
-        "gain covered",
-        "contrast covered",
-        "gain false",
-        "contrast false",
-        "gain power",
-        "contrast power",
-    ]
-    for unequal in (False, True):
-        kind = "other arms and the base at another level, with other luck" if unequal else "all alike"
-        lines += [
-            f"\nFour arms, {kind}:\n",
-            "| seeds | items | luck | " + " | ".join(figures) + " |",
-            "|---|---|---|" + "---|" * len(figures),
-        ]
-        for seeds, items, luck in itertools.product(SEEDS, ITEMS, LUCK):
-            of = [r for r in grid if _is(r, unequal=unequal, seeds=seeds, items=items, luck=luck)]
-            if of:
-                lines.append(
-                    f"| {seeds} | {items} | {luck} | " + " | ".join(_span(of, figure) for figure in figures) + " |"
-                )
+    lines = [f"{len(rows)} cells. Percentages: the least and the most over levels, numbers of items and of problems."]
+    for kind, (level, other) in KINDS.items():
+        lines += ["", f"Four arms; {kind}:", "", *_head(["seeds", "luck", *FIGURES])]
+        for seeds, luck in itertools.product(SEEDS, LUCK):
+            of = [row for row in rows if _is(row, arms=4, other_level=level, other_luck=other, seeds=seeds, luck=luck)]
+            lines += [_line([seeds, luck, *(_span(of, figure) for figure in FIGURES)])] if of else []
     lines += [
-        "\nWidth over the oracle's, all alike:\n",
-        "| arms | seeds | items | luck | gain | contrast |",
-        "|---|---|---|---|---|---|",
+        "",
+        "Width over the oracle's, all arms alike:",
+        "",
+        *_head(["arms", "seeds", "items", "luck", "gain", "contrast"]),
     ]
     for arms, seeds, items, luck in itertools.product((2, 4), SEEDS, ITEMS, LUCK):
-        of = [r for r in rows if _is(r, arms=arms, unequal=False, seeds=seeds, items=items, luck=luck)]
-        if of:
-            lines.append(
-                f"| {arms} | {seeds} | {items} | {luck} | {_span(of, 'gain width', 1, 2)} | {_span(of, 'contrast width', 1, 2)} |"
-            )
+        of = [
+            row
+            for row in rows
+            if _is(row, arms=arms, other_luck=False, seeds=seeds, items=items, luck=luck, a_problem=1)
+        ]
+        spans = (_span(of, f"{what} width", 1, 2) for what in ("gain", "contrast"))
+        lines += [_line([arms, seeds, items, luck, *spans])] if of else []
     return lines
 
 
-def _is(row: dict, **wanted: object) -> bool:
+def _head(cells: Sequence[str]) -> list[str]:
+    return [_line(cells), _line(["---"] * len(cells))]
+
+
+def _line(cells: Sequence[object]) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _is(row: dict[str, Any], **wanted: object) -> bool:
     return all(row["cell"][name] == value for name, value in wanted.items())
 
 
-def _span(rows: Sequence[dict], figure: str, scale: float = 100, digits: int = 1) -> str:
+def _span(rows: Sequence[dict[str, Any]], figure: str, scale: float = 100, digits: int = 1) -> str:
     found = [scale * row[figure] for row in rows if figure in row]
-    return f"{min(found):.{digits}f}–{max(found):.{digits}f}" if found else "–"
+    if not found:
+        return "–"
+    least, most = (f"{end:.{digits}f}" for end in (min(found), max(found)))
+    return least if least == most else f"{least} to {most}"
 
 
 def trained(out: Path) -> Floats:

@@ -34,7 +34,8 @@ def metrics(readings: Sequence[Reading]) -> list[Reading]:
     """What the confidences amount to, one number a problem, for every model and seed.
 
     `AUROC`, `PR-AUC`, `ECE` (METHOD): over all candidates that were graded right or wrong and in which every method that
-        was asked has a confidence, so that methods are compared on the same answers.
+        was asked has a confidence, so that methods are compared on the same answers. A candidate counts once, however often the model
+        gives it: the share of right candidates is not the model's accuracy.
     `AUROC within a problem (METHOD)`: of each problem with right and wrong candidates, the chance that a right one is trusted more
         than a wrong one. The AUROC over all is high too where a method only sees how many candidates there are.
     `self-trust gap (METHOD)`: confidence in the model's own wrong answer told that it is its own, less that in the same answer

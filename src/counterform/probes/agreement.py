@@ -15,7 +15,8 @@ class Agreement:
 
     `verdict`: right or wrong, as the verifier has it. `steps`: of the steps that the critique or a full critique by the
     verifier calls right or wrong, the share on which both say the same; silence is no agreement. `first error, RULE`: of the
-    attempts whose first wrong step breaks this rule, those in which that very step is named.
+    attempts whose first wrong step breaks this rule, those in which that very step is named. Half of the attempts have a wrong
+    step, whatever the pool has: `verdict` and `steps` are of that mixture, where calling everything right is worth one half.
     """
 
     name = "agreement"

@@ -53,7 +53,8 @@ class Internals:
     """Reads worked solutions and held-out attempts, the same texts for every arm, beside the untrained model.
 
     `KL c`: the sum of KL(arm || base) in nats before the tokens of class c, a number a problem; `tokens c`: how many
-    there are. Before a token: the distribution from which that token was to be predicted. The direction is that of
+    there are. The texts are worked solutions and the attempts of `find_error`, half of which have a wrong step: a class's share of
+    the KL is of these texts, not of what a model would write. Before a token: the distribution from which that token was to be predicted. The direction is that of
     the KL penalty of reinforcement learning: it weighs what the arm would say and the base would not.
 
     `AUROC layer n` and `control layer n`: a linear probe (ridge regression) for "this step is wrong" on the state at
