@@ -30,7 +30,7 @@ from msgspec.structs import asdict, replace
 from scipy import optimize, special
 from scipy import stats as scipy_stats
 
-from counterform.findings.intervals import Intervals, intervals
+from counterform.findings.intervals import Intervals, detectable, intervals
 from counterform.findings.stats import Floats, estimate
 from counterform.pipeline import run
 from counterform.store import RunDir
@@ -119,9 +119,10 @@ def simulate(rng: np.random.Generator, cell: Cell, draws: int) -> dict[str, floa
         row[f"{name} width"] = float((one.high - one.low).mean() / 2 / 1.96 / one.value.std())
         if name != "level" and true == 0:
             row[f"{name} false"] = float(decided(one).mean())
-    for name, other, first in (("gain", -1, gain), ("contrast", 1, contrast)):
-        moved = at_effect(rng, cell, other, first.mde, draws)
-        b, rest, lucky = moved[other], moved[1 if name == "gain" else 2 : -1], [True, name == "contrast"]
+    for name, other, b, first_other in (("gain", -1, base, 1), ("contrast", 1, arms[1], 2)):
+        lucky = [True, name == "contrast"]
+        moved = at_effect(rng, cell, other, detectable(arms[0], b, arms[first_other:], lucky=lucky), draws)
+        b, rest = moved[other], moved[first_other:-1]
         row[f"{name} power"] = float(decided(intervals(moved[0], b, rest, lucky=lucky)).mean())
     return row
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from counterform.findings import stats
-from counterform.findings.intervals import intervals
+from counterform.findings.intervals import detectable, intervals
 from counterform.findings.stats import (
     COUNT,
     DIFFERENCE,
@@ -189,7 +189,7 @@ class TestEstimate:
         rng = np.random.default_rng(5)
         hard = rng.normal(0, 1.5, (300, 100, 1))
         first = [shares_of_odds(rng, hard, luck, seeds=2) for luck in (sd, sd)]
-        mde = intervals(*first, [], lucky=(True, True)).mde
+        mde = detectable(*first, [], lucky=(True, True))
         # A shift of the log-odds by x moves the mean share by 0.165 x at this spread of problems.
         moved = [shares_of_odds(rng, hard, sd, seeds=2, centre=centre) for centre in (mde[:, None, None] / 0.165, 0.0)]
         found = intervals(*moved, [], lucky=(True, True))

@@ -40,7 +40,6 @@ class Intervals(Struct, frozen=True):
     low: Floats
     high: Floats
     p: Floats
-    mde: Floats
 
 
 class Mixture(Struct, frozen=True):
@@ -83,32 +82,58 @@ def mixture(items: Floats, clusters: int, drawn: Luck, factors: Sequence[Floats 
     return Mixture(np.sqrt(whole), (clusters - 1) * (whole / items[..., None]) ** 2, drawn.weights)
 
 
-def intervals(
-    a: Floats, b: Floats | None, others: Sequence[Floats], *, lucky: Sequence[bool], bounds: Bounds = SHARE
-) -> Intervals:
-    """mean(a) - mean(b), or mean(a) where b is None; see `stats.estimate`. Tables are (..., clusters, seeds), clusters >= 2."""
-    n, arms = a.shape[-2], [a] if b is None else [a, b]
+class _Design(Struct, frozen=True):
+    """What intervals and detectable effects are made of: one or two arms, their difference, and how it scatters."""
+
+    tables: Sequence[Squares]
+    difference: Squares
+    lucky: Sequence[bool]
+    drawn: Luck
+    flat: Floats
+    """Where all clusters came out alike."""
+    items: Floats
+    """The variance of the difference over clusters; where it is flat, what none of them can rule out."""
+    clusters: int
+    seeds: int
+    bounds: Bounds
+
+    @property
+    def spread(self) -> Mixture:
+        """How the difference scatters around the truth."""
+        return mixture(self.items, self.clusters, self.drawn)
+
+
+def _design(a: Floats, b: Floats | None, others: Sequence[Floats], lucky: Sequence[bool], bounds: Bounds) -> _Design:
+    n, seeds = a.shape[-2:]
+    arms = [a] if b is None else [a, b]
     lucky = [*lucky, False, False][: len(arms)]
     tables = [squares(arm) for arm in arms]
     difference = tables[0] if b is None else squares(a - b)
     drawn = luck([arm for arm, trained in zip(arms, lucky, strict=True) if trained], others, bounds)
     flat = without_spread(difference.items, tables, n)
-    items = np.where(flat, unseen_variance(n, bounds), difference.items)
-    spread = mixture(np.maximum(items, 1e-300), n, drawn)
-    half, value = spread.half_width(), difference.mean
+    items = np.maximum(np.where(flat, unseen_variance(n, bounds), difference.items), 1e-300)
+    return _Design(tables, difference, lucky, drawn, flat, items, n, seeds, bounds)
+
+
+def intervals(
+    a: Floats, b: Floats | None, others: Sequence[Floats], *, lucky: Sequence[bool], bounds: Bounds = SHARE
+) -> Intervals:
+    """mean(a) - mean(b), or mean(a) where b is None; see `stats.estimate`. Tables are (..., clusters, seeds), clusters >= 2."""
+    design = _design(a, b, others, lucky, bounds)
+    spread, value = design.spread, design.difference.mean
+    half = spread.half_width()
     low, high = value - half, value + half
     least, most = bounds
     if np.isfinite(bounds).all():
-        down, up = _arms_of_interval(tables, difference, mean_luck(drawn, lucky), half / spread.deviation, n, bounds)
-        low, high = np.where(flat, low, value - down), np.where(flat, high, value + up)
+        down, up = _reach(design, half / spread.deviation)
+        low, high = np.where(design.flat, low, value - down), np.where(design.flat, high, value + up)
     if b is not None:
         least, most = least - most, most - least
     return Intervals(
         value=value,
         low=np.maximum(low, least),
         high=np.minimum(high, most),
-        p=_p(spread, value, flat, tables, n),
-        mde=np.where(flat, _by_signs(n, bounds), _detectable(half, items, tables, drawn, lucky, a.shape[-2:], bounds)),
+        p=_p(spread, value, design.flat, design.tables, design.clusters),
     )
 
 
@@ -142,18 +167,13 @@ def _p(spread: Mixture, value: Floats, flat: Floats, tables: Sequence[Squares], 
     return np.where(flat, np.where(nothing, 1.0, np.maximum(p, 2.0 ** (1 - n))), p)
 
 
-def _arms_of_interval(
-    tables: Sequence[Squares],
-    difference: Squares,
-    lucks: Sequence[Floats | float],
-    quantile: Floats,
-    n: int,
-    bounds: Bounds,
-) -> tuple[Floats, Floats]:
+def _reach(design: _Design, quantile: Floats) -> tuple[Floats, Floats]:
     """How far the interval reaches below and above: Wilson's of one mean, or of two those of their difference (MOVER).
 
     What bends both intervals to the same side cancels in the difference of paired items, and is taken out.
     """
+    n, bounds, tables, difference = design.clusters, design.bounds, design.tables, design.difference
+    lucks = mean_luck(design.drawn, design.lucky)
     span = bounds[1] - bounds[0]
     reach = []
     for table, extra in zip(tables, lucks, strict=True):
@@ -188,48 +208,52 @@ def _wilson(share: Floats, variance: Floats, quantile: Floats, none_seen: float)
     return low, high
 
 
-def _detectable(
-    half: Floats,
-    items: Floats,
-    tables: Sequence[Squares],
-    drawn: Luck,
-    lucky: Sequence[bool],
-    shape: tuple[int, int],
-    bounds: Bounds,
+def detectable(
+    a: Floats, b: Floats | None, others: Sequence[Floats], *, lucky: Sequence[bool], bounds: Bounds = SHARE
 ) -> Floats:
-    """The true difference that this design finds with POWER: from b's level towards the middle, where it varies more.
+    """The true difference that a study like this one finds with POWER: from b's level towards the middle, where it varies more.
 
-    What the data at hand say is of their own levels. There a's variance and luck are those of that level; two arms that are near to each
-    other differ by sampling, and near a bound a little from problem to problem (UNLIKE); and the next study's half-width is another one (MORE).
+    Arguments as of `intervals`. Where nothing varies, what a sign test would find.
     """
-    n, seeds = shape
+    design = _design(a, b, others, lucky, bounds)
+    n, seeds = design.clusters, design.seeds
     wider, further = (1 + (more / (seeds - 1) if seeds > 1 else 0.0) for more in MORE)
     seen = [
         np.maximum(t.between - t.noise, 0.0) / seeds if on else 0.0 * t.mean
-        for t, on in zip(tables, lucky, strict=True)
+        for t, on in zip(design.tables, design.lucky, strict=True)
     ]
-    found = half + POWERFUL * np.sqrt(wider * items + further**2 * sum(seen))
-    if len(tables) == 1 or not np.isfinite(bounds).all():
-        return found
-    span, least = bounds[1] - bounds[0], 0.5 / (n * seeds)
-    a, b = (np.clip((table.mean - bounds[0]) / span, least, 1 - least) for table in tables)
+    found = design.spread.half_width() + POWERFUL * np.sqrt(wider * design.items + further**2 * sum(seen))
+    if len(design.tables) == 2 and np.isfinite(bounds).all():
+        for _ in range(3):
+            of_items, rises = _there(design, found)
+            times: tuple[Floats, Floats] = (rises[..., None], np.ones(1))
+            factors = [each for each, on in zip(times, design.lucky, strict=True) if on]
+            found = mixture(of_items, n, design.drawn, factors).half_width()
+            found = found + POWERFUL * np.sqrt(wider * of_items + further**2 * (seen[0] * rises + seen[1]))
+        found = np.minimum(found, bounds[1] - bounds[0])
+    return np.where(design.flat, _by_signs(n, bounds), found)
+
+
+def _there(design: _Design, effect: Floats) -> tuple[Floats, Floats]:
+    """Where a lies `effect` from b: the variance of the difference over items, and that of a's luck as a multiple of what it is here.
+
+    Two arms that are near to each other differ by sampling, and near a bound a little from problem to problem (UNLIKE).
+    """
+    low, high = design.bounds
+    span, least = high - low, 0.5 / (design.clusters * design.seeds)
+    a, b = (np.clip((table.mean - low) / span, least, 1 - least) for table in design.tables)
     room_a, room_b, towards = a * (1 - a), b * (1 - b), np.where(b > 0.5, -1.0, 1.0)
-    sampling = np.maximum(tables[0].noise / room_a, tables[1].noise / room_b) / seeds
+    share = np.minimum(effect / span, 1.0)
+    there = np.clip(b + towards * share, least, 1 - least)
+    room = there * (1 - there)
+    of_items = design.items * (room + room_b) / (room_a + room_b)
+    if design.seeds > 1:
+        sampling = np.maximum(design.tables[0].noise / room_a, design.tables[1].noise / room_b) / design.seeds
+        of_items = np.where(sampling > 0, np.minimum(of_items, sampling * (room + room_b)), of_items)
+    unlike = span**2 * UNLIKE * (1 - 2 * b) ** 2 * share * (1 - share) / design.clusters
     # A level at a bound says little of luck away from it, so b's level says it there.
-    scaled_by = np.maximum(room_a, np.minimum(room_b, 2.5 / n))
-    for _ in range(3):
-        share = np.minimum(found / span, 1.0)
-        there = np.clip(b + towards * share, least, 1 - least)
-        room = there * (1 - there)
-        of_items = items * (room + room_b) / (room_a + room_b)
-        if seeds > 1:
-            of_items = np.where(sampling > 0, np.minimum(of_items, sampling * (room + room_b)), of_items)
-        of_items = np.maximum(of_items + span**2 * UNLIKE * (1 - 2 * b) ** 2 * share * (1 - share) / n, 1e-300)
-        rises = (room / scaled_by) ** 2
-        factors = [each for each, on in zip((rises[..., None], 1.0), lucky, strict=True) if on]
-        found = mixture(of_items, n, drawn, factors).half_width()
-        found = found + POWERFUL * np.sqrt(wider * of_items + further**2 * (seen[0] * rises + seen[1]))
-    return np.minimum(found, span)
+    scaled_by = np.maximum(room_a, np.minimum(room_b, 2.5 / design.clusters))
+    return np.maximum(of_items + unlike, 1e-300), (room / scaled_by) ** 2
 
 
 def _by_signs(n: int, bounds: Bounds) -> float:

@@ -19,6 +19,7 @@ from scipy import special
 from counterform.findings.intervals import (
     POWER,
     Mixture,
+    detectable,
     intervals,
     mean_luck,
     mixture,
@@ -158,9 +159,8 @@ def estimate(
         value = float(a.mean() if b is None else (a - b).mean())
         return Estimate(value=value, low=-np.inf, high=np.inf, p=1.0, mde=np.inf)
     found = intervals(a, b, others, lucky=lucky, bounds=bounds)
-    return Estimate(
-        value=float(found.value), low=float(found.low), high=float(found.high), p=float(found.p), mde=float(found.mde)
-    )
+    mde = float(detectable(a, b, others, lucky=lucky, bounds=bounds))
+    return Estimate(value=float(found.value), low=float(found.low), high=float(found.high), p=float(found.p), mde=mde)
 
 
 def ratio(
