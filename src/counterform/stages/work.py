@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -293,6 +293,14 @@ class Work:
             marks = rows_of(verdicts.filter(chosen), Verdict)
             found += [Graded(attempt=a, verdict=v) for a, v in zip(rows, marks, strict=True)]
         return found
+
+    def verdict_parts(self, problems: set[str]) -> Iterator[tuple[list[Verdict], list[str]]]:
+        """All verdicts on attempts at these problems, part by part, and of each its problem."""
+        for path in sorted((self.files / "verdicts").glob("part-*.parquet")):
+            verdicts = self.files.read_table(f"verdicts/{path.name}")
+            of = verdicts["problem_id"].to_pylist()
+            chosen = pa.array([problem in problems for problem in of], pa.bool_())
+            yield rows_of(verdicts.filter(chosen), Verdict), [problem for problem in of if problem in problems]
 
     def count(self, name: str, n: int) -> None:
         """Record how many rows something happened to; the report shows it."""
