@@ -26,7 +26,7 @@ from msgspec import Struct
 from counterform.claims.recorded import Recorded, to_json
 from counterform.errors import CounterformError, DataError
 from counterform.findings.blindness import Share, blindness, share
-from counterform.findings.stats import estimate, pass_hat_k
+from counterform.findings.stats import SHARE, estimate, pass_hat_k
 from counterform.guard.calls import Conversation
 from counterform.guard.policy import Rule, judge, load_policy
 from counterform.probes.process import BY_WRONG_STEPS, Process
@@ -375,8 +375,8 @@ def _passes(talks: Sequence[Talk], passed: np.ndarray, k: int) -> list[str]:
     for talk, well in zip(talks, passed.tolist(), strict=True):
         of_task.setdefault(talk.task, []).append(well)
     values = np.array([[pass_hat_k(len(trials), sum(trials), k)] for trials in of_task.values()])
-    e = estimate(values, None, [], lucky=0)
-    return [percent(e.value), share_interval(max(e.low, 0.0), min(e.high, 1.0))]
+    e = estimate(values, None, [], bounds=SHARE)
+    return [percent(e.value), share_interval(e.low, e.high)]
 
 
 def _keys(talks: Sequence[Talk], acts: Sequence[str]) -> str:

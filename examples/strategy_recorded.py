@@ -93,7 +93,7 @@ def jackknifed(of: Callable[[Sequence[Any]], float], rows: Sequence[Any], proble
     values = n * whole - (n - 1) * np.array(without)
     if not np.isfinite(values).all():
         return "undefined"
-    e = stats.estimate(values[:, None], None, [], lucky=0)
+    e = stats.estimate(values[:, None], None, [], bounds=stats.UNBOUNDED)
     return f"{whole:.2f} [{max(e.low, -1.0):.2f}, {min(e.high, 1.0):.2f}]"
 
 
@@ -161,7 +161,7 @@ def line(name: str, answers: Sequence[Answer], values: Sequence[float | None]) -
         cells += [*level(_of_those_seen(sums)), f"{sums[1].sum():.0f}"]
     if not all(np.isfinite(one).all() for one in pseudo):
         return f"| {' | '.join([*cells, 'undefined', '', '', ''])} |"
-    e = stats.estimate(pseudo[1], pseudo[0], [], lucky=0)
+    e = stats.estimate(pseudo[1], pseudo[0], [], bounds=stats.COUNT)
     cells += [f"{e.value:+.3g}", f"[{e.low:+.3g}, {e.high:+.3g}]", f"{e.mde:.3g}"]
     cells.append("<0.001" if e.p < 0.001 else f"{e.p:.3f}")
     return f"| {' | '.join(cells)} |".replace("-", "−")
@@ -176,8 +176,8 @@ def level(values: Floats) -> tuple[str, str]:
     """A mean with its interval."""
     if len(values) < 2 or not np.isfinite(values).all():
         return "undefined", ""
-    e = stats.estimate(values, None, [], lucky=0)
-    return f"{e.value:.3g}", f"[{max(e.low, 0.0):.3g}, {e.high:.3g}]"
+    e = stats.estimate(values, None, [], bounds=stats.COUNT)
+    return f"{e.value:.3g}", f"[{e.low:.3g}, {e.high:.3g}]"
 
 
 def page(data: Path) -> Iterator[str]:

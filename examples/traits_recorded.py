@@ -181,11 +181,11 @@ def line(name: str, pairs: list[tuple[Floats, Floats]], scale: float, row: Reten
     pseudo = [stats.ratio_pseudo_values(scale * top, bottom)[:, None] for top, bottom in pairs]
     cells = [name]
     for values, (top, bottom) in zip(pseudo, pairs, strict=True):
-        e = stats.estimate(values, None, [], lucky=0)
+        e = stats.estimate(values, None, [], bounds=stats.COUNT)
         # Of what was never seen, the most that so much text may hide (Garwood 1936).
-        low, high = (0.0, scale * 3.689 / bottom.sum()) if not top.sum() else (max(e.low, 0.0), e.high)
+        low, high = (0.0, scale * 3.689 / bottom.sum()) if not top.sum() else (e.low, e.high)
         cells += [f"{e.value:.3g}", f"[{low:.3g}, {high:.3g}]"]
-    e = stats.estimate(pseudo[1], pseudo[0], [], lucky=0)
+    e = stats.estimate(pseudo[1], pseudo[0], [], bounds=stats.COUNT)
     seen = any(top.sum() for top, _ in pairs)
     p = "<0.001" if e.p < 0.001 else f"{e.p:.3f}"
     cells += (

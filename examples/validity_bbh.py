@@ -23,7 +23,7 @@ from scipy.stats import binomtest
 
 from counterform.claims.recorded import Recorded, to_json
 from counterform.errors import DataError
-from counterform.findings.stats import Estimate, Floats, estimate, holm, pseudo_values
+from counterform.findings.stats import DIFFERENCE, SHARE, UNBOUNDED, Estimate, Floats, estimate, holm, pseudo_values
 from counterform.probes.validity import ANSWER as EXACT
 from counterform.probes.validity import Validity
 from counterform.results import Finding, Results
@@ -294,7 +294,10 @@ def mean_over_tasks(tasks: Sequence[Task]) -> tuple[Estimate, Estimate]:
     n = sum(len(task) for task in values)
     # Weighted so that the mean is that of the tasks' means, and its variance the sum of theirs over the tasks squared.
     within = [(task - task.mean()) * n / (len(tasks) * len(task)) for task in values]
-    return estimate(np.concatenate(within) + means.mean(), None, [], lucky=0), estimate(means, None, [], lucky=0)
+    return (
+        estimate(np.concatenate(within) + means.mean(), None, [], bounds=UNBOUNDED),
+        estimate(means, None, [], bounds=DIFFERENCE),
+    )
 
 
 def recorded(tasks: Sequence[Task]) -> Recorded:
@@ -335,7 +338,7 @@ def _difference(task: Task) -> Floats:
 
 
 def _gain(task: Task) -> Estimate:
-    return estimate(_pseudo(task, task.cot), _pseudo(task, task.direct), [], lucky=0)
+    return estimate(_pseudo(task, task.cot), _pseudo(task, task.direct), [], bounds=SHARE)
 
 
 def _level(task: Task, outputs: Sequence[Output]) -> Estimate:
@@ -348,7 +351,9 @@ def _pseudo(task: Task, outputs: Sequence[Output]) -> Floats:
 
 
 def _mean(values: Floats, clusters: np.ndarray) -> Estimate:
-    found = estimate(pseudo_values(values, clusters, np.zeros(len(values), dtype=np.int64))[:, None], None, [], lucky=0)
+    found = estimate(
+        pseudo_values(values, clusters, np.zeros(len(values), dtype=np.int64))[:, None], None, [], bounds=SHARE
+    )
     if found.low < found.high:
         return found
     # None or all of them: without any spread only the exact binomial interval is one.

@@ -16,9 +16,10 @@ import pytest
 import counterform
 from counterform.arms.controls import AnswerOnly
 from counterform.errors import ControlError, DataError, StudyError
+from counterform.findings.blindness import blindness, sentence
 from counterform.parts import PARTS
 from counterform.results import Inside, MatchCard
-from counterform.store import RunDir
+from counterform.store import RunDir, rows_of
 from counterform.study import (
     ArmSpec,
     AttemptsSpec,
@@ -30,7 +31,7 @@ from counterform.study import (
     TrainSpec,
 )
 from counterform.train.sft import SFT
-from counterform.types import Checkpoint, Model, Problem, Reading
+from counterform.types import Checkpoint, Model, Problem, Reading, Verdict
 
 TINY = Study(
     name="tiny",
@@ -103,7 +104,17 @@ class TestEndToEnd:
 
     def test_a_note_says_what_outcome_scoring_does_not_see_in_the_pool(self, finished):
         notes = json.loads((finished.path / "findings.json").read_text())["notes"]
-        assert len([note for note in notes if note.startswith("Blindness: ")]) == 1
+        [note] = [note for note in notes if note.startswith("Blindness: ")]
+        # Of every held-out attempt, and not of those, half with a wrong step, that find_error asks about.
+        held_out = {
+            p.id for p in rows_of(pq.read_table(finished.path / "problems.parquet"), Problem) if p.split == "held_out"
+        }
+        rows = pq.read_table(finished.path / "verdicts").to_pylist()
+        graded = rows_of(pq.read_table(finished.path / "verdicts"), Verdict)
+        pool = [v for row, v in zip(rows, graded, strict=True) if row["problem_id"] in held_out]
+        expected = blindness(pool, [row["problem_id"] for row in rows if row["problem_id"] in held_out])
+        assert expected.attempts + expected.unread == 24 * 3
+        assert note == sentence(expected)
 
     def test_the_ledger_counts_what_the_match_card_promised(self, finished):
         card = msgspec.json.decode((finished.path / "arms/match.json").read_bytes(), type=MatchCard)

@@ -57,9 +57,9 @@ class Metric(Struct, frozen=True, kw_only=True):
         return float("inf") if self.bounds[1] is None else self.bounds[1]
 
     @property
-    def span(self) -> float:
-        """No difference of two levels is larger."""
-        return self.most - self.least
+    def range(self) -> tuple[float, float]:
+        """Between which every level lies, infinite where there is no end."""
+        return self.least, self.most
 
 
 Key = tuple[str, str, str, str, str, tuple[str, str] | None]
@@ -86,14 +86,16 @@ class Measured(Struct, frozen=True, kw_only=True, gc=False):
         return (self.probe, self.metric, self.condition, self.against, self.budget, shift)
 
     @property
+    def name(self) -> str:
+        """Probe and metric alone: `guard gain`."""
+        return f"{self.probe} {self.metric}"
+
+    @property
     def words(self) -> str:
         """In plain words, for a sentence: `guard gain (cut back against none, equal tokens)`."""
         under = f"{self.condition} against {self.against}" if self.against else self.condition
         brackets = ", ".join(part for part in (under, self.budget) if part)
-        return (
-            f"{self.probe} {self.metric}{f' ({brackets})' if brackets else ''}"
-            f"{f' at {self.shift.label}' if self.shift else ''}"
-        )
+        return f"{self.name}{f' ({brackets})' if brackets else ''}{f' at {self.shift.label}' if self.shift else ''}"
 
     def fill(self, template: str) -> str:
         """A metric's title or meaning, with the words of this measurement in place of its braces."""

@@ -97,9 +97,11 @@ class FormShare(Measured, frozen=True, kw_only=True):
     control: str
     full: str
     share: float | None
-    """None: the full arm's gain is not clear of zero, so there is nothing to have a share of."""
+    """None where a share would mean nothing; `why` says which of the reasons it is."""
     low: float | None
     high: float | None
+    why: str = ""
+    """Why there is no share, in words: `undefined: no clear gain`, `no share: the control gains nothing`."""
     n_items: int
     n_problems: int
     n_seeds: int

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterform.findings.blindness import blindness, sentence, share
+from counterform.findings.blindness import Tally, blindness, sentence, share
 from counterform.types import Mark, StepVerdict, Verdict
 
 R, W, U = Mark.RIGHT, Mark.WRONG, Mark.UNKNOWN
@@ -41,7 +41,16 @@ def test_counts_what_is_there():
     assert (found.sound_wrong.hits, found.sound_wrong.n) == (1, 2)
     assert found.first_error == (0.125, 0.25, 0.375)
     assert found.kinds == {"broken": 2}
-    assert "50.0 % [0.0, 100.0] of the 2 held-out attempts" in sentence(found)
+    assert "of the 2 held-out attempts of the pool with a wrong step" in sentence(found)
+    assert "of all 5 (3 more could not be read)" in sentence(found)
+
+
+def test_a_pool_in_parts_is_the_same_pool():
+    problems = ["p", "p", "q", "q", "q", "p", "p", "p"]
+    tally = Tally()
+    for at in range(0, len(POOL), 3):
+        tally.add(POOL[at : at + 3], problems[at : at + 3])
+    assert tally.found() == blindness(POOL, problems)
 
 
 @pytest.mark.parametrize("pool", [[], POOL[5:], [verdict(R, R)]])

@@ -68,6 +68,25 @@ def test_the_curve_runs_from_one_arm_to_the_other_and_takes_no_part_in_the_effec
     assert alone.doses == ()
 
 
+def test_a_dose_curve_is_over_the_problems_that_all_models_on_it_were_read_at():
+    """Else its points would be of different problems, and the curve would show which problems they were."""
+    levels = {"a": 0.2, "b": 0.8} | {dose_name("a", "b", s): 0.5 for s in SHARES}
+    rows = readings(levels)
+    for at, arm in enumerate(levels):  # each was not read at two problems of its own
+        lost = {f"p{2 * at}", f"p{2 * at + 1}"}
+        rows = [replace(r, value=None, mark=Mark.UNKNOWN) if r.arm == arm and r.item_id in lost else r for r in rows]
+    doses = find_strategies(rows, contrasts=[], shows={}, doses=[("a", "b")])[0].doses
+    assert [dose.n_items for dose in doses] == [40 - 2 * len(levels)] * len(levels)
+    assert all(np.isfinite([dose.estimate, dose.low, dose.high]).all() for dose in doses)
+
+
+def test_of_few_problems_there_is_neither_effect_nor_curve_but_a_note():
+    levels = {"a": 0.2, "b": 0.8} | {dose_name("a", "b", s): 0.5 for s in SHARES}
+    found, notes = find_strategies(readings(levels, n=5), contrasts=[("b", "a")], shows={}, doses=[("a", "b")])
+    assert found.effects == found.doses == ()
+    assert [note for note in notes if "6 of strategy breadth first" in note]
+
+
 def test_the_luck_of_models_between_two_arms_widens_no_effect():
     arms = readings({"base": 0.5, "a": 0.2, "b": 0.8})
     between = [
@@ -99,6 +118,6 @@ def test_intervals_of_effects_cover(of):
         for _ in range(300):
             hard = rng.normal(0, 0.1, (60, 1))
             a, b = (rng.binomial(4, np.clip(level + hard, 0, 1)) / 4 for level in (true, 0.5))
-            e = stats.effect(of, a, b, [], lucky=0)
+            e = stats.effect(of, a, b, [], lucky=())
             held.append(e.low <= size <= e.high)
     assert 0.92 < np.mean(held) < 0.98

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -112,6 +114,39 @@ def test_a_base_without_the_trait_has_no_share_of_it():
     assert row.kept is None
     assert row.verdict == "undecided"
     assert "undefined" in row.sentence
+
+
+def test_luck_multiplies_a_rate():
+    """Arms may be orders of magnitude apart: a loud one's luck says nothing of how far a quiet one's rate may fall, but in proportion."""
+
+    def kept(size, loud):
+        rows = []
+        for arm, rate, luck in (("base", 1.0, 0.0), ("quiet", size, 0.1), ("loud", loud, 0.1)):
+            for seed in (0, 1):
+                tokens = np.full((60, 1), 100.0)
+                counts = np.full((60, 1), 10.0 * rate * (1 + luck * (2 * seed - 1)))
+                rows += readings(
+                    arm,
+                    answers(lambda t: 0 * t, 60, np.random.default_rng(0), 60, 1)
+                    | {("markers", "hedge"): counts, ("tokens", ""): tokens},
+                    seed,
+                )
+        found = {r.arm: r for r in find_traits(rows)[0].retained if r.trait == "hedge"}["quiet"]
+        return np.array([found.kept, found.low, found.high]) / size
+
+    quiet = kept(0.01, 0.01)
+    assert 0.2 < quiet[2] - quiet[1] < 2
+    for size, loud in ((0.01, 1.0), (0.01, 100.0), (10.0, 0.01)):
+        assert kept(size, loud) == pytest.approx(quiet, rel=1e-3)
+
+
+def test_traits_of_few_problems_are_left_out_and_counted():
+    rows = []
+    for arm in ("base", "arm"):
+        rows += readings(arm, answers(lambda t: 0.05, 60, np.random.default_rng(0), problems=5))
+    found, notes = find_traits(rows)
+    assert found.retained == ()
+    assert [note for note in notes if re.search(r"fewer than 6 problems.*\d of traits", note)]
 
 
 def test_an_answer_that_was_not_heard_is_left_out():

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from counterform.findings import stats
+from counterform.findings.intervals import detectable, intervals
 from counterform.findings.stats import (
+    COUNT,
+    DIFFERENCE,
+    SHARE,
+    UNBOUNDED,
+    NoShare,
     auroc_pseudo_values,
     estimate,
     holm,
@@ -20,6 +26,7 @@ from counterform.findings.stats import (
     pseudo_values,
     ratio,
     ratio_pseudo_values,
+    share_of_gain,
 )
 
 
@@ -119,13 +126,20 @@ def shares(rng, clusters, rate, luck=(0.0,)):
     return rng.binomial(4, np.clip(rate + np.asarray(luck), 0, 1), size=(clusters, len(luck))) / 4
 
 
+def shares_of_odds(rng, hard, sd, *, seeds, centre=0.0):
+    """(studies, problems, seeds) shares of four samples; each seed shifts the log-odds by its luck."""
+    shift = rng.normal(0, sd, (len(hard), 1, seeds))
+    chance = 1 / (1 + np.exp(-(centre + hard + shift)))
+    return rng.binomial(4, chance) / 4
+
+
 class TestEstimate:
     @pytest.mark.parametrize("seed", range(3))
     def test_one_seed_agrees_with_the_bootstrap_over_problems(self, seed):
         rng = np.random.default_rng(seed)
         hard = rng.beta(2, 2, size=(300, 1))
         a, b = shares(rng, 300, np.clip(hard + 0.05, 0, 1)), shares(rng, 300, hard)
-        ours = estimate(a, b, [a], lucky=1)
+        ours = estimate(a, b, [], lucky=(True, False), bounds=SHARE)
         theirs = scipy_stats.bootstrap(
             ((a - b)[:, 0],), np.mean, n_resamples=2_000, method="percentile", rng=np.random.default_rng(1)
         ).confidence_interval
@@ -137,32 +151,86 @@ class TestEstimate:
     def test_one_seed_is_the_paired_t_test(self):
         rng = np.random.default_rng(0)
         a, b = shares(rng, 50, 0.6), shares(rng, 50, 0.5)
-        assert estimate(a, b, [a], lucky=1).p == pytest.approx(scipy_stats.ttest_rel(a[:, 0], b[:, 0]).pvalue)
+        assert estimate(a, b, [], lucky=(True, False), bounds=SHARE).p == pytest.approx(
+            scipy_stats.ttest_rel(a[:, 0], b[:, 0]).pvalue
+        )
 
-    def test_false_finds_stay_at_five_percent_and_intervals_cover(self):
-        # The plain interval over items, tried on the same draws, shows that the luck of training matters here.
+    @pytest.mark.parametrize("luck", [(0.0, 0.0), (0.3, 0.3), (0.3, 0.0), (0.0, 0.3)])
+    def test_false_finds_stay_at_five_percent_and_intervals_cover(self, luck):
+        # Of an arm as lucky as the others, luckier, or less. The plain interval over items misses wherever the arm is lucky.
         rng = np.random.default_rng(7)
-        rejected = naive = 0
-        comparisons = 0
-        for _ in range(100):
-            hard = rng.beta(2, 2, size=(300, 1))
-            base = shares(rng, 300, hard, (0.0, 0.0))
-            arms = [shares(rng, 300, hard, rng.normal(0, 0.02, size=2)) for _ in range(3)]
-            for arm in arms:
-                found = estimate(arm, base, arms, lucky=1)
-                rejected += not found.low <= 0 <= found.high
-                naive += scipy_stats.ttest_1samp((arm - base).mean(1), 0).pvalue < 0.05
-                comparisons += 1
-        few, many = scipy_stats.binom.interval(0.999, comparisons, 0.05)
-        assert few <= rejected <= many
-        assert naive > many
+        hard = rng.normal(0, 1.5, (400, 200, 1))
+        base, *arms = (shares_of_odds(rng, hard, sd, seeds=2) for sd in (0.0, luck[0], luck[1], luck[1]))
+        found = intervals(arms[0], base, arms[1:], lucky=(True, False))
+        covered = ((found.low <= 0) & (found.high >= 0)).mean()
+        assert covered > 0.93
+        assert (found.p < 0.05).mean() < 0.06
+        naive = scipy_stats.ttest_1samp((arms[0] - base).mean(-1), 0, axis=-1).pvalue
+        assert ((naive < 0.05).mean() > 0.2) == (luck[0] > 0)
 
-    def test_luck_is_pooled_over_arms_and_counts_twice_between_two_of_them(self):
+    @pytest.mark.parametrize("seeds", [2, 3])
+    def test_at_a_floor_beside_arms_that_work_intervals_cover(self, seeds):
+        rng = np.random.default_rng(3)
+        hard = rng.normal(0, 1.5, (400, 100, 1))
+        base, floor, works = (
+            shares_of_odds(rng, hard, sd, seeds=seeds, centre=at) for at, sd in ((0.0, 0.0), (-4.0, 0.1), (1.0, 0.3))
+        )
+        for arm in (floor, works):
+            other = works if arm is floor else floor
+            true = arm.mean() - base.mean()
+            found = intervals(arm, base, [other], lucky=(True, False))
+            assert ((found.low <= true) & (found.high >= true)).mean() > 0.93
+            level = intervals(arm, None, [other], lucky=[True])
+            assert ((level.low <= arm.mean()) & (level.high >= arm.mean())).mean() > 0.93
+            assert (level.low > 0).all()
+
+    @pytest.mark.parametrize("sd", [0.0, 0.3])
+    def test_what_the_minimum_detectable_effect_promises_is_found(self, sd):
+        rng = np.random.default_rng(5)
+        hard = rng.normal(0, 1.5, (300, 100, 1))
+        first = [shares_of_odds(rng, hard, luck, seeds=2) for luck in (sd, sd)]
+        mde = detectable(*first, [], lucky=(True, True))
+        # A shift of the log-odds by x moves the mean share by 0.165 x at this spread of problems.
+        moved = [shares_of_odds(rng, hard, sd, seeds=2, centre=centre) for centre in (mde[:, None, None] / 0.165, 0.0)]
+        found = intervals(*moved, [], lucky=(True, True))
+        assert 0.68 < (found.p < 0.05).mean() < 0.92
+
+    def test_an_arm_of_the_base_first_has_the_luck_of_the_second(self):
+        rng = np.random.default_rng(0)
+        base, arm = shares(rng, 200, 0.5, (0.0, 0.0)), shares(rng, 200, 0.6, (0.15, -0.15))
+        there, back = (
+            estimate(*pair, [], lucky=lucky, bounds=SHARE)
+            for pair, lucky in (((arm, base), (True, False)), ((base, arm), (False, True)))
+        )
+        assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
+
+    def test_a_steady_gap_is_no_certainty(self):
+        # 0.2 against 0.8 in floating point: the differences vary by rounding alone.
+        a, b = np.full((9, 2), 0.1 + 0.2), np.full((9, 2), 0.8)
+        a[::2] = 0.3
+        found = estimate(a, b, [], lucky=(True, False), bounds=SHARE)
+        assert found.p >= 2.0**-8
+        assert found.high - found.low > 0.5
+        few = estimate(a[:4], b[:4], [], lucky=(True, False), bounds=SHARE)
+        assert few.p > 0.05
+
+    @pytest.mark.parametrize(("level", "bounds"), [(150.0, COUNT), (0.4, SHARE), (-0.3, DIFFERENCE)])
+    def test_luck_is_judged_in_the_units_of_the_metric(self, level, bounds):
+        # Ten times the tokens with ten times the spread are the same study.
+        rng = np.random.default_rng(1)
+        values = level + 0.05 * abs(level) * rng.normal(0, 1, (50, 2))
+        found = estimate(values, None, [], lucky=[True], bounds=bounds)
+        assert bounds[0] <= found.low < level < found.high <= bounds[1]
+        if bounds is COUNT:
+            tenfold = estimate(10 * values, None, [], lucky=[True], bounds=bounds)
+            assert tenfold.high == pytest.approx(10 * found.high)
+
+    def test_luck_counts_twice_between_two_trained_arms(self):
         rng = np.random.default_rng(0)
         arms = [shares(rng, 400, 0.5, luck) for luck in ((0.1, -0.1), (0.08, -0.05), (-0.1, 0.06))]
         base = shares(rng, 400, 0.5, (0.0, 0.0))
-        without, with_luck = (estimate(arms[0], base, arms, lucky=lucky) for lucky in (0, 1))
-        both = estimate(arms[0], arms[1], arms, lucky=2)
+        without, with_luck = (estimate(arms[0], base, arms[1:], lucky=(on,), bounds=SHARE) for on in (False, True))
+        both = estimate(arms[0], arms[1], arms[2:], lucky=(True, True), bounds=SHARE)
         assert without.mde < with_luck.mde < both.mde
 
     def test_an_arm_at_the_floor_keeps_an_interval_though_luck_comes_out_as_nothing(self):
@@ -170,7 +238,7 @@ class TestEstimate:
         for _ in range(20):
             arms = [shares(rng, 300, 0.7) for _ in range(4)]
             floor = shares(rng, 300, 0.012)
-            level = estimate(floor, None, [*arms, floor], lucky=1)
+            level = estimate(floor, None, arms, lucky=[True], bounds=SHARE)
             assert level.low <= 0.012 <= level.high
             assert level.high - level.low < 0.1
 
@@ -178,35 +246,35 @@ class TestEstimate:
         rng = np.random.default_rng(0)
         hard = rng.integers(0, 2, size=(200, 1)).astype(float)
         a, b = hard, np.clip(hard - 0.1 * (rng.random((200, 1)) < 0.5), 0, 1)
-        paired, alone = estimate(a, b, [], lucky=0), estimate(a, None, [], lucky=0)
+        paired, alone = estimate(a, b, [], bounds=SHARE), estimate(a, None, [], bounds=SHARE)
         assert paired.high - paired.low < 0.2 * (alone.high - alone.low)
 
     def test_the_smallest_detectable_effect_is_detected_four_times_in_five(self):
         rng = np.random.default_rng(3)
         draws = [rng.normal(0, 1, size=(60, 1)) for _ in range(400)]
-        mde = float(np.median([estimate(draw, None, [], lucky=0).mde for draw in draws]))
-        found = sum(estimate(draw + mde, None, [], lucky=0).p < 0.05 for draw in draws)
+        mde = float(np.median([estimate(draw, None, [], bounds=UNBOUNDED).mde for draw in draws]))
+        found = sum(estimate(draw + mde, None, [], bounds=UNBOUNDED).p < 0.05 for draw in draws)
         assert 0.72 < found / len(draws) < 0.88
 
     def test_a_single_cluster_has_no_bounds(self):
-        found = estimate(np.array([[1.0, 1.0]]), np.array([[0.0, 0.0]]), [], lucky=1)
+        found = estimate(np.array([[1.0, 1.0]]), np.array([[0.0, 0.0]]), [], lucky=(True, False), bounds=SHARE)
         assert (found.value, found.low, found.high, found.p, found.mde) == (1.0, -math.inf, math.inf, 1.0, math.inf)
 
     @pytest.mark.parametrize("seeds", [1, 2])
     def test_no_spread_at_all(self, seeds):
         ones = np.ones((20, seeds))
-        same, moved = estimate(ones, ones, [ones], lucky=1), estimate(ones, 0 * ones, [ones], lucky=1)
+        same, moved = (estimate(ones, other, [], lucky=(True, False), bounds=SHARE) for other in (ones, 0 * ones))
         # None of 20 differs: up to 1 - 0.025^(1/20) = 16.8 % of all problems may.
         assert (same.value, same.low, same.high, same.p) == pytest.approx((0.0, -0.168, 0.168, 1.0), abs=1e-3)
-        assert (moved.value, moved.low, moved.high, moved.p) == pytest.approx((1.0, 0.832, 1.168, 2.0**-19), abs=1e-3)
+        assert (moved.value, moved.low, moved.high, moved.p) == pytest.approx((1.0, 0.832, 1.0, 2.0**-19), abs=1e-3)
 
     def test_at_a_floor_the_smallest_effect_is_what_a_sign_test_would_find(self):
-        mde = estimate(np.zeros((64, 1)), np.zeros((64, 1)), [], lucky=1).mde
+        mde = estimate(np.zeros((64, 1)), np.zeros((64, 1)), [], bounds=SHARE).mde
         assert scipy_stats.binom.sf(5, 64, mde) == pytest.approx(0.8, abs=0.01)  # 6 of one sign: p = 0.031
-        assert estimate(np.zeros((5, 1)), np.zeros((5, 1)), [], lucky=1).mde == math.inf
+        assert estimate(np.zeros((5, 1)), np.zeros((5, 1)), [], bounds=SHARE).mde == math.inf
 
     def test_two_clusters_that_move_alike_prove_nothing(self):
-        assert estimate(np.ones((2, 1)), np.zeros((2, 1)), [], lucky=1).p == 0.5
+        assert estimate(np.ones((2, 1)), np.zeros((2, 1)), [], bounds=SHARE).p == 0.5
 
 
 class TestRatio:
@@ -214,7 +282,7 @@ class TestRatio:
         # 300 problems, base 40 %, half of the gain of the full arm.
         rng = np.random.default_rng(0)
         base, full, control = (shares(rng, 3_000, rate) for rate in (0.4, 0.8, 0.6))
-        found = ratio(control, full, base, [])
+        found = ratio(control, full, base, [], bounds=SHARE)
         assert found.value == pytest.approx((control.mean() - base.mean()) / (full.mean() - base.mean()))
         assert found.low < 0.5 < found.high
         assert found.high - found.low < 0.1
@@ -224,7 +292,7 @@ class TestRatio:
         hard = rng.beta(2, 2, size=(300, 1))
         base, full = shares(rng, 300, hard), shares(rng, 300, np.clip(hard + 0.3, 0, 1))
         control = shares(rng, 300, np.clip(hard + 0.1, 0, 1))
-        ours = ratio(control, full, base, [])
+        ours = ratio(control, full, base, [], bounds=SHARE)
         theirs = scipy_stats.bootstrap(
             ((control - base)[:, 0], (full - base)[:, 0]),
             lambda over, under, axis=-1: over.mean(axis) / under.mean(axis),
@@ -243,7 +311,7 @@ class TestRatio:
         for _ in range(200):
             base = shares(rng, 300, 0.4, (0.0, 0.0))
             full, control, other = (shares(rng, 300, rate, rng.normal(0, 0.02, size=2)) for rate in (0.7, 0.55, 0.6))
-            found = ratio(control, full, base, [full, control, other])
+            found = ratio(control, full, base, [other], bounds=SHARE)
             drawn += found is not None
             covered += found is not None and found.low <= 0.5 <= found.high
         few, many = scipy_stats.binom.interval(0.999, drawn, 0.95)
@@ -253,15 +321,83 @@ class TestRatio:
     def test_no_ratio_to_a_gain_that_is_not_clear_of_nothing(self):
         rng = np.random.default_rng(0)
         base, full, control = (shares(rng, 300, rate) for rate in (0.5, 0.51, 0.7))
-        assert ratio(control, full, base, []) is None
-        assert ratio(base, base, base, []) is None
-        assert ratio(base[:1], full[:1], base[:1], []) is None
+        assert ratio(control, full, base, [], bounds=SHARE) is None
+        assert ratio(base, base, base, [], bounds=SHARE) is None
+        assert ratio(base[:1], full[:1], base[:1], [], bounds=SHARE) is None
+
+    def test_what_the_control_is_uncertain_of_is_in_the_interval(self):
+        """Problems and luck alike: a control as good on average, but spread over problems or seeds, has a wider share."""
+        rng = np.random.default_rng(0)
+        base, full = (rng.normal(rate, 0.01, (200, 3)) for rate in (0.2, 0.8))
+        even = np.full((200, 3), 0.5) + rng.normal(0, 0.01, (200, 3))
+        by_problem = even + rng.permutation(np.repeat([-0.3, 0.3], 100))[:, None]
+        by_seed = even + np.array([-0.1, 0.0, 0.1])
+        widths = []
+        for control in (even, by_problem, by_seed):
+            found = ratio(control, full, base, [], bounds=SHARE)
+            assert found.value == pytest.approx(0.5, abs=0.01)
+            widths.append(found.high - found.low)
+        # 0.3 of 200 problems is 2.1 points of a gain of 60, to each side 1.97 times.
+        assert widths[1] ** 2 - widths[0] ** 2 == pytest.approx((2 * 1.97 * 0.0212 / 0.6) ** 2, rel=0.2)
+        assert widths[2] > 1.5 * widths[0]
 
     def test_the_full_arm_itself_is_all_of_it(self):
         rng = np.random.default_rng(0)
         base, full = shares(rng, 300, 0.4), shares(rng, 300, 0.8)
-        found = ratio(full, full, base, [])
+        found = ratio(full, full, base, [], bounds=SHARE)
         assert (found.value, found.low, found.high) == pytest.approx((1.0, 1.0, 1.0))
+
+
+class TestShareOfGain:
+    def test_a_share_of_a_clear_gain(self):
+        rng = np.random.default_rng(0)
+        base, full, control = (shares(rng, 300, rate) for rate in (0.4, 0.8, 0.6))
+        assert share_of_gain(control, full, base, [], bounds=SHARE) == ratio(control, full, base, [], bounds=SHARE)
+
+    @pytest.mark.parametrize(
+        ("rates", "why"),
+        [
+            ((0.4, 0.41, 0.6), NoShare.UNDEFINED),
+            ((0.4, 0.48, 0.1), NoShare.UNCLEAR),
+            ((0.4, 0.8, 0.2), NoShare.NOTHING),
+            ((0.6, 0.2, 0.8), NoShare.NOTHING),
+        ],
+    )
+    def test_no_absurd_shares(self, rates, why):
+        rng = np.random.default_rng(0)
+        base, full, control = (shares(rng, 300, rate) for rate in rates)
+        assert share_of_gain(control, full, base, [], bounds=SHARE) is why
+
+    @pytest.mark.parametrize("seeds", [1, 2])
+    def test_at_a_floor_the_share_has_an_interval(self, seeds):
+        rng = np.random.default_rng(0)
+        nothing, full = np.zeros((60, seeds)), shares(rng, 60, 0.7, (0.0,) * seeds)
+        found = share_of_gain(nothing, full, nothing, [], bounds=SHARE)
+        # None of 60 problems moved: up to 6 % may, of a gain of 70 points.
+        assert found.value == 0
+        assert found.high == pytest.approx(0.06 / 0.7, rel=0.15)
+
+
+class TestSaysNothing:
+    @pytest.mark.parametrize(
+        ("low", "high", "clusters", "difference", "expected"),
+        [
+            (-1.0, 1.0, 40, True, True),
+            (-0.95, 0.9, 40, True, True),
+            (-0.4, 0.3, 40, True, False),
+            (0.02, 0.98, 40, False, True),
+            (0.1, 0.6, 5, False, True),
+            (0.1, 0.6, 6, False, False),
+            (-math.inf, math.inf, 40, False, True),
+        ],
+    )
+    def test_rows_that_say_nothing(self, low, high, clusters, difference, expected):
+        e = stats.Estimate(value=0.0, low=low, high=high, p=1.0, mde=1.0)
+        assert stats.says_nothing(e, clusters, bounds=SHARE, difference=difference) is expected
+
+    def test_a_count_has_no_range_to_cover(self):
+        e = stats.Estimate(value=0.0, low=-500.0, high=500.0, p=1.0, mde=1.0)
+        assert not stats.says_nothing(e, 40, bounds=COUNT, difference=True)
 
 
 class TestHolm:
@@ -285,7 +421,7 @@ class TestHolm:
 def test_an_arm_far_noisier_than_this_one_does_not_unbound_its_interval():
     rng = np.random.default_rng(0)
     quiet, loud = 0.5 + rng.normal(0, 0.01, (200, 2)), rng.normal(0, 5, (200, 2))
-    found = estimate(quiet, None, [quiet, loud], lucky=1)
+    found = estimate(quiet, None, [loud], lucky=[True], bounds=SHARE)
     assert found.high - found.low < 2
 
 
@@ -327,7 +463,7 @@ def test_a_denominator_that_was_not_trained_has_no_luck():
     rng = np.random.default_rng(0)
     luck = rng.normal(0, 0.1, (1, 3))
     arm, base = rng.normal(0.5, 0.1, (200, 3)) + luck, rng.normal(1, 0.1, (200, 3))
-    both, one = (ratio(arm, base, np.zeros_like(base), [arm], b_trained=t) for t in (True, False))
+    both, one = (ratio(arm, base, np.zeros_like(base), [], b_trained=t, bounds=COUNT) for t in (True, False))
     assert one.value == both.value
     assert one.high - one.low < both.high - both.low
 

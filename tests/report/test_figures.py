@@ -59,7 +59,7 @@ def test_form_shares_are_bars_between_none_and_all_and_an_undefined_one_is_said(
     low, high = figure.layout.xaxis.range
     assert low < -14.8
     assert high > 100
-    assert "undefined: no clear gain" in {note.text for note in figure.layout.annotations}
+    assert "no share" in {note.text for note in figure.layout.annotations}
 
 
 def test_what_is_not_a_number_is_not_drawn(run: RunDir) -> None:

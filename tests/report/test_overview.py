@@ -27,10 +27,10 @@ def level(probe, metric, estimate, arm="imitation", **columns):
     return Level(**names, estimate=estimate, **ends, n_items=100, n_seeds=2, unknown=0.0)
 
 
-def form(control, share, low=None, high=None):
+def form(control, share, low=None, high=None, why=""):
     counts = {"n_items": 300, "n_problems": 300, "n_seeds": 2}
     names = {"probe": "accuracy", "metric": "pass@1", "control": control, "full": "imitation"}
-    return FormShare(**names, share=share, low=low, high=high, **counts, sentence="")
+    return FormShare(**names, share=share, low=low, high=high, why=why, **counts, sentence="")
 
 
 def kept(trait, low, high, verdict):
@@ -39,6 +39,7 @@ def kept(trait, low, high, verdict):
     return Retention(trait=trait, arm="imitation", **figures, **counts, verdict=verdict, sentence="")
 
 
+NOTHING = "no share: the control gains nothing"
 GAIN = finding("accuracy", "pass@1", 0.18, 0.24, baseline=0.6, verdict="supported")
 
 
@@ -67,9 +68,11 @@ def test_what_it_gained_with_its_interval_and_where_that_leaves_it():
     ("shares", "text", "of"),
     [
         ((), "–", "no control declared"),
-        ((form("a", None),), "undefined", "its gain is not clear of 0"),
+        ((form("a", None, why="undefined: too small a gain"),), "undefined: too small a gain", ""),
+        ((form("a", None),), "undefined", ""),
         ((form("a", 0.2, 0.1, 0.3), form("b", 0.4, 0.2, 0.6), form("c", None)), "40.0\u00a0% [20.0, 60.0]", "by b"),
-        ((form("a", -2.0, -3.0, -1.0),), "none", "a loses: −200.0\u00a0% [−300.0, −100.0]"),
+        ((form("a", None, why=NOTHING), form("b", None, why=NOTHING)), NOTHING, ""),
+        ((form("a", None, why=NOTHING), form("b", 0.4, 0.2, 0.6)), "40.0\u00a0% [20.0, 60.0]", "by b"),
     ],
 )
 def test_how_much_is_form_by_the_control_with_most_of_it(shares, text, of):

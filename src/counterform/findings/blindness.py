@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from counterform.findings import stats
 from counterform.types import Mark, Verdict
@@ -47,68 +48,97 @@ class Blindness(Struct, frozen=True, kw_only=True):
     """Rule that the first wrong step breaks -> attempts, the commonest first."""
 
 
+class Tally:
+    """Counts a pool part by part, so that a pool of a million attempts never stands in memory: it keeps counts per problem."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, NDArray[np.int64]] = {}
+        self._table: Counter[tuple[Mark, Mark]] = Counter()
+        self._kinds: Counter[str] = Counter()
+        self._places: Counter[float] = Counter()
+        self._unread = 0
+
+    def add(self, verdicts: Iterable[Verdict], problems: Iterable[str]) -> None:
+        """Count attempts; `problems`: of each verdict, the problem (the cluster)."""
+        for verdict, problem in zip(verdicts, problems, strict=True):
+            if verdict.outcome is Mark.UNKNOWN or all(step.mark is Mark.UNKNOWN for step in verdict.steps):
+                self._unread += 1
+                continue
+            right, violated = verdict.outcome is Mark.RIGHT, verdict.process is Mark.WRONG
+            sound = verdict.process is Mark.RIGHT
+            counts = self._problems.setdefault(problem, np.zeros(6, dtype=np.int64))
+            counts += (1, right, violated, violated and right, sound, sound and not right)
+            self._table[verdict.outcome, verdict.process] += 1
+            if verdict.first_error is not None:
+                self._places[verdict.first_error / max(len(verdict.steps) - 1, 1)] += 1
+                self._kinds[verdict.steps[verdict.first_error].rule] += 1
+
+    def found(self) -> Blindness:
+        """What came of all that was counted."""
+        counts = np.array([*self._problems.values()], dtype=float).reshape(-1, 6).T
+        everything, right, violated, both, sound, sound_wrong = counts
+        return Blindness(
+            attempts=int(everything.sum()),
+            problems=len(self._problems),
+            unread=self._unread,
+            table=dict(self._table),
+            violated_right=_share(both, violated),
+            only_process=_share(both, everything),
+            right_violated=_share(both, right),
+            sound_wrong=_share(sound_wrong, sound),
+            first_error=_quartiles(self._places),
+            kinds=dict(self._kinds.most_common()),
+        )
+
+
 def blindness(verdicts: Sequence[Verdict], problems: Sequence[str]) -> Blindness:
-    """What the outcome does not show, over any pool. `problems`: of each verdict, the problem (the cluster)."""
-    rows = [
-        (verdict, problem)
-        for verdict, problem in zip(verdicts, problems, strict=True)
-        if verdict.outcome is not Mark.UNKNOWN and any(step.mark is not Mark.UNKNOWN for step in verdict.steps)
-    ]
-    kept = [verdict for verdict, _ in rows]
-    clusters = np.unique([problem for _, problem in rows] or [""], return_inverse=True)[1][: len(rows)]
-    outcome = np.array([verdict.outcome for verdict in kept], dtype=str)
-    process = np.array([verdict.process for verdict in kept], dtype=str)
-    right, violated, sound = outcome == Mark.RIGHT, process == Mark.WRONG, process == Mark.RIGHT
-    wrong = [verdict for verdict in kept if verdict.first_error is not None]
-    places = [(verdict.first_error or 0) / max(len(verdict.steps) - 1, 1) for verdict in wrong]
-    kinds = Counter(verdict.steps[verdict.first_error or 0].rule for verdict in wrong)
-    return Blindness(
-        attempts=len(kept),
-        problems=len(set(clusters.tolist())),
-        unread=len(verdicts) - len(kept),
-        table=dict(Counter((verdict.outcome, verdict.process) for verdict in kept)),
-        violated_right=share(violated & right, violated, clusters),
-        only_process=share(violated & right, np.ones(len(kept), dtype=bool), clusters),
-        right_violated=share(violated & right, right, clusters),
-        sound_wrong=share(sound & ~right, sound, clusters),
-        first_error=_quartiles(places),
-        kinds=dict(kinds.most_common()),
-    )
+    """What the outcome does not show, over a whole pool and never a sample of it that was drawn by what its steps are."""
+    return blindness_in_parts([(verdicts, problems)])
 
 
-def _quartiles(places: list[float]) -> tuple[float, float, float]:
-    low, middle, high = np.quantile(places, (0.25, 0.5, 0.75)) if places else (np.nan,) * 3
+def blindness_in_parts(parts: Iterable[tuple[Sequence[Verdict], Sequence[str]]]) -> Blindness:
+    """The same of a pool that comes part by part: verdicts, and of each its problem."""
+    tally = Tally()
+    for verdicts, problems in parts:
+        tally.add(verdicts, problems)
+    return tally.found()
+
+
+def _quartiles(places: Counter[float]) -> tuple[float, float, float]:
+    at = np.repeat([*places.keys()], [*places.values()]) if places else np.full(1, np.nan)
+    low, middle, high = np.quantile(at, (0.25, 0.5, 0.75))
     return float(low), float(middle), float(high)
 
 
 def share(hits: np.ndarray, among: np.ndarray, clusters: np.ndarray) -> Share:
-    """The share of `among` that are `hits` too; one entry an attempt, clusters counted from 0 or not at all.
+    """The share of `among` that are `hits` too; one entry an attempt, clusters counted from 0 or not at all."""
+    codes = np.unique(clusters, return_inverse=True)[1]
+    top, bottom = (np.bincount(codes, weights=each).astype(float) for each in (hits & among, among))
+    return _share(top, bottom)
 
-    The interval is of a ratio of sums over clusters (jackknife); where all or none are hits, what none of n clusters can
-    rule out.
-    """
-    n, found = int(among.sum()), int((hits & among).sum())
+
+def _share(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> Share:
+    """Of a ratio of sums over clusters (jackknife); where all or none are hits, what none of n clusters can rule out."""
+    top, bottom = top[bottom > 0], bottom[bottom > 0]
+    n, hits = int(bottom.sum()), int(top.sum())
     if not n:
         return Share(hits=0, n=0, value=None)
-    codes = np.unique(clusters[among], return_inverse=True)[1]
-    top, bottom = (np.bincount(codes, weights=each[among].astype(float)) for each in (hits, among))
-    pseudo = stats.ratio_pseudo_values(top.astype(float), bottom.astype(float))
+    pseudo = stats.ratio_pseudo_values(top, bottom)
     if np.isnan(pseudo).any():  # a single cluster
-        return Share(hits=found, n=n, value=found / n)
-    e = stats.estimate(pseudo[:, None], None, [], lucky=0)
-    return Share(hits=found, n=n, value=found / n, low=max(e.low, 0.0), high=min(e.high, 1.0))
+        return Share(hits=hits, n=n, value=hits / n)
+    e = stats.estimate(pseudo[:, None], None, [], bounds=stats.SHARE)
+    return Share(hits=hits, n=n, value=hits / n, low=min(e.low, hits / n), high=max(e.high, hits / n))
 
 
 def sentence(found: Blindness) -> str:
     """What a study's reader should know of its pool, in one or two sentences."""
     violated, all_of_them = found.violated_right, found.only_process
+    unread = f" ({found.unread:,} more could not be read)" if found.unread else ""
     if violated.value is None or all_of_them.value is None:
-        return (
-            f"Blindness: none of {found.attempts:,} held-out attempts of the pool has a step that is known to be wrong."
-        )
+        return f"Blindness: none of the pool's {found.attempts:,} held-out attempts has a step that is known to be wrong{unread}."
     return (
         f"Blindness: {_percent(violated)} of the {violated.n:,} held-out attempts of the pool with a wrong step end in the right answer, "
-        f"which is {_percent(all_of_them)} of all {all_of_them.n:,}; outcome scoring takes such attempts for sound."
+        f"which is {_percent(all_of_them)} of all {all_of_them.n:,}{unread}; outcome scoring takes such attempts for sound."
     )
 
 

@@ -47,7 +47,8 @@ def derived(readings: Sequence[Reading]) -> list[Reading]:
     """What the confidences amount to, one number a problem, for every model and seed; the condition is the method.
 
     `AUROC`, `PR-AUC`, `ECE`: over all candidates that were graded right or wrong and in which every method that
-        was asked has a confidence, so that methods are compared on the same answers.
+        was asked has a confidence, so that methods are compared on the same answers. A candidate counts once, however often the
+        model gives it: the share of right candidates is not the model's accuracy.
     `AUROC within a problem`: of each problem with right and wrong candidates, the chance that a right one is trusted more
         than a wrong one. The AUROC over all is high too where a method only sees how many candidates there are.
     `self-trust gap`: confidence in the model's own wrong answer told that it is its own, less that in the same answer
@@ -177,5 +178,5 @@ def _interval(right: Floats, size: Floats) -> tuple[float, float]:
     values = stats.ratio_pseudo_values(right, size)
     if not np.isfinite(values).all():
         return 0.0, 1.0
-    found = stats.estimate(values[:, None], None, [], lucky=0)
-    return max(found.low, 0.0), min(found.high, 1.0)
+    found = stats.estimate(values[:, None], None, [], bounds=stats.SHARE)
+    return found.low, found.high

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from counterform.findings import stats
+from counterform.findings.gains import left_out
 from counterform.findings.stats import Floats
 from counterform.findings.table import Table, tables
 from counterform.metrics import Metrics
@@ -35,20 +37,24 @@ def find_strategies(
     effects: list[Effect] = []
     levels: list[Dose] = []
     notes: list[str] = []
+    silent: Counter[str] = Counter()
     for table in tables(readings, metrics):
         values = {arm: rows.T for arm, rows in table.values.items()}
         trained = {arm: values[arm] for arm in table.trained if not _is_dose(arm, doses)}
         for arm, versus in contrasts:
             if arm in values and versus in values:
                 found = _effect(table, arm, versus, values, trained, _differs(shows, arm, versus))
-                effects += [found] if found else []
-                if found is None:
+                if found and found.n_items >= stats.FEW_CLUSTERS:
+                    effects.append(found)
+                elif found:
+                    silent[table.of.name] += 1
+                else:
                     notes.append(
                         f"{arm} and {versus} have no effect size of {table.of.words}: both are 0, 1 or unread."
                     )
         for first, second in doses:
-            levels += _curve(table, first, second, values)
-    return Strategies(effects=tuple(effects), doses=tuple(levels)), notes
+            levels += _curve(table, first, second, values, silent)
+    return Strategies(effects=tuple(effects), doses=tuple(levels)), [*notes, *left_out(silent)]
 
 
 def dose_name(first: str, second: str, share: float) -> str:
@@ -65,9 +71,11 @@ def _effect(
 ) -> Effect | None:
     read = ~np.isnan(values[arm]).any(axis=1) & ~np.isnan(values[versus]).any(axis=1)
     a, b = values[arm][read], values[versus][read]
-    lucky = [rows[read] for rows in trained.values() if not np.isnan(rows[read]).any()]
+    others = [
+        rows[read] for name, rows in trained.items() if name not in (arm, versus) and not np.isnan(rows[read]).any()
+    ]
     sizes = [
-        stats.effect(of, a, b, lucky, lucky=sum(name != BASE_ARM for name in (arm, versus))) if read.any() else None
+        stats.effect(of, a, b, others, lucky=[name != BASE_ARM for name in (arm, versus)]) if read.any() else None
         for of in (stats.cohens_d, stats.cohens_h)
     ]
     d, h = sizes
@@ -94,7 +102,7 @@ def _differs(shows: Shows, arm: str, versus: str) -> str:
     return ", ".join(what for what in one if what in other and one[what] != other[what])
 
 
-def _curve(table: Table, first: str, second: str, values: Mapping[str, Floats]) -> Iterator[Dose]:
+def _curve(table: Table, first: str, second: str, values: Mapping[str, Floats], silent: Counter[str]) -> Iterator[Dose]:
     """From one arm to the other; over the problems that all of the models between were read at."""
     names = {0.0: first, **{share: dose_name(first, second, share) for share in SHARES}, 1.0: second}
     between = {share: values[name] for share, name in names.items() if name in values}
@@ -103,17 +111,20 @@ def _curve(table: Table, first: str, second: str, values: Mapping[str, Floats]) 
     read = np.all([~np.isnan(rows).any(axis=1) for rows in between.values()], axis=0)
     if not read.any():
         return
-    alike = [rows[read] for rows in between.values()]
     for share, rows in between.items():
-        e = stats.estimate(rows[read], None, alike, lucky=1)
+        others = [other[read] for at, other in between.items() if at != share]
+        e = stats.estimate(rows[read], None, others, lucky=[True], bounds=table.metric.range)
+        if stats.says_nothing(e, int(read.sum()), bounds=table.metric.range):
+            silent[table.of.name] += 1
+            continue
         yield Dose(
             **table.columns,
             arm=first,
             other=second,
             share=share,
             estimate=e.value,
-            low=max(e.low, table.metric.least),
-            high=min(e.high, table.metric.most),
+            low=e.low,
+            high=e.high,
             n_items=int(read.sum()),
             n_seeds=rows.shape[1],
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from counterform.findings import stats
-from counterform.findings.stats import Floats
+from counterform.findings.stats import Floats, NoShare
 from counterform.findings.table import Table, tables
 from counterform.metrics import Key, Metric, Metrics
 from counterform.results import Finding, FormShare, Level
@@ -28,7 +29,22 @@ class Gains(Struct, frozen=True, kw_only=True):
     levels: tuple[Level, ...]
     form_shares: tuple[FormShare, ...]
     notes: tuple[str, ...]
-    """Pairs of arms that have no readings in common."""
+    """Pairs of arms that have no readings in common, and how many rows were left out because they say nothing."""
+
+
+class _Row(Struct, frozen=True):
+    """One comparison of two arms on one measurement."""
+
+    table: Table
+    arm: str
+    versus: str
+    e: stats.Estimate
+    n_items: int
+    n_problems: int
+
+    @property
+    def says_nothing(self) -> bool:
+        return stats.says_nothing(self.e, self.n_problems, bounds=self.table.metric.range, difference=True)
 
 
 def find(
@@ -45,17 +61,23 @@ def find(
     levels: list[Level] = []
     shares: list[FormShare] = []
     unread: dict[tuple[str, str], list[str]] = {}
-    compared: list[tuple[Table, list[tuple[str, str]]]] = []
+    compared: list[_Row] = []
+    silent: Counter[str] = Counter()
     for table in tables(readings, metrics):
+        read = [arm for arm in table.values if table.read_by([arm]).any()]
+        told = [one for arm in read if (one := level(table, arm))]
         pairs = [(arm, BASE_ARM) for arm in table.trained if BASE_ARM in table.values]
         pairs += [(a, b) for a, b in contrasts if a in table.values and b in table.values]
-        levels += [level(table, arm) for arm in table.values if table.read_by([arm]).any()]
-        pairs = list(dict.fromkeys(pairs))
-        readable = [pair for pair in pairs if table.read_by(pair).any()]
-        for pair in pairs:
-            if pair not in readable:
+        rows = []
+        for pair in dict.fromkeys(pairs):
+            if table.read_by(pair).any():
+                rows.append(_compared(table, *pair))
+            else:
                 unread.setdefault(pair, []).append(table.of.words)
-        compared.append((table, readable))
+        telling = [row for row in rows if not row.says_nothing]
+        levels += told
+        compared += telling
+        silent[table.of.name] += len(read) - len(told) + len(rows) - len(telling)
         # A difference within one model is no gain that a control could have a share of.
         if table.of.shift is None and table.metric.unit != "difference":
             shares += [share for control, full in form_shares if (share := _form_share(table, control, full))]
@@ -63,19 +85,33 @@ def find(
         f"{a} and {b} have no readings that can be compared of: {', '.join(words)}." for (a, b), words in unread.items()
     ]
     return Gains(
-        findings=tuple(_compare(compared)), levels=tuple(levels), form_shares=tuple(shares), notes=tuple(notes)
+        findings=tuple(_corrected(compared)),
+        levels=tuple(levels),
+        form_shares=tuple(shares),
+        notes=(*notes, *left_out(silent)),
     )
 
 
-def level(table: Table, arm: str) -> Level:
-    """Where one arm stands."""
-    e, n_items, _ = estimate(table, arm, None)
+def left_out(silent: Mapping[str, int]) -> list[str]:
+    """A note on the rows that say nothing, of each measurement how many; none where there are none."""
+    counts = ", ".join(f"{n} of {words}" for words, n in silent.items() if n)
+    least, most = stats.FEW_CLUSTERS, f"{100 * stats.NEARLY_ALL:.0f} %"
+    return [
+        f"Left out, with fewer than {least} problems or an interval over {most} of all that can be: {counts}."
+    ] * bool(counts)
+
+
+def level(table: Table, arm: str) -> Level | None:
+    """Where one arm stands; None where its interval says nothing."""
+    e, n_items, n_problems = estimate(table, arm, None)
+    if stats.says_nothing(e, n_problems, bounds=table.metric.range):
+        return None
     return Level(
         **table.columns,
         arm=arm,
         estimate=e.value,
-        low=max(e.low, table.metric.least),
-        high=min(e.high, table.metric.most),
+        low=e.low,
+        high=e.high,
         n_items=n_items,
         n_seeds=len(table.values[arm]),
         unknown=table.unknown[arm],
@@ -83,24 +119,26 @@ def level(table: Table, arm: str) -> Level:
 
 
 def estimate(table: Table, arm: str, versus: str | None) -> tuple[stats.Estimate, int, int]:
-    """The estimate, its items and its clusters. Training luck is pooled over the arms that were read at all of them."""
+    """The estimate, its items and its clusters. The other arms that were read at all of them tell how lucky trainings are."""
     named = [arm] if versus is None else [arm, versus]
     items = table.read_by(named)
     found = stats.estimate(
-        _pseudo(table, arm, items),
-        None if versus is None else _pseudo(table, versus, items),
-        _trained(table, items),
-        lucky=sum(name != BASE_ARM for name in named),
+        pseudo(table, arm, items),
+        None if versus is None else pseudo(table, versus, items),
+        _others(table, named, items),
+        lucky=[name != BASE_ARM for name in named],
+        bounds=table.metric.range,
     )
     return found, int(items.sum()), len(np.unique(table.clusters[items]))
 
 
-def _trained(table: Table, items: np.ndarray) -> list[Floats]:
-    """The pseudo-values of every trained arm that was read at all of these items."""
-    return [_pseudo(table, arm, items) for arm in table.trained if not np.isnan(table.values[arm][:, items]).any()]
+def _others(table: Table, named: Sequence[str], items: np.ndarray) -> list[Floats]:
+    """The pseudo-values of the other trained arms that were read at all of these items."""
+    others = [arm for arm in table.trained if arm not in named and not np.isnan(table.values[arm][:, items]).any()]
+    return [pseudo(table, arm, items) for arm in others]
 
 
-def _pseudo(table: Table, arm: str, items: np.ndarray) -> Floats:
+def pseudo(table: Table, arm: str, items: np.ndarray) -> Floats:
     """(clusters, seeds) pseudo-values of an arm over some of the items."""
     clusters = np.unique(table.clusters[items], return_inverse=True)[1]
     strata = np.unique(table.strata[items], return_inverse=True)[1]
@@ -112,35 +150,51 @@ def _form_share(table: Table, control: str, full: str) -> FormShare | None:
     named = [control, full, BASE_ARM]
     if not all(arm in table.values for arm in named) or not (items := table.read_by(named)).any():
         return None
-    over, whole, base = (_pseudo(table, arm, items) for arm in named)
-    found = stats.ratio(over, whole, base, _trained(table, items))
-    gain = f"{full}'s gain in {table.of.words}"
+    over, whole, base = (pseudo(table, arm, items) for arm in named)
+    found = stats.share_of_gain(over, whole, base, _others(table, named, items), bounds=table.metric.range)
+    share = found if isinstance(found, stats.Ratio) else None
+    rises = bool(whole.mean() > base.mean())
+    gained = table.metric.better == "neither" or rises == (table.metric.better == "high")
+    part = f"{full}'s {'gain' if gained else 'loss'} in {table.of.words}"
+    why = "" if isinstance(found, stats.Ratio) else _why(found, gained=gained)
     return FormShare(
         **table.columns,
         control=control,
         full=full,
-        share=found.value if found else None,
-        low=found.low if found else None,
-        high=found.high if found else None,
+        share=share.value if share else None,
+        low=share.low if share else None,
+        high=share.high if share else None,
+        why=why,
         n_items=int(items.sum()),
         n_problems=len(np.unique(table.clusters[items])),
         n_seeds=len(table.values[full]),
-        sentence=f"{control} makes {numbers.percent(found.value, found.low, found.high)} of {gain}."
-        if found
-        else f"What {control} makes of {gain} is undefined: that gain is not clear of 0.",
+        sentence=f"{control} makes {numbers.percent(share.value, share.low, share.high)} of {part}."
+        if share
+        else f"What {control} makes of {part}: {why}.",
     )
 
 
-def _compare(compared: Sequence[tuple[Table, Sequence[tuple[str, str]]]]) -> list[Finding]:
+def _why(none: NoShare, *, gained: bool) -> str:
+    """Why there is no share of what the full arm gained, or lost."""
+    if none is NoShare.NOTHING:
+        return f"no share: the control {'gains' if gained else 'loses'} nothing"
+    return f"undefined: {'no clear' if none is NoShare.UNDEFINED else 'too small a'} {'gain' if gained else 'loss'}"
+
+
+def _compared(table: Table, arm: str, versus: str) -> _Row:
+    e, n_items, n_problems = estimate(table, arm, versus)
+    return _Row(table, arm, versus, e, n_items, n_problems)
+
+
+def _corrected(rows: Sequence[_Row]) -> list[Finding]:
     """Every comparison of every measurement, p-values corrected over those of its family."""
-    rows = [(table, arm, versus, *estimate(table, arm, versus)) for table, pairs in compared for arm, versus in pairs]
     families: dict[Key, list[int]] = {}
-    for index, (table, *_) in enumerate(rows):
-        families.setdefault(_family(table), []).append(index)
+    for index, row in enumerate(rows):
+        families.setdefault(_family(row.table), []).append(index)
     corrected: dict[int, float] = {}
     for indices in families.values():
-        corrected.update(zip(indices, stats.holm([rows[index][3].p for index in indices]), strict=True))
-    return [_finding(*row, corrected[index]) for index, row in enumerate(rows)]
+        corrected.update(zip(indices, stats.holm([rows[index].e.p for index in indices]), strict=True))
+    return [_finding(row, corrected[index]) for index, row in enumerate(rows)]
 
 
 def _family(table: Table) -> Key:
@@ -150,26 +204,25 @@ def _family(table: Table) -> Key:
     return (probe, metric, condition, against, budget, shift and (shift[0], ""))
 
 
-def _finding(
-    table: Table, arm: str, versus: str, e: stats.Estimate, n_items: int, n_problems: int, p_holm: float
-) -> Finding:
-    metric, read = table.metric, table.read_by([arm, versus])
+def _finding(row: _Row, p_holm: float) -> Finding:
+    table, arm, versus, e, metric = row.table, row.arm, row.versus, row.e, row.table.metric
+    read = table.read_by([arm, versus])
     finding = Finding(
         **table.columns,
         claim=f"{arm} {'raises' if metric.better == 'neither' else 'improves'} {table.of.words} over {versus}",
         arm=arm,
         versus=versus,
-        baseline=float(_pseudo(table, versus, read).mean()),
+        baseline=float(pseudo(table, versus, read).mean()),
         estimate=e.value,
-        low=max(e.low, -metric.span),
-        high=min(e.high, metric.span),
+        low=e.low,
+        high=e.high,
         p=e.p,
         p_holm=p_holm,
-        mde=min(e.mde, metric.span),
-        n_items=n_items,
-        n_problems=n_problems,
+        mde=e.mde,
+        n_items=row.n_items,
+        n_problems=row.n_problems,
         n_seeds=len(table.values[arm]),
-        n_missing=len(table.clusters) - n_items,
+        n_missing=len(table.clusters) - row.n_items,
         verdict=_verdict(e, p_holm, metric),
         sentence="",
     )

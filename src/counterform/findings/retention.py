@@ -15,11 +15,11 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from counterform.findings import stats
-from counterform.findings.gains import ALPHA, find
+from counterform.findings.gains import ALPHA, Gains, find, left_out
 from counterform.findings.stats import Floats
 from counterform.findings.table import tables
 from counterform.metrics import Metric, Metrics
-from counterform.results import Finding, Retention, Traits
+from counterform.results import Retention, Traits
 from counterform.study import BASE_ARM
 from counterform.text import numbers
 from counterform.text.shifts import NOISE, REVERSED
@@ -68,7 +68,8 @@ def find_traits(
     readings: of the probe `traits`. right: whether answers are right, at home and at every shift.
     """
     if not readings:
-        return Traits(retained=(), accuracy=_accuracy(right)), []
+        gains = _accuracy(right)
+        return Traits(retained=(), accuracy=gains.findings), list(gains.notes)
     found = tables(readings, metrics, aligned=True)
     values = {(table.of.metric, table.of.condition): dict(table.values) for table in found}
     traits = list(_traits(values))
@@ -77,8 +78,11 @@ def find_traits(
         for trait in traits
         if not any(np.isfinite(top).any() for top in trait.top.values())
     ]
-    retained = [row for trait in traits for row in _retained(trait, values[TOKENS, ""], found[0].clusters)]
-    return Traits(retained=tuple(retained), accuracy=_accuracy(right)), notes
+    rows = [row for trait in traits for row in _retained(trait, values[TOKENS, ""], found[0].clusters)]
+    retained = [row for row in rows if row.n_problems >= stats.FEW_CLUSTERS]
+    gains = _accuracy(right)
+    notes += [*left_out({"traits": len(rows) - len(retained)}), *gains.notes]
+    return Traits(retained=tuple(retained), accuracy=gains.findings), notes
 
 
 def _traits(values: dict[tuple[str, str], dict[str, Floats]]) -> Iterable[_Trait]:
@@ -187,15 +191,15 @@ def _compared(
 ) -> tuple[dict[str, _Kept | None], dict[str, float]]:
     """Retention of every arm, and the p-value of none having changed, corrected over the arms.
 
-    Training luck multiplies a rate, so it is pooled over the arms in proportion to their own.
+    Training luck multiplies a rate.
     """
-    scale = {arm: abs(float(pair.arm.mean())) for arm, pair in rates.items()}
     kept: dict[str, _Kept | None] = {}
     p = []
     for arm, pair in rates.items():
-        alike = [other.arm * scale[arm] / scale[whose] for whose, other in rates.items() if scale[whose] > 0]
-        p.append(stats.estimate(pair.arm, pair.base, alike, lucky=1).p)
-        found = stats.ratio(pair.arm, pair.base, np.zeros_like(pair.base), alike, b_trained=False)
+        others = [other.arm for whose, other in rates.items() if whose != arm]
+        p.append(stats.estimate(pair.arm, pair.base, others, lucky=(True, False), bounds=stats.COUNT).p)
+        nothing = np.zeros_like(pair.base)
+        found = stats.ratio(pair.arm, pair.base, nothing, others, b_trained=False, bounds=stats.COUNT)
         if found is None:
             kept[arm] = None
         elif not np.nansum(trait.top[arm]):
@@ -244,11 +248,11 @@ def _percent(value: float | None, low: float | None, high: float | None) -> str:
     return "undefined" if value is None or low is None or high is None else numbers.percent(value, low, high)
 
 
-def _accuracy(right: Sequence[Reading]) -> tuple[Finding, ...]:
+def _accuracy(right: Sequence[Reading]) -> Gains:
     """Of every arm against the untrained model: right answers at home, and pooled over the levels of every real shift."""
     rows = [
         replace(r, probe="traits", metric=(HOME if r.shift is None else AWAY).name, condition="", shift=None)
         for r in right
         if r.shift is None or r.shift.axis not in _NOT_AWAY
     ]
-    return find(rows, {"traits": (HOME, AWAY)}).findings
+    return find(rows, {"traits": (HOME, AWAY)})

@@ -52,10 +52,6 @@ class Table(Struct, frozen=True, kw_only=True):
         whole = set(self.strata[items]) == set(self.strata)
         return items if whole else np.zeros_like(items)
 
-    def less(self, constant: float) -> Table:
-        """The same with every value so much lower."""
-        return replace(self, values={arm: values - constant for arm, values in self.values.items()})
-
 
 def tables(readings: Iterable[Reading], metrics: Metrics, *, aligned: bool = False) -> list[Table]:
     """A table for each measurement, in the order in which they first appear; `aligned`: with the items of all in every one.

@@ -19,7 +19,8 @@ class Agreement(Probe):
 
     `verdict`: right or wrong, as the verifier has it. `steps`: of the steps that the critique or a full critique by the
     verifier calls right or wrong, the share on which both say the same; silence is no agreement. `first error`: of the
-    attempts whose first wrong step breaks the rule that is the condition, those in which that very step is named.
+    attempts whose first wrong step breaks the rule that is the condition, those in which that very step is named. Half of the attempts
+    have a wrong step, whatever the pool has: `verdict` and `steps` are of that mixture, where calling everything right is worth one half.
     """
 
     name = "agreement"

@@ -61,7 +61,8 @@ class Internals(Probe):
     """Reads worked solutions and held-out attempts, the same texts for every arm, beside the untrained model.
 
     `KL`: the sum of KL(arm || base) in nats before the tokens of a class (the condition), a number a problem; `tokens`: how many
-    there are. Before a token: the distribution from which that token was to be predicted. The direction is that of
+    there are. The texts are worked solutions and the attempts of `find_error`, half of which have a wrong step: a class's share of the
+    KL is of these texts, not of what a model would write. Before a token: the distribution from which that token was to be predicted. The direction is that of
     the KL penalty of reinforcement learning: it weighs what the arm would say and the base would not.
 
     `AUROC of a layer` (the condition is its number) and the same with shuffled labels: a linear probe (ridge regression) for "this step is wrong" on the state at

@@ -150,7 +150,7 @@ def form_shares(shares: Sequence[FormShare]) -> go.Figure:
     for found in shares:
         ends = [math.nan if end is None else end for end in (found.share, found.low, found.high)]
         row = share_row(f"{found.control} of {found.full}", *ends, symbol="line-ns")
-        rows.append(row if found.share is not None else replace(row, figures="undefined: no clear gain"))
+        rows.append(row if found.share is not None else replace(row, figures="no share"))
     low, high = _reach(rows, [])
     figure = bars(rows, (low, max(high, 105.0)))
     figure.update_xaxes(ticksuffix=" %")

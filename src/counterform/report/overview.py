@@ -126,17 +126,14 @@ def _form(gain: Finding | None, shares: Sequence[FormShare]) -> Cell:
         for found in shares
         if found.share is not None and found.low is not None and found.high is not None
     ]
-    if (
-        not known or gain.verdict == "undecided"
-    ):  # after the correction for several arms, which a share alone does not know
+    if gain.verdict == "undecided":  # after the correction for several arms, which a share alone does not know
         return Cell(text="undefined", of="its gain is not clear of 0")
+    if not known:
+        return Cell(text="; ".join(dict.fromkeys(found.why or "undefined" for found in shares)))
     value, low, high, control = max(known)
-    figures = f"{share(value)} {share_interval(low, high)}"
-    if gain.estimate < 0:
-        return Cell(text=figures, of=f"of its loss, by {control}")
-    if high < 0:
-        return Cell(text="none", of=f"{control} loses: {figures}")
-    return Cell(text=figures, of=f"by {control}")
+    return Cell(
+        text=f"{share(value)} {share_interval(low, high)}", of=f"{'of its loss, ' * (gain.estimate < 0)}by {control}"
+    )
 
 
 def _is_asked(results: Results, f: Finding, home: tuple[str, str] | None) -> bool:

@@ -77,7 +77,7 @@ def form_table(results: Results, shares: Sequence[FormShare]) -> Table:
                 label_of(results, found).title,
                 found.control,
                 found.full,
-                "undefined" if found.share is None else share(found.share),
+                (found.why or "undefined") if found.share is None else share(found.share),
                 "" if found.low is None or found.high is None else share_interval(found.low, found.high),
                 number(found.n_items),
                 number(found.n_problems),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from counterform.findings.blindness import blindness, sentence
+from counterform.findings.blindness import blindness_in_parts, sentence
 from counterform.findings.effects import dose_name
 from counterform.findings.gains import find
 from counterform.parts import made
@@ -80,8 +80,8 @@ def _notes(work: Work, items: HeldOut) -> list[str]:
     if len(work.study.seeds) == 1:
         notes.append("One seed: the intervals cover the choice of problems, and not the luck of training.")
     if "process" in work.study.probes:
-        of = [graded.attempt.problem_id for graded in items.attempts]
-        notes.append(sentence(blindness([graded.verdict for graded in items.attempts], of)))
+        # Over the whole pool: the attempts that find_error asks about are chosen by whether a step is wrong.
+        notes.append(sentence(blindness_in_parts(work.verdict_parts({problem.id for problem in items.problems}))))
     return notes
 
 

@@ -288,6 +288,14 @@ class Work:
         """Columns of all attempts, or of all verdicts, of the pool."""
         return pa.concat_tables([self.files.read_table(f"{folder}/{name}.parquet", columns) for name in self.parts()])
 
+    def verdict_parts(self, problems: set[str]) -> Iterator[tuple[list[Verdict], list[str]]]:
+        """All verdicts on attempts at these problems, part by part, and of each its problem."""
+        for name in self.parts():
+            verdicts = self.files.read_table(f"verdicts/{name}.parquet")
+            of = verdicts["problem_id"].to_pylist()
+            chosen = pa.array([problem in problems for problem in of], pa.bool_())
+            yield rows_of(verdicts.filter(chosen), Verdict), [problem for problem in of if problem in problems]
+
     def count(self, name: str, n: int) -> None:
         """Record how many rows something happened to in this unit; the report shows it."""
         self.making.counts[name] = self.making.counts.get(name, 0) + n

@@ -11,8 +11,8 @@ from counterform.report.section import figures as drawn
 
 MEANING = (
     "A control keeps the form of an arm and takes something else away; what it gains all the same, the arm's gain owes to form. 100 %: the "
-    "control gains as much as the arm. Under 0: the control loses where the arm gains. Undefined where the arm's own gain is not clear of "
-    "zero. 95 % intervals by Fieller's theorem."
+    "control gains as much as the arm. No share: the control gains nothing, or loses. Undefined where the arm's own gain is not clear of "
+    "zero, or so near to it that a share of it would mean nothing. 95 % intervals by Fieller's theorem."
 )
 
 
