@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from counterform.findings.stats import LEVEL, Estimate, estimate, holm, pass_at_k, pass_hat_k, pseudo_values
+from counterform.findings.intervals import LEVEL
+from counterform.findings.stats import DIFFERENCE, SHARE, UNBOUNDED, Estimate, estimate, holm, pass_at_k, pass_hat_k, pseudo_values
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -132,12 +133,12 @@ def difference(
     # An interval where no cluster differs from another takes values of a scale of 1.
     scale = max(1.0, float(np.abs(a).max()), float(np.abs(b).max()))
     a, b = a / scale, b / scale
-    if (
-        np.ptp(b - a) < ROUNDING
-    ):  # the same difference throughout, but for rounding: single precision has none in its sums
+    constant = bool(np.ptp(b - a) < ROUNDING)
+    if constant:  # the same difference throughout, but for rounding: single precision has none in its sums
         a, b = np.zeros_like(a), np.full_like(b, np.float32(np.mean(b - a)))
-    trained = [arm for arm, count in ((a, first_runs), (b, second_runs)) if count > 1]
-    found = estimate(b, a, trained, lucky=len(trained))
+    marks = all(bool(np.isin(values, (0.0, 1.0)).all()) for run in runs for values in (run.first, run.second))
+    bounds = SHARE if marks else DIFFERENCE if constant else UNBOUNDED
+    found = estimate(b, a, [], lucky=[second_runs > 1, first_runs > 1], bounds=bounds)
     means = float(np.mean([run.first.mean() for run in runs])), float(np.mean([run.second.mean() for run in runs]))
     value = means[1] - means[0]
     low, high = (value + (end - found.value) * scale for end in (found.low, found.high))
@@ -323,7 +324,7 @@ def _passes_at(
             np.array([[of(int(n), int(right), k)] for n, right in zip(counts[enough], rights[enough], strict=True)])
             for counts, rights in tallies
         )
-        e = estimate(b, a, [], lucky=0)
+        e = estimate(b, a, [], bounds=SHARE)
         rows.append(
             Pass(
                 first=names[0],
