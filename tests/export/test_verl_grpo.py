@@ -56,7 +56,8 @@ def test_an_arm_with_completions_gives_its_problems_too(run, folder, tmp_path):
     ("text", "score", "known"),
     [
         ("SOLUTION", 1.0, 1.0),
-        ("The answer is 12345.", 0.0, 1.0),
+        ("1 + 1 = 3. The answer is 12345.", 0.0, 1.0),
+        ("The answer is 12345.", 0.0, 1.0),  # wrong, by no step that could be judged
         ("I do not know.", 0.0, 0.0),
         ("\x00<s>" * 9, 0.0, 0.0),
     ],
@@ -70,7 +71,7 @@ def test_the_reward_file_grades_a_rollout(folder, text, score, known):
         extra_info={**row["extra_info"], "num_turns": 2},  # verl adds keys of its own
     )
     assert (told["score"], told["known"]) == (score, known)
-    assert told["penalty"] == {"SOLUTION": 0.0, "The answer is 12345.": 1.0}.get(text, 0.5)
+    assert told["penalty"] == {"SOLUTION": 0.0, "1 + 1 = 3. The answer is 12345.": 1.0}.get(text, 0.5)
 
 
 def test_the_penalty_is_the_share_of_wrong_steps():

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from counterform.bench import Bench
 from counterform.errors import ModelError
 from counterform.models.inside import trace
-from counterform.models.sampling import answers_for, derived_seed, remembered, sample_attempts
+from counterform.models.sampling import answers_for, attempts_of, derived_seed, remembered
 from counterform.models.scripted import ScriptedModel
 from counterform.study import ProbeSpec
 from counterform.types import Problem
@@ -19,7 +19,8 @@ def parrot():
 
 def test_attempts_come_in_problem_order_and_say_whose_they_are():
     problems = [Problem(id=name, prompt=name.upper(), answer="1") for name in "ba"]
-    attempts = sample_attempts(parrot(), problems, who="critic-0", **ASKED)
+    rows = parrot().generate([problem.prompt for problem in problems], **ASKED)
+    attempts = attempts_of(problems, rows, who="critic-0", seed=5)
     assert [a.id for a in attempts] == ["b/critic-0/0", "b/critic-0/1", "a/critic-0/0", "a/critic-0/1"]
     assert [(a.problem_id, a.model, a.seed) for a in attempts[1:3]] == [("b", "critic-0", 5), ("a", "critic-0", 5)]
     assert [(a.completion.text, a.completion.finish) for a in attempts[2:]] == [("", "error"), ("A 1", "stop")]

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,13 +16,22 @@ from peft import LoraConfig, get_peft_model
 from counterform.errors import ModelError, StudyError
 from counterform.models.hf import HFModel, load, load_tokenizer, own_dtype
 from counterform.models.source import _commit, commits, files_of, pinned, source_of
-from counterform.stages.work import Work, _model_key
-from counterform.store import open_run
+from counterform.stages.keys import Keys
+from counterform.stages.work import Work
+from counterform.store import RunDir, open_run
 from counterform.study import BASE, ArmSpec, AttemptsSpec, ModelSpec, ProblemsSpec, Study, TrainSpec, load_study
 from counterform.train.dry import Dry
 from counterform.types import Arm, Example
 
 FIRST, SECOND = "1" * 40, "2" * 40
+
+
+def model_key(spec):
+    """The key of this model in a study that trains from it."""
+    study = Study(
+        name="key", model=spec, problems=ProblemsSpec(family="ledger"), arms=(ArmSpec(name="a", recipe="rejection"),)
+    )
+    return Keys(study, {}, RunDir(Path())).base
 
 
 def cached(cache, name, commit, fill, refs=()):
@@ -75,12 +85,12 @@ class TestHub:
 
     def test_what_moved_upstream_is_another_model_and_a_name_for_the_same_commit_is_not(self, hub):
         keys = {
-            revision: _model_key(ModelSpec(path="us/tiny", revision=revision)) for revision in ("", "v1", FIRST, "main")
+            revision: model_key(ModelSpec(path="us/tiny", revision=revision)) for revision in ("", "v1", FIRST, "main")
         }
         assert keys["v1"] == keys[FIRST] != keys[""] == keys["main"]
         (hub / "models--us--tiny/refs/main").write_text(FIRST)
         _commit.cache_clear()  # the next process
-        assert _model_key(ModelSpec(path="us/tiny")) == keys["v1"]
+        assert model_key(ModelSpec(path="us/tiny")) == keys["v1"]
 
     def test_what_moves_upstream_while_a_study_runs_is_not_mixed_into_it(self, hub):
         """Between the key, the first arm and the last, and in the processes of a launch: one commit, that which is recorded."""
@@ -97,12 +107,12 @@ class TestHub:
         local = ModelSpec(path=str(tmp_path / "lora"))
         lora_files("us/tiny")(tmp_path / "lora")
         assert commits(local) == {"us/tiny": SECOND}
-        before = _model_key(local)
+        before = model_key(local)
         model, _ = load(local)
         assert model.config._name_or_path == "us/tiny"
         (hub / "models--us--tiny/refs/main").write_text(FIRST)
         _commit.cache_clear()  # the next process
-        assert _model_key(local) != before
+        assert model_key(local) != before
 
     @pytest.mark.parametrize(("path", "revision"), [("us/tiny", "v9"), ("us/other", ""), ("nobody", "")])
     def test_what_is_not_there_is_one_message(self, hub, path, revision):
@@ -210,7 +220,7 @@ class TestCode:
         model = HFModel.open(spec)
         assert ran.exists()
         assert type(model.model).__name__ == "OwnModel"
-        assert _model_key(spec) != _model_key(ModelSpec(path=str(folder)))
+        assert model_key(spec) != model_key(ModelSpec(path=str(folder)))
         # Its checkpoints carry the code, and are opened by the same spec.
         example = Example(problem_id="p", attempt_ids=(), prompt="7", completion="8")
         arm = Arm(name="a", differs_by="", examples=(example,))

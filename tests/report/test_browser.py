@@ -41,13 +41,13 @@ def browser() -> Iterator[Browser]:
 def report(make_run: Callable[..., RunDir], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report whose base wrote hostile text."""
     run = make_run(tmp_path_factory.mktemp("browser") / "hostile")
-    rows = run.read_rows("readings/attempts/base-0.parquet", Graded)
+    rows = run.read_rows("readings/attempts/accuracy/base-0.parquet", Graded)
     for index, text in enumerate(HOSTILE):
         completion = msgspec.structs.replace(rows[index].attempt.completion, text=text)
         attempt = msgspec.structs.replace(rows[index].attempt, completion=completion)
         verdict = msgspec.structs.replace(rows[index].verdict, steps=())
         rows[index] = msgspec.structs.replace(rows[index], attempt=attempt, verdict=verdict)
-    run.write_rows("readings/attempts/base-0.parquet", rows, Graded)
+    run.write_rows("readings/attempts/accuracy/base-0.parquet", rows, Graded)
     return write_page(run)
 
 

@@ -9,16 +9,6 @@ from counterform.store import key_of
 from counterform.types import Attempt, Completion, Model, Problem
 
 
-def sample_attempts(
-    model: Model, problems: Sequence[Problem], *, who: str, n: int, seed: int, temperature: float, max_tokens: int
-) -> list[Attempt]:
-    """`n` attempts at each problem, in problem order. `who` names the model in the attempts' ids."""
-    completions = model.generate(
-        [problem.prompt for problem in problems], n=n, seed=seed, temperature=temperature, max_tokens=max_tokens
-    )
-    return attempts_of(problems, completions, who=who, seed=seed)
-
-
 def answers_for(bench: Bench, model: Model, problems: Sequence[Problem], *, arm: str, seed: int) -> list[Attempt]:
     """The samples that probes read: asked once, however many probes of one bench look at them."""
     spec, prompts = bench.spec, [problem.prompt for problem in problems]
