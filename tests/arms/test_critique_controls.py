@@ -147,7 +147,9 @@ class Silent(Critic):
 
 
 @pytest.mark.parametrize("critic", [Steps, Silent])
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.booleans()), min_size=2, max_size=30), st.integers(0, 9))
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.booleans()), min_size=2, max_size=30), st.integers(0, 9)
+)
 def test_no_hint_that_comes_to_what_is_right_there_stands_at_another_attempt(critic, rows, seed):
     """Errors at different steps may be put right alike; "7 + 5 = 12." stands for "5 + 7 = 12.", whoever knows of it."""
     hints = [f"{left} + {total - left} = {total}." for _, total, turned in rows for left in [total if turned else 0]]

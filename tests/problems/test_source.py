@@ -104,7 +104,9 @@ class TestTheUsersFile:
 
     def test_whole_instructions_that_do_not_fill_a_split_are_told(self, tmp_path):
         path = write(tmp_path / "a.jsonl", tasks(90))
-        with pytest.raises(DataError, match=r"whole instructions are held out, which leaves 6\d training and 8 held-out"):
+        with pytest.raises(
+            DataError, match=r"whole instructions are held out, which leaves 6\d training and 8 held-out"
+        ):
             read(path, ProblemsSpec(file="mine.jsonl", train=60, held_out=9, instruction="instruction"))
 
     def test_broken_rows_are_kept_out_and_counted(self, tmp_path):

@@ -157,7 +157,9 @@ class TestAnIrrelevantRationaleThatFits:
     def rewritten(self, problems, steps, seed):
         made = irrelevant(problems, grader(problems, steps), np.random.default_rng(seed))
         by_solution = {problem.solution.partition(" The answer")[0]: problem for problem in problems}
-        return [(p, by_solution[one.text.partition(" The answer")[0]], one) for p, one in zip(problems, made, strict=True)]
+        return [
+            (p, by_solution[one.text.partition(" The answer")[0]], one) for p, one in zip(problems, made, strict=True)
+        ]
 
     def test_one_that_is_a_sound_attempt_at_this_problem(self, seed):
         """Rationales of the own topic are sound here, whoever's they are."""

@@ -207,7 +207,7 @@ class TestSelectionsOfSteps:
 
     def test_two_trainings_do_not_share_their_draws_a_step_apart(self, tmp_path):
         """Seed 2's first selection is not seed 1's second."""
-        one, two = ([row for row in self.kept(tmp_path, seed=seed)] for seed in (1, 2))
+        one, two = (self.kept(tmp_path, seed=seed) for seed in (1, 2))
         assert one[1:] != two[:-1]
 
 
@@ -224,7 +224,9 @@ def test_loss_tokens_are_those_that_the_loss_was_shown(options, tmp_path):
     """A rollout that is learnt from twice has twice the loss tokens, and was sampled once."""
     roc = made(RoCGRPOTrainer, tmp_path, keep=2, options=options)
     shown, loss = [], roc._compute_loss
-    roc._compute_loss = lambda model, inputs: (shown.append(int(inputs["completion_mask"].sum())), loss(model, inputs))[1]
+    roc._compute_loss = lambda model, inputs: (shown.append(int(inputs["completion_mask"].sum())), loss(model, inputs))[
+        1
+    ]
     roc.train()
     assert roc.loss_tokens == sum(shown) > 0
     tokens = [len(roc.processing_class(text, add_special_tokens=False)["input_ids"]) + 1 for text in COMPLETIONS]
