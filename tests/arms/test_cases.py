@@ -1,5 +1,8 @@
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from counterform.arms.cases import choose_pairs, make_cases, match, match_card
 from counterform.errors import DataError
@@ -137,6 +140,29 @@ class TestMatch:
         left_out = short.examples[len(short.examples) % 3]
         assert reached <= wanted < reached + len(left_out.completion.split())
         assert short.examples == (SHORT.examples * 3)[: len(short.examples)]
+
+    @given(st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=6), min_size=1, max_size=4))
+    def test_no_arm_passes_the_largest_and_none_could_have_one_example_more(self, lengths):
+        """Whatever lengths divide whatever budget: at most the budget, all that came is kept, and the next would not fit."""
+        arms = [arm(str(at), *(" ".join("x" * n) for n in row)) for at, row in enumerate(lengths)]
+        budget = max(map(sum, lengths))
+        for before, row, after in zip(arms, lengths, match(arms, by="loss_tokens", count=count), strict=True):
+            n = len(after.examples)
+            spent = sum(count(after.examples)[1])
+            assert spent <= budget < spent + row[n % len(row)]
+            assert n >= len(row)
+            assert after.examples == (before.examples * (n // len(row) + 1))[:n]
+            assert (after.name, after.differs_by) == (before.name, before.differs_by)
+
+    def test_an_arm_that_samples_for_itself_stays_as_it_is(self):
+        """It has no loss tokens before it is trained."""
+        rows = tuple(replace(example, completion=None) for example in LONG.examples)
+        sampling = Arm(name="grpo", objective="grpo", differs_by="it samples", examples=rows)
+
+        def known(examples):
+            return [3] * len(examples), [0 if e.completion is None else len(e.completion.split()) for e in examples]
+
+        assert match([sampling, LONG], by="loss_tokens", count=known) == [sampling, LONG]
 
 
 def test_the_match_card_counts():

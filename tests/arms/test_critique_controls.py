@@ -11,6 +11,7 @@ from counterform.errors import ControlError
 from counterform.testing import check_recipe
 from counterform.text.wording import claims_of, named_error, verdict_of
 from counterform.types import Attempt, Case, Completion, Critic, Graded, Mark, Problem, StepVerdict, Verdict
+from counterform.verify.critics import Steps
 
 CONTROLS = [VerdictOnly, CritiqueFormat, ShuffledCritique]
 
@@ -49,7 +50,7 @@ def test_the_form_says_nothing_and_depends_on_the_number_of_steps_alone(cases):
     assert all(len(found) == 1 for found in texts.values())
 
 
-def graded(number, marks, outcome):
+def graded(number, marks, outcome, hint):
     text = " ".join(f"s{number}." for _ in marks)
     attempt = Attempt(
         id=f"{number}/{outcome}/0",
@@ -59,8 +60,7 @@ def graded(number, marks, outcome):
         completion=Completion(text=text, tokens=1, finish="stop"),
     )
     steps = tuple(
-        StepVerdict(mark=mark, rule="r", hint=f"{number} = {number}." if mark is Mark.WRONG else "", span=(0, 2))
-        for mark in marks
+        StepVerdict(mark=mark, rule="r", hint=hint if mark is Mark.WRONG else "", span=(0, 2)) for mark in marks
     )
     return Graded(
         attempt=attempt,
@@ -68,14 +68,15 @@ def graded(number, marks, outcome):
     )
 
 
-def case(number, error, steps=6):
+def case(number, error, steps=6, hint="", answer=""):
     """A problem with a sound attempt and one that goes wrong at a step (None: nobody can say where)."""
+    hint, answer = hint or f"{number} = {number}.", answer or str(number)
     marks = [Mark.WRONG if at == error else Mark.RIGHT for at in range(steps)]
-    problem = Problem(id=str(number), prompt=f"Question {number}?", answer=str(number), solution=f"It is {number}.")
+    problem = Problem(id=str(number), prompt=f"Question {number}?", answer=answer, solution=f"It is {number}.")
     return Case(
         problem=problem,
-        right=graded(number, [Mark.RIGHT] * steps, Mark.RIGHT),
-        wrong=graded(number, marks, Mark.WRONG),
+        right=graded(number, [Mark.RIGHT] * steps, Mark.RIGHT, hint),
+        wrong=graded(number, marks, Mark.WRONG, hint),
     )
 
 
@@ -126,8 +127,6 @@ def test_the_step_verifiers_step_is_not_named_either(cases):
         name = "always the step after"
 
         def __call__(self, shown, *, seed):
-            from counterform.verify.critics import Steps
-
             found = Steps()(shown, seed=seed)
             return [f if f.first_error is None else replace(f, first_error=f.first_error + 1) for f in found]
 
@@ -135,3 +134,49 @@ def test_the_step_verifiers_step_is_not_named_either(cases):
     arm = made(ShuffledCritique(share_wrong=1.0, critic="mine", bench=Bench(critic=lambda *_: Always())), many)
     for one, example in zip(many, arm.examples, strict=True):
         assert named_error(example.completion) not in (one.wrong.verdict.first_error, one.wrong.verdict.first_error + 1)
+
+
+class Silent(Critic):
+    """Names the first wrong step and does not say what would be right; of every other case it does."""
+
+    name = "silent of every other"
+
+    def __call__(self, shown, *, seed):
+        found = Steps()(shown, seed=seed)
+        return [replace(one, hint="") if at % 2 else one for at, one in enumerate(found)]
+
+
+@pytest.mark.parametrize("critic", [Steps, Silent])
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.booleans()), min_size=2, max_size=30), st.integers(0, 9)
+)
+def test_no_hint_that_comes_to_what_is_right_there_stands_at_another_attempt(critic, rows, seed):
+    """Errors at different steps may be put right alike; "7 + 5 = 12." stands for "5 + 7 = 12.", whoever knows of it."""
+    hints = [f"{left} + {total - left} = {total}." for _, total, turned in rows for left in [total if turned else 0]]
+    cases = [case(at, row[0], hint=hint) for at, (row, hint) in enumerate(zip(rows, hints, strict=True))]
+    recipe = ShuffledCritique(share_wrong=1.0, critic="mine", bench=Bench(critic=lambda *_: critic()))
+    try:
+        examples = made(recipe, cases, seed).examples
+    except ControlError:
+        return
+    for one, example in zip(cases, examples, strict=True):
+        right = one.wrong.verdict.steps[one.wrong.verdict.first_error].hint
+        assert f"= {right.split()[-1]}" not in example.completion
+
+
+def test_what_is_right_there_can_be_avoided_where_hints_differ():
+    cases = [case(at, at % 5, hint=f"1 + {at % 4} = {1 + at % 4}.") for at in range(60)]
+    for one, example in zip(cases, made(ShuffledCritique(share_wrong=1.0), cases).examples, strict=True):
+        assert f"= {1 + int(one.problem.id) % 4}." not in example.completion
+
+
+@pytest.mark.parametrize("answers", [["7"], ["7", "7.0", "14/2"], ["1,000", "1000"], ["Paris", "paris"]])
+def test_an_answer_that_the_problems_share_is_not_said_of_another(answers):
+    """Nobody can name a step of these, so their critiques say what the answer should be, in whatever writing."""
+    same = [case(at, None, answer=answers[at % len(answers)]) for at in range(6)]
+    with pytest.raises(ControlError, match="6 critiques"):
+        made(ShuffledCritique(share_wrong=1.0), same)
+    rows = [*same, *(case(10 + at, None) for at in range(12))]
+    for one, example in zip(rows, made(ShuffledCritique(share_wrong=1.0), rows).examples, strict=True):
+        if one in same:
+            assert not any(f"should be {answer}." in example.completion for answer in answers)

@@ -109,6 +109,76 @@ def test_irrelevant_is_the_whole_rationale_of_a_problem_with_another_answer():
         assert Mark.WRONG in marks(problem, made.text, Ledger())
 
 
+class Topics(StepVerifier):
+    """A family whose steps are sound where they speak of the problem's own topic."""
+
+    name = "topics"
+
+    def start(self, problem):
+        return TopicWatch(problem.facts["topic"])
+
+
+class TopicWatch(Watch):
+    def __init__(self, topic):
+        self.topic = topic
+
+    def feed(self, step):
+        sound = self.topic in step or step.startswith("The answer is ")
+        return StepVerdict(mark=Mark.RIGHT if sound else Mark.WRONG, rule="topic")
+
+
+class Unsound(Topics):
+    """One that reads the worked solution alone as sound, so that nothing else can be an attempt."""
+
+    name = "unsound"
+
+    def start(self, problem):
+        return TopicWatch(problem.solution.partition(".")[0])
+
+
+def on_topics(*answers, topics=("tea", "rice")):
+    return [
+        Problem(
+            id=f"{topic}{at}",
+            prompt=f"{topic}?",
+            answer=answer,
+            solution=f"This is about {topic}, case {at}. The answer is {answer}.",
+            facts={"topic": topic},
+        )
+        for at, answer in enumerate(answers)
+        for topic in topics
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+class TestAnIrrelevantRationaleThatFits:
+    """Another answer as it is written does not make another rationale irrelevant: the verifiers say what fits."""
+
+    def rewritten(self, problems, steps, seed):
+        made = irrelevant(problems, grader(problems, steps), np.random.default_rng(seed))
+        by_solution = {problem.solution.partition(" The answer")[0]: problem for problem in problems}
+        return [
+            (p, by_solution[one.text.partition(" The answer")[0]], one) for p, one in zip(problems, made, strict=True)
+        ]
+
+    def test_one_that_is_a_sound_attempt_at_this_problem(self, seed):
+        """Rationales of the own topic are sound here, whoever's they are."""
+        for problem, giver, one in self.rewritten(on_topics("1", "2", "3", "4"), Topics(), seed):
+            assert giver.facts["topic"] != problem.facts["topic"]
+            assert one.text.endswith(f" The answer is {problem.answer}.")
+
+    def test_one_that_comes_to_this_problems_answer_in_other_words(self, seed):
+        same = [{"0.5", "1/2", "2/4"}, {"1000", "1,000"}]
+        problems = on_topics("0.5", "1/2", "2/4", "1000", "1,000", "7", "8", "9", topics=("tea",))
+        for problem, giver, _ in self.rewritten(problems, Unsound(), seed):
+            assert not any({problem.answer, giver.answer} <= group for group in same)
+
+    def test_where_every_other_fits_none_is_made(self, seed):
+        problems = on_topics("1", "2", "3", "4", topics=("tea",))
+        for one in irrelevant(problems, grader(problems, Topics()), np.random.default_rng(seed)):
+            assert (one.text, one.why) == ("", "finds no other rationale that does not fit it as well")
+
+
 class Colours(StepVerifier):
     """A family without numbers: colours in turn, red after blue after green after red."""
 

@@ -188,6 +188,52 @@ def test_what_is_logged_and_counted(tmp_path):
     assert roc.prompt_tokens > 0
 
 
+class TestSelectionsOfSteps:
+    """Four steps whose rewards and penalties are the same: only what is drawn can differ."""
+
+    def kept(self, out, **options):
+        roc = made(RoCGRPOTrainer, out, keep=2, options={"max_steps": 4, **options})
+        kept, note = [], roc._note
+        roc._note = lambda *args: (kept.append(tuple(roc._kept.tolist())), note(*args))
+        roc.train()
+        return kept
+
+    def test_each_step_draws_anew_and_a_seed_decides(self, tmp_path):
+        """One draw for a whole training would learn from the same places of every group, as if the others were not sampled."""
+        first, again, other = (self.kept(tmp_path, seed=seed) for seed in (1, 1, 2))
+        assert [sum(row) for row in first] == [4] * 4  # one right and one wrong of each of the two groups
+        assert len(set(first)) > 1
+        assert first == again != other
+
+    def test_two_trainings_do_not_share_their_draws_a_step_apart(self, tmp_path):
+        """Seed 2's first selection is not seed 1's second."""
+        one, two = (self.kept(tmp_path, seed=seed) for seed in (1, 2))
+        assert one[1:] != two[:-1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_steps": 2},
+        {"max_steps": 2, "num_iterations": 2},
+        {"max_steps": 6, "num_iterations": 3, "per_device_train_batch_size": 4, "steps_per_generation": 2},
+        {"max_steps": 2, "num_iterations": 2, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2},
+    ],
+)
+def test_loss_tokens_are_those_that_the_loss_was_shown(options, tmp_path):
+    """A rollout that is learnt from twice has twice the loss tokens, and was sampled once."""
+    roc = made(RoCGRPOTrainer, tmp_path, keep=2, options=options)
+    shown, loss = [], roc._compute_loss
+    roc._compute_loss = lambda model, inputs: (shown.append(int(inputs["completion_mask"].sum())), loss(model, inputs))[
+        1
+    ]
+    roc.train()
+    assert roc.loss_tokens == sum(shown) > 0
+    tokens = [len(roc.processing_class(text, add_special_tokens=False)["input_ids"]) + 1 for text in COMPLETIONS]
+    generations = roc.rollouts_kept // 4
+    assert roc.generated_tokens == 2 * sum(tokens) * generations
+
+
 def test_unknown_is_no_failure(tmp_path):
     """Two are graded, one is None and one NaN: the graded two are kept, and a penalty makes no failure of the others."""
     rewards = [1.0, None, 0.0, math.nan]

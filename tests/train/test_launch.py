@@ -1,6 +1,7 @@
 import os
 
 import pytest
+from msgspec.structs import replace
 from safetensors.torch import load_file
 
 from counterform.errors import StudyError, TrainingDiverged
@@ -37,6 +38,20 @@ def test_two_processes_share_the_rows_and_leave_one_checkpoint(arm, tmp_path):
     apart = sum(float((theirs[name] - ours[name]).norm()) for name in base)
     assert apart < 0.5 * moved  # the same rows a step, in another order of sums
     assert sorted(os.listdir(tmp_path / "both")) == sorted(os.listdir(tmp_path / "alone"))
+
+
+@pytest.mark.slow
+def test_two_processes_weigh_rows_as_one_does(arm, tmp_path):
+    """Kinds that count alike, by plain gradient descent: whatever a process leaves out shows in the weights."""
+    kinds = replace(arm, examples=tuple(replace(e, kind=str(at % 3 == 0)) for at, e in enumerate(arm.examples)))
+    options = {"optim": "sgd", "lr_scheduler_type": "constant", "max_grad_norm": 0.0, "learning_rate": 0.1}
+    alone = {**FAST, **options, "per_device_train_batch_size": 4}
+    SFT(TrainSpec(sft=alone)).train(kinds, base=str(BASE), seed=3, out=tmp_path / "alone")
+    launched(kinds, tmp_path / "both", *TWO, **options)
+    ours, theirs = (load_file(tmp_path / name / "model.safetensors") for name in ("both", "alone"))
+    base = load_file(BASE / "model.safetensors")
+    moved = sum(float((theirs[name] - base[name]).norm()) for name in base)
+    assert sum(float((theirs[name] - ours[name]).norm()) for name in base) < 0.01 * moved
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 import inspect
 import math
 
+import datasets
 import pytest
 import torch
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from counterform.study import BASE, TrainSpec
 from counterform.testing import check_trainer
 from counterform.train import sft
 from counterform.train.sft import SFT
-from counterform.train.tokens import token_counter, weights_of
+from counterform.train.tokens import token_counter, training_rows, weights_of
 
 FAST = {"num_train_epochs": 1, "per_device_train_batch_size": 4, "learning_rate": 5e-4}
 
@@ -192,6 +193,36 @@ class TestKindsThatCountAlike:
         after = weights(tmp_path)
         moved = {name: weight - 0.1 * weight.grad for name, weight in model.named_parameters()}
         assert max((after[name] - moved[name]).abs().max() for name in moved if name in after) < 2e-6
+
+    @pytest.mark.parametrize("over_all", [True, False])
+    def test_processes_together_make_the_step_of_one(self, kinds, tmp_path, monkeypatch, over_all):
+        """Gradients of processes are averaged. Where a process divides by the tokens of all, it must make up for that."""
+        model, tokenizer = AutoModelForCausalLM.from_pretrained(BASE), load_tokenizer("world")
+        rows = datasets.Dataset.from_list(training_rows(kinds.examples, tokenizer))
+        trainer = sft._CountingTrainer(
+            model=model,
+            args=SFT(TrainSpec(sft={**FAST, "average_tokens_across_devices": over_all}))._config(0, tmp_path),
+            train_dataset=rows.add_column(sft.WEIGHT, weights_of(kinds.examples, token_counter(tokenizer))),
+            processing_class=tokenizer,
+            weighted=True,
+        )
+        every = list(trainer.train_dataset)
+
+        def loss(rows, tokens):
+            return float(trainer.compute_loss(model, trainer.data_collator(rows), num_items_in_batch=tokens))
+
+        def tokens(rows):
+            return int((trainer.data_collator(rows)["labels"][:, 1:] != -100).sum())
+
+        alone, mean = loss(every, tokens(every)), loss(every, None)
+        assert alone == pytest.approx(mean, rel=1e-5)
+        monkeypatch.setattr(type(trainer.accelerator), "num_processes", 2)
+        shares = [every[:5], every[5:]]  # of uneven numbers of tokens
+        counted = [tokens(every if over_all else share) for share in shares]
+        both = sum(loss(share, n) for share, n in zip(shares, counted, strict=True)) / 2
+        local = sum(loss(share, None) for share in shares) / 2
+        assert both == pytest.approx(alone if over_all else local, rel=1e-5)
+        assert abs(alone - local) > 0.01 * alone
 
     def test_packed_rows_are_refused(self, kinds, arm):
         packed = SFT(TrainSpec(sft={**FAST, "packing": True}))

@@ -16,6 +16,7 @@ from counterform.arms.criticising import Row, worded
 from counterform.errors import ControlError, unknown_name
 from counterform.text import wording
 from counterform.types import Criticism, Mark
+from counterform.verify.answer import say_the_same
 
 DRAWS = 100
 """How often a hint of another critique is drawn before there is taken to be none."""
@@ -63,8 +64,8 @@ def kind_of(corruption: str) -> str:
 
 
 def ends_alike(one: str, other: str) -> bool:
-    """Whether two hints come to the same: "7 + 5 = 12." and "5 + 7 = 12."."""
-    return _end(one) == _end(other)
+    """Whether two hints come to the same: "7 + 5 = 12.", "5 + 7 = 12." and "24 / 2 = 12.0."."""
+    return _end(one) == _end(other) or say_the_same(_end(one), _end(other))
 
 
 def _wrong_step(row: Row, hints: Sequence[str], rng: np.random.Generator) -> Criticism | None:

@@ -16,6 +16,7 @@ from counterform.arms.criticising import Criticising, Row, worded
 from counterform.errors import ControlError
 from counterform.text import wording
 from counterform.types import Mark
+from counterform.verify.answer import say_the_same
 
 ROUNDS = 40
 """How often all clashes of a shuffle are looked through."""
@@ -66,7 +67,8 @@ class ShuffledCritique(Criticising):
             named = sum(row.said.first_error is not None for row in rows)
             raise ControlError(
                 f"arm {self.name!r}: the {len(rows)} critiques ({named} name a step) cannot all stand at another attempt without "
-                "naming its first wrong step. Use attempts that go wrong at more varied steps, or leave this arm out."
+                "naming its first wrong step or saying what is right there. Use attempts that go wrong at more varied steps, or "
+                "leave this arm out."
             )
         right = sum(row.said.verdict is rows[giver].said.verdict for row, giver in zip(rows, givers, strict=True))
         words = f"no step is rightly named, and the verdict is right by chance at {right} of {len(rows)}"
@@ -95,11 +97,16 @@ def _derange(rows: Sequence[Row], rng: np.random.Generator) -> list[int]:
 
 def _clash(row: Row, giver: Row) -> bool:
     """Whether the critique of `giver` would say of `row` what its own says, or what is true."""
-    named, said = giver.said.first_error, row.said
+    said, named, true = giver.said, giver.said.first_error, row.shown.verdict.first_error
     if giver.shown is row.shown:
         return True
-    if named is not None and named in (said.first_error, row.shown.verdict.first_error):
+    if named is not None and named in (row.said.first_error, true):
         return True
-    if named is None and giver.said.verdict is Mark.WRONG and giver.case.problem.answer == row.case.problem.answer:
+    if (
+        named is None
+        and said.verdict is Mark.WRONG
+        and say_the_same(giver.case.problem.answer, row.case.problem.answer)
+    ):
         return True  # it says what the answer should be
-    return bool(said.hint and giver.said.hint) and ends_alike(said.hint, giver.said.hint)
+    hints = [row.said.hint, "" if true is None else row.shown.verdict.steps[true].hint]
+    return bool(said.hint) and any(hint and ends_alike(said.hint, hint) for hint in hints)
