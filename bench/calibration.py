@@ -234,7 +234,7 @@ def trained(out: Path) -> Floats:
         study,
         name="null",
         seeds=tuple(range(STUDIES * ARMS * 2)),
-        arms=("imitation",),
+        arms=("sft",),
         contrasts=(),
         form_shares=(),
         probes=("accuracy",),
@@ -245,7 +245,7 @@ def trained(out: Path) -> Floats:
     run(study, out, say=print)
     by_problem: dict[str, dict[int, float]] = defaultdict(dict)
     for seed in study.seeds:
-        for reading in RunDir(out).read_rows(f"readings/accuracy/imitation-{seed}.parquet", Reading):
+        for reading in RunDir(out).read_rows(f"readings/accuracy/sft-{seed}.parquet", Reading):
             if reading.metric == "pass@1":
                 by_problem[reading.problem_id][seed] = reading.value or 0.0
     return np.array([[row[seed] for seed in study.seeds] for row in by_problem.values()])

@@ -94,7 +94,7 @@ def attempts_at(problem: Problem) -> Iterator[Attempt]:
     start, operations = ledger.facts(problem)
     texts = [" ".join(ledger.solution_steps(start, operations))]
     for at, kind in enumerate(("arithmetic", "operation", "carry")):
-        texts.append(" ".join(ledger.spoilt_steps(start, operations, at=at, kind=kind, off=1)))
+        texts.append(" ".join(ledger.broken_steps(start, operations, at=at, kind=kind, off=1)))
     for index, text in enumerate(texts):
         completion = Completion(text=text, tokens=len(text.split()), finish="stop")
         yield Attempt(
@@ -118,7 +118,7 @@ def compile_pool(folder: Path, attempts: int) -> tuple[int, float, float, float]
     for unit in arm_units(work):
         do(work, unit)
     seconds = time.perf_counter() - started
-    return files.read_table("arms/critique.parquet", ["problem_id"]).num_rows, seconds, before, process_peak_mb()
+    return files.read_table("arms/cft.parquet", ["problem_id"]).num_rows, seconds, before, process_peak_mb()
 
 
 if __name__ == "__main__":

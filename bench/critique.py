@@ -40,12 +40,12 @@ def cases(n: int) -> list[Case]:
     rng, family = np.random.default_rng(0), Ledger()
     found = []
     for problem in family.generate(n, rng=rng, lengths=(3, 4, 5)):
-        spoilt = family.plant_errors(problem, rng=rng)[0].text
+        broken = family.plant_errors(problem, rng=rng)[0].text
         found.append(
             Case(
                 problem=problem,
                 right=graded(family, problem, problem.solution or "", Mark.RIGHT),
-                wrong=graded(family, problem, spoilt, Mark.WRONG),
+                wrong=graded(family, problem, broken, Mark.WRONG),
             )
         )
     return found

@@ -26,7 +26,7 @@ Penalise = Callable[[np.random.Generator, tuple[int, int]], Floats]
 
 
 class Kept(NamedTuple):
-    """A number a group, [groups]; NaN where a group has none."""
+    """One number per group, [groups]; NaN where a group has none."""
 
     used: Floats
     """Rollouts generated, in G."""

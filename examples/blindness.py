@@ -101,7 +101,7 @@ class Talk(Struct, frozen=True):
 
 
 Pool = tuple[str, list[Verdict], list[str]]
-"""Attempts at problems: the pool's name, a verdict an attempt, and of each its problem."""
+"""Attempts at problems: the pool's name, one verdict per attempt, and of each its problem."""
 
 
 def main() -> None:

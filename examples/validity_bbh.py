@@ -320,7 +320,7 @@ def recorded(tasks: Sequence[Task]) -> Recorded:
         n_problems=sum(int(task.clusters.max()) + 1 for task in tasks),
         n_seeds=0,
         n_missing=0,
-        verdict="undecided" if gain.p > ALPHA else "supported" if gain.value > 0 else "refuted",
+        verdict="undecided" if gain.p > ALPHA else "better" if gain.value > 0 else "worse",
         sentence="",
     )
     question = (__doc__ or "").partition("\n")[0]

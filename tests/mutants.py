@@ -53,7 +53,9 @@ TESTS = {
 """Files whose fault would be a wrong grade, interval or selection, and the tests that mirror each."""
 LIBRARIES = ("pytest", "hypothesis", "numpy", "scipy.stats", "pyarrow.parquet", "msgspec", "mpmath", "rapidfuzz")
 """Imported once, before a process is forked for each mutant."""
-SENSELESS = re.compile(r"/NoOp$|_(Eq|NotEq|Lt|LtE|Gt|GtE)_Is(Not)?$|_Is(Not)?_(?!Is)|(?<!BitAnd|.BitOr)_(Bit...?|.Shift)$|BitXor$")
+SENSELESS = re.compile(
+    r"/NoOp$|_(Eq|NotEq|Lt|LtE|Gt|GtE)_Is(Not)?$|_Is(Not)?_(?!Is)|(?<!BitAnd|.BitOr)_(Bit...?|.Shift)$|BitXor$"
+)
 """Operators whose mutants nobody writes: "is" between numbers, "^" and "<<" between counts."""
 PATIENCE = 10
 """A mutant that takes so many times as long as the sound code is noticed."""

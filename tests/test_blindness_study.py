@@ -57,13 +57,13 @@ def text(tmp_path_factory):
     """Eight traces, half of them with a wrong stack, of which two are labelled elsewhere; four talks, two without a yes."""
     data = tmp_path_factory.mktemp("data")
     sound = ["( ; stack: (", "Now, we have reached the end.", "So the answer is )"]
-    spoilt = ["( ; stack: [", "Now, we have reached the end.", "So the answer is )"]
+    broken = ["( ; stack: [", "Now, we have reached the end.", "So the answer is )"]
     rows = [
         {
             "input": "(",
             "target": ")",
             "answer": ")",
-            "steps": spoilt if n % 2 else sound,
+            "steps": broken if n % 2 else sound,
             "mistake_index": (0 if n < 4 else 1) if n % 2 else None,
         }
         for n in range(8)

@@ -127,7 +127,7 @@ def test_with_train_alone_the_other_doors_say_what_they_need(tmp_path):
 def test_a_finished_study_is_read_again_without_torch(tmp_path):
     """Whoever copies a run directory to a laptop has the findings made again, and the report."""
     text = (
-        'name = "dry"\narms = ["imitation"]\nseeds = [0]\nprobes = ["accuracy"]\n[train]\ntrainer = "dry"\n'
+        'name = "dry"\narms = ["sft"]\nseeds = [0]\nprobes = ["accuracy"]\n[train]\ntrainer = "dry"\n'
         '[problems]\nfamily = "ledger"\ntrain = 24\nheld_out = 4\n[attempts]\nsamples = 2\n[match]\ncases = 2\n'
         "[probe]\nproblems = 2\nsamples = 1\nk = 1\n"
     )

@@ -74,7 +74,7 @@ def test_rows_stand_together_in_the_order_of_their_first():
 
 
 def test_readings_and_problems_come_back_from_their_files(tmp_path):
-    """At home and away in one file, and a file in which nothing is away."""
+    """In distribution and away in one file, and a file in which nothing is away."""
     run = store.RunDir(tmp_path)
     rows = [reading("1", **COLUMNS, shift=AWAY), reading("2", probe="p", metric="m")]
     problems = [Problem(id="a", prompt="?", answer="1"), Problem(id="b", prompt="?", answer="1", shift=AWAY)]

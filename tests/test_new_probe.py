@@ -103,7 +103,7 @@ LINES = {
 STUDY = """
 name = "loud"
 seeds = [0]
-arms = ["imitation"]
+arms = ["sft"]
 probes = ["loudness"]
 [problems]
 family = "ledger"
@@ -174,7 +174,7 @@ def test_its_findings_have_their_unit_and_stand_beside_what_is_its_own(copy):
     [finding] = results.findings
     assert (finding.probe, finding.metric, results.metric(finding).unit) == ("loudness", "marks", "count")
     assert "points" not in finding.sentence
-    assert set(results.own["loudness"]["marks"]) == {"base", "imitation"}
+    assert set(results.own["loudness"]["marks"]) == {"base", "sft"}
     assert "loudness was read" in results.notes
 
 

@@ -12,14 +12,14 @@ from counterform.store import RunDir
 from counterform.study import ArmSpec, AttemptsSpec, MatchSpec, ProbeSpec, ProblemsSpec, Study, TrainSpec, load_study
 from counterform.types import Checkpoint
 
-SLOW = ArmSpec(name="slow", recipe="imitation", train={"learning_rate": 1e-4})
+SLOW = ArmSpec(name="slow", recipe="sft", train={"learning_rate": 1e-4})
 STUDY = Study(
     name="own",
     seeds=(0,),
     problems=ProblemsSpec(family="ledger", lengths=(2,), train=40, held_out=8),
     attempts=AttemptsSpec(samples=4, max_tokens=40),
     match=MatchSpec(cases=8, by="loss_tokens"),
-    arms=("imitation", SLOW, ArmSpec(name="policy", recipe="grpo", train={"max_steps": 1})),
+    arms=("sft", SLOW, ArmSpec(name="policy", recipe="grpo", train={"max_steps": 1})),
     train=TrainSpec(
         sft={"num_train_epochs": 1, "per_device_train_batch_size": 8, "learning_rate": 5e-4},
         grpo={"num_generations": 4, "per_device_train_batch_size": 8, "max_steps": 2, "max_completion_length": 24},
@@ -44,12 +44,12 @@ def checkpoint(finished, arm):
 
 def test_they_are_used_recorded_and_shown(finished):
     assert checkpoint(finished, "slow").own_options == {"learning_rate": 1e-4}
-    assert checkpoint(finished, "imitation").own_options == {}
+    assert checkpoint(finished, "sft").own_options == {}
     assert checkpoint(finished, "policy").ledger.optimizer_steps == 1
     assert "slow was trained with learning_rate = 0.0001 (the others: 0.0005)" in finished.results.notes
     table = ledger_table(load(RunDir(finished.path)).checkpoints)
     own = {row[0]: row[table.headings.index("Of its own")] for row in table.rows}
-    assert own == {"imitation": "–", "slow": "learning_rate = 0.0001", "policy": "max_steps = 1"}
+    assert own == {"sft": "–", "slow": "learning_rate = 0.0001", "policy": "max_steps = 1"}
     assert load_study(finished.path / "study.toml").arm_specs[1].train == SLOW.train
 
 
@@ -62,8 +62,8 @@ def test_a_change_trains_that_arm_again_and_no_other(finished):
 
 
 def test_arms_without_their_own_share_a_trainer(tmp_path):
-    work = Work(with_arm(ArmSpec(name="again", recipe="imitation")), RunDir(tmp_path), print)
-    assert work.trainer("again") is work.trainer("imitation")
+    work = Work(with_arm(ArmSpec(name="again", recipe="sft")), RunDir(tmp_path), print)
+    assert work.trainer("again") is work.trainer("sft")
     assert work.trainer("again") is not work.trainer("policy")
 
 
@@ -77,4 +77,4 @@ def test_arms_without_their_own_share_a_trainer(tmp_path):
 )
 def test_what_cannot_be_is_told_by_the_path_of_the_arm(train, said, tmp_path):
     with pytest.raises(StudyError, match=said):
-        counterform.run(with_arm(ArmSpec(name="slow", recipe="imitation", train=train)), tmp_path, until="problems")
+        counterform.run(with_arm(ArmSpec(name="slow", recipe="sft", train=train)), tmp_path, until="problems")

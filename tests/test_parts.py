@@ -7,7 +7,7 @@ import pytest
 from counterform import cli
 from counterform.bench import Bench
 from counterform.errors import StudyError
-from counterform.parts import BASES, PARTS, made, part
+from counterform.parts import BASES, OLD_NAMES, PARTS, made, part, require_known
 from counterform.problems.ledger import Ledger
 
 CALLED = []
@@ -55,7 +55,7 @@ def test_module_object_finds_anything(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("critic", "Did you mean 'critique'?"),
+        ("critic", "Did you mean 'cft'?"),
         ("nowhere_at_all:Mine", "no module 'nowhere_at_all'"),
         ("json:Mine", "module 'json' has no 'Mine'"),
         ("half_broken:Mine", "half_broken"),
@@ -77,8 +77,8 @@ def test_a_missing_package_names_the_extra(monkeypatch):
 
 def test_a_part_is_called_with_its_options_and_names_them_when_one_is_unknown():
     assert made("family", "ledger", {}, "$.problems.options").name == "ledger"
-    with pytest.raises(StudyError, match=r"\$\.arms\[0\]\.options: arm 'imitation': .* Its options: none"):
-        made("arm", "imitation", {"share": 0.5}, "$.arms[0].options", bench=Bench())
+    with pytest.raises(StudyError, match=r"\$\.arms\[0\]\.options: arm 'sft': .* Its options: none"):
+        made("arm", "sft", {"share": 0.5}, "$.arms[0].options", bench=Bench())
 
 
 @pytest.mark.parametrize("kind", BASES)
@@ -127,7 +127,7 @@ def test_half_a_part_is_refused_by_what_it_lacks():
 
 def test_a_study_file_that_names_a_program_is_one_message(tmp_path, monkeypatch, capsys):
     (tmp_path / "study.toml").write_text(
-        'name = "x"\narms = ["imitation"]\n[problems]\nfamily = "os:system"\noptions = {command = "touch called"}\n'
+        'name = "x"\narms = ["sft"]\n[problems]\nfamily = "os:system"\noptions = {command = "touch called"}\n'
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["counterform", "problems", "study.toml"])
@@ -157,3 +157,9 @@ def test_a_module_that_cannot_be_imported_is_one_message(tmp_path, monkeypatch, 
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(StudyError, match=r"arm 'broken_parts:Mine': cannot import 'broken_parts': \w+Error: "):
         part("arm", "broken_parts:Mine")
+
+
+@pytest.mark.parametrize("old", OLD_NAMES)
+def test_an_old_name_of_an_arm_is_refused_with_the_one_it_has_now(old):
+    with pytest.raises(StudyError, match=rf"the arm '{old}' is called '{OLD_NAMES[old]}' now"):
+        require_known("arm", old, "$.arms[0]")

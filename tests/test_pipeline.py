@@ -39,8 +39,8 @@ TINY = Study(
     problems=ProblemsSpec(family="ledger", train=60, held_out=24),
     attempts=AttemptsSpec(samples=3, max_tokens=64),
     match=MatchSpec(cases=24),
-    arms=("imitation", "critique"),
-    contrasts=(("critique", "imitation"),),
+    arms=("sft", "cft"),
+    contrasts=(("cft", "sft"),),
     train=TrainSpec(sft={"num_train_epochs": 1, "per_device_train_batch_size": 12, "learning_rate": 5e-4}),
     probe=ProbeSpec(samples=2, k=2, max_tokens=64, attempts=12),
 )
@@ -62,14 +62,14 @@ class TestEndToEnd:
         for name in (
             "study.toml",
             "run.json",
-            "units/train/critique/0.json",
+            "units/train/cft/0.json",
             "problems.parquet",
             "attempts/part-00000.parquet",
-            "arms/imitation.parquet",
+            "arms/sft.parquet",
             "arms/match.json",
-            "checkpoints/critique/0/model.safetensors",
+            "checkpoints/cft/0/model.safetensors",
             "readings/accuracy/base-0.parquet",
-            "readings/find_error/critique-0.parquet",
+            "readings/find_error/cft-0.parquet",
             "findings.json",
             "report.html",
         ):
@@ -78,27 +78,27 @@ class TestEndToEnd:
     def test_no_arm_was_trained_on_a_held_out_problem(self, finished):
         files = RunDir(finished.path)
         held_out = {p.id for p in files.read_rows("problems.parquet", Problem) if p.split == "held_out"}
-        trained = set(files.read_table("arms/imitation.parquet")["problem_id"].to_pylist())
+        trained = set(files.read_table("arms/sft.parquet")["problem_id"].to_pylist())
         assert len(held_out) == 24
         assert trained
         assert not trained & held_out
 
     def test_arms_share_their_cases_in_order(self, finished):
         files = RunDir(finished.path)
-        rows = [files.read_table(f"arms/{arm}.parquet")["problem_id"].to_pylist() for arm in ("imitation", "critique")]
+        rows = [files.read_table(f"arms/{arm}.parquet")["problem_id"].to_pylist() for arm in ("sft", "cft")]
         assert rows[0] == rows[1]
 
     def test_every_arm_answers_the_same_items(self, finished):
         rows = msgspec.convert(finished.readings.to_pylist(), list[Reading])
-        items = {arm: {(r.key, r.item_id) for r in rows if r.arm == arm} for arm in ("base", "imitation", "critique")}
-        assert items["base"] == items["imitation"] == items["critique"]
+        items = {arm: {(r.key, r.item_id) for r in rows if r.arm == arm} for arm in ("base", "sft", "cft")}
+        assert items["base"] == items["sft"] == items["cft"]
 
     def test_findings_hold_every_gain_and_contrast_with_interval(self, finished):
         rows = finished.findings.to_pylist()
         assert {(r["arm"], r["versus"]) for r in rows} == {
-            ("imitation", "base"),
-            ("critique", "base"),
-            ("critique", "imitation"),
+            ("sft", "base"),
+            ("cft", "base"),
+            ("cft", "sft"),
         }
         assert all((r["low"] <= r["estimate"] <= r["high"] and r["mde"] > 0) or r["low"] == r["high"] for r in rows)
 
@@ -150,12 +150,12 @@ def test_an_arm_that_cannot_be_made_is_refused_and_the_others_go_on(tmp_path, mo
 
     monkeypatch.setattr(AnswerOnly, "__call__", refuse)
     study = msgspec.structs.replace(
-        TINY, arms=("answer_only", "imitation"), contrasts=(), probes=("accuracy",), train=TrainSpec(trainer="dry")
+        TINY, arms=("answer_only", "sft"), contrasts=(), probes=("accuracy",), train=TrainSpec(trainer="dry")
     )
     said = []
     for _ in range(2):  # the refusal stands as long as what it was made from
         run = counterform.run(study, tmp_path, say=said.append)
-        assert {row["arm"] for row in run.findings.to_pylist()} == {"imitation"}
+        assert {row["arm"] for row in run.findings.to_pylist()} == {"sft"}
         assert run.results.notes[0] == "answer_only was refused: 24 cases cannot be answered only"
     assert sum("answer_only REFUSED: 24 cases" in line for line in said) == 1
     with pytest.raises(DataError, match="no arm can be made of these cases: 24 cases"):
@@ -184,10 +184,10 @@ class TestInside:
     def test_lora_arms_are_seen_inside_and_the_base_is_not_trained(self, tmp_path):
         run = counterform.run(self.STUDY, tmp_path)
         inside = run.results.own_of("internals", Inside)
-        assert {level.arm for level in inside.shares} == {"imitation", "critique"}
-        assert {level.arm for level in inside.layers} == {"base", "imitation", "critique"}
+        assert {level.arm for level in inside.shares} == {"sft", "cft"}
+        assert {level.arm for level in inside.layers} == {"base", "sft", "cft"}
         assert {f.metric for f in run.results.findings} == {"AUROC"}
-        assert [(c.arm, c.seed) for c in inside.weights.changes] == [("imitation", 0), ("critique", 0)]
+        assert [(c.arm, c.seed) for c in inside.weights.changes] == [("sft", 0), ("cft", 0)]
         assert all(c.overall > 0 == c.outside for c in inside.weights.changes)
         assert inside.weights.cosines[0].cosine is not None
         assert inside.weights.compared == 1
@@ -232,11 +232,11 @@ class TestResume:
 
         copy = tmp_path / "copy"
         shutil.copytree(finished.path, copy)
-        kept = (copy / "checkpoints/imitation/0/model.safetensors").stat().st_mtime_ns
+        kept = (copy / "checkpoints/sft/0/model.safetensors").stat().st_mtime_ns
         said: list[str] = []
-        changed = msgspec.structs.replace(TINY, arms=("imitation", "answer_only"), contrasts=())
+        changed = msgspec.structs.replace(TINY, arms=("sft", "answer_only"), contrasts=())
         counterform.run(changed, copy, say=said.append)
-        assert (copy / "checkpoints/imitation/0/model.safetensors").stat().st_mtime_ns == kept
+        assert (copy / "checkpoints/sft/0/model.safetensors").stat().st_mtime_ns == kept
         assert next(line for line in said if line.startswith("train ") and "seed" in line).startswith(
             "train     answer_only"
         )
@@ -247,7 +247,7 @@ class TestResume:
         out = tmp_path / "out"
         marks = (
             "attempts/part-00000.parquet",
-            "checkpoints/imitation/0/checkpoint.json",
+            "checkpoints/sft/0/checkpoint.json",
             "readings/accuracy/base-0.parquet",
         )
         for mark in marks:
@@ -276,7 +276,7 @@ class TestNull:
         dry = msgspec.structs.replace(
             TINY,
             train=TrainSpec(trainer="dry"),
-            arms=(ArmSpec(name="a", recipe="imitation"), ArmSpec(name="b", recipe="imitation")),
+            arms=(ArmSpec(name="a", recipe="sft"), ArmSpec(name="b", recipe="sft")),
             contrasts=(("a", "b"),),
         )
         results = counterform.run(dry, tmp_path / "dry").results
@@ -290,7 +290,7 @@ class TestNull:
             seeds=(0, 1),
             problems=ProblemsSpec(family="ledger", train=200, held_out=150),
             match=MatchSpec(cases=120),
-            arms=(ArmSpec(name="a", recipe="imitation"), ArmSpec(name="b", recipe="imitation")),
+            arms=(ArmSpec(name="a", recipe="sft"), ArmSpec(name="b", recipe="sft")),
             contrasts=(("a", "b"),),
         )
         results = counterform.run(alike, tmp_path / "alike").results
@@ -301,7 +301,7 @@ class TestBadInput:
     def test_a_loss_that_is_no_number_stops_that_arm_alone(self, finished, tmp_path):
         class Diverging(SFT):
             def train(self, arm, *, base, seed, out):
-                if arm.name == "critique":
+                if arm.name == "cft":
                     raise counterform.errors.TrainingDiverged("the loss is nan at step 1.")
                 return super().train(arm, base=base, seed=seed, out=out)
 
@@ -311,8 +311,8 @@ class TestBadInput:
         sys.modules["diverging_parts"] = sys.modules[__name__]
         broken = msgspec.structs.replace(TINY, train=TrainSpec(trainer="diverging_parts:Diverging", sft=TINY.train.sft))
         results = counterform.run(broken, tmp_path / "broken").results
-        assert {f.arm for f in results.findings} == {"imitation"}
-        assert any("critique" in note and "nan" in note for note in results.notes)
+        assert {f.arm for f in results.findings} == {"sft"}
+        assert any("cft" in note and "nan" in note for note in results.notes)
 
     def test_a_pool_without_wrong_attempts(self, tmp_path):
         rows = [
@@ -350,7 +350,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("text", "words"),
         [
-            ('name = "x"\narms = ["imitatoin"]', "Did you mean 'imitation'"),
+            ('name = "x"\narms = ["imitatoin"]', "Did you mean 'sft'"),
             ('name = "x"\nseeds = "two"', "$.seeds"),
             ('name = "x"\n[problems]\nfamily = "ledgers"', "Did you mean 'ledger'"),
             ('name = "x"\nprobes = ["acuracy"]', "Did you mean 'accuracy'"),

@@ -11,7 +11,7 @@ from counterform.store import RunDir
 from counterform.study import ArmSpec, AttemptsSpec, MatchSpec, ModelSpec, ProbeSpec, ProblemsSpec, Study, TrainSpec
 from counterform.types import Checkpoint, Reading
 
-ARMS = ("imitation", "roc", "grpo_random")
+ARMS = ("sft", "roc", "grpo_random")
 STUDY = Study(
     name="grpo",
     seeds=(0,),
@@ -20,7 +20,7 @@ STUDY = Study(
     attempts=AttemptsSpec(samples=4, max_tokens=40),
     match=MatchSpec(by="loss_tokens", cases=12),
     arms=(
-        "imitation",
+        "sft",
         *(ArmSpec(name=name, recipe=name, options={"tool": "calc", "tool_failures": 0.1}) for name in ARMS[1:]),
     ),
     contrasts=(("roc", "grpo_random"),),
@@ -44,7 +44,7 @@ def checkpoint(finished, arm):
 
 def test_each_arm_is_trained_by_its_objective(finished):
     ledgers = {arm: checkpoint(finished, arm).ledger for arm in ARMS}
-    assert ledgers["imitation"].rollouts_kept == 0
+    assert ledgers["sft"].rollouts_kept == 0
     for arm in ARMS[1:]:
         assert (ledgers[arm].rollouts_kept, ledgers[arm].rollouts_dropped) == (16, 16)
         assert ledgers[arm].generated_tokens > ledgers[arm].loss_tokens > 0
@@ -67,7 +67,7 @@ def test_every_arm_is_read_on_the_same_items(finished):
 def test_the_card_counts_no_loss_before_it_is_sampled(finished):
     card = msgspec.json.decode((finished.path / "arms/match.json").read_bytes(), type=MatchCard)
     loss = {row.arm: row.loss_tokens for row in card.arms}
-    assert loss["imitation"] > 0
+    assert loss["sft"] > 0
     assert loss["roc"] == loss["grpo_random"] == 0
     assert {row.examples for row in card.arms} == {12}
 

@@ -23,7 +23,7 @@ TINY = Study(
     problems=ProblemsSpec(family="ledger", train=24, held_out=10, options={"without": [["add", "double"]]}),
     attempts=AttemptsSpec(samples=3, max_tokens=48),
     match=MatchSpec(cases=8),
-    arms=("imitation",),
+    arms=("sft",),
     train=TrainSpec(trainer="dry"),
     probes=("accuracy", "shift"),
     probe=ProbeSpec(samples=1, k=1, max_tokens=48, shifted=2),

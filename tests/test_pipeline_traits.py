@@ -21,7 +21,7 @@ STUDY = Study(
     attempts=AttemptsSpec(samples=4, max_tokens=200, model=ModelSpec(kind="scripted", path="answers_of_traits:answer")),
     match=MatchSpec(cases=20),
     arms=(
-        ArmSpec(name="unguided", recipe="rejection"),
+        ArmSpec(name="unguided", recipe="rft"),
         ArmSpec(name="guided", recipe="guided", options=GUIDED),
         ArmSpec(name="short_unguided", recipe="short_unguided", options=GUIDED),
         ArmSpec(name="stripped_unguided", recipe="stripped_unguided"),

@@ -32,7 +32,7 @@ def cut(name, **tables):
 @pytest.fixture(scope="module")
 def trust(tmp_path_factory):
     return counterform.run(
-        cut("trust.toml", arms=("imitation",), contrasts=(), probes=("accuracy", "trust")),
+        cut("trust.toml", arms=("sft",), contrasts=(), probes=("accuracy", "trust")),
         tmp_path_factory.mktemp("trust"),
     )
 
@@ -41,7 +41,7 @@ def test_confidence_becomes_findings_and_a_section(trust):
     found = [f for f in trust.results.findings if f.probe == "trust"]
     assert {("AUROC", "P(True)"), ("ECE", "joint")} <= {(f.metric, f.condition) for f in found}
     read = trust.results.own_of("trust", SelfTrust)
-    assert {one.arm for one in read.reliability} == {"base", "imitation"}
+    assert {one.arm for one in read.reliability} == {"base", "sft"}
     page = (trust.path / "report.html").read_text(encoding="utf-8")
     assert 'id="confidence"' in page
     assert "trust: AUROC" not in page  # every metric has a label

@@ -38,18 +38,18 @@ def refused(study_file):
 def test_a_name_is_enough(study_file):
     study = load_study(study_file(HEAD))
     assert study.problems.family == "ledger"
-    assert [arm.name for arm in study.arm_specs] == ["imitation", "rejection", "critique"]
-    assert [arm.recipe for arm in study.arm_specs] == ["imitation", "rejection", "critique"]
+    assert [arm.name for arm in study.arm_specs] == ["sft", "rft", "cft"]
+    assert [arm.recipe for arm in study.arm_specs] == ["sft", "rft", "cft"]
 
 
 def test_one_recipe_under_two_names(study_file):
-    text = HEAD + 'arms = ["imitation", {name = "again", recipe = "imitation"}]\ncontrasts = [["again", "imitation"]]'
+    text = HEAD + 'arms = ["sft", {name = "again", recipe = "sft"}]\ncontrasts = [["again", "sft"]]'
     study = load_study(study_file(text))
-    assert [(arm.name, arm.recipe) for arm in study.arm_specs] == [("imitation", "imitation"), ("again", "imitation")]
+    assert [(arm.name, arm.recipe) for arm in study.arm_specs] == [("sft", "sft"), ("again", "sft")]
 
 
 def test_an_arm_of_ones_own_bears_the_name_of_its_object(study_file):
-    study = load_study(study_file(HEAD + 'arms = ["my.parts:Mine", "imitation"]\ncontrasts = [["Mine", "imitation"]]'))
+    study = load_study(study_file(HEAD + 'arms = ["my.parts:Mine", "sft"]\ncontrasts = [["Mine", "sft"]]'))
     assert (study.arm_specs[0].name, study.arm_specs[0].recipe) == ("Mine", "my.parts:Mine")
 
 
@@ -78,8 +78,8 @@ def test_options_of_the_trainer_pass_through(study_file):
         (HEAD + "[[attempts.responses]]\ntext = 1", "at `$.attempts.responses[0].text`"),
         (HEAD + "[verify]\nseconds = 0", "at `$.verify.seconds`"),
         (HEAD + "model = 'world'", "Expected `object`, got `str` - at `$.model`"),
-        (HEAD + 'contrasts = [["imitation"]]', "at `$.contrasts[0]`"),
-        (HEAD + '[[arms]]\nname = "a b"\nrecipe = "imitation"', "at `$.arms[0].name`"),
+        (HEAD + 'contrasts = [["sft"]]', "at `$.contrasts[0]`"),
+        (HEAD + '[[arms]]\nname = "a b"\nrecipe = "sft"', "at `$.arms[0].name`"),
     ],
 )
 def test_a_wrong_type_is_named_by_its_path(refused, text, message):
@@ -93,7 +93,7 @@ def test_a_wrong_type_is_named_by_its_path(refused, text, message):
         ("[probe]\nsample = 1", "$.probe", "samples", "max_tokens"),
         ("[attempts.model]\nbatchsize = 1", "$.attempts.model", "batch_size", "concurrency"),
         ('[[attempts.responses]]\ntxt = "x"', "$.attempts.responses[0]", "text", "correct"),
-        ('[[arms]]\nname = "a"\nrecpie = "critique"', "$.arms[0]", "recipe", "name"),
+        ('[[arms]]\nname = "a"\nrecpie = "cft"', "$.arms[0]", "recipe", "name"),
     ],
 )
 def test_an_unknown_key_names_its_nearest_neighbour_and_the_options(refused, text, path, near, option):
@@ -106,16 +106,16 @@ def test_an_unknown_key_names_its_nearest_neighbour_and_the_options(refused, tex
 @pytest.mark.parametrize(
     ("text", "path", "near"),
     [
-        ('arms = ["critic"]', "$.arms[0]", "critique"),
-        ('arms = ["imitation", {name = "x", recipe = "rejecton"}]', "$.arms[1]", "rejection"),
+        ('arms = ["critic"]', "$.arms[0]", "cft"),
+        ('arms = ["sft", {name = "x", recipe = "rejecton"}]', "$.arms[1]", "rft"),
         ('probes = ["accuracy", "find_eror"]', "$.probes[1]", "find_error"),
         ('[model]\nkind = "open_ai"', "$.model.kind", "openai"),
         ('[attempts.model]\nkind = "script"', "$.attempts.model.kind", "scripted"),
         ('[problems]\nfamily = "ledgr"', "$.problems.family", "ledger"),
         ('[train]\ntrainer = "sftt"', "$.train.trainer", "sft"),
         ('[verify]\nsteps = "arithmetics"', "$.verify.steps", "arithmetic"),
-        ('contrasts = [["critique", "imitaton"]]', "$.contrasts[0]", "imitation"),
-        ('form_shares = [["critique", "imitaton"]]', "$.form_shares[0]", "imitation"),
+        ('contrasts = [["cft", "imitaton"]]', "$.contrasts[0]", "sft"),
+        ('form_shares = [["cft", "imitaton"]]', "$.form_shares[0]", "sft"),
     ],
 )
 def test_an_unknown_part_names_its_nearest_neighbour_and_the_options(refused, text, path, near):
@@ -128,8 +128,8 @@ def test_an_unknown_part_names_its_nearest_neighbour_and_the_options(refused, te
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('arms = ["critique", "critique"]', "$.arms: names must differ"),
-        ('[[arms]]\nname = "base"\nrecipe = "imitation"', "'base' is taken by the untrained model"),
+        ('arms = ["cft", "cft"]', "$.arms: names must differ"),
+        ('[[arms]]\nname = "base"\nrecipe = "sft"', "'base' is taken by the base model"),
         ("seeds = [1, 1]", "$.seeds: seeds must differ"),
         ('[problems]\nfamily = "ledger"\nfile = "mine.jsonl"', "$.problems: give either `family` or `file`"),
         ("[problems]\ntrain = 10", "$.problems: give either `family` or `file`"),

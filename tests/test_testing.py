@@ -73,13 +73,13 @@ class TestModel:
             (lambda rows: [[c.text for c in row] for row in rows], "is a Completion"),
         ],
     )
-    def test_spoilt_rows(self, spoil, promise):
-        class Spoilt(ScriptedModel):
+    def test_broken_rows(self, spoil, promise):
+        class Broken(ScriptedModel):
             def generate(self, prompts, **options):
                 return spoil(super().generate(prompts, **options))
 
         with caught(promise):
-            check_model(Spoilt(lambda prompt, _: prompt))
+            check_model(Broken(lambda prompt, _: prompt))
 
     @pytest.mark.parametrize("score", [1.0, math.nan, -math.inf])
     def test_impossible_log_probabilities(self, score):
@@ -106,11 +106,11 @@ class Watched(StepVerifier):
     def start(self, problem):
         watch, spoil = Ledger().start(problem), self.spoil
 
-        class Spoilt(Watch):
+        class Broken(Watch):
             def feed(self, step):
                 return spoil(watch.feed(step), step)
 
-        return Spoilt()
+        return Broken()
 
 
 def raising(verdict, step):
@@ -190,7 +190,7 @@ class TestRecipe:
         ("spoil", "promise"),
         [
             (lambda arm: change(arm, differs_by=" "), "differs by"),
-            (lambda arm: change(arm, examples=arm.examples[1:]), "one example a case"),
+            (lambda arm: change(arm, examples=arm.examples[1:]), "one example per case"),
             (lambda arm: change(arm, examples=arm.examples[::-1]), "in case order"),
             (lambda arm: change(arm, examples=tuple(change(e, prompt=" ") for e in arm.examples)), "prompt is empty"),
             (lambda arm: change(arm, examples=tuple(change(e, completion=None) for e in arm.examples)), "to learn"),
@@ -198,12 +198,12 @@ class TestRecipe:
         ],
     )
     def test_faults(self, spoil, promise):
-        class Spoilt(Shuffled):
+        class Broken(Shuffled):
             def __call__(self, cases, rng):
                 return spoil(super().__call__(cases, rng))
 
         with caught(promise):
-            check_recipe(Spoilt(), CASES)
+            check_recipe(Broken(), CASES)
 
     def test_rollouts_need_no_completion(self):
         class Rollouts(Shuffled):
@@ -310,12 +310,12 @@ class TestProbe:
         ],
     )
     def test_faults(self, spoil, promise):
-        class Spoilt(OneWord):
+        class Broken(OneWord):
             def __call__(self, *asked, **options):
                 return spoil(super().__call__(*asked, **options))
 
         with caught(promise):
-            check_probe(Spoilt(Bench()), self.model, ITEMS)
+            check_probe(Broken(Bench()), self.model, ITEMS)
 
     def test_a_probe_may_meet_a_model_without_log_probabilities(self):
         class Asking(OneWord):

@@ -52,7 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "guard serve": ("guard", "guard serve --upstream http://127.0.0.1:9/v1 --policy {folder}/policy.py"),
 }
 FILES = {
-    "scripted.toml": 'name = "scripted"\narms = ["rejection"]\nseeds = [0]\n[train]\ntrainer = "dry"\n'
+    "scripted.toml": 'name = "scripted"\narms = ["rft"]\nseeds = [0]\n[train]\ntrainer = "dry"\n'
     '[model]\nkind = "scripted"\npath = "my_answers:answer"\n[problems]\nfamily = "ledger"\ntrain = 24\nheld_out = 4\n[match]\ncases = 4\n',
     "my_answers.py": "from counterform.models.scripted import ScriptedAnswer\n"
     "from counterform.problems.ledger import Ledger\nimport numpy as np\n"

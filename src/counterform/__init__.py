@@ -2,7 +2,7 @@
 
 import counterform
 run = counterform.run(counterform.load_study("study.toml"))
-run.findings        # an Arrow table: a row a comparison, with interval and verdict
+run.findings        # an Arrow table: one row per comparison, with interval and verdict
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command line: one subcommand a stage, no logic."""
+"""The command line: one subcommand per stage, no logic."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def run(
 @app.command()
 def unit(
     directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
-    units: Annotated[list[str], typer.Argument(metavar="UNIT...", help="Names of units, e.g. train/imitation/0.")],
+    units: Annotated[list[str], typer.Argument(metavar="UNIT...", help="Names of units, e.g. train/sft/0.")],
 ) -> None:
     """Do single units of the study that was run into a directory last: any worker that sees it can do any."""
     from counterform.pipeline import do_units

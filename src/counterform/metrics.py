@@ -77,7 +77,7 @@ class Measured(Struct, frozen=True, kw_only=True, gc=False):
     """Of a difference within one model: the condition on its other side."""
     budget: str = ""
     shift: Shift | None = None
-    """Away from training; None: at home."""
+    """Away from training; None: in distribution."""
 
     @property
     def key(self) -> Key:

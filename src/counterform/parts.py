@@ -37,9 +37,9 @@ PARTS: dict[str, dict[str, str]] = {
         "bb-tracking": "counterform.verify.bb_tracking:Tracking",
     },
     "arm": {
-        "imitation": "counterform.arms.imitation:Imitation",
-        "rejection": "counterform.arms.imitation:Rejection",
-        "critique": "counterform.arms.critique:Critique",
+        "sft": "counterform.arms.imitation:Imitation",
+        "rft": "counterform.arms.imitation:Rejection",
+        "cft": "counterform.arms.critique:Critique",
         "verdict_only": "counterform.arms.critique_controls:VerdictOnly",
         "critique_format": "counterform.arms.critique_controls:CritiqueFormat",
         "shuffled_critique": "counterform.arms.critique_controls:ShuffledCritique",
@@ -119,6 +119,9 @@ PARTS: dict[str, dict[str, str]] = {
 }
 
 
+OLD_NAMES = {"imitation": "sft", "rejection": "rft", "critique": "cft"}
+"""What arms were called before 0.2: refused with the name they have now."""
+
 BASES: dict[str, str] = {
     "family": "counterform.types:Family",
     "model": "counterform.types:Model",
@@ -187,5 +190,7 @@ def critic(name: str, options: dict[str, Any]) -> Any:
 
 def require_known(kind: str, name: str, where: str) -> None:
     """Raises StudyError at `where` for a name that is neither a short one nor `module:object`."""
+    if kind == "arm" and name in OLD_NAMES:
+        raise StudyError(f"{where}: the arm {name!r} is called {OLD_NAMES[name]!r} now. Write that.")
     if name not in PARTS[kind] and not re.fullmatch(r"\w+(\.\w+)*:\w+", name):
         raise StudyError(f"{where}: {unknown_name(kind, name, PARTS[kind])}, or module:object")

@@ -64,6 +64,10 @@ class AuditRow(Struct, frozen=True, kw_only=True):
     """The share that must pass; 0: shown, not required."""
 
 
+Verdict = Literal["better", "worse", "more", "less", "undecided"]
+"""Of an arm against another; `more` and `less` of a metric that is better neither high nor low."""
+
+
 class Finding(Measured, frozen=True, kw_only=True):
     """One comparison, paired by item, clustered by problem, over seeds."""
 
@@ -87,7 +91,7 @@ class Finding(Measured, frozen=True, kw_only=True):
     n_seeds: int
     n_missing: int
     """Pairs dropped because one side was never read."""
-    verdict: Literal["supported", "refuted", "undecided"]
+    verdict: Verdict
     sentence: str
 
 
@@ -174,17 +178,17 @@ class Inside(Struct, frozen=True, kw_only=True):
 
 
 class Retention(Struct, frozen=True, kw_only=True):
-    """How much of a trait an arm has kept: its rate over the untrained model's, as they come and at like lengths."""
+    """How much of a trait an arm has kept: its rate over the base model's, as they come and at like lengths."""
 
     trait: str
     arm: str
     rate: float
     base: float
-    """Markers per 1,000 tokens, nats a token, tokens an answer, or a share of answers."""
+    """Markers per 1,000 tokens, nats per token, tokens per answer, or a share of answers."""
     kept: float | None
     low: float | None
     high: float | None
-    """rate / base with its 95 % interval; None where the untrained model's rate is not clear of 0."""
+    """rate / base with its 95 % interval; None where the base model's rate is not clear of 0."""
     p_holm: float
     """Of no change, corrected over the arms."""
     matched: float | None = None

@@ -15,7 +15,7 @@ from counterform.errors import StudyError, unknown_name
 from counterform.parts import require_known
 
 BASE_ARM = "base"
-"""The name under which the untrained model stands beside the arms."""
+"""The name under which the base model stands beside the arms."""
 
 BASE = Path(str(files("counterform"))) / "world" / "base"
 """What `path = "world"` names: the embedded world's tiny base model, an ordinary Hugging Face directory."""
@@ -199,7 +199,7 @@ class Study(_Table, frozen=True):
     attempts: AttemptsSpec = AttemptsSpec()
     verify: VerifySpec = VerifySpec()
     match: MatchSpec = MatchSpec()
-    arms: tuple[str | ArmSpec, ...] = ("imitation", "rejection", "critique")
+    arms: tuple[str | ArmSpec, ...] = ("sft", "rft", "cft")
     train: TrainSpec = TrainSpec()
     probes: tuple[str, ...] = ("accuracy", "find_error", "process")
     probe: ProbeSpec = ProbeSpec()
@@ -301,7 +301,7 @@ def checked(study: Study, source: str) -> Study:
 
     names = [arm.name for arm in study.arm_specs]
     if len(set(names)) != len(names) or BASE_ARM in names:
-        refuse("$.arms", f"names must differ, and {BASE_ARM!r} is taken by the untrained model; got {names}")
+        refuse("$.arms", f"names must differ, and {BASE_ARM!r} is taken by the base model; got {names}")
     if len(set(study.seeds)) != len(study.seeds):
         refuse("$.seeds", f"seeds must differ; got {list(study.seeds)}")
     if len(set(study.probes)) != len(study.probes):

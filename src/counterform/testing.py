@@ -112,12 +112,12 @@ def check_verifier(verifier: StepVerifier, problems: Sequence[Problem]) -> None:
 
 
 def check_recipe(recipe: Recipe, cases: Sequence[Case]) -> None:
-    """One example a case, in case order, the same for an equal rng, with something to read and something to learn."""
+    """One example per case, in case order, the same for an equal rng, with something to read and something to learn."""
     _is_a(Recipe, recipe)
     arm = recipe(cases, np.random.default_rng(0))
     _promise(bool(arm.name and arm.differs_by.strip()), "an arm has a name and says what it differs by")
     found, expected = [example.problem_id for example in arm.examples], [case.problem.id for case in cases]
-    _promise(found == expected, f"one example a case, in case order: {len(found)} examples for {len(expected)} cases")
+    _promise(found == expected, f"one example per case, in case order: {len(found)} examples for {len(expected)} cases")
     _promise(arm == recipe(cases, np.random.default_rng(0)), "the same arm for the same cases and an equal rng")
     for example in arm.examples:
         _promise(bool(example.prompt.strip()), f"no prompt is empty: {example.problem_id!r}")

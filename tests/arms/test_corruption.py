@@ -20,7 +20,7 @@ def rows_of(cases, share_wrong=0.5, critic=None):
     return [Row(*row) for row in zip(cases, shown, said, strict=True)]
 
 
-def spoilt(rows, kind, share, seed=0):
+def broken(rows, kind, share, seed=0):
     return corrupt(rows, kind, share=share, rng=np.random.default_rng(seed))[0]
 
 
@@ -31,18 +31,18 @@ def test_promises(cases, kind):
 
 @pytest.mark.parametrize("critic", [Steps(), Reference()])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_share_is_spoilt_and_the_rest_untouched(cases, kind, critic):
+def test_the_share_is_broken_and_the_rest_untouched(cases, kind, critic):
     rows = rows_of(cases, critic=critic)
     before = [worded(row) for row in rows]
     for share in (0.0, 0.1, 0.3):
-        after = [worded(row) for row in spoilt(rows, kind, share)]
+        after = [worded(row) for row in broken(rows, kind, share)]
         assert sum(a != b for a, b in zip(after, before, strict=True)) == round(share * len(rows))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_spoils_one_thing(cases, kind):
     rows = rows_of(cases)
-    for row, after in zip(rows, spoilt(rows, kind, 0.3), strict=True):
+    for row, after in zip(rows, broken(rows, kind, 0.3), strict=True):
         if after == row:
             continue
         text, true = worded(after), row.said.first_error
@@ -60,7 +60,7 @@ def test_each_kind_spoils_one_thing(cases, kind):
 def test_a_larger_share_spoils_the_rows_of_a_smaller_one(cases):
     rows = rows_of(cases)
     places = [
-        {at for at, (a, b) in enumerate(zip(rows, spoilt(rows, "verdict", share), strict=True)) if a != b}
+        {at for at, (a, b) in enumerate(zip(rows, broken(rows, "verdict", share), strict=True)) if a != b}
         for share in (0.2, 0.5, 1.0)
     ]
     assert places[0] < places[1] < places[2] == set(range(len(rows)))
@@ -68,21 +68,21 @@ def test_a_larger_share_spoils_the_rows_of_a_smaller_one(cases):
 
 def test_all_verdicts_can_be_wrong(cases):
     rows = rows_of(cases)
-    for row, after in zip(rows, spoilt(rows, "verdict", 1.0), strict=True):
+    for row, after in zip(rows, broken(rows, "verdict", 1.0), strict=True):
         assert {verdict_of(worded(after)), row.said.verdict} == {Mark.RIGHT, Mark.WRONG}
         if row.said.verdict is Mark.RIGHT:
             assert after.said.hint  # as the critique of a wrong attempt has one
 
 
 @pytest.mark.parametrize("kind", ["step", "reason"])
-def test_more_than_can_be_spoilt_is_refused_with_the_most_there_is(cases, kind):
+def test_more_than_can_be_broken_is_refused_with_the_most_there_is(cases, kind):
     rows = rows_of(cases)
     with pytest.raises(
         ControlError, match=r"19 of 21 critiques should have a wrong .* and (\d+) can.*corrupted = 0\.\d+"
     ):
-        spoilt(rows, kind, 0.9)
+        broken(rows, kind, 0.9)
     with pytest.raises(ControlError, match="and 0 can"):
-        spoilt(rows_of(cases, share_wrong=0.0), kind, 0.5)
+        broken(rows_of(cases, share_wrong=0.0), kind, 0.5)
 
 
 def test_the_only_step_cannot_be_another_one(cases):
@@ -90,19 +90,19 @@ def test_the_only_step_cannot_be_another_one(cases):
     verdict = replace(case.wrong.verdict, steps=case.wrong.verdict.steps[:1])
     short = replace(case, wrong=replace(case.wrong, verdict=verdict))
     with pytest.raises(ControlError, match="another one right"):
-        spoilt(rows_of([short] * 4, share_wrong=1.0), "step", 0.5)
+        broken(rows_of([short] * 4, share_wrong=1.0), "step", 0.5)
 
 
 def test_one_hint_for_all_is_no_wrong_reason(cases):
     located = next(case for case in cases if case.wrong.verdict.first_error is not None)
     with pytest.raises(ControlError, match="another one something else"):
-        spoilt(rows_of([located] * 4, share_wrong=1.0), "reason", 0.5)
+        broken(rows_of([located] * 4, share_wrong=1.0), "reason", 0.5)
 
 
-def test_a_critics_own_words_are_not_spoilt(cases):
+def test_a_critics_own_words_are_not_broken(cases):
     rows = [row._replace(said=replace(row.said, text="Hm.")) for row in rows_of(cases)]
     with pytest.raises(ControlError, match="own words"):
-        spoilt(rows, "verdict", 0.5)
+        broken(rows, "verdict", 0.5)
 
 
 def test_hints_that_come_to_the_same():

@@ -162,7 +162,7 @@ def test_a_critic_that_mumbles_too_often_is_refused(cases):
 )
 def test_a_bad_option_is_one_message(options, message):
     with pytest.raises(StudyError) as error:
-        made("arm", "critique", options, "$.arms[0].options", bench=Bench())
+        made("arm", "cft", options, "$.arms[0].options", bench=Bench())
     assert message in str(error.value)
 
 

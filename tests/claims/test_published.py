@@ -68,9 +68,9 @@ def said(rule, *rows, **more):
     return [found.verdict for found in rule.read(study(*rows, **more))]
 
 
-MORE = Difference(of=SOLVING, arm="critique", versus="imitation", way="more")
-ALIKE = Difference(of=SOLVING, arm="invalid", versus="imitation", way="alike", margin=0.05)
-GAIN = finding("imitation", "base", 0.1, 0.3)
+MORE = Difference(of=SOLVING, arm="cft", versus="sft", way="more")
+ALIKE = Difference(of=SOLVING, arm="invalid", versus="sft", way="alike", margin=0.05)
+GAIN = finding("sft", "base", 0.1, 0.3)
 
 
 @pytest.mark.parametrize(
@@ -78,24 +78,24 @@ GAIN = finding("imitation", "base", 0.1, 0.3)
     [(0.01, 0.2, "supported"), (-0.2, -0.01, "refuted"), (-0.1, 0.1, "undecided")],
 )
 def test_a_difference_is_more_or_not_in_whichever_order_the_study_compares(low, high, verdict):
-    assert said(MORE, finding("critique", "imitation", low, high)) == [verdict]
-    assert said(MORE, finding("imitation", "critique", -high, -low)) == [verdict]
+    assert said(MORE, finding("cft", "sft", low, high)) == [verdict]
+    assert said(MORE, finding("sft", "cft", -high, -low)) == [verdict]
     turned = {"supported": "refuted", "refuted": "supported"}.get(verdict, verdict)
-    assert said(replace(MORE, way="less"), finding("critique", "imitation", low, high)) == [turned]
+    assert said(replace(MORE, way="less"), finding("cft", "sft", low, high)) == [turned]
 
 
 @pytest.mark.parametrize("column", ["probe", "metric", "condition", "against", "budget"])
 def test_a_rule_reads_its_own_measurement_alone(column):
     other = replace(SOLVING, **{column: "other"})
-    assert said(MORE, finding("critique", "imitation", 0.1, 0.2, of=other)) == []
-    assert said(MORE, finding("critique", "imitation", 0.1, 0.2, of=replace(SOLVING, shift=SIX.shift))) == []
+    assert said(MORE, finding("cft", "sft", 0.1, 0.2, of=other)) == []
+    assert said(MORE, finding("cft", "sft", 0.1, 0.2, of=replace(SOLVING, shift=SIX.shift))) == []
     rule = Standing(of=SOLVING, arm="base", way="above", bound=0.0)
     assert said(rule, level(other, 0.1, 0.2)) == []
     assert said(rule, level(SOLVING, 0.1, 0.2), level(other, -0.2, -0.1)) == ["supported"]
 
 
 def test_an_interval_clear_of_zero_is_not_enough_without_the_correction():
-    assert said(MORE, finding("critique", "imitation", 0.01, 0.2, verdict="undecided")) == ["undecided"]
+    assert said(MORE, finding("cft", "sft", 0.01, 0.2, verdict="undecided")) == ["undecided"]
 
 
 @pytest.mark.parametrize(
@@ -103,10 +103,10 @@ def test_an_interval_clear_of_zero_is_not_enough_without_the_correction():
     [(-0.04, 0.3, "supported"), (-0.5, -0.06, "refuted"), (-0.06, 0.1, "undecided"), (-0.06, -0.04, "undecided")],
 )
 def test_nearly_as_well_has_a_margin_and_needs_a_gain(low, high, verdict):
-    row = finding("invalid", "imitation", low, high)
+    row = finding("invalid", "sft", low, high)
     assert said(ALIKE, row, GAIN) == [verdict]
     assert said(ALIKE, row) == ["undecided"]
-    [found] = ALIKE.read(study(row, finding("imitation", "base", -0.1, 0.1)))
+    [found] = ALIKE.read(study(row, finding("sft", "base", -0.1, 0.1)))
     assert found.verdict == "undecided"
     assert "imitation itself gains nothing clear" in found.figures
     assert "−5 points" in ALIKE.words()
@@ -114,7 +114,7 @@ def test_nearly_as_well_has_a_margin_and_needs_a_gain(low, high, verdict):
 
 def test_arms_are_told_by_their_recipe_and_each_pair_has_its_verdict():
     rows = [finding("c1", "i", 0.1, 0.2), finding("c2", "i", -0.2, -0.1), finding("other", "i", 0.1, 0.2)]
-    recipes = {"c1": "critique", "c2": "critique", "other": "critique(corrupted=0.5)", "i": "imitation"}
+    recipes = {"c1": "cft", "c2": "cft", "other": "critique(corrupted=0.5)", "i": "sft"}
     assert said(MORE, *rows, recipes=recipes) == ["supported", "refuted"]
     assert said(MORE, *rows) == []
 
@@ -147,24 +147,24 @@ def test_away_from_home_the_nearest_level_beyond_training_counts_if_home_is_solv
     home = level(AWAY, 0.7, 0.8)
     [found] = rule.read(study(*rows, home))
     assert (found.verdict, found.what) == ("supported", "base, length 6")
-    assert "at home 75.0 % [70.0, 80.0]" in found.figures
+    assert "in distribution 75.0 % [70.0, 80.0]" in found.figures
     assert said(rule, *rows, level(AWAY, 0.3, 0.6)) == ["undecided"]
     assert said(rule, rows[0], rows[3], home) == []
 
 
 def test_what_the_untrained_model_does_already_refutes_nothing():
-    rule = Standing(of=AWAY, arm="imitation", way="below", bound=0.1, axis="length")
-    trained = level(SIX, 0.6, 0.8, arm="imitation")
+    rule = Standing(of=AWAY, arm="sft", way="below", bound=0.1, axis="length")
+    trained = level(SIX, 0.6, 0.8, arm="sft")
     for low, verdict in ((0.0, "refuted"), (0.5, "undecided")):
         assert said(rule, trained, level(SIX, low, low + 0.05)) == [verdict]
 
 
 def test_what_is_kept_against_another_arm_a_bound_or_all():
-    less = Kept(trait="all markers", arm="guided", versus="rejection")
-    assert said(less, kept("guided", 0.0, 0.1), kept("rejection", 0.5, 0.9)) == ["supported"]
-    assert said(less, kept("guided", 0.9, 1.1), kept("rejection", 0.5, 0.8)) == ["refuted"]
-    assert said(less, kept("guided", 0.0, 0.6), kept("rejection", 0.5, 0.9)) == ["undecided"]
-    assert said(less, kept("guided", None, None), kept("rejection", 0.5, 0.9)) == ["undecided"]
+    less = Kept(trait="all markers", arm="guided", versus="rft")
+    assert said(less, kept("guided", 0.0, 0.1), kept("rft", 0.5, 0.9)) == ["supported"]
+    assert said(less, kept("guided", 0.9, 1.1), kept("rft", 0.5, 0.8)) == ["refuted"]
+    assert said(less, kept("guided", 0.0, 0.6), kept("rft", 0.5, 0.9)) == ["undecided"]
+    assert said(less, kept("guided", None, None), kept("rft", 0.5, 0.9)) == ["undecided"]
     assert said(less, kept("guided", 0.0, 0.1)) == []
     least = Kept(trait="all markers", arm="grpo", least=0.8)
     assert [said(least, kept("grpo", *ends)) for ends in ((0.8, 1.2), (0.1, 0.7), (0.5, 1))] == [
@@ -177,7 +177,7 @@ def test_what_is_kept_against_another_arm_a_bound_or_all():
 
 
 def test_a_row_a_study_that_asks_and_one_for_a_claim_that_none_asks():
-    one = study(finding("critique", "imitation", -0.2, -0.1))
+    one = study(finding("cft", "sft", -0.2, -0.1))
     rows = verdicts([one, replace(one, name="t"), study()])
     asked = [(row.study, row.verdict) for row in rows if row.verdict != "not asked"]
     assert asked == [("s", "refuted"), ("t", "refuted")]

@@ -39,13 +39,13 @@ def kept(**more):
 def study():
     rows = [
         reading(arm, seed, item, float(item % 3 < share), of)
-        for arm, share in (("base", 1), ("imitation", 2), ("answer_only", 1))
+        for arm, share in (("base", 1), ("sft", 2), ("answer_only", 1))
         for seed in (0, 1)
         for item in range(30)
         for of in MEASURED
     ]
     line = Baseline(probe="accuracy", metric="pass@1", name="random", value=0.1)
-    found = find(rows, METRICS, form_shares=[("answer_only", "imitation")])
+    found = find(rows, METRICS, form_shares=[("answer_only", "sft")])
     results = Results(
         question="?",
         findings=found.findings,
@@ -59,7 +59,7 @@ def study():
         name="one",
         setting="ledger",
         results=results,
-        recipes={"imitation": "imitation", "mine": "critique"},
+        recipes={"sft": "sft", "mine": "cft"},
         retained=(kept(), kept(kept=None, low=None, high=None, verdict="undecided")),
     )
 
@@ -119,6 +119,6 @@ def test_a_recipe_is_named_by_the_options_that_make_it_another():
 
 
 def test_arms_are_found_by_their_recipe_or_by_their_name(study):
-    assert study.arms("critique") == ["mine"]
+    assert study.arms("cft") == ["mine"]
     assert study.arms("cot") == ["cot"]
     assert study.arms("mine") == []  # an arm of that name is something else

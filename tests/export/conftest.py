@@ -36,7 +36,7 @@ def run(tmp_path):
     ]
     sampled = [Example(problem_id=problem.id, prompt=problem.prompt, completion=None) for problem in train]
     files = RunDir(tmp_path / "run")
-    files.write_text("study.toml", to_toml(Study(name="tiny", arms=("imitation",))))
+    files.write_text("study.toml", to_toml(Study(name="tiny", arms=("sft",))))
     files.write_rows("problems.parquet", [*train, *held_out], Problem)
     for name, examples in (("texts", texts), ("sampled", sampled), ("left the study", texts)):
         files.write_rows(f"arms/{name}.parquet", examples, Example)

@@ -66,7 +66,7 @@ def readings(
     return rows
 
 
-def spoilt(row, *, mark=None, value=0.0):
+def broken(row, *, mark=None, value=0.0):
     return Reading(**{**{name: getattr(row, name) for name in row.__struct_fields__}, "mark": mark, "value": value})
 
 
@@ -83,7 +83,7 @@ BASE = readings("base", 0.0)
 STUDY = [*BASE, *readings("better", 0.25), *readings("same", 0.0), *readings("worse", -0.25)]
 
 
-@pytest.mark.parametrize(("arm", "verdict"), [("better", "supported"), ("worse", "refuted"), ("same", "undecided")])
+@pytest.mark.parametrize(("arm", "verdict"), [("better", "better"), ("worse", "worse"), ("same", "undecided")])
 def test_verdicts(arm, verdict):
     finding = found(STUDY)["pass@1", arm, "base"]
     assert finding.verdict == verdict
@@ -99,15 +99,15 @@ def test_lower_is_better_for_some_metrics():
         *readings("sloppier", 0.25, metric="violated", probe="process"),
     ]
     findings = found(rows)
-    assert findings["violated", "cleaner", "base"].verdict == "supported"
-    assert findings["violated", "sloppier", "base"].verdict == "refuted"
+    assert findings["violated", "cleaner", "base"].verdict == "better"
+    assert findings["violated", "sloppier", "base"].verdict == "worse"
     assert ": better (" in findings["violated", "cleaner", "base"].sentence
     assert ": worse (" in findings["violated", "sloppier", "base"].sentence
 
 
 def test_missing_values_drop_their_pair_and_are_counted():
     rows = [
-        spoilt(r, mark=Mark.UNKNOWN, value=None) if r.arm == "better" and r.seed == 1 and r.item_id == "item-7" else r
+        broken(r, mark=Mark.UNKNOWN, value=None) if r.arm == "better" and r.seed == 1 and r.item_id == "item-7" else r
         for r in STUDY
     ]
     findings = found(rows)
@@ -120,7 +120,7 @@ def test_missing_values_drop_their_pair_and_are_counted():
 
 
 def test_unknown_is_counted_beside_the_level():
-    rows = [spoilt(r, mark=Mark.UNKNOWN) if r.arm == "same" and r.item_id < "item-2" else r for r in STUDY]
+    rows = [broken(r, mark=Mark.UNKNOWN) if r.arm == "same" and r.item_id < "item-2" else r for r in STUDY]
     levels = {level.arm: level for level in find(rows).levels}
     expected = np.mean([r.mark is Mark.UNKNOWN for r in rows if r.arm == "same"])
     assert (levels["same"].unknown, levels["better"].unknown) == (pytest.approx(expected), 0.0)
@@ -135,7 +135,7 @@ def test_levels_are_shares():
 
 def test_a_difference_within_one_model_may_stand_below_0_and_has_no_form_share():
     columns = {"probe": "guard", "metric": "gain", "condition": "cut back", "against": "none"}
-    rows = [spoilt(row, mark=row.mark, value=row.value - 0.9) for row in readings("base", 0.0, **columns)]
+    rows = [broken(row, mark=row.mark, value=row.value - 0.9) for row in readings("base", 0.0, **columns)]
     rows += readings("better", 0.3, **columns)
     results = find(rows, form_shares=[("better", "better")])
     [level] = [level for level in results.levels if level.arm == "base"]
@@ -145,8 +145,8 @@ def test_a_difference_within_one_model_may_stand_below_0_and_has_no_form_share()
 
 def test_a_difference_of_differences_may_be_more_than_all():
     columns = {"probe": "guard", "metric": "gain", "items": 8}
-    rows = [spoilt(row, mark=row.mark, value=-1.0 + 0.2 * row.value) for row in readings("base", 0.0, **columns)]
-    rows += [spoilt(row, mark=row.mark, value=1.0 - 0.2 * row.value) for row in readings("better", 0.0, **columns)]
+    rows = [broken(row, mark=row.mark, value=-1.0 + 0.2 * row.value) for row in readings("base", 0.0, **columns)]
+    rows += [broken(row, mark=row.mark, value=1.0 - 0.2 * row.value) for row in readings("better", 0.0, **columns)]
     [finding] = find(rows).findings
     assert 1 < finding.low < finding.estimate < finding.high <= 2
 
@@ -158,7 +158,7 @@ def test_bounds_direction_and_unit_are_those_that_the_probe_declares():
     rows += [row for m in ("words", "wait", "surprise") for row in readings("arm", 0.25, metric=m, **options)]
     results = find(rows, form_shares=[("arm", "arm")])
     words, wait, surprise = results.findings
-    assert [f.verdict for f in results.findings] == ["refuted", "refuted", "supported"]
+    assert [f.verdict for f in results.findings] == ["worse", "worse", "better"]
     assert all(10 < f.low < f.estimate < f.high < 40 and f.mde > 1 for f in results.findings)
     assert all(level.high > 1 for level in results.levels)
     assert re.search(r"mine words: \+2\d(\.\d)? \[\+1\d(\.\d)?, \+[23]\d(\.\d)?\]: worse", words.sentence)
@@ -178,7 +178,7 @@ def test_a_metric_that_is_not_declared_is_refused_with_those_that_are():
 def test_what_is_neither_better_nor_worse_is_more_or_less():
     columns = {"probe": "strategy", "metric": "breadth first", "condition": "free form"}
     [finding] = find([*readings("base", 0.0, **columns), *readings("less", -0.25, **columns)]).findings
-    assert finding.verdict == "refuted"
+    assert finding.verdict == "worse"
     assert ": less (" in finding.sentence
     assert finding.claim == "less raises strategy breadth first (free form) over base"
 
@@ -193,13 +193,13 @@ def test_strata_are_averaged_apart_and_harmonically():
     for arm, level in levels.items():
         a, b = (np.mean([r.value for r in rows if (r.arm, r.stratum) == (arm, s)]) for s in ("erroneous", "correct"))
         assert level.estimate == pytest.approx(2 * a * b / (a + b), abs=0.01)
-    assert found(rows)["F1", "critic", "base"].verdict == "supported"
+    assert found(rows)["F1", "critic", "base"].verdict == "better"
 
 
 def test_without_one_of_its_strata_a_metric_is_not_read():
     options = {"metric": "F1", "probe": "find_error", "items": 20}
     rows = [
-        spoilt(r, mark=Mark.UNKNOWN, value=None) if (r.arm, r.stratum) == ("deaf", "erroneous") else r
+        broken(r, mark=Mark.UNKNOWN, value=None) if (r.arm, r.stratum) == ("deaf", "erroneous") else r
         for arm in ("base", "deaf")
         for stratum, off in (("erroneous", 0), ("correct", 1000))
         for r in readings(arm, 0.0, stratum=stratum, off=off, **options)
@@ -218,7 +218,7 @@ def test_contrasts_compare_two_arms():
         ("pass@1", "better", "worse"),
     }
     contrast = findings["pass@1", "better", "worse"]
-    assert contrast.verdict == "supported"
+    assert contrast.verdict == "better"
     gains = [findings["pass@1", arm, "base"].estimate for arm in ("better", "worse")]
     assert contrast.estimate == pytest.approx(gains[0] - gains[1])
 
@@ -298,7 +298,7 @@ def test_sentences_carry_their_evidence():
 def test_one_seed_says_what_its_interval_leaves_out():
     rows = [*readings("base", 0.0, seeds=(0,)), *readings("better", 0.25, seeds=(0,))]
     sentence = found(rows)["pass@1", "better", "base"].sentence
-    assert "1 seed; one seed, so the luck of training is not in the interval" in sentence
+    assert "1 seed; one seed, so seed variance is not in the interval" in sentence
 
 
 def test_the_order_of_readings_changes_no_number():
@@ -312,7 +312,7 @@ def test_the_order_of_readings_changes_no_number():
 
 
 def test_arms_that_share_no_item_are_named_and_not_compared():
-    silent = [spoilt(r, mark=Mark.UNKNOWN, value=None) for r in readings("silent", 0.0)]
+    silent = [broken(r, mark=Mark.UNKNOWN, value=None) for r in readings("silent", 0.0)]
     results = find([*BASE, *silent], contrasts=[("silent", "base")])
     assert results.findings == ()
     assert results.notes == ("silent and base have no readings that can be compared of: accuracy pass@1.",)
@@ -326,11 +326,11 @@ def test_nothing_read_nothing_found():
 
 def apart(rows, by):
     """The same readings with the second seed's so much higher."""
-    return [spoilt(row, mark=row.mark, value=row.value + by * row.seed) for row in rows]
+    return [broken(row, mark=row.mark, value=row.value + by * row.seed) for row in rows]
 
 
 def test_the_base_was_not_trained_and_has_no_luck():
-    """Read twice it may come out differently, but that is no luck of training: neither its own nor a sign of what others have."""
+    """Read twice it may come out differently, but that is no seed variance: neither its own nor a sign of what others have."""
     far, arm = apart(BASE, 0.2), readings("arm", 0.1)
     near, beside = ({level.arm: level for level in find([*of, *arm]).levels} for of in (BASE, far))
     assert (beside["arm"].low, beside["arm"].high) == (near["arm"].low, near["arm"].high)
@@ -353,7 +353,7 @@ class TestRowsThatSayNothing:
 
     def test_an_interval_over_nearly_all_that_can_be(self):
         unsteady = readings("arm", 0.0, items=12, probe="guard", metric="gain")
-        results = find([spoilt(row, mark=row.mark, value=2.0 * row.seed - 1) for row in unsteady])
+        results = find([broken(row, mark=row.mark, value=2.0 * row.seed - 1) for row in unsteady])
         assert results.levels == ()
         assert [note for note in results.notes if "1 of guard gain" in note]
 

@@ -72,7 +72,7 @@ class TestInside:
         assert all(level.low <= level.estimate <= level.high for level in (*found.shares, *found.per_token))
 
     def test_luck_is_pooled_in_proportion(self):
-        # The large arm's luck, in nats, is more than all of the small arm's change.
+        # The large arm's seed variance, in nats, is more than all of the small arm's change.
         level = next(x for x in find_inside(self.ROWS)[0].per_token if (x.arm, x.condition) == ("small", "form"))
         assert level.high < 0.006
 

@@ -93,7 +93,9 @@ class TestClusters:
         assert (found.pairs, found.clusters, found.mcnemar_p) == (50, 10, None)
         means = [np.array([values[items == i].mean() for i in range(10)]) for values in (a, b)]
         low, high = ttest_rel(means[1], means[0]).confidence_interval()
-        assert (found.low, found.high) == pytest.approx((low, high), abs=0.02)  # bent towards the middle, as Wilson's is
+        assert (found.low, found.high) == pytest.approx(
+            (low, high), abs=0.02
+        )  # bent towards the middle, as Wilson's is
 
     def test_copies_of_rows_make_nothing_surer(self):
         rng = np.random.default_rng(2)

@@ -190,7 +190,7 @@ def test_right_answers_stand_beside_noise_and_controls_left_out():
             texts = {("exact match", "answer"): right, ("exact match", "whole"): 1 - right}
             found = readings(arm, texts, probe="shift", shift=Shift(axis=axis, level=level))
             away += [replace(r, item_id=r.item_id + axis) for r in found]
-        # At home the probe `shift` reads what `accuracy` does, and says nothing more.
+        # In distribution the probe `shift` reads what `accuracy` does, and says nothing more.
         away += [
             replace(r, item_id=f"home {r.item_id}")
             for r in readings(arm, {("exact match", "answer"): np.ones((50, 1))}, probe="shift")
@@ -202,7 +202,7 @@ def test_right_answers_stand_beside_noise_and_controls_left_out():
     assert at_home.baseline == pytest.approx(
         np.mean([r.value for r in solved if (r.arm, r.metric) == ("base", "pass@1")])
     )
-    assert elsewhere.verdict == "refuted"
+    assert elsewhere.verdict == "worse"
 
 
 def test_no_readings():

@@ -87,9 +87,9 @@ class TestGenerate:
         model.generation_config = GenerationConfig(
             do_sample=True, top_k=1, min_p=0.9, repetition_penalty=1.8, max_length=20, pad_token_id=0, eos_token_id=2
         )
-        spoilt = HFModel(model, tokenizer, name="spoilt")
+        broken = HFModel(model, tokenizer, name="broken")
         for asked in (GREEDY, SAMPLED):
-            assert spoilt.generate(PROMPTS, **asked) == world.generate(PROMPTS, **asked)
+            assert broken.generate(PROMPTS, **asked) == world.generate(PROMPTS, **asked)
 
     def test_every_end_token_of_a_model_ends(self, world):
         model, tokenizer = load("world")

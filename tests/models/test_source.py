@@ -29,7 +29,7 @@ FIRST, SECOND = "1" * 40, "2" * 40
 def model_key(spec):
     """The key of this model in a study that trains from it."""
     study = Study(
-        name="key", model=spec, problems=ProblemsSpec(family="ledger"), arms=(ArmSpec(name="a", recipe="rejection"),)
+        name="key", model=spec, problems=ProblemsSpec(family="ledger"), arms=(ArmSpec(name="a", recipe="rft"),)
     )
     return Keys(study, {}, RunDir(Path())).base
 
@@ -134,7 +134,7 @@ class TestHub:
             model=ModelSpec(path="us/tiny"),
             attempts=AttemptsSpec(model=ModelSpec(path="us/tiny", revision="v1", batch_size=2)),
             problems=ProblemsSpec(family="ledger"),
-            arms=(ArmSpec(name="a", recipe="rejection"),),
+            arms=(ArmSpec(name="a", recipe="rft"),),
         )
         with open_run(tmp_path / "run") as files:
             assert set(Work(study, files, print).hub_commits) == {"us/tiny"}

@@ -33,7 +33,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def beside(items, world):
-    """The held-out items with the untrained model beside them."""
+    """The held-out items with the base model beside them."""
     return replace(items, open_base=lambda: nullcontext(world))
 
 

@@ -103,7 +103,7 @@ def test_a_format_that_changes_the_search_is_seen_and_is_neither_better_nor_wors
     readings = [*read(searching("depth")), *read(searching("depth", otherwise="breadth"), arm="one")]
     found = {(f.metric, f.condition): f for f in find(readings, Strategy(Bench()).declared).findings}
     chosen = found["breadth first", "multiple choice"]
-    assert (chosen.estimate, chosen.verdict) == (1.0, "supported")
+    assert (chosen.estimate, chosen.verdict) == (1.0, "more")
     assert ": more (" in chosen.sentence
     assert chosen.claim.startswith("one raises strategy")
     assert found["breadth first", "free form"].verdict == "undecided"

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from counterform.errors import DataError
 from counterform.parts import part
-from counterform.problems.desk import NOISE, Desk, carried_on, noisy_attempt, spoilt_steps, with_policy
+from counterform.problems.desk import NOISE, Desk, broken_steps, carried_on, noisy_attempt, with_policy
 from counterform.problems.desk_policy import LIMIT, POLICY, READS, WRITES, Order, State, read_step
 from counterform.testing import check_verifier
 from counterform.text.steps import split_steps
@@ -316,8 +316,8 @@ def test_kinds_that_change_the_answer_and_kinds_that_do_not():
     right = {kind: [] for kind in NOISE}
     for problem in FAMILY.generate(300, rng=rng):
         for kind in NOISE:
-            if spoilt := spoilt_steps(Order(**problem.facts), kind, rng):
-                right[kind].append(spoilt[0][-1] == f"The answer is {problem.answer}.")
+            if broken := broken_steps(Order(**problem.facts), kind, rng):
+                right[kind].append(broken[0][-1] == f"The answer is {problem.answer}.")
     share = {kind: np.mean(hits) for kind, hits in right.items()}
     assert share["decision"] == share["answer"] == 0
     assert 0.3 < share["misread"] < 0.7
@@ -335,8 +335,8 @@ def test_noise_comes_in_the_shares_that_are_asked_for():
     assert all(v.process is Mark.RIGHT and any(s.mark is Mark.WRONG for s in v.steps) for v, _ in waits)
     clean = FAMILY.generate(20, rng=rng)
     assert all(" ".join(noisy_attempt(p, rng, unnoticed=0, mended=0)) == p.solution for p in clean)
-    spoilt = [(p, noisy_attempt(p, rng, unnoticed=1, mended=0)) for p in problems]
-    assert 0.5 < np.mean([steps[-1] != f"The answer is {p.answer}." for p, steps in spoilt]) < 0.7
+    broken = [(p, noisy_attempt(p, rng, unnoticed=1, mended=0)) for p in problems]
+    assert 0.5 < np.mean([steps[-1] != f"The answer is {p.answer}." for p, steps in broken]) < 0.7
 
 
 # The watch.

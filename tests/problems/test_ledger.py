@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterform.errors import DataError
-from counterform.problems.ledger import MAX_TOTAL, PRIMITIVES, Ledger, Operation, facts, solution_steps, spoilt_steps
+from counterform.problems.ledger import MAX_TOTAL, PRIMITIVES, Ledger, Operation, broken_steps, facts, solution_steps
 from counterform.testing import check_verifier
 from counterform.types import Mark, Problem, Verdict
 
@@ -127,7 +127,7 @@ def test_errors_of_every_kind_at_every_step(seed, length, kind, off, data):
     start, operations = facts(problem)
     at = data.draw(st.integers(1 if kind == "carry" and length > 1 else 0, length - 1))
     for mended in (False, True):
-        steps = spoilt_steps(start, operations, at=at, kind=kind, off=off, mended=mended)
+        steps = broken_steps(start, operations, at=at, kind=kind, off=off, mended=mended)
         read = verdict(problem, steps)
         assert read.steps[at].mark is Mark.WRONG
         if kind != "carry":  # halving 13 in place of 12 is wrong, though it gives 6 too
@@ -155,7 +155,7 @@ def test_a_prefix_is_graded_as_in_the_whole(seed, length, kind, mended, data):
     problem = drawn(seed, length)
     start, operations = facts(problem)
     at = data.draw(st.integers(0, length - 1))
-    steps = spoilt_steps(start, operations, at=at, kind=kind, off=1, mended=mended)
+    steps = broken_steps(start, operations, at=at, kind=kind, off=1, mended=mended)
     whole = graded(problem, steps)
     cut = data.draw(st.integers(0, len(steps)))
     assert graded(problem, steps[:cut]) == whole[:cut]

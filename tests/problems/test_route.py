@@ -19,10 +19,10 @@ from counterform.problems.route import (
     PLACES,
     Route,
     as_multiple_choice,
+    broken_steps,
     near_misses,
     noisy_attempt,
     solution_steps,
-    spoilt_steps,
 )
 from counterform.problems.route_map import Map, Step, in_words, read_step
 from counterform.testing import check_verifier
@@ -244,7 +244,7 @@ def test_planted_errors_are_caught_where_they_are(seed, length, multiple_choice)
 @given(SEEDS, SOME_LENGTHS, st.booleans(), st.sampled_from(list(ERRORS)))
 def test_a_mended_error_leaves_a_sound_attempt(seed, length, multiple_choice, kind):
     problem = drawn(seed, length, multiple_choice)
-    steps, at = spoilt_steps(problem, np.random.default_rng(seed), kind=kind, mended=True)
+    steps, at = broken_steps(problem, np.random.default_rng(seed), kind=kind, mended=True)
     read = verdict(problem, steps)
     assert read.process is RIGHT
     assert [index for index, step in enumerate(read.steps) if step.mark is not RIGHT] == [at]
@@ -255,7 +255,7 @@ def test_a_mended_error_leaves_a_sound_attempt(seed, length, multiple_choice, ki
 @given(SEEDS, SOME_LENGTHS, st.sampled_from(["road", "again", "unopened"]))
 def test_an_early_error_is_not_counted_again(seed, length, kind):
     problem = drawn(seed, length)
-    steps, at = spoilt_steps(problem, np.random.default_rng(seed), kind=kind)
+    steps, at = broken_steps(problem, np.random.default_rng(seed), kind=kind)
     assert [index for index, mark in enumerate(marks(steps, problem)) if mark is not RIGHT] == [at]
 
 
@@ -276,8 +276,8 @@ def test_noise_has_the_shares_asked_for():
     assert all(verdict(p, steps).process is RIGHT for p, steps in zip(problems, noticed, strict=True))
     unnoticed = [noisy_attempt(p, rng, unnoticed=1, mended=0) for p in problems]
     assert all(verdict(p, steps).process is WRONG for p, steps in zip(problems, unnoticed, strict=True))
-    spoilt = np.mean([steps[-1] != f"The answer is {p.answer}." for p, steps in zip(problems, unnoticed, strict=True)])
-    assert 0.5 < spoilt < 0.8
+    broken = np.mean([steps[-1] != f"The answer is {p.answer}." for p, steps in zip(problems, unnoticed, strict=True)])
+    assert 0.5 < broken < 0.8
     mixed = [verdict(p, noisy_attempt(p, rng, unnoticed=0.4, mended=0.3)) for p in problems]
     assert 0.3 < np.mean([read.process is WRONG for read in mixed]) < 0.5
     assert 0.2 < np.mean([any(step.mends for step in read.steps) for read in mixed]) < 0.4

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterform.errors import DataError
-from counterform.problems.sorting_out import SortingOut, noisy_attempt, solution_steps, spoilt_steps
+from counterform.problems.sorting_out import SortingOut, broken_steps, noisy_attempt, solution_steps
 from counterform.problems.sorting_out_tasks import HELD_OUT, NOUNS, TASKS, defined, right_values
 from counterform.testing import check_verifier
 from counterform.text import wording
@@ -197,7 +197,7 @@ def test_errors_are_caught_at_their_step(seed, p, carry, mended, data):
     task, items = TASKS[p.facts["task"]], p.facts["items"]
     at = data.draw(st.integers(0, len(task.steps) - 1))
     carry = carry and task.steps[at].shows_needs
-    steps = spoilt_steps(task, items, np.random.default_rng(seed), at=at, carry=carry, mended=mended)
+    steps = broken_steps(task, items, np.random.default_rng(seed), at=at, carry=carry, mended=mended)
     read = graded(p, steps)
     assert first_error(p, steps) == (None if mended else at)
     assert [step.mark for step in read].count(Mark.WRONG) == 1

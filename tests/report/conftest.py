@@ -14,7 +14,7 @@ import pytest
 from counterform.bench import Bench
 from counterform.metrics import Metric
 from counterform.parts import PARTS, part
-from counterform.problems.ledger import Ledger, facts, solution_steps, spoilt_steps
+from counterform.problems.ledger import Ledger, broken_steps, facts, solution_steps
 from counterform.report.data import ReportData
 from counterform.results import (
     ArmCard,
@@ -38,7 +38,7 @@ PROBES = [part("probe", name)(Bench()) for name in PARTS["probe"]]
 DECLARED: dict[str, tuple[Metric, ...]] = {probe.name: probe.metrics for probe in PROBES}
 """What our own probes declare of their numbers."""
 SECTIONS = {probe.name: probe.section for probe in PROBES if probe.section}
-ARMS = ("imitation", "rejection", "critique", "shuffled_target", "answer_only")
+ARMS = ("sft", "rft", "cft", "shuffled_target", "answer_only")
 SEEDS = (0, 1)
 METRICS = {
     ("accuracy", "pass@1"): (0.442, (0.311, 0.182, -0.118, -0.021, 0.094)),
@@ -54,7 +54,7 @@ STUDY = """\
 name = "first-study"
 question = "What does each kind of training signal teach this model?"
 seeds = [0, 1]
-arms = ["imitation", "rejection", "critique", "shuffled_target", "answer_only"]
+arms = ["sft", "rft", "cft", "shuffled_target", "answer_only"]
 """
 
 
@@ -62,7 +62,7 @@ def finding(probe: str, metric: str, arm: str, versus: str, baseline: float, est
     half = 0.041
     clear = abs(estimate) > half
     better = estimate < 0 if probe == "process" else estimate > 0
-    verdict = "undecided" if not clear else "supported" if better else "refuted"
+    verdict = "undecided" if not clear else "better" if better else "worse"
     return Finding(
         claim=f"{arm} raises {metric} over {versus}",
         probe=probe,
@@ -79,7 +79,7 @@ def finding(probe: str, metric: str, arm: str, versus: str, baseline: float, est
         n_items=1200,
         n_problems=300,
         n_seeds=len(SEEDS),
-        n_missing=3 if arm == "critique" else 0,
+        n_missing=3 if arm == "cft" else 0,
         verdict=verdict,
         sentence=f"{arm} changes {metric} by {100 * estimate:+.1f} points.",
     )
@@ -99,7 +99,7 @@ def results() -> Results:
         findings += [
             finding(probe, metric, arm, "base", base, change) for arm, change in zip(ARMS, changes, strict=True)
         ]
-        findings.append(finding(probe, metric, "critique", "imitation", base + changes[0], changes[2] - changes[0]))
+        findings.append(finding(probe, metric, "cft", "sft", base + changes[0], changes[2] - changes[0]))
     return Results(
         question="What does each kind of training signal teach this model?",
         findings=tuple(findings),
@@ -114,7 +114,7 @@ def results() -> Results:
                 probe="accuracy",
                 metric="pass@1",
                 control=control,
-                full="imitation",
+                full="sft",
                 share=share,
                 low=None if share is None else share - 0.08,
                 high=None if share is None else share + 0.08,
@@ -123,7 +123,7 @@ def results() -> Results:
                 n_seeds=len(SEEDS),
                 sentence=f"{control} has of imitation's gain {share}.",
             )
-            for control, share in (("answer_only", 0.302), ("shuffled_target", -0.068), ("rejection", None))
+            for control, share in (("answer_only", 0.302), ("shuffled_target", -0.068), ("rft", None))
         ),
         notes=("3 pairs of the critique arm are missing: the model was not heard.",),
         metrics=DECLARED,
@@ -170,13 +170,13 @@ def inside() -> Inside:
 
 
 def graded(problem: Problem, arm: str, seed: int, sample: int, rng: np.random.Generator, padding: str) -> Graded:
-    """An attempt at a ledger problem with a truthful verdict: sound, spoilt, mended, or unreadable in places."""
+    """An attempt at a ledger problem with a truthful verdict: sound, broken, mended, or unreadable in places."""
     start, operations = facts(problem)
     at, draw = int(rng.integers(len(operations))), rng.random()
     if draw < 0.55:
         steps = solution_steps(start, operations)
     else:
-        steps = spoilt_steps(start, operations, at=at, kind="arithmetic", off=2, mended=draw > 0.9)
+        steps = broken_steps(start, operations, at=at, kind="arithmetic", off=2, mended=draw > 0.9)
     if rng.random() < 0.06:
         steps.insert(1, "Let me think about that again.")
     watch, verdicts, text = Ledger().start(problem), [], ""

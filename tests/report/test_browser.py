@@ -70,7 +70,7 @@ def page(browser: Browser, report: Path) -> Iterator[Page]:
 def test_the_plots_are_drawn(page: Page) -> None:
     assert page.locator(".plot svg.main-svg").count() >= 24
     assert page.locator(".plot").first.locator(".point").count() == 5
-    assert "imitation" in page.locator(".plot").first.inner_text()
+    assert "sft" in page.locator(".plot").first.inner_text()
 
 
 def test_filters_and_search(page: Page) -> None:
@@ -80,7 +80,7 @@ def test_filters_and_search(page: Page) -> None:
     matches("1 to 25 of 880 attempts")
     page.get_by_role("button", name="Next").click()
     matches("26 to 50 of 880 attempts")
-    page.get_by_role("combobox", name="Arm", exact=True).select_option("critique")
+    page.get_by_role("combobox", name="Arm", exact=True).select_option("cft")
     matches("1 to 25 of 160 attempts")
     page.get_by_label("Process").select_option("violated")
     page.get_by_label("Outcome").select_option("wrong")

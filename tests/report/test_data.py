@@ -91,13 +91,13 @@ def test_a_sample_is_even_and_shows_the_same_problems_of_every_arm(
     first, second = load(run), load(run)
     assert first.attempts == second.attempts
     assert Counter(attempt.arm for attempt in first.attempts) == dict.fromkeys(
-        ("base", "imitation", "rejection", "critique", "shuffled_target", "answer_only"), 40
+        ("base", "sft", "rft", "cft", "shuffled_target", "answer_only"), 40
     )
-    shown = {arm: set[str]() for arm in ("imitation", "critique")}
+    shown = {arm: set[str]() for arm in ("sft", "cft")}
     for attempt in first.attempts:
         if attempt.arm in shown:
             shown[attempt.arm].add(attempt.graded.attempt.problem_id)
-    assert shown["imitation"] == shown["critique"]
+    assert shown["sft"] == shown["cft"]
 
 
 @given(st.dictionaries(st.text(max_size=3), st.integers(0, 500), max_size=8), st.integers(0, 1000))

@@ -17,7 +17,7 @@ def test_every_figure_of_the_run_is_there(run: RunDir) -> None:
     text = to_markdown(data)
     assert all(points(finding.estimate) in text for finding in data.results.findings)
     assert all(share(level.estimate).replace("\u00a0", " ") in text for level in data.results.levels)
-    assert "| Solving (pass@1) | imitation | +31.1 | [+27.0, +35.2] | supported | 5.8 | 0.002 |" in text
+    assert "| Solving (pass@1) | imitation | +31.1 | [+27.0, +35.2] | better | 5.8 | 0.002 |" in text
     assert "| Solving (pass@1) | answer_only | imitation | 30.2 % | [22.2, 38.2] | 1,200 | 300 | 2 |" in text
     assert "| Solving (pass@1) | rejection | imitation | undefined |  | 1,200 | 300 | 2 |" in text
     assert "torch 2.13.0" in text
@@ -67,7 +67,7 @@ def test_the_parameters_are_counted_from_the_head_of_a_checkpoint(
     head = msgspec.json.encode(
         {"__metadata__": {}, "a": {"shape": [1000, 1500]}, "b": {"shape": [2]}, "c": {"shape": []}}
     )
-    (run / "checkpoints" / "critique" / "1" / "model.safetensors").write_bytes(len(head).to_bytes(8, "little") + head)
+    (run / "checkpoints" / "cft" / "1" / "model.safetensors").write_bytes(len(head).to_bytes(8, "little") + head)
     data = load(run)
     assert data.parameters == 1_500_003
     assert recorded(data).setting == "ledger, the world's base of 1.5 M parameters"

@@ -13,7 +13,7 @@ DECLARED = {probe.name: probe.metrics for probe in (part("probe", name)(Bench())
 MINE = {"form": (Metric(name="states an answer", title="States an answer"),)}
 
 
-def finding(probe, metric, low, high, *, arm="imitation", baseline=0.5, verdict="undecided", **columns):
+def finding(probe, metric, low, high, *, arm="sft", baseline=0.5, verdict="undecided", **columns):
     counts = {"n_items": 300, "n_problems": 300, "n_seeds": 2, "n_missing": 0}
     numbers = {"baseline": baseline, "estimate": (low + high) / 2, "low": low, "high": high}
     tests = {"p": 0.1, "p_holm": 0.1, "mde": 0.1}
@@ -21,7 +21,7 @@ def finding(probe, metric, low, high, *, arm="imitation", baseline=0.5, verdict=
     return Finding(claim="", **names, **numbers, **tests, **counts, verdict=verdict, sentence="")
 
 
-def level(probe, metric, estimate, arm="imitation", **columns):
+def level(probe, metric, estimate, arm="sft", **columns):
     ends = {"low": estimate - 0.05, "high": estimate + 0.05}
     names = {"probe": probe, "metric": metric, "arm": arm, **columns}
     return Level(**names, estimate=estimate, **ends, n_items=100, n_seeds=2, unknown=0.0)
@@ -29,18 +29,18 @@ def level(probe, metric, estimate, arm="imitation", **columns):
 
 def form(control, share, low=None, high=None, why=""):
     counts = {"n_items": 300, "n_problems": 300, "n_seeds": 2}
-    names = {"probe": "accuracy", "metric": "pass@1", "control": control, "full": "imitation"}
+    names = {"probe": "accuracy", "metric": "pass@1", "control": control, "full": "sft"}
     return FormShare(**names, share=share, low=low, high=high, why=why, **counts, sentence="")
 
 
 def kept(trait, low, high, verdict):
     figures = {"rate": 1.0, "base": 10.0, "kept": (low + high) / 2, "low": low, "high": high, "p_holm": 0.01}
     counts = {"n_answers": 10, "n_problems": 5, "n_seeds": 2}
-    return Retention(trait=trait, arm="imitation", **figures, **counts, verdict=verdict, sentence="")
+    return Retention(trait=trait, arm="sft", **figures, **counts, verdict=verdict, sentence="")
 
 
 NOTHING = "no share: the control gains nothing"
-GAIN = finding("accuracy", "pass@1", 0.18, 0.24, baseline=0.6, verdict="supported")
+GAIN = finding("accuracy", "pass@1", 0.18, 0.24, baseline=0.6, verdict="better")
 
 
 def cells(*rows, retained=()):
@@ -61,7 +61,7 @@ def cells(*rows, retained=()):
 
 def test_what_it_gained_with_its_interval_and_where_that_leaves_it():
     cell = cells(GAIN, level("accuracy", "pass@1", 0.81))["gained"]
-    assert (cell.text, cell.of, cell.verdict) == ("+21.0 [+18.0, +24.0]", "60.0 to 81.0\u00a0%", "supported")
+    assert (cell.text, cell.of, cell.verdict) == ("+21.0 [+18.0, +24.0]", "60.0 to 81.0\u00a0%", "better")
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_how_much_is_form_by_the_control_with_most_of_it(shares, text, of):
 
 
 def test_of_an_arm_that_lost_it_is_a_share_of_the_loss():
-    lost = finding("accuracy", "pass@1", -0.2, -0.1, verdict="refuted")
+    lost = finding("accuracy", "pass@1", -0.2, -0.1, verdict="worse")
     assert cells(lost, form("a", 0.9, 0.8, 1.0))["form"].of == "of its loss, by a"
 
 
 def test_the_clearest_loss_is_the_one_of_which_least_is_left_at_best():
-    errors = finding("find_error", "F1", -0.2, -0.1, baseline=0.4, verdict="refuted")  # at best 75 % left
-    steps = finding("process", "violated", 0.1, 0.2, baseline=0.5, verdict="refuted")  # lower is better: at best 80 %
+    errors = finding("find_error", "F1", -0.2, -0.1, baseline=0.4, verdict="worse")  # at best 75 % left
+    steps = finding("process", "violated", 0.1, 0.2, baseline=0.5, verdict="worse")  # lower is better: at best 80 %
     assert cells(GAIN, errors, steps)["lost"].text == "−15.0 [−20.0, −10.0]"
     assert "lower is better" in cells(GAIN, steps)["lost"].of
     markers = kept("all markers", 0.1, 0.3, "fell")
@@ -97,7 +97,7 @@ def test_the_clearest_loss_is_the_one_of_which_least_is_left_at_best():
 
 def test_nothing_seen_is_not_the_same_as_not_asked():
     assert cells(GAIN)["lost"].text == "not asked"
-    assert cells(GAIN, finding("accuracy", "pass@1 lenient", -0.2, -0.1, verdict="refuted"))["lost"].text == "not asked"
+    assert cells(GAIN, finding("accuracy", "pass@1 lenient", -0.2, -0.1, verdict="worse"))["lost"].text == "not asked"
     cell = cells(GAIN, finding("find_error", "F1", -0.1, 0.05), retained=[kept("hedge", 0.9, 1.4, "undecided")])["lost"]
     assert (cell.text, cell.of) == ("nothing seen", "lowest of 2: Finding errors (F1) −2.5 [−10.0, +5.0]")
 
@@ -114,18 +114,18 @@ def test_the_worst_shift_is_the_one_lowest_against_the_untrained_model_there():
     stands = [level(**answer, estimate=0.8), level(**answer, estimate=0.1, shift=seven)]
     cell = cells(GAIN, *rows, *stands)["away"]
     assert cell.text == "−15.0 [−20.0, −10.0]"
-    assert cell.of == "length 7: 10.0\u00a0% [5.0, 15.0] right, 80.0\u00a0% at home"
+    assert cell.of == "length 7: 10.0\u00a0% [5.0, 15.0] right, 80.0\u00a0% in distribution"
     assert cells(GAIN)["away"].text == "not asked"
 
 
 def test_a_probe_of_ones_own_is_looked_at_too():
-    assert cells(GAIN, finding("form", "states an answer", -0.3, -0.2, verdict="refuted"))["lost"].verdict == "refuted"
+    assert cells(GAIN, finding("form", "states an answer", -0.3, -0.2, verdict="worse"))["lost"].verdict == "worse"
 
 
 def test_the_sentence_counts_the_arms(run: RunDir):
     found = overview(load(run).results)
     assert found.sentence.startswith("Of 5 arms, 3 came out with more right answers")
-    assert [row.arm for row in found.rows] == ["imitation", "rejection", "critique", "shuffled_target", "answer_only"]
+    assert [row.arm for row in found.rows] == ["sft", "rft", "cft", "shuffled_target", "answer_only"]
     assert {len(row) for row in table(found).rows} == {len(HEADINGS)}
 
 
@@ -133,4 +133,4 @@ def test_without_findings_it_says_so():
     nothing = Results(question="?", findings=(), levels=(), baselines=(), metrics=DECLARED)
     assert overview(nothing).sentence == "There are no findings yet."
     no_gain = msgspec.structs.replace(nothing, findings=(finding("find_error", "F1", 0.1, 0.2),))
-    assert overview(no_gain).sentence == "Right answers at home were not asked for."
+    assert overview(no_gain).sentence == "Right answers in distribution were not asked for."

@@ -21,8 +21,8 @@ def _printed(run: RunDir, width: int) -> str:
 def test_every_gain_stands_on_one_line_with_its_verdict_in_words(run: RunDir, width: int) -> None:
     text = _printed(run, width)
     lines = [line.split() for line in text.splitlines()]
-    assert ["imitation", "+31.1", "[+27.0,", "+35.2]", "5.8", "1,200", "●", "supported"] in lines
-    assert ["critique", "−11.8", "[−15.9,", "−7.7]", "5.8", "1,200", "◆", "refuted"] in lines
+    assert ["sft", "+31.1", "[+27.0,", "+35.2]", "5.8", "1,200", "●", "better"] in lines
+    assert ["cft", "−11.8", "[−15.9,", "−7.7]", "5.8", "1,200", "◆", "worse"] in lines
     verdicts = Counter(line[-1] for line in lines if line and line[-1] in VERDICT_SIGNS)
     assert verdicts == Counter(finding.verdict for finding in load(run).results.findings)
     assert max(map(len, text.splitlines())) <= width

@@ -14,13 +14,13 @@ from counterform.study import ArmSpec, ModelSpec, ProblemsSpec, ResponseColumns,
 from counterform.types import Problem
 
 FINDINGS = "find report"
-READ = "probe/imitation/* probe/other/*"
+READ = "probe/sft/* probe/other/*"
 TRAINED = f"train/* {READ} {FINDINGS}"
 COMPILED = f"arm/* match {TRAINED}"
 GRADED = f"verify/* {COMPILED} probe/base/0/find_error"
 NOTHING, ANOTHER = "report", "another study"
 """The report shows the study file, whatever stands in it."""
-OTHER = ArmSpec(name="other", recipe="rejection")
+OTHER = ArmSpec(name="other", recipe="rft")
 
 
 def probes(*names):
@@ -68,7 +68,7 @@ TABLE = {
     "match.by": ("loss_tokens", COMPILED),
     "match.cases": (7, COMPILED),
     "match.pairs": (2, COMPILED),
-    "arms": (("imitation", OTHER, "critique"), f"arm/critique match train/critique/* probe/critique/* {FINDINGS}"),
+    "arms": (("sft", OTHER, "cft"), f"arm/critique match train/cft/* probe/cft/* {FINDINGS}"),
     "arms[].name": ("named", f"arm/named match train/named/* probe/named/* {FINDINGS}"),
     "arms[].recipe": ("answer_only", f"arm/other match train/other/* probe/other/* {FINDINGS}"),
     "arms[].options": ({"share_wrong": 0.5}, f"arm/other match train/other/* probe/other/* {FINDINGS}"),
@@ -94,8 +94,8 @@ TABLE = {
     "probe.rule_note": ("No.", NOTHING),
     "probe.lexicon": ("lexicon.json", FINDINGS),
     "contrasts": ((), FINDINGS),
-    "doses": (((("other", "imitation")),), f"dose/* {FINDINGS}"),
-    "form_shares": ((("other", "imitation"),), FINDINGS),
+    "doses": (((("other", "sft")),), f"dose/* {FINDINGS}"),
+    "form_shares": ((("other", "sft"),), FINDINGS),
 }
 
 
@@ -144,7 +144,7 @@ def with_key(study, path, value):
     table, _, key = path.rpartition(".")
     if table == "arms[]":
         return msgspec.structs.replace(
-            study, contrasts=(), arms=("imitation", msgspec.structs.replace(OTHER, **{key: value}))
+            study, contrasts=(), arms=("sft", msgspec.structs.replace(OTHER, **{key: value}))
         )
     if table:
         return msgspec.structs.replace(study, **{table: msgspec.structs.replace(getattr(study, table), **{key: value})})
@@ -163,9 +163,9 @@ def test_exactly_these_units_are_done_again(study, again, path, tmp_path):
         (tmp_path / "attempts.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     changed = with_key(study, path, value)
     if path == "arms[].options":  # of a recipe that has some
-        critique = msgspec.structs.replace(OTHER, recipe="critique")
-        again(msgspec.structs.replace(study, arms=("imitation", critique)))
-        changed = msgspec.structs.replace(study, arms=("imitation", msgspec.structs.replace(critique, options=value)))
+        critique = msgspec.structs.replace(OTHER, recipe="cft")
+        again(msgspec.structs.replace(study, arms=("sft", critique)))
+        changed = msgspec.structs.replace(study, arms=("sft", msgspec.structs.replace(critique, options=value)))
     if expected == ANOTHER:
         table, _, key = path.rpartition(".")
         with pytest.raises(RunDirError, match=rf"holds another study, 'changes': .*\$\.{table}\.{key} is .*--out"):

@@ -221,7 +221,7 @@ class TestWhatLeft:
     def smaller(self, study, tmp_path):
         whole = msgspec.structs.replace(study, probes=("accuracy", "process", "shift"))
         counterform.run(whole, tmp_path / "run")
-        return msgspec.structs.replace(study, arms=("imitation",), contrasts=(), probes=("accuracy",))
+        return msgspec.structs.replace(study, arms=("sft",), contrasts=(), probes=("accuracy",))
 
     def test_it_is_nowhere(self, smaller, tmp_path):
         from counterform.export import export
@@ -230,12 +230,12 @@ class TestWhatLeft:
 
         run = counterform.run(smaller, tmp_path / "run")
         rows = run.readings.to_pylist()
-        assert {row["arm"] for row in rows} == {"base", "imitation"}
+        assert {row["arm"] for row in rows} == {"base", "sft"}
         assert {row["probe"] for row in rows} == {"accuracy"}
         data = load(finished_run(run.path))
-        assert {attempt.arm for attempt in data.attempts} == {"base", "imitation"}
-        assert {checkpoint.arm for checkpoint in data.checkpoints} == {"imitation"}
-        assert [card.arm for card in data.card.arms] == ["imitation"]
+        assert {attempt.arm for attempt in data.attempts} == {"base", "sft"}
+        assert {checkpoint.arm for checkpoint in data.checkpoints} == {"sft"}
+        assert [card.arm for card in data.card.arms] == ["sft"]
         assert not any(problem.shift for problem in data.problems.values())
         with pytest.raises(StudyError, match="unknown arm 'other'"):
             export(run.path, "other", to="trl", out=tmp_path / "out")
@@ -280,7 +280,7 @@ def test_all_arms_refused_is_an_error_every_time(study, tmp_path, monkeypatch):
         raise DataError("nothing can be imitated")
 
     monkeypatch.setattr(Imitation, "__call__", refuse)
-    study = msgspec.structs.replace(study, arms=("imitation",), contrasts=())
+    study = msgspec.structs.replace(study, arms=("sft",), contrasts=())
     for _ in range(3):
         with pytest.raises(DataError, match="no arm can be made of these cases: nothing can be imitated"):
             counterform.run(study, tmp_path / "run")

@@ -176,7 +176,7 @@ def test_a_critic_that_was_not_heard_is_asked_again(study, tmp_path, endpoint):
     there = endpoint(script)
     options = {"critic": "model", "critic_options": {"model": msgspec.to_builtins(there.spec)}}
     changed = msgspec.structs.replace(
-        study, arms=("imitation", ArmSpec(name="judged", recipe="critique", options=options)), contrasts=()
+        study, arms=("sft", ArmSpec(name="judged", recipe="cft", options=options)), contrasts=()
     )
     for _ in range(3):
         with contextlib.suppress(counterform.CounterformError):

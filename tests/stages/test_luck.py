@@ -16,9 +16,9 @@ STUDY = Study(
     attempts=AttemptsSpec(samples=3, max_tokens=64),
     match=MatchSpec(cases=12),
     arms=(
-        ArmSpec(name="A", recipe="imitation"),
-        ArmSpec(name="again", recipe="imitation"),
-        ArmSpec(name="critique", recipe="critique"),
+        ArmSpec(name="A", recipe="sft"),
+        ArmSpec(name="again", recipe="sft"),
+        ArmSpec(name="cft", recipe="cft"),
         ArmSpec(name="control", recipe="verdict_only"),
     ),
     probes=(),
@@ -51,18 +51,18 @@ def drawn(tmp_path_factory):
 
 
 def test_no_two_trainings_share_their_seed(drawn):
-    """Two arms with the same examples differ by nothing but the luck of training: with one seed an A/A test would be no test."""
+    """Two arms with the same examples differ by nothing but seed variance: with one seed an A/A test would be no test."""
     seeds = drawn[0]
-    assert set(seeds) == {"A", "again", "critique", "control"}
+    assert set(seeds) == {"A", "again", "cft", "control"}
     assert len({seed for of in seeds.values() for seed in of}) == 4 * 2
 
 
 def test_a_control_draws_as_the_recipe_that_it_controls(drawn):
     """Else both would show other attempts, and their difference would be that of the attempts as well."""
     draws = drawn[1]
-    assert draws["verdict_only"] == draws["critique"] != draws["imitation"][:1]
+    assert draws["verdict_only"] == draws["cft"] != draws["sft"][:1]
 
 
 def test_arms_of_one_recipe_have_the_same_examples(drawn):
-    first, again = drawn[1]["imitation"]
+    first, again = drawn[1]["sft"]
     assert first == again

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterform.problems.ledger import Ledger, facts, spoilt_steps
+from counterform.problems.ledger import Ledger, broken_steps, facts
 from counterform.text import wording
 from counterform.types import Mark
 
@@ -39,7 +39,7 @@ def test_a_wrong_answer_names_no_step(answer):
 
 
 @pytest.mark.parametrize(
-    ("critique", "named"),
+    ("cft", "named"),
     [
         ("", None),
         ("Looks fine to me.", None),
@@ -74,7 +74,7 @@ def test_hints_of_the_ledger_are_read_back():
         start, operations = facts(problem)
         for at in range(len(operations)):
             watch = family.start(problem)
-            steps = spoilt_steps(start, operations, at=at, kind="arithmetic", off=1)
+            steps = broken_steps(start, operations, at=at, kind="arithmetic", off=1)
             hint = [watch.feed(step).hint for step in steps][at]
             assert hint
             assert wording.named_error(wording.critique_of_wrong_step(at, hint, range(at))) == at

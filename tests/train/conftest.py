@@ -19,4 +19,4 @@ def one_thread():
 def arm():
     problems = Ledger().generate(16, rng=np.random.default_rng(0), lengths=(1, 2, 5))
     examples = tuple(Example(problem_id=p.id, prompt=p.prompt, completion=p.solution) for p in problems)
-    return Arm(name="imitation", differs_by="the target is the worked solution", examples=examples)
+    return Arm(name="sft", differs_by="the target is the worked solution", examples=examples)

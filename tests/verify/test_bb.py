@@ -153,7 +153,7 @@ def test_keeps_the_promises_of_a_verifier(verifier):
 
 
 @pytest.mark.parametrize(("verifier", "at", "step", "rule", "hint"), SPOILT)
-def test_finds_a_spoilt_step_and_says_what_is_right(verifier, at, step, rule, hint):
+def test_finds_a_broken_step_and_says_what_is_right(verifier, at, step, rule, hint):
     watch = verifier().start(problem(verifier))
     for before in SOLVED[verifier][1][:at]:
         assert watch.feed(before).mark is Mark.RIGHT

@@ -1,4 +1,4 @@
-"""Critiques spoilt on purpose, each kind in one way alone, and proven to be spoilt.
+"""Critiques broken on purpose, each kind in one way alone, and proven to be broken.
 
 step      another step is named, one that the step verifier calls right; verdict and hint stay
 verdict   a wrong attempt is called right; of a sound one a right step is named, with another critique's hint
@@ -22,38 +22,38 @@ DRAWS = 100
 """How often a hint of another critique is drawn before there is taken to be none."""
 
 _Spoil = Callable[[Row, Sequence[str], np.random.Generator], Criticism | None]
-"""(row, hints of other critiques, rng) -> the spoilt criticism; None where there is nothing to spoil."""
+"""(row, hints of other critiques, rng) -> the broken criticism; None where there is nothing to spoil."""
 
 
 def corrupt(rows: Sequence[Row], kind: str, *, share: float, rng: np.random.Generator) -> tuple[list[Row], str]:
-    """The rows with a share of them, counted over all, spoilt in one way; and what was done, in words.
+    """The rows with a share of them, counted over all, broken in one way; and what was done, in words.
 
     A larger share spoils the rows of a smaller one and more. Raises ControlError where there are too few that can be
-    spoilt in this way, or where a spoilt one still says what it said.
+    broken in this way, or where a broken one still says what it said.
     """
     if any(row.said.text for row in rows):
         raise ControlError(
-            "critiques in a critic's own words cannot be spoilt in one way alone. Leave `corrupted` out, or take the critic "
+            "critiques in a critic's own words cannot be broken in one way alone. Leave `corrupted` out, or take the critic "
             "'steps' or 'reference'."
         )
     count = int(share * len(rows) + 0.5)
     hints = sorted({row.said.hint for row in rows if row.said.hint})
-    spoilt = list(rows)
+    broken = list(rows)
     done = 0
     for at in rng.permutation(len(rows)).tolist():
         if done == count:
             break
         said = _KINDS[kind](rows[at], hints, rng)
         if said:
-            spoilt[at] = rows[at]._replace(said=said)
-            _prove(kind, rows[at], spoilt[at])
+            broken[at] = rows[at]._replace(said=said)
+            _prove(kind, rows[at], broken[at])
             done += 1
     if done < count:
         raise ControlError(
             f"{count} of {len(rows)} critiques should have a wrong {kind}, and {done} can: {_NEEDS[kind]}. Ask for "
             f"corrupted = {int(100 * done / len(rows)) / 100} at most, or for another kind of corruption."
         )
-    return spoilt, f"{count} of {len(rows)} critiques have a wrong {kind} on purpose"
+    return broken, f"{count} of {len(rows)} critiques have a wrong {kind} on purpose"
 
 
 def kind_of(corruption: str) -> str:
@@ -111,18 +111,18 @@ _NEEDS = {
 }
 
 
-def _prove(kind: str, row: Row, spoilt: Row) -> None:
-    """Raises ControlError unless what was to be spoilt is gone and the rest is left, as a reader of the text sees it."""
-    before, after = (wording.named_error(worded(one)) for one in (row, spoilt))
-    verdicts = [wording.verdict_of(worded(one)) for one in (row, spoilt)]
+def _prove(kind: str, row: Row, broken: Row) -> None:
+    """Raises ControlError unless what was to be broken is gone and the rest is left, as a reader of the text sees it."""
+    before, after = (wording.named_error(worded(one)) for one in (row, broken))
+    verdicts = [wording.verdict_of(worded(one)) for one in (row, broken)]
     true = row.shown.verdict.first_error
     kept = {
         "step": before != after != true and verdicts[0] is verdicts[1],
         "verdict": verdicts[0] is not verdicts[1] and after != true,
-        "reason": before == after and verdicts[0] is verdicts[1] and not ends_alike(row.said.hint, spoilt.said.hint),
+        "reason": before == after and verdicts[0] is verdicts[1] and not ends_alike(row.said.hint, broken.said.hint),
     }[kind]
     if not kept:
-        raise ControlError(f"a critique of {row.shown.attempt.id!r} still has its right {kind}: {worded(spoilt)!r}")
+        raise ControlError(f"a critique of {row.shown.attempt.id!r} still has its right {kind}: {worded(broken)!r}")
 
 
 def _another(hints: Sequence[str], own: str, rng: np.random.Generator) -> str:

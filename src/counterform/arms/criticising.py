@@ -38,7 +38,7 @@ class Criticising(Recipe):
     called with. Raises ValueError for a share outside 0 to 1.
     """
 
-    draws_as = "critique"
+    draws_as = "cft"
     """The arms that share it show the same attempts, for equal shares."""
 
     def __init__(

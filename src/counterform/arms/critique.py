@@ -20,12 +20,12 @@ from counterform.types import Case, Mark
 class Critique(Criticising):
     """(Problem, attempt) -> critique.
 
-    corrupted: share of the critiques, counted over all of them, that are spoilt on purpose; corruption: in which way
+    corrupted: share of the critiques, counted over all of them, that are broken on purpose; corruption: in which way
     (`arms/corruption.py`). correction: the worked solution, or where there is none the case's right attempt, follows a
     critique that finds something wrong.
     """
 
-    name = "critique"
+    name = "cft"
     differs_by = "an attempt is shown, and the target is a critique of it"
 
     def __init__(
@@ -47,7 +47,7 @@ class Critique(Criticising):
         self._correction = correction
 
     def targets(self, rows: Sequence[Row], rng: np.random.Generator) -> tuple[list[str], list[str]]:
-        """Every criticism in words, spoilt and corrected as the options say."""
+        """Every criticism in words, broken and corrected as the options say."""
         rows, done = list(rows), []
         if self._corrupted:
             rows, words = corrupt(rows, self._corruption, share=self._corrupted, rng=rng)

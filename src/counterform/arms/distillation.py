@@ -1,7 +1,7 @@
 """Where do markers of doubt go in training on right answers? Traces written with the solution in sight, and their controls.
 
 Kim et al. 2026 (arXiv 2603.24472): right traces whose writer had been shown the solution (*guided*) teach a model to stop doubting, and it
-gets worse away from home; right traces without it do much less. Guided traces are also shorter, so length and markers stand
+gets worse out of distribution; right traces without it do much less. Guided traces are also shorter, so length and markers stand
 apart here: an unguided arm as short as the guided one, one without its markers, and a guided one with the markers put back.
 The unguided arm itself is the recipe `rejection`. Use `[match] by = "loss_tokens"`: the traces differ in length.
 """

@@ -14,7 +14,7 @@ from counterform.types import Arm, Case, Example
 class Imitation(Recipe):
     """Problem -> worked solution."""
 
-    name = "imitation"
+    name = "sft"
     differs_by = "the target is the worked solution"
 
     def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm:
@@ -34,7 +34,7 @@ class Imitation(Recipe):
 class Rejection(Recipe):
     """Problem -> a right attempt of the pool (rejection sampling, RFT: Yuan et al. 2023, arXiv 2308.01825)."""
 
-    name = "rejection"
+    name = "rft"
     differs_by = "the target is an attempt that was graded right"
 
     def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm:

@@ -1,4 +1,4 @@
-"""What a recipe of an arm offers: cases in, one example a case out."""
+"""What a recipe of an arm offers: cases in, one example per case out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from counterform.types import Arm, Case
 
 
 class Recipe(ABC):
-    """Turns cases into training data: one example a case, in case order.
+    """Turns cases into training data: one example per case, in case order.
 
     bench: what of the study it may use. A recipe with options takes them as keywords beside it, and raises ValueError for one that
     cannot be.

@@ -110,16 +110,16 @@ CLAIMS = (
         source="arXiv 2307.10573",
         says="Carried over to training: invalid rationales teach nearly as much as valid ones.",
         published=_OURS,
-        rule=Difference(of=_SOLVING, arm="invalid_rationale", versus="imitation", way="alike"),
+        rule=Difference(of=_SOLVING, arm="invalid_rationale", versus="sft", way="alike"),
     ),
     Claim(
         system=_MIRAGE,
         source="arXiv 2508.01191",
         says="A composition of known parts that was never trained is not solved.",
-        published="100 % at home, 0.01 % there (GPT-2 of 4 layers, 2 primitives)",
+        published="100 % in distribution, 0.01 % there (GPT-2 of 4 layers, 2 primitives)",
         rule=Standing(
             of=AWAY,
-            arm="imitation",
+            arm="sft",
             way="below",
             bound=0.1,
             axis="composition",
@@ -133,7 +133,7 @@ CLAIMS = (
         published="trained at length 4, fails at 5 (GPT-2 of 4 layers)",
         rule=Standing(
             of=AWAY,
-            arm="imitation",
+            arm="sft",
             way="below",
             bound=0.1,
             axis="length",
@@ -145,21 +145,21 @@ CLAIMS = (
         source="arXiv 2501.17703",
         says="Critique training beats imitation of answers in solving.",
         published="57.1 % against 50.4 % (Qwen2.5-Math-7B, mean of six sets)",
-        rule=Difference(of=_SOLVING, arm="critique", versus="imitation", way="more"),
+        rule=Difference(of=_SOLVING, arm="cft", versus="sft", way="more"),
     ),
     Claim(
         system=_CRITIQUE,
         source="arXiv 2501.17703",
         says="Critique training teaches to find errors.",
         published=_OURS,
-        rule=Difference(of=Measured(probe="find_error", metric="F1"), arm="critique", versus=BASE_ARM, way="more"),
+        rule=Difference(of=Measured(probe="find_error", metric="F1"), arm="cft", versus=BASE_ARM, way="more"),
     ),
     Claim(
         system=_CRITIQUE,
         source="arXiv 2501.17703",
         says="Critique training beats imitation of answers in mending a wrong attempt.",
         published=_OURS,
-        rule=Difference(of=Measured(probe="repair", metric="repaired"), arm="critique", versus="imitation", way="more"),
+        rule=Difference(of=Measured(probe="repair", metric="repaired"), arm="cft", versus="sft", way="more"),
     ),
     Claim(
         system=_PROCESS,
@@ -265,14 +265,14 @@ CLAIMS = (
         source="arXiv 2603.24472",
         says="Right traces written with the solution in sight erase markers of doubt and checking; others do not.",
         published="182.5 to 8.8 markers a trace (R1-Distill-Qwen-7B)",
-        rule=Kept(trait="all markers", arm="guided", versus="rejection"),
+        rule=Kept(trait="all markers", arm="guided", versus="rft"),
     ),
     Claim(
         system=_ERASED,
         source="arXiv 2603.24472",
         says="Training on such traces costs accuracy against training on the model's own.",
         published="AIME24 20.2 against 51.0 % (R1-Distill-Qwen-7B)",
-        rule=Difference(of=_SOLVING, arm="guided", versus="rejection", way="less"),
+        rule=Difference(of=_SOLVING, arm="guided", versus="rft", way="less"),
     ),
     Claim(
         system=_ERASED,
@@ -328,7 +328,7 @@ CLAIMS = (
 
 
 def verdicts(studies: Sequence[Recorded]) -> list[Asked]:
-    """A row a claim and study that asks it, in the order of the claims; a claim that none of them asks has one, `not asked`."""
+    """One row per claim and study that asks it, in the order of the claims; a claim that none of them asks has one, `not asked`."""
     rows = []
     for claim in CLAIMS:
         asked = [

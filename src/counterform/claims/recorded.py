@@ -49,7 +49,7 @@ def recipe_of(spec: ArmSpec) -> str:
 
 
 def to_json(study: Recorded) -> str:
-    """The file's text: a line a row, without what can be made again from the figures."""
+    """The file's text: one line per row, without what can be made again from the figures."""
     results = study.results
     head = {
         "name": study.name,

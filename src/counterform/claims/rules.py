@@ -43,7 +43,7 @@ class Difference(Struct, frozen=True, kw_only=True):
         head = f"{self.arm} − {self.versus}, {self.of.words}"
         if self.way == "alike":
             least = f"its 95 % interval ends no lower than −{_number(self.margin)} points"
-            return f"{head}: {least}; undecided unless {self.versus} gains over the untrained model"
+            return f"{head}: {least}; undecided unless {self.versus} gains over the base model"
         return f"{head}: clear of 0 and {'above' if self.way == 'more' else 'below'} it (Holm)"
 
     def read(self, study: Recorded) -> Iterator[Found]:
@@ -113,7 +113,7 @@ class Standing(Struct, frozen=True, kw_only=True):
         given = (
             f"; undecided unless {self.given.of.words} stands above {_number(self.given.least)} %" if self.given else ""
         )
-        learnt = "; refuted only if the untrained model stands under it" if self.axis else ""
+        learnt = "; refuted only if the base model stands under it" if self.axis else ""
         return f"{head}: its whole 95 % interval {bound}{given}{learnt}"
 
     def read(self, study: Recorded) -> Iterator[Found]:
@@ -130,10 +130,12 @@ class Standing(Struct, frozen=True, kw_only=True):
                 continue
             given = levels.get((self.given.of.key, arm)) if self.given else None
             beside = (
-                f"; {'at home' if self.axis else self.given.of.words} {_level(given)}" if self.given and given else ""
+                f"; {'in distribution' if self.axis else self.given.of.words} {_level(given)}"
+                if self.given and given
+                else ""
             )
             base = levels.get((key, BASE_ARM)) if self.axis else None
-            beside += f"; untrained {_level(base)}" if base else ""
+            beside += f"; base model {_level(base)}" if base else ""
             beside += f"; a guess {100 * guess:.1f} %" if guess is not None and self.way == "near a guess" else ""
             yield Found(
                 verdict=self._verdict(level, given, base, guess or 0.0),
@@ -151,13 +153,13 @@ class Standing(Struct, frozen=True, kw_only=True):
         }[self.way]
         if least < level.low and level.high < most:
             return "supported"
-        # What the untrained model could do already was not learnt from this training, with or without what it held out.
+        # What the base model could do already was not learnt from this training, with or without what it held out.
         known = base is not None and base.high >= most
         return "refuted" if (level.high < least or level.low > most) and not known else "undecided"
 
 
 class Kept(Struct, frozen=True, kw_only=True):
-    """How much of a trait an arm has kept of the untrained model's: less than another arm, or at least so much, or less than all.
+    """How much of a trait an arm has kept of the base model's: less than another arm, or at least so much, or less than all.
 
     Of recorded answers: how much of the wrong answers' rate the right ones have.
     """

@@ -111,7 +111,7 @@ def _quartiles(places: Counter[float]) -> tuple[float, float, float]:
 
 
 def share(hits: np.ndarray, among: np.ndarray, clusters: np.ndarray) -> Share:
-    """The share of `among` that are `hits` too; one entry an attempt, clusters counted from 0 or not at all."""
+    """The share of `among` that are `hits` too; one entry per attempt, clusters counted from 0 or not at all."""
     codes = np.unique(clusters, return_inverse=True)[1]
     top, bottom = (np.bincount(codes, weights=each).astype(float) for each in (hits & among, among))
     return _share(top, bottom)

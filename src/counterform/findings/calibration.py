@@ -44,7 +44,7 @@ CURVES: dict[str, Callable[[Floats, Bools, Clusters], Floats]] = {
 
 
 def derived(readings: Sequence[Reading]) -> list[Reading]:
-    """What the confidences amount to, one number a problem, for every model and seed; the condition is the method.
+    """What the confidences amount to, one number per problem, for every model and seed; the condition is the method.
 
     `AUROC`, `PR-AUC`, `ECE`: over all candidates that were graded right or wrong and in which every method that
         was asked has a confidence, so that methods are compared on the same answers. A candidate counts once, however often the

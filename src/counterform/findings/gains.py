@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 from msgspec import Struct
@@ -14,7 +13,7 @@ from counterform.findings import stats
 from counterform.findings.stats import Floats, NoShare
 from counterform.findings.table import Table, tables
 from counterform.metrics import Key, Metric, Metrics
-from counterform.results import Finding, FormShare, Level
+from counterform.results import Finding, FormShare, Level, Verdict
 from counterform.study import BASE_ARM
 from counterform.text import numbers
 from counterform.types import Reading
@@ -229,11 +228,13 @@ def _finding(row: _Row, p_holm: float) -> Finding:
     return replace(finding, sentence=_sentence(finding, metric))
 
 
-def _verdict(e: stats.Estimate, p_holm: float, metric: Metric) -> Literal["supported", "refuted", "undecided"]:
-    """Whether "the arm is better" is supported, refuted (it is clearly worse), or undecided; of what is neither: "it has more"."""
+def _verdict(e: stats.Estimate, p_holm: float, metric: Metric) -> Verdict:
+    """Whether the arm is better or worse, or has more or less of what is neither; or undecided."""
     if p_holm > ALPHA or e.low <= 0 <= e.high:
         return "undecided"
-    return "supported" if (e.value > 0) == (metric.better != "low") else "refuted"
+    if metric.better == "neither":
+        return "more" if e.value > 0 else "less"
+    return "better" if (e.value > 0) == (metric.better == "high") else "worse"
 
 
 def _sentence(f: Finding, metric: Metric) -> str:
@@ -243,7 +244,6 @@ def _sentence(f: Finding, metric: Metric) -> str:
         least = numbers.at_least(metric, f.mde)
         tail = f"undecided; a true difference under {least} would mostly go unseen"
     else:
-        good, bad = ("more", "less") if metric.better == "neither" else ("better", "worse")
-        tail = good if f.verdict == "supported" else bad
-    luck = "; one seed, so the luck of training is not in the interval" if f.n_seeds == 1 else ""
+        tail = f.verdict
+    luck = "; one seed, so seed variance is not in the interval" if f.n_seeds == 1 else ""
     return f"{head}: {tail} ({size}{luck})."

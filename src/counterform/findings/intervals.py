@@ -1,7 +1,7 @@
 """The interval, the p-value and the minimum detectable effect of a mean or a difference of means, items crossed with seeds.
 
 The variance of a difference has a part over items (clusters of them), estimated from the paired differences, and a part of
-training luck (seed_variance.py). Given luck it is Student's t with Satterthwaite's freedom (1946); luck itself is uncertain, so the
+seed variance (seed_variance.py). Given luck it is Student's t with Satterthwaite's freedom (1946); luck itself is uncertain, so the
 p-value and the half-width are those of the mixture. Where a metric has two bounds the interval is bent as Wilson's score interval
 is (1927), a difference by MOVER (Newcombe 1998; Zou and Donner 2008). All functions take leading axes, one entry per study.
 """
@@ -76,7 +76,7 @@ class Mixture(Struct, frozen=True):
 
 
 def mixture(items: Floats, clusters: int, drawn: Luck, factors: Sequence[Floats | float] = (1.0, 1.0)) -> Mixture:
-    """Of an estimate whose variance over `clusters` clusters is `items`; `factors`: how often each arm's luck enters."""
+    """Of an estimate whose variance over `clusters` clusters is `items`; `factors`: how often each arm's seed variance enters."""
     extra = sum((f * v for f, v in zip(factors, drawn.variances, strict=False)), np.zeros(1))
     whole = items[..., None] + extra
     return Mixture(np.sqrt(whole), (clusters - 1) / np.maximum(items[..., None] / whole, 1e-3) ** 2, drawn.weights)

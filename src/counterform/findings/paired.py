@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from counterform.findings.intervals import LEVEL
-from counterform.findings.stats import DIFFERENCE, SHARE, UNBOUNDED, Estimate, estimate, holm, pass_at_k, pass_hat_k, pseudo_values
+from counterform.findings.stats import (
+    DIFFERENCE,
+    SHARE,
+    UNBOUNDED,
+    Estimate,
+    estimate,
+    holm,
+    pass_at_k,
+    pass_hat_k,
+    pseudo_values,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

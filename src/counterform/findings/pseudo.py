@@ -29,9 +29,9 @@ def metric_of(sums: Floats, counts: Floats) -> Floats:
 
 
 def pseudo_values(values: Floats, clusters: NDArray[np.int64], strata: NDArray[np.int64]) -> Floats:
-    """One number a cluster, whose mean is the metric up to the jackknife's bias correction.
+    """One number per cluster, whose mean is the metric up to the jackknife's bias correction.
 
-    `values`, `clusters` and `strata` have one entry an item; clusters and strata count from 0. A metric that is a
+    `values`, `clusters` and `strata` have one entry per item; clusters and strata count from 0. A metric that is a
     plain mean over clusters of equal size gives back the clusters' means.
     """
     n, k = int(clusters.max()) + 1, int(strata.max()) + 1
@@ -44,7 +44,7 @@ def pseudo_values(values: Floats, clusters: NDArray[np.int64], strata: NDArray[n
 
 
 def ratio_pseudo_values(top: Floats, bottom: Floats) -> Floats:
-    """One number a cluster, whose mean is sum(top) / sum(bottom) up to the jackknife's bias correction.
+    """One number per cluster, whose mean is sum(top) / sum(bottom) up to the jackknife's bias correction.
 
     top, bottom: one sum a cluster. NaN throughout where the ratio is undefined, or would be without some cluster.
     """
@@ -69,7 +69,7 @@ def matched_pseudo_values(
     """The rates of two sets of answers as if both had the lengths that they have in common.
 
     Each set: `counts` (clusters, strata) of answers, and `sums` (2, clusters, strata) of the rate's top and bottom. A stratum
-    weighs as much as the smaller of its two shares of answers (overlap weights). Returns one number a cluster for each
+    weighs as much as the smaller of its two shares of answers (overlap weights). Returns one number per cluster for each
     set, whose mean is the rate up to the jackknife's bias correction, and the part of the two distributions that is
     common; None where there is no such part, or would be none without some cluster.
     """
@@ -93,10 +93,10 @@ def matched_pseudo_values(
 
 
 def auroc_pseudo_values(scores: Floats, hits: NDArray[np.bool_], clusters: NDArray[np.int64]) -> Floats:
-    """One number a cluster, whose mean is the AUROC up to the jackknife's bias correction.
+    """One number per cluster, whose mean is the AUROC up to the jackknife's bias correction.
 
     AUROC: the chance that an item that is a hit has a higher score than one that is none; a tie counts half.
-    One entry an item; clusters count from 0. NaN throughout where, without some cluster, one of the kinds is missing.
+    One entry per item; clusters count from 0. NaN throughout where, without some cluster, one of the kinds is missing.
     """
     n = int(clusters.max()) + 1
     kinds = [np.bincount(clusters[mask], minlength=n).astype(float) for mask in (hits, ~hits)]
@@ -129,9 +129,9 @@ def average_precision(scores: Floats, hits: NDArray[np.bool_]) -> float:
 
 
 def calibration_pseudo_values(scores: Floats, hits: NDArray[np.bool_], clusters: NDArray[np.int64]) -> Floats:
-    """One number a cluster, whose mean is the expected calibration error: mean |confidence - share of hits| over BINS bins.
+    """One number per cluster, whose mean is the expected calibration error: mean |confidence - share of hits| over BINS bins.
 
-    Naeini et al. 2015; Guo et al. 2017 (arXiv 1706.04599), equation 3. Scores lie in 0..1; one entry an item; clusters count from
+    Naeini et al. 2015; Guo et al. 2017 (arXiv 1706.04599), equation 3. Scores lie in 0..1; one entry per item; clusters count from
     0. Whether a bin is over- or underconfident is held fixed: leaving a cluster out where a bin is near the diagonal would
     turn its sign, and the jackknife then found an effect in 20 % of null comparisons. Above 0 by chance alone in small samples.
     """
@@ -152,9 +152,9 @@ def leave_out_pseudo_values(
     hits: NDArray[np.bool_],
     clusters: NDArray[np.int64],
 ) -> Floats:
-    """One number a cluster, whose mean is metric(scores, hits) up to the jackknife's bias correction.
+    """One number per cluster, whose mean is metric(scores, hits) up to the jackknife's bias correction.
 
-    One entry an item; clusters count from 0. NaN throughout where the metric is undefined, or would be without some cluster.
+    One entry per item; clusters count from 0. NaN throughout where the metric is undefined, or would be without some cluster.
     """
     n = int(clusters.max()) + 1
     without = np.array([metric(scores[clusters != c], hits[clusters != c]) for c in range(n)])

@@ -1,4 +1,4 @@
-"""How much of each trait an arm has kept: rate(arm) / rate(untrained), as they come and between answers of like length. Pure.
+"""How much of each trait an arm has kept: rate(arm) / rate(base), as they come and between answers of like length. Pure.
 
 A trait is neither good nor bad and its rate is no share, so retention stands apart from the findings. The verdict is on the
 rate as it comes. Shorter answers may hold fewer markers a token (a check comes at the end), so the same between answers of like length stands
@@ -28,12 +28,12 @@ from counterform.types import Reading
 ALL, ENTROPY, LENGTH = "all markers", "entropy", "length"
 MARKERS, TOKENS, MENDED, NATS, SEEN = "markers", "tokens", "mended", "entropy nats", "entropy tokens"
 """Of the probe `traits`."""
-HOME = Metric(name="right answers at home", title="Right answers at home")
-AWAY = Metric(name="right answers away from home", title="Right answers away from home")
+HOME = Metric(name="right answers in distribution", title="Right answers in distribution")
+AWAY = Metric(name="right answers out of distribution", title="Right answers out of distribution")
 _NONE_SEEN = 3.689
 """The upper 97.5 % bound of a Poisson mean of which nothing was seen (Garwood 1936)."""
 _NOT_AWAY = frozenset({*NOISE, REVERSED})
-"""Axes of which noise may destroy what an answer needs, and the reversed composition is a control: neither is away from home."""
+"""Axes of which noise may destroy what an answer needs, and the reversed composition is a control: neither is out of distribution."""
 
 
 class _Trait(Struct, frozen=True):
@@ -63,9 +63,9 @@ class _Kept(Struct, frozen=True):
 def find_traits(
     readings: Sequence[Reading], metrics: Metrics, right: Sequence[Reading] = ()
 ) -> tuple[Traits, list[str]]:
-    """Every trait of every arm against the untrained model, beside what became of the right answers; and notes.
+    """Every trait of every arm against the base model, beside what became of the right answers; and notes.
 
-    readings: of the probe `traits`. right: whether answers are right, at home and at every shift.
+    readings: of the probe `traits`. right: whether answers are right, in distribution and at every shift.
     """
     if not readings:
         gains = _accuracy(right)
@@ -96,12 +96,12 @@ def _traits(values: dict[tuple[str, str], dict[str, Floats]]) -> Iterable[_Trait
     for kind, by in markers.items():
         yield _Trait(kind, by, tokens, 1000.0, "per 1,000 tokens")
     yield _Trait(MENDED, values[MENDED, ""], ones, 1.0, "of answers")
-    yield _Trait(ENTROPY, values[NATS, ""], values[SEEN, ""], 1.0, "nats a token")
-    yield _Trait(LENGTH, tokens, ones, 1.0, "tokens an answer")
+    yield _Trait(ENTROPY, values[NATS, ""], values[SEEN, ""], 1.0, "nats per token")
+    yield _Trait(LENGTH, tokens, ones, 1.0, "tokens per answer")
 
 
 def _retained(trait: _Trait, tokens: dict[str, Floats], clusters: NDArray[np.int64]) -> list[Retention]:
-    """One row an arm whose rate, and the base's, could be read."""
+    """One row per arm whose rate, and the base's, could be read."""
     if BASE_ARM not in trait.top:
         return []
     plain = {arm: _plain(trait, arm, clusters) for arm in trait.top if arm != BASE_ARM}
@@ -191,7 +191,7 @@ def _compared(
 ) -> tuple[dict[str, _Kept | None], dict[str, float]]:
     """Retention of every arm, and the p-value of none having changed, corrected over the arms.
 
-    Training luck multiplies a rate.
+    Seed variance multiplies a rate.
     """
     kept: dict[str, _Kept | None] = {}
     p = []
@@ -226,20 +226,20 @@ def _most_unseen(trait: _Trait, arm: str, clusters: NDArray[np.int64]) -> float:
 
 def _with_words(row: Retention, unit: str) -> Retention:
     if row.kept is None:
-        words = f"undefined: the untrained model's {row.base:.3g} {unit} are not clear of 0"
+        words = f"undefined: the base model's {row.base:.3g} {unit} are not clear of 0"
         return replace(row, sentence=f"{row.arm}, {row.trait}: {words}.")
     if row.low is not None and row.high is not None and row.p_holm <= ALPHA and not row.low <= 1 <= row.high:
         row = replace(row, verdict="fell" if row.high < 1 else "rose")
     size = (
         f"{row.n_answers:,} answers to {row.n_problems:,} problems, {row.n_seeds} seed{'s' if row.n_seeds > 1 else ''}"
     )
-    luck = "; one seed, so the luck of training is not in the interval" if row.n_seeds == 1 else ""
+    luck = "; one seed, so seed variance is not in the interval" if row.n_seeds == 1 else ""
     beside = (
         f", {_percent(row.matched, row.matched_low, row.matched_high)} at like lengths"
         if row.matched is not None
         else ""
     )
-    words = f"{_percent(row.kept, row.low, row.high)} of the untrained model's{beside}"
+    words = f"{_percent(row.kept, row.low, row.high)} of the base model's{beside}"
     rates = f"{row.base:.3g} to {row.rate:.3g} {unit}"
     return replace(row, sentence=f"{row.arm}, {row.trait}: {words}; {rates}: {row.verdict} ({size}{luck}).")
 
@@ -249,7 +249,7 @@ def _percent(value: float | None, low: float | None, high: float | None) -> str:
 
 
 def _accuracy(right: Sequence[Reading]) -> Gains:
-    """Of every arm against the untrained model: right answers at home, and pooled over the levels of every real shift."""
+    """Of every arm against the base model: right answers in distribution, and pooled over the levels of every real shift."""
     rows = [
         replace(r, probe="traits", metric=(HOME if r.shift is None else AWAY).name, condition="", shift=None)
         for r in right

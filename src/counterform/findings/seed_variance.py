@@ -1,4 +1,4 @@
-"""How much the luck of training adds to a mean: the variance between training seeds, judged arm by arm.
+"""How much seed variance adds to a mean: the variance between training seeds, judged arm by arm.
 
 Two or three seeds of one arm say little about how far a fourth would fall, and other arms may be luckier or less lucky. So each
 arm is judged by its own seeds and by what is known of luck before they are looked at: on the scale on which luck shifts
@@ -117,7 +117,7 @@ def luck(arms: Sequence[Floats], others: Sequence[Floats], bounds: Bounds, slope
 
 
 def _likelihood(arm: Floats, bounds: Bounds) -> tuple[Floats, Floats]:
-    """The scale of an arm's luck, and the likelihood of each standard deviation (..., standard deviations)."""
+    """The scale of an arm's seed variance, and the likelihood of each standard deviation (..., standard deviations)."""
     table, scale = squares(arm), luck_scale(arm, bounds)
     freedom = arm.shape[-1] - 1
     expected = (table.noise + 1e-9 * scale**2 + 1e-30)[..., None] + (scale[..., None] * _TAU) ** 2

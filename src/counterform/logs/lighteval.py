@@ -1,4 +1,4 @@
-"""lighteval: details in Parquet, one row a document with its response and its metrics."""
+"""lighteval: details in Parquet, one row per document with its response and its metrics."""
 
 from __future__ import annotations
 

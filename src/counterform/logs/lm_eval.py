@@ -1,4 +1,4 @@
-"""lm-evaluation-harness: `samples_TASK_DATE.jsonl`, one row a document and filter, with `results_DATE.json` beside it."""
+"""lm-evaluation-harness: `samples_TASK_DATE.jsonl`, one row per document and filter, with `results_DATE.json` beside it."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Pairs(Struct, frozen=True, kw_only=True):
 
     first: Ints
     second: Ints
-    """The number of the answer in each table; one entry a pair."""
+    """The number of the answer in each table; one entry per pair."""
     items: Ints
     """The item of each pair: its number in the first table. Samples of one item are one cluster."""
     by: Proof

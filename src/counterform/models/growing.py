@@ -64,7 +64,7 @@ class Writer(Model):
         max_tokens: int,
         budget: int,
     ) -> list[Grown]:
-        """One text a prompt, each read along by its own reader.
+        """One text per prompt, each read along by its own reader.
 
         max_tokens: of a text as it stands, added ones included; budget: of all that is sampled for it.
         Where nothing is changed in any of them, the same texts as of `generate` with these prompts, n = 1 and this seed.

@@ -135,7 +135,7 @@ class HFModel(Writer, Inspectable):
         max_tokens: int,
         budget: int,
     ) -> list[Grown]:
-        """One text a prompt, each read along by its own reader (models/growing.py: Writer)."""
+        """One text per prompt, each read along by its own reader (models/growing.py: Writer)."""
         ends = "".join(sorted({character for reader in readers for character in reader.ends}))
         if ends not in self._looked:
             self._looked[ends] = tokens_with(self.tokenizer, self.model.config.vocab_size, ends)

@@ -204,7 +204,7 @@ class OpenAIModel(Writer):
         max_tokens: int,
         budget: int,
     ) -> list[Grown]:
-        """One text a prompt, streamed and read along by its own reader (models/growing.py: Writer; models/streaming.py)."""
+        """One text per prompt, streamed and read along by its own reader (models/growing.py: Writer; models/streaming.py)."""
         found = [Grown(text="", sampled=0, told=0, calls=1, finish="error")] * len(prompts)
 
         async def grow(index: int) -> None:

@@ -92,7 +92,7 @@ class ScriptedModel(Writer):
         max_tokens: int,
         budget: int,
     ) -> list[Grown]:
-        """One text a prompt, read along word by word (models/growing.py: Writer).
+        """One text per prompt, read along word by word (models/growing.py: Writer).
 
         After a change the function is asked anew, with the text so far behind the prompt and the number of changes as
         the sample index, for what follows.

@@ -58,9 +58,9 @@ class _Text(Struct, frozen=True, kw_only=True):
 
 
 class Internals(Probe):
-    """Reads worked solutions and held-out attempts, the same texts for every arm, beside the untrained model.
+    """Reads worked solutions and held-out attempts, the same texts for every arm, beside the base model.
 
-    `KL`: the sum of KL(arm || base) in nats before the tokens of a class (the condition), a number a problem; `tokens`: how many
+    `KL`: the sum of KL(arm || base) in nats before the tokens of a class (the condition), one number per problem; `tokens`: how many
     there are. The texts are worked solutions and the attempts of `find_error`, half of which have a wrong step: a class's share of the
     KL is of these texts, not of what a model would write. Before a token: the distribution from which that token was to be predicted. The direction is that of
     the KL penalty of reinforcement learning: it weighs what the arm would say and the base would not.
@@ -85,7 +85,7 @@ class Internals(Probe):
         ),
         Metric(
             name=KL,
-            title="KL from the untrained model: {condition}",
+            title="KL from the base model: {condition}",
             unit="nats",
             better="neither",
             bounds=(0.0, None),
@@ -167,7 +167,7 @@ def _look(
     Raises ModelError for a model or a base whose insides cannot be seen.
     """
     if base is None:
-        raise ModelError("there is no untrained model to compare with.")
+        raise ModelError("there is no base model to compare with.")
     sums, states = np.zeros((len(texts), 2, len(TOKEN_CLASSES))), []
     for index, text in enumerate(texts):
         seen, before = trace(model, text.prompt, text.text), trace(base, text.prompt, text.text)

@@ -1,4 +1,4 @@
-"""How does it fail away from home? Exact match and edit distance against distance from training.
+"""How does it fail out of distribution? Exact match and edit distance against distance from training.
 
 The readings of "Is CoT Reasoning of LLMs a Mirage?" (arXiv 2508.01191): the answer, the reasoning before it, and the whole
 text, each compared with the worked solution. A right answer over another reasoning, and a right reasoning before a wrong answer, both
@@ -33,7 +33,7 @@ _EDGES = " \t\r\n.:*$}"
 
 
 class Shift(Probe):
-    """Samples every shifted problem, and those at home as the reference, and compares with the worked solution.
+    """Samples every shifted problem, and those in distribution as the reference, and compares with the worked solution.
 
     The condition says what is compared. Exact match of the answer is the strict outcome. Edit distances are Levenshtein's over characters, divided by the
     longer text's length: 0 alike, 1 nothing in common. Without a worked solution only the answer is read.
@@ -60,7 +60,7 @@ class Shift(Probe):
     )
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
-        # At home the same call as of `accuracy`, so that a model that remembers is asked once.
+        # In distribution the same call as of `accuracy`, so that a model that remembers is asked once.
         home = items.problems[: self.spec.problems]
         heard: dict[str, list[Graded]] = {problem.id: [] for problem in (*home, *items.shifted)}
         for problems in (home, items.shifted):
@@ -86,7 +86,7 @@ class Shift(Probe):
         ]
 
     def baselines(self, train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
-        """What the answers cost that know only the answer space of training, at home and at every shift."""
+        """What the answers cost that know only the answer space of training, in distribution and at every shift."""
         groups: dict[str, list[Problem]] = {"": list(items.problems)}
         for problem in items.shifted:
             groups.setdefault(problem.shift.label if problem.shift else "", []).append(problem)
@@ -101,7 +101,7 @@ class Shift(Probe):
 
 
 def _read(problem: Problem, rows: Sequence[Graded]) -> Iterator[tuple[str, str, Mark, list[float]]]:
-    """Each metric and condition with its mark and one value an attempt. The mark of a comparison of texts: are most of them alike?"""
+    """Each metric and condition with its mark and one value per attempt. The mark of a comparison of texts: are most of them alike?"""
     outcomes = [g.verdict.outcome for g in rows]
     yield EXACT, ANSWER, accuracy.commonest(outcomes), [float(mark is Mark.RIGHT) for mark in outcomes]
     written = [parts(g.attempt.completion.text) for g in rows]

@@ -64,7 +64,7 @@ class Strategy(Probe):
         Metric(
             name=name,
             title=f"{name[0].upper()}{name[1:]}, {{condition}}",
-            meaning=f"{meaning}. Neither is better: supported is more, refuted less.",
+            meaning=f"{meaning}. Neither high nor low is better.",
             better="neither",
             headline=False,
         )

@@ -1,8 +1,8 @@
 """What does it still do besides being right? Doubt, check, take back, look for another way; entropy, length, mended errors.
 
 After Kim et al. 2026 (arXiv 2603.24472): training on right answers whose writer had seen the solution took such markers
-away, and accuracy away from home with them. What is read here are counts, an answer each; `findings/retention.py` makes rates of them and
-compares them with the untrained model's, as they come and between answers of like length.
+away, and accuracy out of distribution with them. What is read here are counts, one per answer; `findings/retention.py` makes rates of them and
+compares them with the base model's, as they come and between answers of like length.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from counterform.probes import accuracy, shift
 from counterform.probes.probe import Context, Found, HeldOut, Probe
 from counterform.types import Attempt, Graded, Mark, Model, Reading
 
-_KEPT = "Kept of the untrained model's: its section says how much."
+_KEPT = "Kept of the base model's: its section says how much."
 
 _METRICS: tuple[tuple[str, str, Literal["count", "share", "nats"], float | None], ...] = (
     (MARKERS, "Markers: {condition}", "count", None),

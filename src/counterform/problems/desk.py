@@ -81,11 +81,11 @@ class Desk(Family):
         return DeskWatch(problem)
 
     def plant_errors(self, problem: Problem, *, rng: np.random.Generator) -> list[PlantedError]:
-        """The worked solution spoilt once in every kind of way that this case allows, and carried on."""
-        spoilt = {kind: spoilt_steps(Order(**problem.facts), kind, rng) for kind in NOISE}
+        """The worked solution broken once in every kind of way that this case allows, and carried on."""
+        broken = {kind: broken_steps(Order(**problem.facts), kind, rng) for kind in NOISE}
         return [
             PlantedError(text=" ".join(made[0]), kind=kind, first_error=made[1])
-            for kind, made in spoilt.items()
+            for kind, made in broken.items()
             if made
         ]
 
@@ -170,10 +170,10 @@ def noisy_attempt(problem: Problem, rng: np.random.Generator, *, unnoticed: floa
         return sound
     kinds = NOISE if draw < unnoticed else MENDABLE
     weights = np.array([NOISE[kind] for kind in kinds], dtype=float)
-    spoilt = None
-    while spoilt is None:  # not every case allows every kind
-        spoilt = spoilt_steps(order, str(rng.choice(tuple(kinds), p=weights / weights.sum())), rng)
-    steps, at = spoilt
+    broken = None
+    while broken is None:  # not every case allows every kind
+        broken = broken_steps(order, str(rng.choice(tuple(kinds), p=weights / weights.sum())), rng)
+    steps, at = broken
     if draw < unnoticed:
         return steps
     return [*steps[: at + 1], f"Wait, {sound[at][0].lower()}{sound[at][1:]}", *sound[at + 1 :]]
@@ -189,7 +189,7 @@ def carried_on(state: State, decision: str = "") -> list[str]:
     return [*steps, state.next_step]
 
 
-def spoilt_steps(order: Order, kind: str, rng: np.random.Generator) -> tuple[list[str], int] | None:
+def broken_steps(order: Order, kind: str, rng: np.random.Generator) -> tuple[list[str], int] | None:
     """The worked solution with one error of a kind, and the index of the wrong step; None where this case has no such.
 
     A result that is misread is believed. A decision that is wrong is come to by the calls that it needs.

@@ -195,7 +195,7 @@ class Ledger(Family):
         for kind in ("arithmetic", "operation", "carry"):
             if kind == "carry" and at == 0:
                 continue
-            steps = spoilt_steps(start, operations, at=at, kind=kind, off=off)
+            steps = broken_steps(start, operations, at=at, kind=kind, off=off)
             planted.append(PlantedError(text=" ".join(steps), kind=kind, first_error=at))
         sound = solution_steps(start, operations)
         if len(operations) > 1:  # an answer without any step breaks none
@@ -308,7 +308,7 @@ def solution_steps(start: int, operations: list[Operation]) -> list[str]:
     return [*steps, f"The answer is {total}."]
 
 
-def spoilt_steps(
+def broken_steps(
     start: int, operations: list[Operation], *, at: int, kind: str, off: int, mended: bool = False
 ) -> list[str]:
     """The worked solution with one error of a kind at one step, carried on to the end or mended at once.
@@ -350,7 +350,7 @@ def noisy_attempt(problem: Problem, rng: np.random.Generator, *, unnoticed: floa
     at = int(rng.integers(len(operations)))
     kinds = ["arithmetic", "operation", "carry"] if at else ["arithmetic", "operation"]
     kind, off = str(rng.choice(kinds)), int(rng.integers(1, 4))
-    return spoilt_steps(start, operations, at=at, kind=kind, off=off, mended=draw >= unnoticed)
+    return broken_steps(start, operations, at=at, kind=kind, off=off, mended=draw >= unnoticed)
 
 
 def _distinct(n: int, draw: Callable[[], Problem | None], taken: Collection[str] = ()) -> list[Problem]:

@@ -76,7 +76,7 @@ class Route(Family):
         """The worked solution with one error of each of the kinds in ERRORS, carried on as a person would."""
         planted = []
         for kind in ERRORS:
-            steps, at = spoilt_steps(problem, rng, kind=kind)
+            steps, at = broken_steps(problem, rng, kind=kind)
             planted.append(PlantedError(text=" ".join(steps), kind=kind, first_error=at))
         return planted
 
@@ -186,7 +186,7 @@ def solution_steps(problem: Problem, order: Order | None = None) -> list[str]:
     return [step.sentence() for step in _solution(problem.facts | ({"order": order} if order else {}))]
 
 
-def spoilt_steps(
+def broken_steps(
     problem: Problem, rng: np.random.Generator, *, kind: str, mended: bool = False
 ) -> tuple[list[str], int]:
     """The worked solution with one error of a kind, carried on to the end or mended at once, and the error's index.
@@ -222,7 +222,7 @@ def noisy_attempt(problem: Problem, rng: np.random.Generator, *, unnoticed: floa
     if draw >= unnoticed + mended:
         return solution_steps(problem)
     kind = str(rng.choice(list(ERRORS), p=list(ERRORS.values())))
-    return spoilt_steps(problem, rng, kind=kind, mended=draw >= unnoticed)[0]
+    return broken_steps(problem, rng, kind=kind, mended=draw >= unnoticed)[0]
 
 
 def as_multiple_choice(problem: Problem, rng: np.random.Generator) -> Problem:

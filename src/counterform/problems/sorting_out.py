@@ -99,7 +99,7 @@ class SortingOut(Family):
         planted = []
         for kind, where in places.items():
             at = int(rng.choice(where))
-            steps = spoilt_steps(task, problem.facts["items"], rng, at=at, carry=kind == "carry")
+            steps = broken_steps(task, problem.facts["items"], rng, at=at, carry=kind == "carry")
             planted.append(PlantedError(text=" ".join(steps), kind=kind, first_error=at))
         return planted
 
@@ -204,7 +204,7 @@ def noisy_attempt(problem: Problem, rng: np.random.Generator, *, unnoticed: floa
         return solution_steps(task, items)
     at = int(rng.integers(len(task.steps)))
     carry = task.steps[at].shows_needs and rng.random() < 0.5
-    return spoilt_steps(task, items, rng, at=at, carry=carry, mended=draw >= unnoticed)
+    return broken_steps(task, items, rng, at=at, carry=carry, mended=draw >= unnoticed)
 
 
 def solution_steps(task: Task, items: Items) -> list[str]:
@@ -212,7 +212,7 @@ def solution_steps(task: Task, items: Items) -> list[str]:
     return _told(task, right_values(task, items))
 
 
-def spoilt_steps(
+def broken_steps(
     task: Task, items: Items, rng: np.random.Generator, *, at: int, carry: bool = False, mended: bool = False
 ) -> list[str]:
     """The worked solution with one error at step `at`, carried on to the end or mended at once.

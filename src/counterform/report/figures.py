@@ -32,7 +32,13 @@ AXIS = 34
 """Room for the labels of an axis."""
 SIDE = 18
 """Room at both ends of an axis for half a tick label; the rows' text reaches over it."""
-_SYMBOLS = {"supported": "circle", "refuted": "diamond", "undecided": "circle-open"}
+_SYMBOLS = {
+    "better": "circle",
+    "more": "circle",
+    "worse": "diamond",
+    "less": "diamond",
+    "undecided": "circle-open",
+}
 DASHES = {"random": "dot", "majority": "dash"}
 """How the lines of the baselines are drawn."""
 SIGNS = (("circle", "●"), ("square", "■"), ("diamond", "◆"), ("triangle-up", "▲"), ("cross", "✚"), ("x", "✖"))
@@ -113,7 +119,7 @@ def levels(metric: Metric, models: Sequence[Level], baselines: Iterable[Baseline
 
 
 def arm_style(arms: Sequence[str], arm: str) -> tuple[str, str, str]:
-    """The colour, marker and sign of a model in the curves, a pair of its own for 36 arms; the untrained one is grey."""
+    """The colour, marker and sign of a model in the curves, a pair of its own for 36 arms; the base model is grey."""
     trained = [name for name in arms if name != BASE_ARM]
     if arm == BASE_ARM:
         return "var(--muted)", "circle-open", "○"

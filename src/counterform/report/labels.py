@@ -8,8 +8,12 @@ from counterform.metrics import Measured
 from counterform.results import Results
 from counterform.text.numbers import share
 
-VERDICT_SIGNS = {"supported": "●", "refuted": "◆", "undecided": "○"}
-"""A verdict is never told by colour alone: the sign is the marker of its row in the plots."""
+VERDICT_SIGNS = {
+    **dict.fromkeys(("better", "more", "supported"), "●"),
+    **dict.fromkeys(("worse", "less", "refuted"), "◆"),
+    "undecided": "○",
+}
+"""Of findings, and of published claims. A verdict is never told by colour alone: the sign is the marker of its row in the plots."""
 
 
 class MetricLabel(Struct, frozen=True):

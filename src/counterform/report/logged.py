@@ -17,7 +17,7 @@ LABELS = {
     ),
     "roc/reward": MetricLabel("Reward", "Mean over the rollouts, before the selection."),
     "completions/mean_length": MetricLabel("Length", "Tokens that the model wrote, a rollout."),
-    "entropy": MetricLabel("Token entropy", "Nats a token, over the rollouts that are learnt from."),
+    "entropy": MetricLabel("Token entropy", "Nats per token, over the rollouts that are learnt from."),
     "roc/used": MetricLabel(
         "Rollouts sampled",
         "In units of those that are learnt from: 1 for G of G, 2 for G of 2G, between them where a group stops in waves.",

@@ -1,4 +1,4 @@
-"""The first screen: of every arm what it gained, how much of that is form, what it lost, and how it fails away from home. Pure."""
+"""The first screen: of every arm what it gained, how much of that is form, what it lost, and how it fails out of distribution. Pure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from counterform.text.numbers import difference, difference_interval, points, sh
 
 HOME = (("accuracy", "pass@1"), ("instructions", "exact match"))
 """What a gain is a gain in: the first of these that was read."""
-HEADINGS = ("Arm", "Gained at home", "Of that, form", "Lost most clearly", "Worst away from home")
+HEADINGS = ("Arm", "Gained in distribution", "Of that, form", "Lost most clearly", "Worst OOD")
 MEANING = (
-    "Against the untrained model, in percentage points, with 95 % intervals. Form: what a control without the content gains too, as a "
+    "Against the base model, in percentage points, with 95 % intervals. Form: what a control without the content gains too, as a "
     "share of the arm's gain; the control with the largest. Lost, worst: the lowest of several readings, so look at them all below. "
-    "Left: of the untrained model's."
+    "Left: of the base model's."
 )
 NOT_ASKED, NOTHING = "not asked", "nothing seen"
 
@@ -35,7 +35,7 @@ class Cell(Struct, frozen=True, kw_only=True):
     text: str
     of: str = ""
     verdict: str = ""
-    """`supported`, `refuted` or `undecided`, for its sign; empty: nothing was compared."""
+    """Of a finding, for its sign; empty: nothing was compared."""
 
 
 class ArmRow(Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class ArmRow(Struct, frozen=True, kw_only=True):
 
 
 class Overview(Struct, frozen=True, kw_only=True):
-    """The question answered: one sentence, and a row an arm."""
+    """The question answered: one sentence, and one row per arm."""
 
     sentence: str
     rows: tuple[ArmRow, ...] = ()
@@ -93,12 +93,12 @@ def _in_a_line(cell: Cell) -> str:
 
 def _sentence(gains: Sequence[Finding]) -> str:
     if not gains:
-        return "Right answers at home were not asked for."
-    counts = {verdict: sum(f.verdict == verdict for f in gains) for verdict in ("supported", "refuted", "undecided")}
+        return "Right answers in distribution were not asked for."
+    counts = {verdict: sum(f.verdict == verdict for f in gains) for verdict in ("better", "worse", "undecided")}
     better, worse, open_ = counts.values()
     arms = f"Of {len(gains)} arms" if len(gains) > 1 else "Of one arm"
     return (
-        f"{arms}, {better} came out with more right answers than the untrained model, which has {share(gains[0].baseline)}, "
+        f"{arms}, {better} came out with more right answers than the base model, which has {share(gains[0].baseline)}, "
         f"{worse} with fewer, and {open_} undecided."
     )
 
@@ -137,14 +137,14 @@ def _form(gain: Finding | None, shares: Sequence[FormShare]) -> Cell:
 
 
 def _is_asked(results: Results, f: Finding, home: tuple[str, str] | None) -> bool:
-    """Whether the first screen looks for losses in it: the headline of its probe, at home, which is not what a gain is a gain in."""
+    """Whether the first screen looks for losses in it: the headline of its probe, in distribution, which is not what a gain is a gain in."""
     metric = results.metric(f)
     under = metric.headline_condition in ("", f.condition)
     return (f.probe, f.metric) != home and metric.headline and under and f.shift is None and metric.better != "neither"
 
 
 class _Loss(Struct, frozen=True):
-    """One reading of an arm, so that readings of different kinds can be compared: what is left of the untrained model's, at most."""
+    """One reading of an arm, so that readings of different kinds can be compared: what is left of the base model's, at most."""
 
     at_most: float
     clear: bool
@@ -174,11 +174,11 @@ def _of_finding(results: Results, f: Finding) -> _Loss | None:
     if not math.isfinite(had) or had == 0 or math.isnan(f.estimate):
         return None
     of = f"{label_of(results, f).title}{', lower is better' if lower else ''}"
-    return _Loss(best / had, f.verdict == "refuted", Cell(text=_moved(results, f), of=of, verdict=f.verdict))
+    return _Loss(best / had, f.verdict == "worse", Cell(text=_moved(results, f), of=of, verdict=f.verdict))
 
 
 def _of_trait(row: Retention) -> _Loss | None:
-    """Length is no thing to lose; a trait that the untrained model does not show cannot be lost."""
+    """Length is no thing to lose; a trait that the base model does not show cannot be lost."""
     if row.trait == "length" or row.kept is None or row.low is None or row.high is None:
         return None
     text = f"{share(row.kept)} left {share_interval(row.low, row.high)}"
@@ -195,14 +195,14 @@ def _is_away(f: Finding) -> bool:
 
 
 def _away(results: Results, findings: Sequence[Finding]) -> Cell:
-    """The shift at which the arm stands lowest against the untrained model there."""
+    """The shift at which the arm stands lowest against the base model there."""
     read = [f for f in findings if not math.isnan(f.estimate)]
     if not read:
         return Cell(text=NOT_ASKED)
     worst = min(read, key=lambda f: f.estimate)
     there, home = (_level(results, where, worst.arm) for where in (worst, replace(worst, shift=None)))
     right = f": {share(there.estimate)} {share_interval(there.low, there.high)} right" if there else ""
-    right += f", {share(home.estimate)} at home" if there and home else ""
+    right += f", {share(home.estimate)} in distribution" if there and home else ""
     return Cell(
         text=_moved(results, worst), of=f"{worst.shift.label if worst.shift else ''}{right}", verdict=worst.verdict
     )

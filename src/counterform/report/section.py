@@ -157,8 +157,8 @@ def plots(blocks: Iterable[Block]) -> list[Plot]:
 INTERVALS = Sign(words="upright lines: 95 % intervals")
 FOREST = Key(
     (
-        Sign(words="● supported: better", css="supported"),
-        Sign(words="◆ refuted: worse", css="refuted"),
+        Sign(words="● better", css="better"),
+        Sign(words="◆ worse", css="worse"),
         Sign(words="○ undecided", css="undecided"),
         Sign(words="too small for this study to find (± MDE)", line="band"),
         Sign(words="lines: 95 % intervals"),

@@ -38,7 +38,7 @@ class Terminal(Console):
             yield segment if segment.control else segment._replace(text=plain(segment.text))
 
 
-_STYLES = {"supported": "green", "refuted": "red", "undecided": "dim"}
+_STYLES = {"better": "green", "worse": "red", "more": "bold", "less": "bold", "undecided": "dim"}
 
 
 def print_results(data: ReportData, console: Console) -> None:
@@ -53,7 +53,7 @@ def print_results(data: ReportData, console: Console) -> None:
         console.print(Text(overview.MEANING, style="dim"))
     findings = general(results, results.findings)
     for title, shown in (
-        ("Gain over the untrained model, in percentage points", [f for f in findings if f.versus == BASE_ARM]),
+        ("Gain over the base model, in percentage points", [f for f in findings if f.versus == BASE_ARM]),
         ("Arm against arm, in percentage points", [f for f in findings if f.versus != BASE_ARM]),
     ):
         if shown:
@@ -116,7 +116,7 @@ def print_audit(rows: Sequence[AuditRow], console: Console) -> None:
 
 
 def print_policy(found: PolicyCheck, console: Console) -> None:
-    """Print what was found out about a policy, a row a rule."""
+    """Print what was found out about a policy, one row per rule."""
     table = Table("rule", "seen broken", "seen kept", "logic")
     for rule in found.rules:
         seen = [_SEEN[rule.seen_broken], _SEEN[rule.seen_kept]]
@@ -128,7 +128,7 @@ def print_policy(found: PolicyCheck, console: Console) -> None:
 
 
 def print_trust(found: Trust, console: Console) -> None:
-    """Print how far a model trusts each candidate answer to one question, a row a candidate."""
+    """Print how far a model trusts each candidate answer to one question, one row per candidate."""
     console.print(Text(plain(found.question), style="bold"))
     alone, joint = ("P(True)", "joint") if found.from_logprobs else ("verbalised", "joint, verbalised")
     table = Table("answer", "given", "self-consistency", alone, joint)
@@ -145,7 +145,7 @@ _SEEN = {True: "yes", False: "no"}
 
 
 def print_attempts(problem: Problem, graded: Sequence[Graded], console: Console) -> None:
-    """Print a problem and attempts at it, a line a step with its mark, rule and hint."""
+    """Print a problem and attempts at it, one line per step with its mark, rule and hint."""
     console.print(Text(plain(problem.prompt), style="bold"))
     console.print(Text(f"answer: {plain(problem.answer)}"))
     for shown in graded:

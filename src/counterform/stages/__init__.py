@@ -1,1 +1,1 @@
-"""What each stage of a study does, a file a stage; pipeline.py has their order."""
+"""What each stage of a study does, one file per stage; pipeline.py has their order."""

@@ -188,7 +188,7 @@ def _usable(recipe: Recipe, cases: list[Case]) -> list[Case]:
 def _compile(spec: ArmSpec, recipe: Recipe, cases: Sequence[Case]) -> Arm:
     import numpy as np
 
-    # Two arms with one recipe get the same examples: an A/A test differs by nothing but training luck.
+    # Two arms with one recipe get the same examples: an A/A test differs by nothing but seed variance.
     # A control draws as the recipe that it controls: both show the same attempts.
     arm = recipe(cases, np.random.default_rng(derived_seed("arm", recipe.draws_as or spec.recipe)))
     if len(arm.examples) != len(cases):

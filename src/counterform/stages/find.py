@@ -78,7 +78,7 @@ def _notes(work: Work, items: HeldOut) -> list[str]:
         checkpoints = [work.checkpoint(name, seed) for seed in work.study.seeds]
         notes += [f"{c.arm}, seed {c.seed}, was not read: {c.failure}" for c in checkpoints if c.failure]
     if len(work.study.seeds) == 1:
-        notes.append("One seed: the intervals cover the choice of problems, and not the luck of training.")
+        notes.append("One seed: the intervals cover the choice of problems, and not seed variance.")
     if "process" in work.study.probes:
         # Over the whole pool: the attempts that find_error asks about are chosen by whether a step is wrong.
         notes.append(sentence(blindness_in_parts(work.verdict_parts({problem.id for problem in items.problems}))))

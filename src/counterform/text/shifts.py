@@ -1,4 +1,4 @@
-"""The words of distribution shift: how a label is read, which axes are no way to leave home, and how far is far."""
+"""The words of distribution shift: how a label is read, which axes are no way out of the training distribution, and how far is far."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ _OURS = frozenset(
 )
 _DEFAULTS = {field.name: field.default for field in fields(GRPOConfig)}
 HISTORY = "steps.jsonl"
-"""In the checkpoint's directory: what was logged, a line a logging step."""
+"""In the checkpoint's directory: what was logged, one line per logging step."""
 
 
 class Selection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -203,7 +203,7 @@ def _grouped(groups: ArrayLike, rewards: ArrayLike, penalties: ArrayLike) -> tup
     ids, reward, penalty = np.asarray(groups), np.asarray(rewards, np.float64), np.asarray(penalties, np.float64)
     if not (ids.ndim == 1 and ids.shape == reward.shape == penalty.shape):
         raise DataError(
-            f"groups, rewards and penalties need one entry a rollout; their shapes are {ids.shape}, {reward.shape} and"
+            f"groups, rewards and penalties need one entry per rollout; their shapes are {ids.shape}, {reward.shape} and"
             f" {penalty.shape}."
         )
     outside = np.flatnonzero(~((penalty >= 0) & (penalty <= 1)))

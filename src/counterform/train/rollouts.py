@@ -33,7 +33,7 @@ class Rollouts:
         return bool(plain and not config.use_vllm and not config.use_transformers_paged)
 
     def __call__(self, prompts: list[Any], trainer: Any) -> dict[str, Any]:
-        """One completion a prompt, in order: TRL has repeated each prompt for its rollouts."""
+        """One completion per prompt, in order: TRL has repeated each prompt for its rollouts."""
         tokenizer, failures, call = trainer.processing_class, self._tool_failures, next(self._calls)
         if isinstance(prompts[0], str):
             asked = tokenizer(prompts)["input_ids"]

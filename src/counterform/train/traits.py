@@ -35,7 +35,7 @@ class _Look(NamedTuple):
     """(answers, kinds)"""
     tokens: NDArray[np.float64]
     entropy: float | None
-    """Nats a token, over each prompt's first answer."""
+    """Nats per token, over each prompt's first answer."""
 
 
 class TraitCallback(TrainerCallback):  # type: ignore[misc]
@@ -45,7 +45,7 @@ class TraitCallback(TrainerCallback):  # type: ignore[misc]
         trainer.add_callback(TraitCallback(trainer, prompts, every=50))
 
     Logged under `traits/`: each kind of marker per 1,000 tokens, and `KIND kept`, the rate over that of the start, and
-    the same between answers of like length (left out where the start has none); `entropy` in nats a token; `tokens` an answer.
+    the same between answers of like length (left out where the start has none); `entropy` in nats per token; `tokens` an answer.
 
     A kind that falls below `floor` times its start, by more than chance (exact test at 5 %, given as many answers), is
     warned about once (TraitLost); with `stop=True` training ends there. More prompts and `samples` see smaller falls.
@@ -163,7 +163,7 @@ class TraitCallback(TrainerCallback):  # type: ignore[misc]
 
 
 def _entropy(model: HFModel, prompts: Sequence[str], answers: Sequence[Completion]) -> float | None:
-    """Nats a token; None where the model or its tokenizer does not show it."""
+    """Nats per token; None where the model or its tokenizer does not show it."""
     nats = tokens = 0.0
     try:
         for prompt, answer in zip(prompts, answers, strict=True):

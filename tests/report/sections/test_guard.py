@@ -33,7 +33,7 @@ def level(metric, arm, estimate, condition, *, against="", budget=""):
 def guarded(run):
     data = load(run)
     levels = [*data.results.levels]
-    for arm, more in (("untrained", 0.0), ("imitation", 0.1)):
+    for arm, more in (("untrained", 0.0), ("sft", 0.1)):
         for at, condition in enumerate(CONDITIONS):
             for budget in of_guard.BUDGETS:
                 levels += [

@@ -18,7 +18,7 @@ def inside_of(run: RunDir) -> Inside:
 
 
 def test_token_shares_are_bars_from_zero_with_their_intervals(run: RunDir) -> None:
-    classes = by_arm(inside_of(run).shares)["imitation"]
+    classes = by_arm(inside_of(run).shares)["sft"]
     figure = figures_inside.token_shares(classes)
     assert [shape.x1 for shape in figure.layout.shapes] == pytest.approx([31, 24, 4, 6, 35])
     assert {shape.x0 for shape in figure.layout.shapes} == {0}
@@ -28,7 +28,7 @@ def test_token_shares_are_bars_from_zero_with_their_intervals(run: RunDir) -> No
 def test_layers_show_the_arm_the_base_and_the_control(run: RunDir) -> None:
     inside = inside_of(run)
     models, controls = by_arm(inside.layers), by_arm(inside.control)
-    control, base, arm = figures_inside.layers(models["critique"], models["base"], controls["critique"]).data
+    control, base, arm = figures_inside.layers(models["cft"], models["base"], controls["cft"]).data
     assert list(arm.x) == [0, 1, 2, 3, 4]
     assert list(arm.y) == pytest.approx([50, 56, 62, 68, 74])
     assert list(arm.error_y.array) == pytest.approx([4] * 5)
@@ -47,8 +47,8 @@ def test_a_layer_without_bounds_is_drawn_without_them(run: RunDir) -> None:
 
 def test_a_weight_profile_has_a_line_a_seed_and_the_other_arms_behind(run: RunDir) -> None:
     changes = inside_of(run).weights.changes
-    arm = [change for change in changes if change.arm == "rejection"]
-    figure = figures_inside.weight_profile(arm, [change for change in changes if change.arm != "rejection"])
+    arm = [change for change in changes if change.arm == "rft"]
+    figure = figures_inside.weight_profile(arm, [change for change in changes if change.arm != "rft"])
     colours = [trace.line.color for trace in figure.data]
     assert colours == ["var(--rule)"] * 8 + ["var(--accent)"] * 2
     assert list(figure.data[-1].x) == [1, 2, 3, 4]

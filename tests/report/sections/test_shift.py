@@ -52,11 +52,11 @@ def reading(problem: Problem, arm: str, part: curves.Part, value: float) -> Read
 
 @pytest.fixture(scope="module")
 def results() -> Results:
-    """Two models; the arm is 0.2 better at home and the same everywhere else."""
+    """Two models; the arm is 0.2 better in distribution and the same everywhere else."""
     rows = [
         reading(problem, arm, part, level - away(problem) / 10 + 0.01 * (int(problem.id[-1]) % 2))
         for part in (curves.ANSWER, curves.WHOLE)
-        for arm, level in (("base", 0.5), ("imitation", 0.7))
+        for arm, level in (("base", 0.5), ("sft", 0.7))
         for problem in PROBLEMS
     ]
     metric, condition = curves.ANSWER
@@ -126,7 +126,7 @@ def test_the_table_has_a_row_a_level_and_model(axes: dict[str, curves.Axis], res
     assert table.rows[3][:7] == (
         "Length",
         "home",
-        "imitation",
+        "sft",
         "0",
         "70.5\u00a0%",
         table.rows[3][5],
@@ -158,4 +158,4 @@ def test_page_and_markdown_have_the_section_and_the_other_sections_have_none_of_
     assert places == sorted(places)
     assert html.count("data-figure=") == elsewhere + 6
     markdown = to_markdown(load(run))
-    assert "## Away from home" in markdown
+    assert "## Out of distribution" in markdown

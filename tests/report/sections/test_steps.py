@@ -18,22 +18,22 @@ def run(make_run, tmp_path):
     run = make_run(tmp_path / "run", n_problems=4)
     for seed, rise in ((0, 0.01), (1, 0.03)):
         steps = [{"entropy": 1.0 + rise * at, "roc/used": 1.5, "loss": 0.1, "reward": None} for at in range(10)]
-        write(run, "critique", seed, [*steps, {"train_runtime": 3.0}])
-    write(run, "imitation", 0, [{"entropy": 2.0}, {"entropy": "high"}])
+        write(run, "cft", seed, [*steps, {"train_runtime": 3.0}])
+    write(run, "sft", 0, [{"entropy": 2.0}, {"entropy": "high"}])
     return run
 
 
 def test_the_table_has_both_ends_over_seeds(run):
     steps = load(run).steps
     assert {(one.arm, one.name, len(one.values)) for one in steps} == {
-        ("critique", "entropy", 10),
-        ("critique", "roc/used", 10),
-        ("imitation", "entropy", 1),
+        ("cft", "entropy", 10),
+        ("cft", "roc/used", 10),
+        ("sft", "entropy", 1),
     }
     rows = {row[:2]: row[2:] for row in of_steps.table(steps).rows}
-    assert rows["Token entropy", "critique"] == ("1.01", "1 to 1.02", "1.17", "1.08 to 1.25", "10", "2")
-    assert rows["Rollouts sampled", "critique"] == ("1.5", "1.5 to 1.5", "1.5", "1.5 to 1.5", "10", "2")
-    assert rows["Token entropy", "imitation"][-1] == "1"
+    assert rows["Token entropy", "cft"] == ("1.01", "1 to 1.02", "1.17", "1.08 to 1.25", "10", "2")
+    assert rows["Rollouts sampled", "cft"] == ("1.5", "1.5 to 1.5", "1.5", "1.5 to 1.5", "10", "2")
+    assert rows["Token entropy", "sft"][-1] == "1"
 
 
 def test_the_curve_is_the_mean_over_seeds(run):
@@ -53,6 +53,6 @@ def test_the_page_and_the_markdown_have_the_section(run, make_run, tmp_path):
 
 
 def test_a_broken_file_is_named(run):
-    run.write_text("checkpoints/critique/0/steps.jsonl", "{")
+    run.write_text("checkpoints/cft/0/steps.jsonl", "{")
     with pytest.raises(RunDirError, match=r"steps\.jsonl cannot be read"):
         load(run)

@@ -30,7 +30,7 @@ def row(trait, arm, kept, low, high, **other):
 HOME = Finding(
     claim="",
     probe="accuracy",
-    metric="right answers at home",
+    metric="right answers in distribution",
     arm="guided",
     versus="base",
     baseline=0.4,
@@ -44,7 +44,7 @@ HOME = Finding(
     n_problems=100,
     n_seeds=2,
     n_missing=0,
-    verdict="supported",
+    verdict="better",
     sentence="",
 )
 TRAITS = Traits(
@@ -74,7 +74,7 @@ def test_a_trait_that_is_undefined_for_every_arm_has_no_figure():
 
 
 def test_the_trade_is_one_picture():
-    away = replace(HOME, metric="right answers away from home", estimate=-0.1, low=-0.2, high=0.0)
+    away = replace(HOME, metric="right answers out of distribution", estimate=-0.1, low=-0.2, high=0.0)
     figure, words = of_traits.trade(replace(TRAITS, accuracy=(HOME, away)))
     assert [(trace.x[0], trace.y[0]) for trace in figure.data] == [pytest.approx((40, 20)), pytest.approx((40, -10))]
     home = figure.data[0]

@@ -1,1 +1,1 @@
-"""The sections of the report: one file a section."""
+"""The sections of the report: one file per section."""

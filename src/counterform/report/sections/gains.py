@@ -30,7 +30,7 @@ def forests(results: Results, findings: Iterable[Finding], kind: str) -> list[Pl
 class Gains(Section):
     """What each arm gained over the base model."""
 
-    title = "What each arm gained over the untrained model"
+    title = "What each arm gained over the base model"
     link = "Gains"
     anchor = "gains"
 
@@ -40,8 +40,8 @@ class Gains(Section):
             data.results,
             findings,
             "Arm",
-            heading="Gains over the untrained model (percentage points)",
-            caption="Gains over the untrained model, in percentage points unless a unit says otherwise",
+            heading="Gains over the base model (percentage points)",
+            caption="Gains over the base model, in percentage points unless a unit says otherwise",
         )
 
 

@@ -82,7 +82,7 @@ class Guarding(Section):
                 Grid(
                     table=tables.findings_table(results, _findings(results), "Arm"),
                     heading="Guarded alike: models against each other (percentage points)",
-                    caption="Against the untrained model and arm against arm, in percentage points",
+                    caption="Against the base model and arm against arm, in percentage points",
                 ),
             ),
         ]
@@ -114,7 +114,7 @@ def arms(results: Results) -> list[str]:
 
 
 def conditions_table(results: Results, budget: str) -> Table:
-    """One row a way of guarding, grouped by model; what a budget does not bear on stands in both tables."""
+    """One row per way of guarding, grouped by model; what a budget does not bear on stands in both tables."""
     levels = _levels(results, budget)
     metrics = list(dict.fromkeys(name for _, _, name in levels if name != _HINTED))
     return Table(

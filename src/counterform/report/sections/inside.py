@@ -41,15 +41,15 @@ def _tokens(found: Inside) -> list[Block]:
     return [
         Heading("Which tokens an arm would say otherwise"),
         Prose(
-            "The KL divergence of each arm from the untrained model, KL(arm ‖ untrained), summed over the tokens of worked solutions and held-out "
+            "The KL divergence of each arm from the base model, KL(arm ‖ base), summed over the tokens of worked solutions and held-out "
             "attempts, the same texts for every arm; the bars say on which tokens it falls. Form: the fixed words and punctuation of a stated "
             'answer. Step result: the number that a step comes to. Hedge: a word of doubt, such as "wait".'
         ),
         *figures(plots),
         Grid(
             table=divergence_table(found),
-            heading="Inside: where the KL from the untrained model falls",
-            caption="KL from the untrained model by class of token",
+            heading="Inside: where the KL from the base model falls",
+            caption="KL from the base model by class of token",
         ),
     ]
 
@@ -77,7 +77,7 @@ def _states(found: Inside) -> list[Block]:
         Key(
             (
                 Sign(words="this arm", line="line arm"),
-                Sign(words="untrained", line="line untrained"),
+                Sign(words="base model", line="line base"),
                 Sign(words="this arm, shuffled labels: must be near 50 %", line="line shuffled"),
                 INTERVALS,
             )
@@ -104,7 +104,7 @@ def _weights(found: WeightChanges) -> list[Block]:
     if not plots:
         return []
     left_out = (
-        f" Only {share(found.compared)} of the untrained model's weights stand in every checkpoint in the same shape; the others are left out."
+        f" Only {share(found.compared)} of the base model's weights stand in every checkpoint in the same shape; the others are left out."
         if found.compared < 1
         else ""
     )
@@ -116,7 +116,7 @@ def _weights(found: WeightChanges) -> list[Block]:
         ),
         Key(
             (
-                Sign(words="this arm, a line a seed", line="line arm"),
+                Sign(words="this arm, one line per seed", line="line arm"),
                 Sign(words="the other arms", line="line others"),
             )
         ),
@@ -184,7 +184,7 @@ def layers(arm: Sequence[Level], base: Sequence[Level], control: Sequence[Level]
 
 
 def weight_profile(arm: Sequence[WeightChange], others: Sequence[WeightChange]) -> go.Figure:
-    """How far training moved the weights of each layer, in per cent of their size: a line a seed, other arms grey."""
+    """How far training moved the weights of each layer, in per cent of their size: one line per seed, other arms grey."""
     figure = _by_layer()
     figure.update_yaxes(ticksuffix=" %", rangemode="tozero")
     for change in (*others, *arm):
@@ -212,7 +212,7 @@ def _by_layer() -> go.Figure:
 
 
 def divergence_table(inside: Inside) -> Table:
-    """Where each arm differs from the base: its KL by class of token, as shares and in nats a token."""
+    """Where each arm differs from the base: its KL by class of token, as shares and in nats per token."""
     means = {(level.arm, level.condition): level for level in inside.per_token}
     rows = []
     for arm, levels in by_arm(inside.shares).items():
@@ -223,7 +223,7 @@ def divergence_table(inside: Inside) -> Table:
             rows.append(
                 (arm, level.condition, share(level.estimate), share_interval(level.low, level.high), *spent, *counts)
             )
-    headings = ("Arm", "Tokens", "Share of the KL", "95 % interval", "Nats a token", "95 % interval")
+    headings = ("Arm", "Tokens", "Share of the KL", "95 % interval", "Nats per token", "95 % interval")
     return Table((*headings, "Problems", "Seeds"), tuple(rows), n_text=2, grouped=True)
 
 
@@ -252,7 +252,7 @@ def weights_table(weights: WeightChanges) -> Table:
 
 
 def weight_sizes(changes: Sequence[WeightChange]) -> dict[str, list[float]]:
-    """The relative changes of one arm, a number a seed: of all weights, of those in no layer, and of each layer."""
+    """The relative changes of one arm, one number per seed: of all weights, of those in no layer, and of each layer."""
     depth = len(changes[0].layers) if changes else 0
     return {
         "all": [change.overall for change in changes],

@@ -19,7 +19,7 @@ from counterform.study import BASE_ARM
 from counterform.text.numbers import points, points_interval, share, share_interval
 from counterform.types import Problem
 
-HOME = "home"
+HOME = "in distribution"
 _CURVE = 250
 """Height of a curve's figure in pixels."""
 Part = tuple[str, str]
@@ -34,11 +34,11 @@ _BESIDE: tuple[Part, ...] = (
     WHOLE,
 )
 Place = tuple[str, str] | None
-"""Axis and level of a shift; None at home."""
+"""Axis and level of a shift; None in distribution."""
 
 
 class Stop(Struct, frozen=True, kw_only=True):
-    """One level of an axis; the first of each axis is home, at distance 0."""
+    """One level of an axis; the first of each axis is in distribution, at distance 0."""
 
     place: Place
     name: str
@@ -46,7 +46,7 @@ class Stop(Struct, frozen=True, kw_only=True):
 
 
 class Axis(Struct, frozen=True, kw_only=True):
-    """One way to leave home, its levels in order of their distance, and every model's readings there."""
+    """One way out of the training distribution, its levels in order of their distance, and every model's readings there."""
 
     label: AxisLabel
     stops: tuple[Stop, ...]
@@ -54,7 +54,7 @@ class Axis(Struct, frozen=True, kw_only=True):
     levels: Mapping[tuple[Part, Place, str], Level]
     """By what is compared, where, and arm."""
     guesses: Mapping[str, tuple[float, ...]]
-    """Right answers without any ability, a number a stop, by the baseline's name."""
+    """Right answers without any ability, one number per stop, by the baseline's name."""
 
     def at(self, part: Part, arm: str) -> list[Level | None]:
         """One model's reading at every stop; None where it was not read."""
@@ -96,8 +96,8 @@ def _part(measured: Measured) -> Part:
 class Shifts(Section):
     """The curves away from training."""
 
-    title = "Away from home"
-    link = "Away from home"
+    title = "Out of distribution"
+    link = "Out of distribution"
     anchor = "away"
     holds_findings = True
 
@@ -108,7 +108,7 @@ class Shifts(Section):
         styles = {arm: figures.arm_style(found[0].arms, arm) for arm in found[0].arms}
         return [
             Prose(
-                "How each model does as problems move away from those of training. Home, at distance 0, is where training took place. "
+                "How each model does as problems move away from those of training. In distribution is distance 0, where training took place. "
                 f"{counted(data.results.findings)}"
             ),
             Prose(
@@ -130,7 +130,7 @@ class Shifts(Section):
                 (
                     Grid(
                         table=shift_table(found, data.results.findings),
-                        heading="Away from home",
+                        heading="Out of distribution",
                         intro=counted(data.results.findings),
                         caption="By axis, level and model. Right: the answer, as the grader says. Exact and edits: against the worked solution. "
                         "Verdicts are corrected over all levels and comparisons of an axis.",
@@ -161,7 +161,7 @@ def _plots(found: Sequence[Axis]) -> Iterator[Plot]:
 
 
 def drawn(axis: Axis, part: Part) -> go.Figure:
-    """One reading from 0 to 100 % against distance, a line a model with its intervals, and what a guess would show.
+    """One reading from 0 to 100 % against distance, one line per model with its intervals, and what a guess would show.
 
     Levels that are numbers stand at their distance; levels that are words stand side by side in its order.
     """
@@ -238,17 +238,17 @@ def summary(axis: Axis, part: Part) -> str:
 
 
 def counted(findings: Iterable[Finding]) -> str:
-    """How often an arm's right answers differ from the untrained model's away from home, in a sentence."""
+    """How often an arm's right answers differ from the base model's out of distribution, in a sentence."""
     away = [f for f in findings if f.probe == "shift" and f.versus == BASE_ARM and f.shift and _part(f) == ANSWER]
-    better, worse = (sum(f.verdict == verdict for f in away) for verdict in ("supported", "refuted"))
+    better, worse = (sum(f.verdict == verdict for f in away) for verdict in ("better", "worse"))
     return (
-        f"Of {len(away)} comparisons of an arm's right answers with the untrained model's, {better} came out better, "
+        f"Of {len(away)} comparisons of an arm's right answers with the base model's, {better} came out better, "
         f"{worse} worse and {len(away) - better - worse} undecided."
     )
 
 
 def shift_table(axes: Iterable[Axis], findings: Iterable[Finding]) -> Table:
-    """One row a level and model, grouped by axis: right answers against the untrained model, and the other readings."""
+    """One row per level and model, grouped by axis: right answers against the base model, and the other readings."""
     gains = {(f.key, f.arm): f for f in findings if f.probe == "shift" and f.versus == BASE_ARM}
     rows = []
     for axis in axes:
@@ -275,6 +275,6 @@ def shift_table(axes: Iterable[Axis], findings: Iterable[Finding]) -> Table:
                         share(level.unknown),
                     )
                 )
-    headings = ("Axis", "Level", "Model", "Distance", "Right", "95 % interval", "Over untrained", "Verdict", "MDE")
+    headings = ("Axis", "Level", "Model", "Distance", "Right", "95 % interval", "Over base", "Verdict", "MDE")
     texts = ("Reasoning exact", "Whole exact", "Answer edits", "Reasoning edits", "Whole edits")
     return Table((*headings, *texts, "Items", "Unknown"), tuple(rows), n_text=3, grouped=True)

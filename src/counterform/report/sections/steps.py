@@ -1,4 +1,4 @@
-"""What arms that sample for themselves logged while they learnt: a table, and one figure a measure."""
+"""What arms that sample for themselves logged while they learnt: a table, and one figure per measure."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def by_measure(logged: Iterable[Logged]) -> dict[str, dict[str, list[Logged]]]:
 
 
 def table(logged: Iterable[Logged]) -> Table:
-    """One row an arm, grouped by measure: the first and the last fifth of its steps, over seeds."""
+    """One row per arm, grouped by measure: the first and the last fifth of its steps, over seeds."""
     rows = []
     for name, arms in by_measure(logged).items():
         for arm, runs in arms.items():
@@ -73,7 +73,7 @@ def table(logged: Iterable[Logged]) -> Table:
 
 
 def curves(arms: dict[str, list[Logged]]) -> go.Figure:
-    """One measure against steps, a line an arm: the mean over its seeds."""
+    """One measure against steps, one line per arm: the mean over its seeds."""
     figure = go.Figure(layout=layout(_CURVE, None))
     figure.update_layout(margin={"l": 46, "r": 18, "t": 8, "b": 34}, hovermode="closest")
     figure.update_yaxes(fixedrange=True, gridcolor="var(--rule)", zeroline=False, tickfont={"color": "var(--muted)"})

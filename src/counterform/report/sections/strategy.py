@@ -123,7 +123,7 @@ def effects_summary(rows: Sequence[Effect]) -> str:
 
 
 def effects_table(results: Results, found: Strategies) -> Table:
-    """One row a contrast, grouped by metric."""
+    """One row per contrast, grouped by metric."""
     return Table(
         (
             "Metric",
@@ -169,7 +169,7 @@ def signs(found: Strategies) -> list[tuple[str, str]]:
 
 
 def dose_curve(rows: Sequence[Dose]) -> go.Figure:
-    """One reading from one arm to another, a line a format that was asked for."""
+    """One reading from one arm to another, one line per format that was asked for."""
     title = f"of the way from {rows[0].arm} to {rows[0].other}"
     figure = shares_against(title, (-4, 108), step=25, height=_HEIGHT)
     for at, asked in enumerate(_formats(rows)):
@@ -194,7 +194,7 @@ def doses_summary(rows: Sequence[Dose]) -> str:
 
 
 def doses_table(results: Results, found: Strategies) -> Table:
-    """One row a model, grouped by metric."""
+    """One row per model, grouped by metric."""
     return Table(
         ("Metric", "From", "To", "Of the way", "Level", "95 % interval", "Problems", "Seeds"),
         tuple(

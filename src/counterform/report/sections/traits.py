@@ -1,4 +1,4 @@
-"""What an arm lost or kept of its traits, beside what it gained in right answers: one table, and one figure a trait."""
+"""What an arm lost or kept of its traits, beside what it gained in right answers: one table, and one figure per trait."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from counterform.results import Finding, Retention, Traits
 from counterform.text.numbers import number, points, points_interval, probability, share, share_interval
 
 _TRADE = 300
-_MARKERS = "Markers per 1,000 tokens, as a share of the untrained model's."
+_MARKERS = "Markers per 1,000 tokens, as a share of the base model's."
 LABELS = {
     "all markers": MetricLabel("All markers", f"Doubt, checks, taking back and other ways, together. {_MARKERS}"),
     "hedge": MetricLabel("Doubt", f"Perhaps, I think, not sure. {_MARKERS}"),
@@ -26,19 +26,19 @@ LABELS = {
     "alternative": MetricLabel("Other ways", f"Alternatively, another approach. {_MARKERS}"),
     "mended": MetricLabel(
         "Mended errors",
-        "Answers in which a wrong step is taken back and put right, as a share of the untrained model's.",
+        "Answers in which a wrong step is taken back and put right, as a share of the base model's.",
     ),
     "entropy": MetricLabel(
-        "Token entropy", "Nats a token over the model's own answers, as a share of the untrained model's."
+        "Token entropy", "Nats per token over the model's own answers, as a share of the base model's."
     ),
-    "length": MetricLabel("Length", "Tokens an answer, as a share of the untrained model's."),
+    "length": MetricLabel("Length", "Tokens per answer, as a share of the base model's."),
 }
 TRADE = MetricLabel(
     "The trade",
-    "Across: markers that an arm kept, as a share of the untrained model's, at like lengths where there are enough of them in "
-    "common. Up: right answers it gained at home (filled) and away from home (open), in percentage points; 95 % intervals.",
+    "Across: markers that an arm kept, as a share of the base model's, at like lengths where there are enough of them in "
+    "common. Up: right answers it gained in distribution (filled) and out of distribution (open), in percentage points; 95 % intervals.",
 )
-_UNITS = {"mended": "of answers", "entropy": "nats a token", "length": "tokens"}
+_UNITS = {"mended": "of answers", "entropy": "nats per token", "length": "tokens"}
 
 
 class TraitsKept(Section):
@@ -64,14 +64,14 @@ class TraitsKept(Section):
             Grid(
                 table=table(found),
                 heading="Traits kept and lost",
-                caption="Traits of each arm and of the untrained model; right answers in percentage points over the untrained model",
+                caption="Traits of each arm and of the base model; right answers in percentage points over the base model",
             ),
         ]
 
 
 _MEANING = (
-    "A trait of each trained model as a share of the untrained model's: 100 % is as before, 0 is gone. A trait is neither good nor bad; the "
-    "table has what the same arm gained in right answers at home, and pooled over the shifts away from home. Shorter answers may hold other "
+    "A trait of each trained model as a share of the base model's: 100 % is as before, 0 is gone. A trait is neither good nor bad; the "
+    "table has what the same arm gained in right answers in distribution, and pooled over the shifts out of distribution. Shorter answers may hold other "
     "markers than long ones, so beside it stands the same at like lengths: both models' answers in strata of length, 20 % wide, weighed by what "
     "both have there. A marker makes an answer longer, so where answers are short the comparison at like lengths can hide a loss; verdicts are "
     "on the rate as it comes. 95 % intervals by Fieller's theorem."
@@ -92,7 +92,7 @@ def by_trait(traits: Traits) -> dict[str, list[Retention]]:
 
 
 def retained(rows: Sequence[Retention]) -> go.Figure:
-    """One trait of every arm from none (0) to as much as untrained (100 %), with 95 % intervals."""
+    """One trait of every arm from none (0) to as much as the base model (100 %), with 95 % intervals."""
     drawn = [line for row in rows for line in _lines(row)]
     reach = max([115.0, *(1.05 * row.high for row in drawn if row.high == row.high)])
     figure = bars(drawn, (-5.0, min(reach, 400.0)))
@@ -104,7 +104,7 @@ def retained(rows: Sequence[Retention]) -> go.Figure:
 def trade(traits: Traits) -> tuple[go.Figure, str] | None:
     """All markers that each arm kept against the right answers that it gained, and the same in words; None without either.
 
-    An arm stands at one height for home and at one for away; both hang on one retention.
+    An arm stands at one height in distribution and at one out of it; both hang on one retention.
     """
     gains = {(f.arm, f.metric == HOME.name): f for f in traits.accuracy}
     rows = [row for row in traits.retained if row.trait == "all markers" and row.kept is not None]
@@ -123,7 +123,7 @@ def trade(traits: Traits) -> tuple[go.Figure, str] | None:
             if gain is None:
                 continue
             ends = (gain.estimate, gain.low, gain.high)
-            where = "home" if home else "away"
+            where = "in distribution" if home else "OOD"
             said = f"{row.arm} kept {_kept(*kept)[0]} {_kept(*kept)[1]}, {where} {_gain(traits.accuracy, row.arm, home=home)}"
             words.append(said)
             figure.add_scatter(
@@ -155,11 +155,11 @@ def _number(value: float | None) -> float:
 
 
 def table(traits: Traits) -> Table:
-    """One row an arm, grouped by trait, and beside it what the arm gained at home and away from home."""
+    """One row per arm, grouped by trait, and beside it what the arm gained in distribution and out of distribution."""
     headings = (
         "Trait",
         "Arm",
-        "Untrained",
+        "Base",
         "Arm's",
         "Unit",
         "Kept",
@@ -171,8 +171,8 @@ def table(traits: Traits) -> Table:
         "p (Holm)",
         "Lengths in common",
         "Verdict",
-        "Right answers at home",
-        "Right answers away",
+        "Right answers in distribution",
+        "Right answers OOD",
         "Answers",
         "Problems",
         "Seeds",

@@ -74,8 +74,8 @@ class Confidence(Section):
                 ),
                 Grid(
                     table=tables.findings_table(results, findings, "Arm"),
-                    heading="Confidence: against the untrained model (percentage points)",
-                    caption="Against the untrained model and arm against arm, in percentage points",
+                    heading="Confidence: against the base model (percentage points)",
+                    caption="Against the base model and arm against arm, in percentage points",
                 ),
             ),
             *folded(
@@ -110,7 +110,7 @@ def signs(trust: SelfTrust) -> list[tuple[str, str]]:
 
 
 def reliability(bins: Sequence[ReliabilityBin]) -> go.Figure:
-    """Of one model, the share of right answers against confidence, a line a method; the diagonal is perfect calibration."""
+    """Of one model, the share of right answers against confidence, one line per method; the diagonal is perfect calibration."""
     figure = shares_against("confidence", (-3, 103), step=20, height=_HEIGHT)
     diagonal = {"color": "var(--muted)", "width": 1.5, "dash": "dot"}
     figure.add_scatter(x=[0, 100], y=[0, 100], mode="lines", line=diagonal, hoverinfo="skip")
@@ -140,7 +140,7 @@ def summary(bins: Sequence[ReliabilityBin]) -> str:
 
 
 def reliability_table(trust: SelfTrust) -> Table:
-    """One row a bin, grouped by model."""
+    """One row per bin, grouped by model."""
     return Table(
         ("Model", "Method", "Confidence", "Right", "95 % interval", "Answers", "Problems"),
         tuple(
