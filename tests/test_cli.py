@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from counterform.cli import app, main
 from counterform.stages.verify import verdict_table
-from counterform.store import RunDir
+from counterform.store import Record, RunDir
 from counterform.study import Study, load_study, to_toml
 from counterform.types import Attempt, Completion, Graded, Mark, Problem, StepVerdict, Verdict
 
@@ -136,5 +136,15 @@ def hostile_run(tmp_path_factory):
     files.write_rows("attempts/part-00000.parquet", [attempt], Attempt)
     files.write_table("verdicts/part-00000.parquet", verdict_table([Graded(attempt=attempt, verdict=verdict)]))
     files.write_text("study.toml", to_toml(Study(name="x")))
-    files.note("counts", {HOSTILE: 1})
+    files.write_mark(b"null")
+    common = {
+        "key": HOSTILE,
+        "made": HOSTILE,
+        "seconds": 0.0,
+        "versions": {HOSTILE: HOSTILE},
+        "machine": {HOSTILE: HOSTILE},
+    }
+    said_of = {"counts": {HOSTILE: 1}, "notes": (HOSTILE,), "facts": {HOSTILE: HOSTILE}}
+    for unit, name in (("problems", "problems.parquet"), ("verify/part-00000", "verdicts/part-00000.parquet")):
+        files.records.write(Record(unit=unit, files=files.sizes([name]), **common, **said_of))
     return folder / "run"

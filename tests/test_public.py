@@ -42,7 +42,7 @@ def test_heavy_libraries_wait_until_they_are_needed(module):
 TYPED = """[mypy]
 follow_imports = skip
 ignore_missing_imports = True
-[mypy-counterform,counterform.errors,counterform.types,counterform.results,counterform.study,counterform.pipeline,counterform.train,counterform.train.grpo,counterform.train.traits]
+[mypy-counterform,counterform.errors,counterform.types,counterform.results,counterform.study,counterform.pipeline,counterform.train,counterform.train.grpo,counterform.train.traits,counterform.verify.grades]
 follow_imports = silent
 """
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         StepVerdict as StepVerdict,
         Verdict as Verdict,
     )
+    from counterform.verify.grades import grade as grade
 
 __version__ = "0.1.0"
 

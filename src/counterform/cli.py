@@ -413,7 +413,7 @@ def _silence(stream: TextIO | None) -> None:
 
 def _tell(text: str) -> None:
     for line in text.split("\n"):
-        print(plain(line))
+        print(plain(line), flush=True)
 
 
 def _console(stderr: bool = False) -> Console:
@@ -432,7 +432,6 @@ def _print_results(directory: Path, as_json: bool) -> None:
 
     print_results(load(RunDir(directory)), _console())
     _tell(f"\nreport    {directory / 'report.html'}")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ TABLE = {
     "data": ("/tmp", ""),
     "model.kind": ("parts_of_a_study:OtherSolver", ANOTHER),
     "model.path": ("another", ANOTHER),
+    "model.revision": ("v1", ANOTHER),
+    "model.trust_remote_code": (True, ANOTHER),
     "model.base_url": ("http://127.0.0.1:1/v1", ANOTHER),
     "model.api_key_env": ("MY_KEY", NOTHING),
     "model.dtype": ("float32", ANOTHER),
@@ -191,14 +193,18 @@ def test_going_back_gives_the_findings_of_before(study, again, path, tmp_path, f
     assert again(study) == set()
 
 
-def test_the_same_model_and_data_named_from_elsewhere_are_the_same_study(study, tmp_path, monkeypatch):
+def test_the_same_models_and_data_named_from_elsewhere_are_the_same_study(study, tmp_path, monkeypatch):
+    def named(path, **changes):
+        model = msgspec.structs.replace(study.model, path=path)
+        attempts = msgspec.structs.replace(study.attempts, model=model)
+        return msgspec.structs.replace(study, model=model, attempts=attempts, **changes)
+
     (tmp_path / "here" / "solver").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here")
-    counterform.run(study, tmp_path / "run", until="sample")
+    counterform.run(named("solver"), tmp_path / "run", until="sample")
     before = (tmp_path / "run/units/sample/part-00000.json").stat().st_mtime_ns
     monkeypatch.chdir(tmp_path)
-    there = msgspec.structs.replace(study.model, path="here/solver")
-    counterform.run(msgspec.structs.replace(study, model=there, data="here"), tmp_path / "run", until="sample")
+    counterform.run(named("here/solver", data="here"), tmp_path / "run", until="sample")
     counterform.pipeline.do_units(tmp_path / "run", ["sample/part-00000"])
     assert (tmp_path / "run/units/sample/part-00000.json").stat().st_mtime_ns == before
 

@@ -54,12 +54,14 @@ def _of_a_study(study: Study) -> dict[str, Any]:
 def resolved(study: Study) -> Study:
     """The same study with absolute paths, so that any worker on this machine, wherever it stands, finds its files."""
     data = str(Path(study.data).resolve())
-    named = {
+    named: dict[str, dict[str, Any]] = {
         "problems": {key: _absolute(getattr(study.problems, key)) for key in ("file", "shift_file")},
         "attempts": {"file": _absolute(study.attempts.file)},
         "probe": {"lexicon": _absolute(study.probe.lexicon)},
         "model": {"path": _if_there(study.model.path)},
     }
+    if sampled := study.attempts.model:
+        named["attempts"]["model"] = msgspec.structs.replace(sampled, path=_if_there(sampled.path))
     tables = {table: msgspec.structs.replace(getattr(study, table), **values) for table, values in named.items()}
     return msgspec.structs.replace(study, data=data, **tables)
 
@@ -70,4 +72,4 @@ def _absolute(name: str) -> str:
 
 def _if_there(path: str) -> str:
     """A hub id, or the name of a model, is no path."""
-    return str(Path(path).resolve()) if path != "world" and Path(path).exists() else path
+    return str(Path(path).resolve()) if path not in ("", "world") and Path(path).exists() else path

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from counterform.errors import extra
 from counterform.train.children import end_with_parent
 
 
 def main() -> None:
     """Launch."""
     end_with_parent()
-    from accelerate.commands.launch import main as launch
+    with extra("train"):
+        from accelerate.commands.launch import main as launch
 
     launch()
 
