@@ -80,7 +80,8 @@ class TestDivergence:
         counts = []
         for bench in (Bench(), Bench(lexicon=load_lexicon(tmp_path / "mine.json"))):
             readings = Internals(bench)(world, few, arm="one", seed=3)
-            counts.append(sum(reading.value for reading in readings if reading.metric == "tokens hedge"))
+            of = [r.value for r in readings if (r.metric, r.condition) == (TOKENS, "hedge")]
+            counts.append(sum(of))
         assert counts[0] == 0 < counts[1]
 
     def test_is_what_the_definition_says(self, beside, world):
