@@ -141,7 +141,8 @@ def test_luck_multiplies_a_rate():
     assert 0.2 < quiet[2] - quiet[1] < 2
     for size, loud in ((0.01, 1.0), (0.01, 100.0), (10.0, 0.01)):
         assert kept(size, loud) == pytest.approx(quiet, rel=1e-3)
-    assert ps[1:3] == pytest.approx(ps[:2], rel=0.05)
+    kept(1.2, 1.0)
+    assert ps[-1] > 0.05  # a fifth more, the same at every problem: as much as another training may bring
 
 
 def test_the_untrained_model_has_no_luck_in_what_was_kept():
