@@ -49,8 +49,8 @@ def test_a_title_has_the_words_of_what_was_measured():
 
 def test_bounds_without_an_end():
     open_ended = Metric(name="m", title="M", unit="count", bounds=(0.0, None))
-    assert (open_ended.least, open_ended.most, open_ended.span) == (0.0, math.inf, math.inf)
-    assert Metric(name="m", title="M", unit="difference", bounds=(-1.0, 1.0)).span == 2.0
+    assert (open_ended.least, open_ended.most) == open_ended.range == (0.0, math.inf)
+    assert Metric(name="m", title="M", unit="difference", bounds=(-1.0, 1.0)).range == (-1.0, 1.0)
 
 
 def test_the_declaration_is_found_or_the_others_are_named():

@@ -80,6 +80,19 @@ def test_a_dose_curve_is_over_the_problems_that_all_models_on_it_were_read_at():
     assert all(np.isfinite([dose.estimate, dose.low, dose.high]).all() for dose in doses)
 
 
+def test_luck_of_training_is_in_effects_and_on_the_curve():
+    levels = {"a": 0.4, "b": 0.6} | {dose_name("a", "b", s): 0.5 for s in SHARES}
+    even = readings(levels)
+    rows = [replace(r, value=r.value + 0.2 * (r.seed - 0.5)) for r in even]
+    near, far = (find_strategies(of, contrasts=[("b", "a")], shows={}, doses=[("a", "b")])[0] for of in (even, rows))
+    for one, other in zip(near.doses, far.doses, strict=True):
+        assert other.high - other.low > 1.5 * (one.high - one.low)
+    assert far.effects[0].h_high - far.effects[0].h_low > 1.5 * (near.effects[0].h_high - near.effects[0].h_low)
+    base = [replace(r, arm="base") if r.arm == "a" else r for r in rows]
+    [effect] = find_strategies(base, contrasts=[("b", "base")], shows={})[0].effects
+    assert effect.h_high - effect.h_low < far.effects[0].h_high - far.effects[0].h_low
+
+
 def test_of_few_problems_there_is_neither_effect_nor_curve_but_a_note():
     levels = {"a": 0.2, "b": 0.8} | {dose_name("a", "b", s): 0.5 for s in SHARES}
     found, notes = find_strategies(readings(levels, n=5), contrasts=[("b", "a")], shows={}, doses=[("a", "b")])

@@ -342,6 +342,19 @@ def test_the_base_was_not_trained_and_has_no_luck():
     assert gains[1].high - gains[1].low < 1.1 * (gains[0].high - gains[0].low)
 
 
+def test_arms_that_are_luckier_than_usual_warn_of_each_other():
+    """Two seeds of one arm that agree by chance say less where the other arms' seeds lie far apart."""
+    loud = [row for arm in ("b", "c", "d") for row in apart(readings(arm, 0.0), 0.4)]
+    quiet = [row for arm in ("b", "c", "d") for row in readings(arm, 0.0)]
+    widths = [
+        level.high - level.low
+        for others in (loud, quiet)
+        for level in find([*readings("a", 0.0), *others]).levels
+        if level.arm == "a"
+    ]
+    assert widths[0] > 1.2 * widths[1]
+
+
 class TestRowsThatSayNothing:
     """They are left out of findings and levels, and counted: too few problems, or an interval over nearly all that can be."""
 

@@ -91,6 +91,26 @@ class TestInside:
         assert len(notes) == 1
         assert re.match(r"leaky: the AUROC with shuffled labels at layer 1 is 0\.(59|60|61) and not 0\.5", notes[0])
 
+    def test_a_control_has_no_luck_to_hide_behind(self):
+        """Shuffled labels are at a half in every model: seeds that differ in how far they are above it excuse nothing."""
+        rows = [*inside("leaky", form=0.1, other=0.1, seeds=(0,), control=0.53)]
+        rows += inside("leaky", form=0.1, other=0.1, seeds=(1,), control=0.63)
+        assert "leaky: the AUROC with shuffled labels" in find_inside([*self.ROWS, *rows])[1][0]
+
+    def test_nats_have_no_upper_end(self):
+        [form] = [
+            level
+            for level in find_inside(inside("far", form=3.0, other=0.1))[0].per_token
+            if (level.arm, level.condition) == ("far", "form")
+        ]
+        assert 1 < form.low < form.estimate < form.high
+
+    def test_of_few_problems_there_is_nothing_but_a_note(self):
+        found, notes = find_inside(inside("arm", form=0.1, other=0.1, problems=5))
+        assert found.shares == found.per_token == found.layers == found.control == ()
+        assert "fewer than 6 problems" in notes[0]
+        assert re.search(r"\d of internals KL, 1 of internals AUROC of a layer, ", notes[0])
+
     def test_where_nothing_was_read_it_says_so(self):
         rows = [replace(row, mark=Mark.UNKNOWN, value=None) for row in self.ROWS]
         found, notes = find_inside(rows)

@@ -132,12 +132,39 @@ def test_luck_multiplies_a_rate():
                     seed,
                 )
         found = {r.arm: r for r in find_traits(rows)[0].retained if r.trait == "hedge"}["quiet"]
+        ps.append(found.p_holm)
         return np.array([found.kept, found.low, found.high]) / size
+
+    ps: list[float] = []
 
     quiet = kept(0.01, 0.01)
     assert 0.2 < quiet[2] - quiet[1] < 2
     for size, loud in ((0.01, 1.0), (0.01, 100.0), (10.0, 0.01)):
         assert kept(size, loud) == pytest.approx(quiet, rel=1e-3)
+    kept(1.2, 1.0)
+    assert ps[-1] > 0.05  # a fifth more, the same at every problem: as much as another training may bring
+
+
+def test_the_untrained_model_has_no_luck_in_what_was_kept():
+    """Read twice it may show other rates, but no arm's share of them is the less certain for it as by another training."""
+
+    def width(apart):
+        rows = []
+        for arm, by in (("base", apart), ("arm", 0.0)):
+            for seed in (0, 1):
+                tokens = np.full((60, 1), 100.0)
+                counts = np.full((60, 1), 10.0 * (1 + by * (2 * seed - 1)))
+                counts += np.random.default_rng(seed).normal(0, 1, counts.shape)
+                rows += readings(
+                    arm,
+                    answers(lambda t: 0 * t, 60, np.random.default_rng(0), 60, 1)
+                    | {("markers", "hedge"): counts, ("tokens", ""): tokens},
+                    seed,
+                )
+        [found] = [r for r in find_traits(rows)[0].retained if r.trait == "hedge"]
+        return found.high - found.low
+
+    assert width(0.3) < 1.1 * width(0.0)
 
 
 def test_traits_of_few_problems_are_left_out_and_counted():

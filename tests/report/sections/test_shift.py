@@ -29,7 +29,7 @@ SHIFTS = [
 PROBLEMS = [
     Problem(id=f"{shift.label if shift else ''}{n}", prompt="?", answer="1", family="ledger", shift=shift)
     for shift in SHIFTS
-    for n in range(4)
+    for n in range(8)
 ]
 DECLARED = {"shift": ShiftProbe(Bench()).metrics}
 
@@ -130,7 +130,7 @@ def test_the_table_has_a_row_a_level_and_model(axes: dict[str, curves.Axis], res
         "0",
         "70.5\u00a0%",
         table.rows[3][5],
-        "+20.0 [−40.2, +80.2]",
+        "+20.0 [−16.9, +56.9]",
     )
     assert {len(row) for row in table.rows} == {len(table.headings)}
     assert curves.counted(results.findings).startswith("Of 6 comparisons")
