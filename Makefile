@@ -10,7 +10,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep '^torch==' constraints.txt)
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: run quick test test-slow test-lowest test-gpu lint studies claims bench wheel clean
+.PHONY: run quick test test-slow test-lowest test-gpu mutants lint studies claims bench wheel clean
 
 run: $(VENV)/.run
 	$(BIN)/counterform run
@@ -32,6 +32,11 @@ CONTRACTS = tests/models tests/train tests/world tests/guard $(wildcard tests/lo
 
 test-gpu: $(VENV)/.dev
 	$(BIN)/pytest -m gpu
+
+# Breaks hundreds of places, one at a time, and counts what the tests notice: hours. FILES names some below src/counterform.
+mutants: $(VENV)/.dev
+	$(BIN)/pip install -q -c constraints.txt cosmic-ray==8.7.0
+	$(BIN)/python tests/mutants.py $(FILES)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests bench examples

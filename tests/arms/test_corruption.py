@@ -108,4 +108,7 @@ def test_a_critics_own_words_are_not_broken(cases):
 def test_hints_that_come_to_the_same():
     assert ends_alike("7 + 5 = 12.", "5 + 7 = 12")
     assert ends_alike("The answer is 24.", "12 * 2 = 24.")
-    assert not ends_alike("7 + 5 = 12.", "7 + 5 = 13.")
+    for one, other in [("12", "12.0"), ("1000", "1,000"), ("0.5", "1/2"), ("Red", "red")]:
+        assert ends_alike(f"It is {one}.", f"It must be {other}.")
+    for one, other in [("12", "13"), ("red", "blue"), ("0.5", "0.55"), ("12", "-12")]:
+        assert not ends_alike(f"It is {one}.", f"It must be {other}.")

@@ -216,6 +216,7 @@ class TestSelectionsOfSteps:
     [
         {"max_steps": 2},
         {"max_steps": 2, "num_iterations": 2},
+        {"max_steps": 3, "num_iterations": 2},  # the last rollouts are learnt from once
         {"max_steps": 6, "num_iterations": 3, "per_device_train_batch_size": 4, "steps_per_generation": 2},
         {"max_steps": 2, "num_iterations": 2, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2},
     ],

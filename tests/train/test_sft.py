@@ -209,7 +209,7 @@ class TestKindsThatCountAlike:
         every = list(trainer.train_dataset)
 
         def loss(rows, tokens):
-            return float(trainer.compute_loss(model, trainer.data_collator(rows), num_items_in_batch=tokens))
+            return trainer.compute_loss(model, trainer.data_collator(rows), num_items_in_batch=tokens).item()
 
         def tokens(rows):
             return int((trainer.data_collator(rows)["labels"][:, 1:] != -100).sum())

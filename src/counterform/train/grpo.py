@@ -230,12 +230,11 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             raise StudyError("RoCGRPOTrainer drops rows of text alone; it cannot train on images.")
         mask = output["completion_mask"]
         kept = self._kept[self._here(len(mask))]
-        learnt = mask * kept[:, None] * output.get("tool_mask", 1)
+        learnt = _learnt(output) * kept[:, None]
         asked = output["prompt_mask"] if self._sampled is None else output["prompt_mask"][self._sampled]
         counts = torch.stack([learnt.sum(), asked.sum()])
         loss, prompt = self.accelerator.reduce(counts, reduction="sum")
         self.generated_tokens += int(output["num_items_in_batch"])
-        self.loss_tokens += int(loss) * self.num_iterations
         self.prompt_tokens += int(prompt)
         if not kept.all():
             output = output | {"completion_mask": mask * kept[:, None], "num_items_in_batch": loss}
@@ -247,8 +246,10 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return slice(start, start + rows)
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """TRL's loss; notes whether this step has anything to learn from."""
+        """TRL's loss; counts its tokens, over all processes, and notes whether this step has anything to learn from."""
         self._window_teaches |= self._teaches
+        if self.model.training:
+            self.loss_tokens += int(self.accelerator.reduce(_learnt(inputs).sum(), reduction="sum"))
         loss: torch.Tensor = super().compute_loss(model, inputs, *args, **kwargs)
         if not loss.isfinite():
             raise TrainingDiverged(
@@ -309,6 +310,12 @@ class _SkipIdleSteps(TrainerCallback):  # type: ignore[misc]
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, *, model: Any, **kwargs: Any) -> None:
         self.trainer.before_update(model)
+
+
+def _learnt(rows: dict[str, Any]) -> torch.Tensor:
+    """[rows, tokens] 1 where a token bears a loss: the model wrote it, and its row was not dropped."""
+    mask: torch.Tensor = rows["completion_mask"] * rows.get("tool_mask", 1)
+    return mask
 
 
 def _only(output: dict[str, Any], kept: torch.Tensor, chunks: int) -> dict[str, Any]:
