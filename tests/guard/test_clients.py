@@ -255,5 +255,7 @@ def test_what_a_tool_says_is_not_the_users_word_in_an_agent_of_smolagents(on_loo
     agent_of(upstream).run("Read my mail.")
     assert paid == []
     assert "nobody knows whether the user said" in json.dumps(upstream.asked[2]["messages"][-1])
-    assert agent_of(Scripted(([], ("pay", {"amount": 30})), ([], ("final_answer", {"answer": "done"})))).run("Pay 30, yes.")
+    assert agent_of(Scripted(([], ("pay", {"amount": 30})), ([], ("final_answer", {"answer": "done"})))).run(
+        "Pay 30, yes."
+    )
     assert paid == [30]

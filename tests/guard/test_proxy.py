@@ -268,8 +268,8 @@ def test_keys_are_handed_on_and_never_logged(caplog, capfd):
 
 
 def test_a_message_out_of_all_bounds(monkeypatch):
-    monkeypatch.setattr(message_module, "MAX_MESSAGE", 1_000)
-    with pytest.raises(openai.APIStatusError, match="longer than"):
+    with monkeypatch.context() as patched, pytest.raises(openai.APIStatusError, match="longer than"):
+        patched.setattr(message_module, "MAX_MESSAGE", 1_000)
         ask(Upstream([*said("x" * 600, "x" * 600), *END]))
     with pytest.raises(openai.APIStatusError, match="more than 128"):
         ask(Upstream([*[piece for at in range(200) for piece in call("look", {}, at)], *CALLED]))

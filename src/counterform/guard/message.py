@@ -96,6 +96,7 @@ class Message:
             elif outside.get("usage") is not None or any(value is not None for value in beside.values()):
                 self._keep({**outside, "choices": [{**choice, "delta": {}}]})
             if not said:
+                merge(self._held, now)
                 return None
             passed = {key: value for key, value in outside.items() if key != "usage"}
             return {**passed, "choices": [{"index": 0, "delta": now, "finish_reason": None}]}
