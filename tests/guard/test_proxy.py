@@ -13,9 +13,10 @@ openai = pytest.importorskip("openai")
 uvicorn = pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 
-from counterform.guard import proxy as proxy_module  # noqa: E402
+from counterform.guard import message as message_module  # noqa: E402
+from counterform.guard.exchange import TRIES  # noqa: E402
 from counterform.guard.policy import Rule  # noqa: E402
-from counterform.guard.proxy import TRIES, Proxy  # noqa: E402
+from counterform.guard.proxy import Proxy  # noqa: E402
 from counterform.guard.tools import Policy  # noqa: E402
 
 TOOLS = [{"type": "function", "function": {"name": name, "parameters": {}}} for name in ("look", "pay")]
@@ -267,8 +268,8 @@ def test_keys_are_handed_on_and_never_logged(caplog, capfd):
 
 
 def test_a_message_out_of_all_bounds(monkeypatch):
-    monkeypatch.setattr(proxy_module, "MAX_MESSAGE", 1_000)
-    with pytest.raises(openai.APIStatusError, match="longer than"):
+    with monkeypatch.context() as patched, pytest.raises(openai.APIStatusError, match="longer than"):
+        patched.setattr(message_module, "MAX_MESSAGE", 1_000)
         ask(Upstream([*said("x" * 600, "x" * 600), *END]))
     with pytest.raises(openai.APIStatusError, match="more than 128"):
         ask(Upstream([*[piece for at in range(200) for piece in call("look", {}, at)], *CALLED]))
@@ -345,7 +346,7 @@ def test_many_streams_at_once_lose_and_mix_nothing(server):
 
     async def one(client, who):
         stream = await client.chat.completions.create(
-            model="m", messages=[{"role": "user", "content": who}], stream=True
+            model="m", messages=[{"role": "user", "content": who}], tools=TOOLS, stream=True
         )
         text, calls = "", []
         async for chunk in stream:

@@ -1,5 +1,9 @@
 import asyncio
+import functools
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -128,6 +132,207 @@ def test_a_rule_that_hangs_is_unknown():
 def test_a_file_that_is_no_policy(tmp_path):
     with pytest.raises(StudyError, match="cannot be run"):
         Policy(tmp_path / "none.py")
+
+
+def once(state, call):
+    same = [
+        r for r in state.results if r.call.name == "refund" and r.call.arguments["order"] == call.arguments["order"]
+    ]
+    return "Already refunded." if same else None
+
+
+ONCE = Policy([Rule("once", "An order is refunded once.", once)])
+
+
+def refunds(tools, seconds=0.05):
+    paid = []
+
+    @tools
+    def refund(order):
+        time.sleep(seconds)
+        paid.append(order)
+
+    async def refund_later(order):
+        await asyncio.sleep(seconds)
+        paid.append(order)
+
+    refund_later.__name__ = "refund"
+    return refund, tools(refund_later), paid
+
+
+def test_two_calls_at_once_are_judged_one_after_the_other_under_asyncio():
+    _, refund, paid = refunds(Tools(ONCE))
+
+    async def both():
+        return await asyncio.gather(refund(order=1), refund(order=1), refund(order=2), return_exceptions=True)
+
+    found = asyncio.run(both())
+    assert sorted(paid) == [1, 2]
+    assert sum(isinstance(one, CallRefused) for one in found) == 1
+
+
+def test_two_calls_at_once_are_judged_one_after_the_other_in_threads():
+    refund, _, paid = refunds(Tools(ONCE))
+    with ThreadPoolExecutor(8) as pool:
+        done = [pool.submit(refund, order=1) for _ in range(8)]
+        refused = [one.exception() for one in done]
+    assert paid == [1]
+    assert sum(isinstance(one, CallRefused) for one in refused) == 7
+
+
+def test_a_tool_that_is_refused_or_fails_is_seen_as_what_it_was():
+    tools = Tools(
+        Policy([Rule("small", "Small.", lambda state, call: "No." if call.arguments["amount"] > 5 else None)])
+    )
+
+    @tools
+    def pay(amount):
+        raise ConnectionError("gone")
+
+    with pytest.raises(CallRefused):
+        pay(amount=6)
+    assert tools.state.results == ()
+    with pytest.raises(ConnectionError):
+        pay(amount=5)
+    [failed] = tools.state.results  # whether it was paid nobody knows
+    assert (failed.call.arguments, failed.text, failed.pending) == ({"amount": 5}, "ConnectionError: gone", False)
+
+
+def test_a_slow_rule_keeps_no_coroutine_and_no_other_conversation_waiting():
+    def slow(state, call):
+        time.sleep(0.3)
+
+    policy = Policy([Rule("slow", "Slow.", slow)])
+
+    async def look():
+        return 1
+
+    async def all_at_once():
+        ticks = 0
+        asked = asyncio.gather(*[Tools(policy)(look)() for _ in range(6)])
+        while not asked.done():
+            await asyncio.sleep(0.01)
+            ticks += 1
+        return ticks
+
+    started = time.perf_counter()
+    assert asyncio.run(all_at_once()) > 10
+    assert time.perf_counter() - started < 1.2
+
+
+def small(state, call):
+    return "At most 50." if call.arguments["amount"] > 50 else None
+
+
+SMALL = [Rule("small", "Small.", small)]
+
+
+def pay_any(**kw):
+    return "paid"
+
+
+def pay_defaults(amount=60):
+    return "paid"
+
+
+def pay_with(amount, *more, **kw):
+    return "paid"
+
+
+class Till:
+    def pay(self, amount=60):
+        return "paid"
+
+    def __call__(self, amount=60):
+        return "paid"
+
+
+@pytest.mark.parametrize(
+    ("tool", "args", "kwargs"),
+    [
+        (pay_any, (), {"amount": 60}),
+        (pay_defaults, (), {}),
+        (functools.partial(pay_defaults, 60), (), {}),
+        (functools.partial(pay_any, amount=60), (), {}),
+        (functools.partial(functools.partial(pay_with, 60), 1), (2,), {"x": 3}),
+        (Till().pay, (), {}),
+        (Till(), (), {}),
+        (functools.lru_cache(pay_defaults), (), {}),
+    ],
+    ids=["**kw", "default", "partial", "partial kw", "partial twice", "method", "object", "cache"],
+)
+def test_no_argument_is_hidden_from_a_rule(tool, args, kwargs):
+    with pytest.raises(CallRefused, match="At most 50"):
+        Tools(Policy(SMALL))(tool)(*args, **kwargs)
+
+
+def one_name_twice(amount, /, **kw):
+    return kw["amount"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "args", "kwargs"),
+    [
+        (pay_any, (), {"amount": float("nan")}),
+        (pay_any, (), {"amount": float("-inf")}),
+        (pay_any, (), {"amount": Decimal("NaN")}),
+        (pay_any, (), {"amount": Decimal("sNaN")}),
+        (pay_any, (), {"amount": 5, "to": "bob\u200b"}),
+        (pay_any, (), {"amount": 5, "list": [{"x": float("nan")}]}),
+        (pay_any, (), {"amount": 5, "Amount": 60}),
+        (pay_any, (), {"amount": 5, "amount\u200d": 60}),
+        (one_name_twice, (5,), {"amount": 60}),
+    ],
+)
+@pytest.mark.parametrize("on_unknown", ["pass", "refuse"])
+def test_what_has_more_than_one_meaning_is_never_run(tool, args, kwargs, on_unknown):
+    with pytest.raises(CallRefused, match="cannot be read"):
+        Tools(Policy(SMALL, on_unknown=on_unknown))(tool)(*args, **kwargs)
+
+
+def test_a_rule_cannot_change_what_it_is_shown():
+    def meddle(state, call):
+        call.arguments["rows"][0]["amount"] = 1
+
+    def late(state, call):
+        return "At most 50." if call.arguments["rows"][0]["amount"] > 50 else None
+
+    rows = [{"amount": 60}]
+    tool = Tools(Policy([Rule("meddle", "Meddle.", meddle), Rule("late", "Late.", late)], on_unknown="pass"))(pay_any)
+    with pytest.raises(CallRefused, match="At most 50"):
+        tool(rows=rows)
+    assert rows == [{"amount": 60}]
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_a_rule_that_would_end_the_program_could_not_tell(error):
+    def ends(state, call):
+        raise error(3)
+
+    with pytest.raises(CallRefused, match="could not be checked"):
+        Tools(Policy([Rule("ends", "Ends.", ends)]))(pay_any)()
+
+
+@pytest.mark.parametrize("answer", [True, False, 0, [], object()])
+def test_a_rule_that_says_neither_text_nor_none_could_not_tell(answer):
+    with pytest.raises(CallRefused, match="could not be checked"):
+        Tools(Policy([Rule("odd", "Odd.", lambda state, call: answer)]))(pay_any)()
+
+
+def test_a_rule_that_loops_is_left_and_the_others_are_asked_on():
+    def loops(state, call):
+        while call.arguments.get("loop"):
+            pass
+
+    policy = Policy([Rule("loops", "Loops.", loops), *SMALL], seconds=0.05, on_unknown="pass")
+    for _ in range(12):  # more than may hang at once
+        with pytest.raises(CallRefused, match="At most 50"):
+            Tools(policy)(pay_any)(amount=60, loop=True)
+    until = time.monotonic() + 10
+    while threading.active_count() > 30 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert Tools(policy)(pay_any)(amount=5) == "paid"
+    assert policy.counts["unknown"] == 12  # the rule was asked again, once it had been interrupted
 
 
 WORDS = st.sampled_from(["", "a", "amount", "40", "\ud800", "é" * 500])

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from counterform.errors import AuditError, MissingExtra
 from counterform.guard.calls import Call, State
-from counterform.guard.policy import Rule, load_policy
+from counterform.guard.policy import Rule, read_policy
 
 PREFIX = "_test_"
 
@@ -43,15 +43,15 @@ class PolicyCheck(Struct, frozen=True, kw_only=True):
 
 def check_policy(path: str | Path) -> PolicyCheck:
     """Run a policy's tests and look for contradictions and dead rules. Raises StudyError for a file that is no policy."""
-    rules = load_policy(path)
+    policy = read_policy(path)
+    rules, names = policy.rules, policy.names
     seen: dict[str, set[bool]] = {rule.name: set() for rule in rules}
-    names = rules[0].check.__globals__
     tests = {name: test for name, test in names.items() if name.startswith(PREFIX) and callable(test)}
     failures = _run(tests, rules, names, seen)
     try:
         from counterform.guard.logic import examine
 
-        logic, contradictions = examine(rules, Path(path).read_text(encoding="utf-8"))
+        logic, contradictions = examine(policy)
         notes: tuple[str, ...] = ()
     except MissingExtra as error:
         logic, contradictions = {}, ()

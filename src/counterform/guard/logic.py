@@ -8,11 +8,12 @@ the kind that they are compared with. Anything else, the state above all, is bey
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from counterform.errors import extra
-from counterform.guard.policy import Rule
+from counterform.guard.policy import PolicyFile
 
 with extra("guard"):
     import z3
@@ -41,18 +42,20 @@ class _BeyondError(Exception):
     """Something that is no arithmetic or logic."""
 
 
-def examine(rules: Sequence[Rule], source: str) -> tuple[dict[str, str], tuple[str, ...]]:
+def examine(policy: PolicyFile) -> tuple[dict[str, str], tuple[str, ...]]:
     """What logic says of each rule, by name, and the contradictions."""
-    written = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+    written = {node.name: node for node in ast.parse(policy.source).body if isinstance(node, ast.FunctionDef)}
     found: dict[str, str] = {}
     broken: dict[str, Any] = {}
     tools: dict[str, None] = {}
-    for rule in rules[:MOST_RULES]:
-        reader = _Reader(rule.check.__globals__)
+    for rule in policy.rules[:MOST_RULES]:
+        reader = _Reader(policy.names)
         try:
             node = written.get(rule.name)
             if node is None:
                 raise _BeyondError("it is not written in this file")
+            if node.decorator_list or not inspect.isfunction(rule.check):
+                raise _BeyondError("a decorator may change what it does")
             broken[rule.name] = reader.broken(node)
             tools.update(dict.fromkeys(reader.tools))
             found[rule.name] = "sound"

@@ -11,98 +11,47 @@ stored, shown or logged.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from counterform.errors import extra
-from counterform.guard.calls import Call, Conversation, State
+from counterform.guard.exchange import Exchange
+from counterform.guard.message import BrokenMessageError, Message
+from counterform.guard.speakers import Speakers
+from counterform.guard.sse import write_event
 from counterform.guard.tools import Policy
+from counterform.guard.upstream import RefusedError, Upstream, UpstreamError, handed_on
 
 with extra("guard"):
     import httpx2 as httpx
     import uvicorn
     from starlette.applications import Starlette
     from starlette.requests import ClientDisconnect, Request
-    from starlette.responses import JSONResponse, Response, StreamingResponse
+    from starlette.responses import JSONResponse, Response
     from starlette.routing import Route
+    from starlette.types import Receive, Scope, Send
 
-TRIES = 4
-"""Messages of the model to one request, the first included; then the answer is a refusal."""
-CONNECT_SECONDS, STALL_SECONDS = 10.0, 120.0
-"""Until the upstream is reached; of silence in its answer."""
-MAX_REQUEST, MAX_MESSAGE, MAX_EVENT = 32_000_000, 4_000_000, 1_000_000
-"""Bytes of a client's request, of one message of the model, of one event of its stream."""
-MAX_CALLS = 128
-"""Tool calls in one message."""
-
-_HANDED_ON = ("authorization", "openai-organization", "openai-project", "accept-language")
-_WORDS = ("content", "reasoning_content", "reasoning", "refusal")
-"""What of a delta is words for the client; whatever else an upstream sends in one does not pass."""
-_Chunks = AsyncGenerator[dict[str, Any], None]
-
-
-class UpstreamError(Exception):
-    """The upstream did not answer as it should; what is said is for the client."""
-
-    def __init__(self, message: str, status: int = 502, body: bytes | None = None) -> None:
-        super().__init__(message)
-        self.status, self.body = status, body
-
-
-class Message:
-    """One message of the model, put together from the chunks of a stream."""
-
-    def __init__(self) -> None:
-        self.text, self.calls = "", dict[int, dict[str, Any]]()
-        self.finish: str | None = None
-        self._size = 0
-
-    def add(self, chunk: Mapping[str, Any]) -> dict[str, str]:
-        """Take one chunk in; the words that it brings. Raises UpstreamError for a message out of all bounds."""
-        choices = chunk.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-        delta = choice.get("delta")
-        delta = delta if isinstance(delta, dict) else {}
-        if isinstance(choice.get("finish_reason"), str):
-            self.finish = choice["finish_reason"]
-        pieces = delta.get("tool_calls")
-        for piece in pieces if isinstance(pieces, list) else []:
-            self._call(piece)
-        words = {key: delta[key] for key in _WORDS if isinstance(delta.get(key), str) and delta[key]}
-        self.text += words.get("content", "")
-        self._grow(sum(map(len, words.values())))
-        return words
-
-    def _call(self, piece: Any) -> None:
-        if not isinstance(piece, dict):
-            raise UpstreamError("the upstream sent a tool call that is none")
-        index = piece.get("index", len(self.calls))
-        if not isinstance(index, int) or (len(self.calls) >= MAX_CALLS and index not in self.calls):
-            raise UpstreamError(f"the upstream sent more than {MAX_CALLS} tool calls in one message")
-        call = self.calls.setdefault(index, {"id": "", "type": "function", "function": {"name": "", "arguments": ""}})
-        function = piece.get("function")
-        function = function if isinstance(function, dict) else {}
-        if isinstance(piece.get("id"), str):
-            call["id"] = call["id"] or piece["id"]
-        for key in ("name", "arguments"):
-            said = function.get(key)
-            if isinstance(said, str):
-                call["function"][key] += said
-                self._grow(len(said))
-
-    def _grow(self, size: int) -> None:
-        self._size += size
-        if self._size > MAX_MESSAGE:
-            raise UpstreamError(f"the upstream's message is longer than {MAX_MESSAGE:,} characters")
-
-    @property
-    def whole(self) -> dict[str, Any]:
-        """The message as the chat API writes it."""
-        calls = [self.calls[index] for index in sorted(self.calls)]
-        return {"role": "assistant", "content": self.text or None} | ({"tool_calls": calls} if calls else {})
+DEADLINE_SECONDS = 1_800.0
+"""For one request, all its tries together."""
+MAX_REQUEST = 32_000_000
+"""Bytes of a client's request."""
+_LARGE = 100_000
+"""Bytes from which on a request is read beside the others, and not between them."""
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_UNGUARDED = {
+    "responses": "the Responses API",
+    "messages": "Anthropic's messages API",
+    "completions": "the API of plain completions",
+    "api/chat": "Ollama's own API",
+    "assistants": "the Assistants API",
+    "threads": "the Assistants API",
+    "realtime": "the Realtime API",
+    "batches": "the Batch API",
+}
 
 
 class Proxy:
@@ -110,137 +59,121 @@ class Proxy:
 
     def __init__(self, upstream: str, policy: Policy, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.policy = policy
-        self._upstream = upstream.rstrip("/")
+        self._address = upstream
         self._transport = transport
+        self._speakers = Speakers()
 
     def app(self) -> Starlette:
-        """The web application: `/v1/chat/completions` and `/v1/models`."""
+        """The web application: chat completions (Azure's deployments too) and the list of models; all else is refused by name."""
 
         @asynccontextmanager
         async def life(app: Starlette) -> AsyncIterator[None]:
+            # As for the client itself, HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE hold.
             async with httpx.AsyncClient(
-                transport=self._transport,
-                timeout=httpx.Timeout(STALL_SECONDS, connect=CONNECT_SECONDS, pool=None),
-                limits=httpx.Limits(max_connections=None),
-                trust_env=False,
-            ) as self._client:
+                transport=self._transport, limits=httpx.Limits(max_connections=None), trust_env=True
+            ) as client:
+                self._upstream = Upstream(self._address, client)
                 yield
 
-        routes = [
-            Route(f"{prefix}{path}", endpoint, methods=[method])
-            for prefix in ("/v1", "")
-            for path, endpoint, method in (
-                ("/chat/completions", self._chat, "POST"),
-                ("/models", self._models, "GET"),
-            )
-        ]
-        return Starlette(routes=routes, lifespan=life)
+        chats = ("/v1/chat/completions", "/chat/completions", "/openai/deployments/{deployment}/chat/completions")
+        return Starlette(
+            routes=[
+                *[Route(path, self._chat, methods=["POST"]) for path in chats],
+                *[Route(f"{prefix}/models", self._models, methods=["GET"]) for prefix in ("/v1", "")],
+                Route("/{path:path}", _refuse, methods=_METHODS),
+            ],
+            lifespan=life,
+        )
 
     async def _models(self, request: Request) -> Response:
         try:
-            answer = await self._client.get(f"{self._upstream}/models", headers=_headers(request))
-        except httpx.HTTPError as error:
-            return _problem(f"the upstream cannot be reached: {type(error).__name__}", 502)
-        return Response(answer.content, status_code=answer.status_code, media_type="application/json")
+            return _said(await self._upstream.get(f"/models{_query(request)}", handed_on(request.headers)))
+        except UpstreamError as error:
+            return _problem(str(error), error.status)
 
     async def _chat(self, request: Request) -> Response:
         if not request.headers.get("content-type", "").startswith("application/json"):
             # Else any page in this machine's browser could ask here without leave.
             return _problem("the content type must be application/json", 415)
         try:
-            body = msgspec.json.decode(await _read(request))
+            raw = await _read(request)
+            body = await asyncio.to_thread(msgspec.json.decode, raw) if len(raw) > _LARGE else msgspec.json.decode(raw)
         except (ClientDisconnect, msgspec.DecodeError, UnicodeError, RecursionError):
             return _problem("the request is no JSON, or too long", 400)
         if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
             return _problem("the request has no list `messages`", 400)
         if body.get("n") not in (None, 1):
             return _problem("a guarded request has one answer: leave out `n`, or ask n times", 400)
-        headers = _headers(request)
-        tries = self._tries(body, headers)
+        deployment = request.path_params.get("deployment")
+        prefix = f"/openai/deployments/{quote(deployment, safe='')}" if deployment else ""
+        return _Reply(
+            Exchange(
+                body,
+                handed_on(request.headers),
+                path=f"{prefix}/chat/completions{_query(request)}",
+                upstream=self._upstream,
+                policy=self.policy,
+                speakers=self._speakers,
+            )
+        )
+
+
+class _Reply(Response):
+    """What an exchange gives, as it comes; it ends with the client, and nothing of it stays open upstream."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        working = asyncio.create_task(self._work(scope, receive, send))
+        leaving = asyncio.create_task(_until_gone(receive))
         try:
-            # The first event comes before the status is sent, so that an upstream's 401 or 429 is the client's too.
-            first = await anext(tries)
-        except UpstreamError as error:
-            if error.body is not None:
-                return Response(error.body, status_code=error.status, media_type="application/json")
-            return _problem(str(error), error.status)
-        if body.get("stream"):
-            return StreamingResponse(_events(first, tries), media_type="text/event-stream")
+            await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                with suppress(OSError):  # the client is gone
+                    await working
+        finally:
+            for task in (working, leaving):
+                task.cancel()
+            await asyncio.gather(working, leaving, return_exceptions=True)
+
+    async def _work(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + DEADLINE_SECONDS
+        async with aclosing(self._exchange.chunks()) as chunks:
+            try:
+                # The first event comes before the status is sent, so that an upstream's 401 or 429 is the client's too.
+                first = await _next(chunks, ends)
+                if self._exchange.streams:
+                    await self._stream(first, chunks, ends, send)
+                    return
+                answer = await _together(first, chunks, ends)
+                response: Response = JSONResponse(answer, headers=self._exchange.headers)
+            except RefusedError as error:
+                response = _said(error)
+            except UpstreamError as error:
+                response = _problem(str(error), error.status)
+            except BrokenMessageError as error:
+                response = _problem(str(error), 502)
+            await response(scope, receive, send)
+
+    async def _stream(
+        self, first: dict[str, Any], rest: AsyncGenerator[dict[str, Any], None], ends: float, send: Send
+    ) -> None:
+        """Chunks as server-sent events; an upstream that breaks off is an error event, and never a proper end."""
+        headers = {**self._exchange.headers, "content-type": "text/event-stream; charset=utf-8"}
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": 200, "headers": raw})
+        chunk: dict[str, Any] | None = first
+        last = write_event(b"[DONE]")
         try:
-            return JSONResponse(await _together(first, tries))
-        except UpstreamError as error:
-            return _problem(str(error), error.status)
-
-    async def _tries(self, body: dict[str, Any], headers: dict[str, str]) -> _Chunks:
-        """The chunks for the client: text as it comes, calls once they are known to keep the rules."""
-        messages = list(body["messages"])
-        conversation, usage = Conversation(), dict[str, int]()
-        for message in messages:
-            conversation.feed(message)
-        refusal = ""
-        # Who asked for one answer is used to being told what it used; in a stream that has to be asked for.
-        asked = {} if body.get("stream") else {"stream_options": {"include_usage": True}}
-        for _ in range(TRIES):
-            message, last = Message(), dict[str, Any]()
-            stream = self._stream({**body, **asked, "messages": messages, "stream": True}, headers)
-            async with aclosing(stream):
-                async for chunk in stream:
-                    last = {key: value for key, value in chunk.items() if key not in ("choices", "usage")}
-                    _sum(usage, chunk.get("usage"))
-                    if said := message.add(chunk):
-                        yield {**last, "choices": _choice({"role": "assistant", **said})}
-            if message.finish is None:
-                raise UpstreamError("the upstream's stream ended before its message did")
-            whole = message.whole
-            objections = await self._objections(conversation.feed(whole))
-            if not any(objections) or self.policy.dry:
-                for index, call in enumerate(whole.get("tool_calls", [])):
-                    yield {**last, "choices": _choice({"tool_calls": [{"index": index, **call}]})}
-                finish = message.finish
-                break
-            answers = _answers(whole["tool_calls"], objections)
-            refusal = "\n".join(said for said in objections if said)
-            for answer in answers:
-                conversation.feed(answer)
-            messages += [whole, *answers]
-        else:
-            finish = "stop"
-            yield {**last, "choices": _choice({"role": "assistant", "content": refusal})}
-        yield {**last, "choices": _choice({}, finish=finish)}
-        if usage:
-            yield {**last, "choices": [], "usage": usage}
-
-    async def _objections(self, calls: Sequence[tuple[State, Call]]) -> list[str]:
-        """Of each call why it must not run; empty where it may. In a thread: rules are anybody's code."""
-
-        def judged() -> list[str]:
-            said = []
-            for state, call in calls:
-                found = self.policy.objections(state, call)
-                said.append(self.policy.refusal(call, found) if found else "")
-            return said
-
-        return await asyncio.to_thread(judged)
-
-    async def _stream(self, body: dict[str, Any], headers: dict[str, str]) -> _Chunks:
-        """The chunks of one answer of the upstream. Raises UpstreamError."""
-        url = f"{self._upstream}/chat/completions"
-        try:
-            async with self._client.stream("POST", url, content=msgspec.json.encode(body), headers=headers) as answer:
-                if answer.status_code != 200:
-                    raise UpstreamError("the upstream refused", answer.status_code, (await answer.aread())[:MAX_EVENT])
-                async for data in _server_events(answer.aiter_bytes()):
-                    if data == b"[DONE]":
-                        return
-                    chunk = msgspec.json.decode(data)
-                    if isinstance(chunk, dict):
-                        if "error" in chunk:
-                            raise UpstreamError("the upstream reported an error in its stream")
-                        yield chunk
-        except httpx.TimeoutException as error:
-            raise UpstreamError(f"the upstream was silent: {type(error).__name__}", 504) from error
-        except (httpx.HTTPError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise UpstreamError(f"the upstream broke off: {type(error).__name__}") from error
+            while chunk is not None:
+                event = write_event(msgspec.json.encode(chunk))
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+                chunk = await _next(rest, ends, default=None)
+        except (UpstreamError, BrokenMessageError) as error:
+            last = write_event(msgspec.json.encode(_error(str(error))))
+        await send({"type": "http.response.body", "body": last})
 
 
 def serve(upstream: str, policy: Policy, *, host: str = "127.0.0.1", port: int = 8787) -> None:
@@ -248,9 +181,39 @@ def serve(upstream: str, policy: Policy, *, host: str = "127.0.0.1", port: int =
     uvicorn.run(Proxy(upstream, policy).app(), host=host, port=port, access_log=False, log_level="warning")
 
 
-def _headers(request: Request) -> dict[str, str]:
-    handed = {name: request.headers[name] for name in _HANDED_ON if name in request.headers}
-    return handed | {"content-type": "application/json"}
+async def _next(chunks: AsyncGenerator[dict[str, Any], None], ends: float, **default: Any) -> Any:
+    """The next chunk. Raises UpstreamError when the request has taken too long."""
+    try:
+        async with asyncio.timeout_at(ends):
+            return await anext(chunks, *default.values())
+    except TimeoutError:
+        raise UpstreamError(f"the request took longer than {DEADLINE_SECONDS:g} s", 504) from None
+
+
+async def _together(first: dict[str, Any], rest: AsyncGenerator[dict[str, Any], None], ends: float) -> dict[str, Any]:
+    """The chunks as the one answer of a request that did not ask for a stream."""
+    message = Message()
+    chunk: dict[str, Any] | None = first
+    while chunk is not None:
+        message.add(chunk)
+        chunk = await _next(rest, ends, default=None)
+    return message.completion()
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _refuse(request: Request) -> Response:
+    """Whatever is not guarded is not handed on."""
+    path = request.url.path.strip("/").removeprefix("v1/")
+    known = next(
+        (words for name, words in _UNGUARDED.items() if name in (path, path.partition("/")[0])), f"/{path[:100]}"
+    )
+    return _problem(
+        f"{known} is not guarded, and so it is not handed on. Use the chat API: POST /v1/chat/completions", 404
+    )
 
 
 async def _read(request: Request) -> bytes:
@@ -262,66 +225,12 @@ async def _read(request: Request) -> bytes:
     return bytes(body)
 
 
-async def _server_events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The data of each event, however the bytes are cut. Raises UpstreamError for an event without end."""
-    held = bytearray()
-    async for piece in pieces:
-        held += piece
-        if b"\n" in piece:
-            *lines, rest = bytes(held).split(b"\n")
-            held = bytearray(rest)
-            for line in lines:
-                if line.startswith(b"data:"):
-                    yield line[5:].strip()
-        if len(held) > MAX_EVENT:
-            raise UpstreamError(f"the upstream sent an event of more than {MAX_EVENT:,} bytes")
+def _query(request: Request) -> str:
+    return f"?{request.url.query}" if request.url.query else ""
 
 
-async def _events(first: dict[str, Any], rest: _Chunks) -> AsyncIterator[bytes]:
-    """Chunks as server-sent events; an upstream that breaks off is an error event, and never a proper end."""
-    async with aclosing(rest):
-        try:
-            yield b"data: " + msgspec.json.encode(first) + b"\n\n"
-            async for chunk in rest:
-                yield b"data: " + msgspec.json.encode(chunk) + b"\n\n"
-        except UpstreamError as error:
-            yield b"data: " + msgspec.json.encode(_error(str(error))) + b"\n\n"
-            return
-        yield b"data: [DONE]\n\n"
-
-
-async def _together(first: dict[str, Any], rest: _Chunks) -> dict[str, Any]:
-    """The chunks as the one answer of a request that did not ask for a stream."""
-    message, last = Message(), first
-    usage: dict[str, int] | None = None
-    message.add(first)
-    async for chunk in rest:
-        message.add(chunk)
-        last, usage = chunk, chunk.get("usage") or usage
-    kept: dict[str, Any] = {key: last[key] for key in ("id", "created", "model") if key in last}
-    choice = {"index": 0, "message": message.whole, "finish_reason": message.finish}
-    used = {"usage": usage} if usage else {}
-    return {**kept, "object": "chat.completion", "choices": [choice], **used}
-
-
-def _answers(calls: Sequence[Mapping[str, Any]], objections: Sequence[str]) -> list[dict[str, Any]]:
-    """What the model is told in the place of its tools: of the calls beside a broken one too, none was run."""
-    beside = "Not run, since another call of the same message was refused. Make it again if it is still right."
-    return [
-        {"role": "tool", "tool_call_id": call["id"], "content": said or beside}
-        for call, said in zip(calls, objections, strict=True)
-    ]
-
-
-def _choice(delta: dict[str, Any], finish: str | None = None) -> list[dict[str, Any]]:
-    return [{"index": 0, "delta": delta, "finish_reason": finish}]
-
-
-def _sum(total: dict[str, int], usage: Any) -> None:
-    """Add what one try used, as far as it is counts."""
-    for key, count in usage.items() if isinstance(usage, dict) else ():
-        if isinstance(count, int):
-            total[key] = total.get(key, 0) + count
+def _said(answer: RefusedError) -> Response:
+    return Response(answer.body, status_code=answer.status, headers={**answer.headers, "content-type": answer.kind})
 
 
 def _error(message: str) -> dict[str, Any]:
