@@ -216,6 +216,14 @@ class TestEstimate:
         few = estimate(a[:4], b[:4], [], lucky=(True, False), bounds=SHARE)
         assert few.p > 0.05
 
+    def test_a_count_that_never_varied_may_yet(self):
+        same = estimate(np.full((10, 2), 150.0), np.full((10, 2), 150.0), [], lucky=(True, False), bounds=COUNT)
+        # None of 10 problems differs: 31 % may, each by the whole of what there is.
+        assert (same.low, same.high, same.p) == (pytest.approx(-46, rel=0.1), pytest.approx(46, rel=0.1), 1.0)
+        assert math.isfinite(same.mde)
+        nothing = estimate(np.zeros((10, 2)), np.zeros((10, 2)), [], lucky=(True, False), bounds=COUNT)
+        assert (nothing.value, nothing.p) == (0.0, 1.0)
+
     @pytest.mark.parametrize(("level", "bounds"), [(150.0, COUNT), (0.4, SHARE), (-0.3, DIFFERENCE)])
     def test_luck_is_judged_in_the_units_of_the_metric(self, level, bounds):
         # Ten times the tokens with ten times the spread are the same study.
