@@ -20,13 +20,13 @@ LEVEL = 0.95
 POWER = 0.80
 ROUNDING = 1e-9
 """Standard deviations below this part of a metric's size are rounding."""
-ALIKE, WORTH = 0.15, 3.0
+ALIKE, WORTH = 0.15, 5.0
 """Answers to one problem are taken to be at least this much alike (intraclass correlation), with the weight of this many problems: near
 a bound a few problems hold all that was seen, and where they were not drawn the variance is too small as well."""
-UNLIKE = 0.02
+UNLIKE = 0.035
 """Of a difference near a bound, how unlike it is from problem to problem (as ALIKE; at 1 it moves whole problems)."""
 POWERFUL = float(special.ndtri(POWER))
-MORE = (0.4, 2.5)
+MORE = (0.3, 2.5)
 """With two seeds, by how much more than the variance over items, and than the luck that was seen, the minimum detectable effect allows for:
 the half-width of the next study is another one, and where seeds happened to agree their luck was seen as too little."""
 _STEPS = 12
