@@ -27,7 +27,7 @@ def arm(name, **options):
 STUDY = Study(
     name="strategy",
     seeds=(0,),
-    problems=ProblemsSpec(family="several", lengths=(3,), train=28, held_out=8),
+    problems=ProblemsSpec(family="several", lengths=(3,), train=28, held_out=16),
     attempts=AttemptsSpec(samples=4, max_tokens=80),
     match=MatchSpec(cases=12),
     arms=(
