@@ -166,7 +166,7 @@ def test_rationales_as_training_data_and_as_exemplars(tmp_path):
     arms = ("invalid_rationale", "shuffled_rationale", "irrelevant_rationale")
     study = msgspec.structs.replace(TINY, arms=arms, contrasts=(), train=TrainSpec(trainer="dry"))
     counterform.run(study, tmp_path, until="arms")
-    probe = ProbeSpec(problems=4, max_tokens=32)
+    probe = ProbeSpec(problems=8, max_tokens=32)
     run = counterform.run(msgspec.structs.replace(study, arms=arms[:1], probes=("validity",), probe=probe), tmp_path)
     files = RunDir(run.path)
     texts = [files.read_table(f"arms/{arm}.parquet")["completion"].to_pylist() for arm in arms]

@@ -26,7 +26,7 @@ TINY = Study(
     arms=("sft",),
     train=TrainSpec(trainer="dry"),
     probes=("accuracy", "shift"),
-    probe=ProbeSpec(samples=1, k=1, max_tokens=48, shifted=2),
+    probe=ProbeSpec(samples=1, k=1, max_tokens=48, shifted=6),
 )
 
 
@@ -52,7 +52,7 @@ def test_shifted_problems_are_held_out_and_nobody_samples_or_trains_on_them(fini
     home, away = problems(finished)
     assert len(home) == 34
     assert {p.split for p in away} == {"held_out"}
-    assert sum(p.shift.axis in NOISE for p in away) == 2 * 12
+    assert sum(p.shift.axis in NOISE for p in away) == 6 * 12
     sampled = set(RunDir(finished.path).read_table("attempts")["problem_id"].to_pylist())
     assert sampled == {p.id for p in home}
     assert not {p.prompt for p in away if p.shift.axis in ("length", "composition", REVERSED)} & {
@@ -112,7 +112,10 @@ def users(tmp_path):
         spec = ProblemsSpec(file=str(tmp_path / "mine.jsonl"), train=6, held_out=3, **columns)
         if second:
             spec = msgspec.structs.replace(spec, shift_file=str(tmp_path / "far.jsonl"))
-        study = msgspec.structs.replace(TINY, problems=spec, model=ModelSpec(kind="scripted", path="json:dumps"))
+        few = msgspec.structs.replace(TINY.probe, shifted=2)
+        study = msgspec.structs.replace(
+            TINY, problems=spec, probe=few, model=ModelSpec(kind="scripted", path="json:dumps")
+        )
         return counterform.run(study, tempfile.mkdtemp(dir=tmp_path), until="problems")
 
     return run
@@ -123,10 +126,10 @@ def test_a_column_takes_rows_out_of_training(users):
     assert len(home) == 9
     assert not [p for p in home if p.prompt in ("What is 9 plus 1?", "What is 10 plus 1?", "What is 11 plus 1?")]
     labelled = [p for p in away if p.shift.label == "hard"]
-    assert len(labelled) == TINY.probe.shifted
+    assert len(labelled) == 2
     assert {p.split for p in labelled} == {"held_out"}
     assert all(0 < p.shift.distance < 1 for p in labelled)
-    assert len(away) == len(labelled) + 12 * TINY.probe.shifted
+    assert len(away) == len(labelled) + 12 * 2
 
 
 def test_a_second_file_is_a_shift(users):

@@ -27,7 +27,7 @@ def arm(name, **options):
 STUDY = Study(
     name="strategy",
     seeds=(0,),
-    problems=ProblemsSpec(family="several", lengths=(3,), train=28, held_out=6),
+    problems=ProblemsSpec(family="several", lengths=(3,), train=28, held_out=16),
     attempts=AttemptsSpec(samples=4, max_tokens=80),
     match=MatchSpec(cases=12),
     arms=(
@@ -43,7 +43,7 @@ STUDY = Study(
         grpo={"num_generations": 4, "per_device_train_batch_size": 8, "max_steps": 1, "max_completion_length": 24},
     ),
     probes=("strategy",),
-    probe=ProbeSpec(samples=1, k=1, problems=3, max_tokens=48),
+    probe=ProbeSpec(samples=1, k=1, problems=8, max_tokens=48),
 )
 
 

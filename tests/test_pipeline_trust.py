@@ -24,7 +24,7 @@ def cut(name, **tables):
         attempts=replace(study.attempts, samples=3),
         match=replace(study.match, cases=8),
         train=replace(study.train, trainer="dry", sft={}),
-        probe=replace(study.probe, samples=2, k=2, problems=8, attempts=4, trusted=5),
+        probe=replace(study.probe, samples=2, k=2, problems=8, attempts=4, trusted=7),
         **tables,
     )
 
@@ -49,7 +49,7 @@ def test_confidence_becomes_findings_and_a_section(trust):
 
 def test_its_samples_are_those_of_accuracy_and_only_so_many_problems_are_asked(trust):
     rows = [row for row in trust.readings.to_pylist() if row["probe"] == "trust"]
-    assert len({row["problem_id"] for row in rows}) == 5
+    assert len({row["problem_id"] for row in rows}) == 7
     files = RunDir(trust.path)
     ids = {
         probe: {

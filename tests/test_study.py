@@ -106,16 +106,16 @@ def test_an_unknown_key_names_its_nearest_neighbour_and_the_options(refused, tex
 @pytest.mark.parametrize(
     ("text", "path", "near"),
     [
-        ('arms = ["critic"]', "$.arms[0]", "cft"),
-        ('arms = ["sft", {name = "x", recipe = "rejecton"}]', "$.arms[1]", "rft"),
+        ('arms = ["cf"]', "$.arms[0]", "cft"),
+        ('arms = ["sft", {name = "x", recipe = "rftt"}]', "$.arms[1]", "rft"),
         ('probes = ["accuracy", "find_eror"]', "$.probes[1]", "find_error"),
         ('[model]\nkind = "open_ai"', "$.model.kind", "openai"),
         ('[attempts.model]\nkind = "script"', "$.attempts.model.kind", "scripted"),
         ('[problems]\nfamily = "ledgr"', "$.problems.family", "ledger"),
         ('[train]\ntrainer = "sftt"', "$.train.trainer", "sft"),
         ('[verify]\nsteps = "arithmetics"', "$.verify.steps", "arithmetic"),
-        ('contrasts = [["cft", "imitaton"]]', "$.contrasts[0]", "sft"),
-        ('form_shares = [["cft", "imitaton"]]', "$.form_shares[0]", "sft"),
+        ('contrasts = [["cft", "sftt"]]', "$.contrasts[0]", "sft"),
+        ('form_shares = [["cft", "sftt"]]', "$.form_shares[0]", "sft"),
     ],
 )
 def test_an_unknown_part_names_its_nearest_neighbour_and_the_options(refused, text, path, near):

@@ -262,7 +262,7 @@ def embedded_study(*, quick: bool = False) -> Study:
         arms=study.arms[:3],
         contrasts=study.contrasts[:1],
         form_shares=study.form_shares[:1],
-        probe=msgspec.structs.replace(study.probe, samples=2, k=2, problems=100, attempts=100, shifted=5, trusted=10),
+        probe=msgspec.structs.replace(study.probe, samples=2, k=2, problems=100, attempts=100, shifted=6, trusted=10),
     )
 
 

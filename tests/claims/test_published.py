@@ -108,7 +108,7 @@ def test_nearly_as_well_has_a_margin_and_needs_a_gain(low, high, verdict):
     assert said(ALIKE, row) == ["undecided"]
     [found] = ALIKE.read(study(row, finding("sft", "base", -0.1, 0.1)))
     assert found.verdict == "undecided"
-    assert "imitation itself gains nothing clear" in found.figures
+    assert "sft itself gains nothing clear" in found.figures
     assert "−5 points" in ALIKE.words()
 
 

@@ -158,7 +158,7 @@ def test_bounds_direction_and_unit_are_those_that_the_probe_declares():
     rows += [row for m in ("words", "wait", "surprise") for row in readings("arm", 0.25, metric=m, **options)]
     results = find(rows, form_shares=[("arm", "arm")])
     words, wait, surprise = results.findings
-    assert [f.verdict for f in results.findings] == ["worse", "worse", "better"]
+    assert [f.verdict for f in results.findings] == ["worse", "worse", "more"]
     assert all(10 < f.low < f.estimate < f.high < 40 and f.mde > 1 for f in results.findings)
     assert all(level.high > 1 for level in results.levels)
     assert re.search(r"mine words: \+2\d(\.\d)? \[\+1\d(\.\d)?, \+[23]\d(\.\d)?\]: worse", words.sentence)
@@ -178,7 +178,7 @@ def test_a_metric_that_is_not_declared_is_refused_with_those_that_are():
 def test_what_is_neither_better_nor_worse_is_more_or_less():
     columns = {"probe": "strategy", "metric": "breadth first", "condition": "free form"}
     [finding] = find([*readings("base", 0.0, **columns), *readings("less", -0.25, **columns)]).findings
-    assert finding.verdict == "worse"
+    assert finding.verdict == "less"
     assert ": less (" in finding.sentence
     assert finding.claim == "less raises strategy breadth first (free form) over base"
 

@@ -420,6 +420,15 @@ class TestShareOfGain:
         assert found.high == pytest.approx(0.06 / 0.7, rel=0.15)
 
 
+def test_a_difference_within_one_model_is_as_certain_as_its_own_spread():
+    """It lies in the middle of all that it can be, where no few problems hold all that was seen: Student's t, no more."""
+    for n in (8, 30, 300):
+        values = np.random.default_rng(n).normal(0.02, 0.03, (n, 1))
+        found = estimate(values, None, [], bounds=DIFFERENCE)
+        t = scipy_stats.t.interval(0.95, n - 1, values.mean(), values.std(ddof=1) / np.sqrt(n))
+        assert (found.low, found.high) == pytest.approx(t, abs=0.02 * (t[1] - t[0]))
+
+
 class TestSaysNothing:
     @pytest.mark.parametrize(
         ("low", "high", "clusters", "difference", "expected"),

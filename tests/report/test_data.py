@@ -39,7 +39,7 @@ def test_a_figure_inside_that_is_none_is_not_a_number_again(run: RunDir, owning:
     again = decode(msgspec.json.encode(data.results), Results).own_of("internals", Inside)
     assert again is not None
     assert math.isnan(again.per_token[0].high)
-    assert "| rejection" in to_markdown(data)
+    assert "| rft" in to_markdown(data)
 
 
 def test_an_empty_directory_still_makes_a_report(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_failed_arm_is_told_and_the_rest_is_shown(make_run: Callable[..., RunD
         f"checkpoints/{checkpoint.arm}/{checkpoint.seed}/checkpoint.json", msgspec.json.encode(failed).decode()
     )
     run.clear(f"readings/attempts/{checkpoint.arm}-{checkpoint.seed}.parquet")
-    sentence = "imitation, seed 0, stopped early and was not read: the loss is nan at step 12"
+    sentence = "sft, seed 0, stopped early and was not read: the loss is nan at step 12"
     assert sentence in write_page(run).read_text(encoding="utf-8")
     assert sentence in to_markdown(load(run))
 
@@ -73,7 +73,7 @@ def test_what_was_never_read_is_no_number_and_no_crash(make_run: Callable[..., R
     results = msgspec.structs.replace(results, findings=(unread, *results.findings[1:]))
     run.write_text("findings.json", msgspec.json.encode(results).decode())
     assert math.isnan(load(run).results.findings[0].estimate)
-    assert "| imitation | – | [–, –] | undecided | – |" in to_markdown(load(run))
+    assert "| sft | – | [–, –] | undecided | – |" in to_markdown(load(run))
     assert "NaN" not in re.sub(r"<script>.*?</script>", "", write_page(run).read_text("utf-8"), flags=re.DOTALL)
 
 

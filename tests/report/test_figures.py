@@ -35,7 +35,7 @@ def test_a_forest_has_a_row_an_arm_with_its_interval_band_and_zero(run: RunDir) 
 def test_a_contrast_names_both_arms(run: RunDir) -> None:
     results = load(run).results
     figure = figures.forest(results, compared(results, base=False)[:1])
-    assert "critique − imitation" in [note.text for note in figure.layout.annotations]
+    assert "cft − sft" in [note.text for note in figure.layout.annotations]
 
 
 def test_levels_run_from_0_to_100_with_their_baselines(run: RunDir) -> None:

@@ -17,9 +17,9 @@ def test_every_figure_of_the_run_is_there(run: RunDir) -> None:
     text = to_markdown(data)
     assert all(points(finding.estimate) in text for finding in data.results.findings)
     assert all(share(level.estimate).replace("\u00a0", " ") in text for level in data.results.levels)
-    assert "| Solving (pass@1) | imitation | +31.1 | [+27.0, +35.2] | better | 5.8 | 0.002 |" in text
-    assert "| Solving (pass@1) | answer_only | imitation | 30.2 % | [22.2, 38.2] | 1,200 | 300 | 2 |" in text
-    assert "| Solving (pass@1) | rejection | imitation | undefined |  | 1,200 | 300 | 2 |" in text
+    assert "| Solving (pass@1) | sft | +31.1 | [+27.0, +35.2] | better | 5.8 | 0.002 |" in text
+    assert "| Solving (pass@1) | answer_only | sft | 30.2 % | [22.2, 38.2] | 1,200 | 300 | 2 |" in text
+    assert "| Solving (pass@1) | rft | sft | undefined |  | 1,200 | 300 | 2 |" in text
     assert "torch 2.13.0" in text
     assert "- Seeds: 0, 1." in text
     assert data.study_text in text
@@ -55,7 +55,7 @@ def test_a_study_is_kept_as_a_page_and_as_figures_that_claims_are_read_from(run:
     assert row.endswith("|  | [first-study](studies/first-study.md) |  |")  # refuted there
     assert "| not asked |" in summary
     assert {line.count("|") for line in summary.splitlines() if line.startswith("|")} == {5}
-    assert "| refuted | critique − imitation: −42.9 points [−47.0, −38.8] (" in figures_of_claims
+    assert "| refuted | cft − sft: −42.9 points [−47.0, −38.8] (" in figures_of_claims
     assert "| [first-study](studies/first-study.md): ledger, the world's base |" in figures_of_claims
     assert {line.count("|") for line in figures_of_claims.splitlines() if line.startswith("|")} == {4}
 

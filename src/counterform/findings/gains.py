@@ -153,7 +153,8 @@ def _form_share(table: Table, control: str, full: str) -> FormShare | None:
     found = stats.share_of_gain(over, whole, base, _others(table, named, items), bounds=table.metric.range)
     share = found if isinstance(found, stats.Ratio) else None
     rises = bool(whole.mean() > base.mean())
-    gained = table.metric.better == "neither" or rises == (table.metric.better == "high")
+    # Of what is not clear of 0 nobody knows which of the two it is.
+    gained = found is NoShare.UNDEFINED or table.metric.better == "neither" or rises == (table.metric.better == "high")
     part = f"{full}'s {'gain' if gained else 'loss'} in {table.of.words}"
     why = "" if isinstance(found, stats.Ratio) else _why(found, gained=gained)
     return FormShare(

@@ -22,7 +22,8 @@ ROUNDING = 1e-9
 """Standard deviations below this part of a metric's size are rounding."""
 ALIKE, WORTH = 0.15, 5.0
 """Answers to one problem are taken to be at least this much alike (intraclass correlation), with the weight of this many problems: near
-a bound a few problems hold all that was seen, and where they were not drawn the variance is too small as well."""
+a bound a few problems hold all that was seen, and where they were not drawn the variance is too small as well. Not of a difference within
+one model, which lies in the middle of what it can be and varies far less than right and wrong do."""
 UNLIKE = 0.035
 """Of a difference near a bound, how unlike it is from problem to problem (as ALIKE; at 1 it moves whole problems)."""
 POWERFUL = float(special.ndtri(POWER))
@@ -202,7 +203,7 @@ def _reach(design: _Design, quantile: Floats) -> tuple[Floats, Floats]:
     reach = []
     for table, extra in zip(tables, lucks, strict=True):
         share = np.clip((table.mean - bounds[0]) / span, 0.0, 1.0)
-        of_items, usual = table.items / span**2, ALIKE * share * (1 - share) / n
+        of_items, usual = table.items / span**2, ALIKE * share * (1 - share) / n * (bounds[0] == 0)
         of_items = np.maximum(of_items, ((n - 1) * of_items + WORTH * usual) / (n - 1 + WORTH))
         low, high = _wilson(share, of_items + extra / span**2, quantile, unseen(n))
         reach.append((span * (share - low), span * (high - share)))

@@ -198,7 +198,7 @@ def _away(results: Results, findings: Sequence[Finding]) -> Cell:
     """The shift at which the arm stands lowest against the base model there."""
     read = [f for f in findings if not math.isnan(f.estimate)]
     if not read:
-        return Cell(text=NOT_ASKED)
+        return Cell(text="too few problems" if "shift" in results.metrics else NOT_ASKED)
     worst = min(read, key=lambda f: f.estimate)
     there, home = (_level(results, where, worst.arm) for where in (worst, replace(worst, shift=None)))
     right = f": {share(there.estimate)} {share_interval(there.low, there.high)} right" if there else ""

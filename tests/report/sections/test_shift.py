@@ -85,11 +85,11 @@ def test_every_axis_starts_at_home_and_goes_by_distance(axes: dict[str, curves.A
     assert list(axes) == ["Length", "Vocabulary", "Noise: words deleted"]
     assert [(stop.name, stop.distance) for stop in axes["Length"].stops] == [
         ("2", -1),
-        ("home", 0),
+        ("in distribution", 0),
         ("6", 1),
         ("7", 2),
     ]
-    assert [stop.name for stop in axes["Vocabulary"].stops] == ["home", "numbers", "words"]
+    assert [stop.name for stop in axes["Vocabulary"].stops] == ["in distribution", "numbers", "words"]
 
 
 def test_a_curve_is_a_line_a_model_with_intervals_and_guesses(axes: dict[str, curves.Axis]) -> None:

@@ -40,13 +40,13 @@ def test_the_curve_is_the_mean_over_seeds(run):
     arms = of_steps.by_measure(load(run).steps)["entropy"]
     line = next(trace for trace in of_steps.curves(arms).data if len(trace.x) == 10)
     assert list(line.y) == pytest.approx([1 + 0.02 * at for at in range(10)])
-    assert "critique from 1.01 to 1.17" in of_steps.summary(arms)
+    assert "cft from 1.01 to 1.17" in of_steps.summary(arms)
 
 
 def test_the_page_and_the_markdown_have_the_section(run, make_run, tmp_path):
     page, text = render(load(run)), to_markdown(load(run))
     assert '<section id="steps">' in page
-    assert "| Token entropy | critique | 1.01 |" in text
+    assert "| Token entropy | cft | 1.01 |" in text
     plain = make_run(tmp_path / "plain", n_problems=4)
     assert '<section id="steps">' not in render(load(plain))
     assert "While they learnt" not in to_markdown(load(plain))

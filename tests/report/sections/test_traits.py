@@ -82,7 +82,7 @@ def test_the_trade_is_one_picture():
     assert (home.error_y.array[0], home.error_y.arrayminus[0]) == pytest.approx((10, 10))
     assert (home.marker.symbol, figure.data[1].marker.symbol) == ("circle", "circle-open")
     assert "guided kept 40.0" in words
-    assert "away −10.0 [−20.0, 0.0]" in words
+    assert "OOD −10.0 [−20.0, 0.0]" in words
     assert of_traits.trade(replace(TRAITS, accuracy=())) is None
     assert of_traits.trade(replace(TRAITS, retained=TRAITS.retained[1:])) is None
 

@@ -240,6 +240,8 @@ def summary(axis: Axis, part: Part) -> str:
 def counted(findings: Iterable[Finding]) -> str:
     """How often an arm's right answers differ from the base model's out of distribution, in a sentence."""
     away = [f for f in findings if f.probe == "shift" and f.versus == BASE_ARM and f.shift and _part(f) == ANSWER]
+    if not away:
+        return "Out of distribution too few problems were read to say anything."
     better, worse = (sum(f.verdict == verdict for f in away) for verdict in ("better", "worse"))
     return (
         f"Of {len(away)} comparisons of an arm's right answers with the base model's, {better} came out better, "
