@@ -6,7 +6,7 @@ import pytest
 
 from counterform import cli
 from counterform.bench import Bench
-from counterform.errors import StudyError
+from counterform.errors import MissingExtra, StudyError
 from counterform.parts import BASES, OLD_NAMES, PARTS, made, part, require_known
 from counterform.problems.ledger import Ledger
 
@@ -67,6 +67,15 @@ def test_a_part_that_is_not_there(tmp_path, monkeypatch, name, message):
     with pytest.raises(StudyError) as caught:
         part("arm", name)
     assert message in str(caught.value)
+
+
+def test_a_package_that_a_part_misses_is_named_with_its_extra(tmp_path, monkeypatch):
+    (tmp_path / "needy.py").write_text(
+        "from counterform.errors import extra\nwith extra('train'):\n    import needs_a_package\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingExtra, match=r"needs_a_package is not installed\. .*pip install 'counterform\[train\]'"):
+        part("probe", "needy:Probe")
 
 
 def test_a_part_is_called_with_its_options_and_names_them_when_one_is_unknown():
