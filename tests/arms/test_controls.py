@@ -63,3 +63,19 @@ def test_answer_only_has_no_step(cases):
     for c, example in zip(cases, AnswerOnly()(cases, np.random.default_rng(0)).examples, strict=True):
         assert example.completion == f"The answer is {c.problem.answer}."
         assert len(split_steps(example.completion)) == 1 < len(split_steps(c.problem.solution))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_answer_in_another_writing_is_the_same_answer(seed):
+    """Sorted as text each stands next to its like, which is what a turn by one would give it."""
+    same = [{"0.5", "0.50", "00.5"}, {"1,000", "1000"}]
+    cases = [case(at, answer) for at, answer in enumerate(["0.5", "0.50", "00.5", "1,000", "1000", "7", "8", "9"])]
+    for c, example in zip(cases, ShuffledTarget()(cases, np.random.default_rng(seed)).examples, strict=True):
+        other = example.completion.rpartition("The answer is ")[2].removesuffix(".")
+        assert not any({other, c.problem.answer} <= group for group in same)
+
+
+def test_one_answer_for_all_in_several_writings_cannot_be_shuffled():
+    cases = [case(at, answer) for at, answer in enumerate(["0.5", "0.50", "1/2", "50%"])]
+    with pytest.raises(ControlError, match=r"still ends in the right answer, written in another way.*leave this arm out"):
+        ShuffledTarget()(cases, np.random.default_rng(0))

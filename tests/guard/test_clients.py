@@ -146,6 +146,7 @@ def test_the_async_openai_client(proxy):
     assert (finish, content) == ("tool_calls", "Paid 50.")
 
 
+@pytest.mark.filterwarnings("ignore:Function 'pay' has decorators")  # smolagents' own, of a remote executor
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_agent_of_smolagents(proxy, stream):
     smolagents = pytest.importorskip("smolagents", reason="smolagents is not installed (requirements-dev.txt)")

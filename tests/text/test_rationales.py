@@ -123,17 +123,13 @@ class TopicWatch(Watch):
         self.topic = topic
 
     def feed(self, step):
-        sound = self.topic in step or step.startswith("The answer is ")
+        sound = self.topic in step or step.startswith("The answer is ") or "makes" in step
         return StepVerdict(mark=Mark.RIGHT if sound else Mark.WRONG, rule="topic")
 
 
-class Unsound(Topics):
-    """One that reads the worked solution alone as sound, so that nothing else can be an attempt."""
-
-    name = "unsound"
-
-    def start(self, problem):
-        return TopicWatch(problem.solution.partition(".")[0])
+def each_on_its_own(*answers):
+    """Problems whose rationales are sound for nobody else."""
+    return [replace(p, facts={"topic": f"case {at}."}) for at, p in enumerate(on_topics(*answers, topics=("tea",)))]
 
 
 def on_topics(*answers, topics=("tea", "rice")):
@@ -168,10 +164,22 @@ class TestAnIrrelevantRationaleThatFits:
             assert one.text.endswith(f" The answer is {problem.answer}.")
 
     def test_one_that_comes_to_this_problems_answer_in_other_words(self, seed):
-        same = [{"0.5", "1/2", "2/4"}, {"1000", "1,000"}]
-        problems = on_topics("0.5", "1/2", "2/4", "1000", "1,000", "7", "8", "9", topics=("tea",))
-        for problem, giver, _ in self.rewritten(problems, Unsound(), seed):
+        """Sorted, each stands next to its like, which is the first that is tried."""
+        same = [{"0.5", "0.50", "00.5"}, {"1,000", "1000"}]
+        problems = each_on_its_own("0.5", "0.50", "00.5", "1,000", "1000", "7", "8", "9")
+        for problem, giver, _ in self.rewritten(problems, Topics(), seed):
             assert not any({problem.answer, giver.answer} <= group for group in same)
+
+    def test_one_that_states_an_answer_where_the_own_is_not_stated(self, seed):
+        """The text would then end in somebody else's answer."""
+        problems = each_on_its_own("11", "12", "13", "14", "15", "16")
+        stating = [replace(p, solution=f"The answer is {p.answer}. {p.solution}") for p in problems[:3]]
+        bare = [replace(p, solution=p.solution.replace("The answer is", "It makes")) for p in problems[3:]]
+        every = [*stating, *bare]
+        for problem, one in zip(every, irrelevant(every, grader(every, Topics()), np.random.default_rng(seed)), strict=True):
+            assert one.text.endswith(f" {problem.answer}.")
+            if problem in bare:
+                assert "The answer is 1" not in one.text
 
     def test_where_every_other_fits_none_is_made(self, seed):
         problems = on_topics("1", "2", "3", "4", topics=("tea",))
@@ -259,13 +267,13 @@ def test_any_text_is_rewritten_or_refused(text, seed):
             assert bool(made.text) != bool(made.why)
 
 
-@given(st.lists(st.sampled_from("abcd"), max_size=30), st.integers(0, 99))
-def test_another_answer_for_every_row_or_an_error(answers, seed):
+@given(st.lists(st.sampled_from("abcd"), max_size=30), st.integers(0, 99), st.booleans())
+def test_another_answer_for_every_row_or_an_error(answers, seed, anew):
     if answers and 2 * max(Counter(answers).values()) > len(answers):
         with pytest.raises(ControlError, match=f"of {len(answers)} cases share one answer"):
-            other_answers(answers, np.random.default_rng(seed))
+            other_answers(answers, np.random.default_rng(seed), anew=anew)
         return
-    givers = other_answers(answers, np.random.default_rng(seed))
+    givers = other_answers(answers, np.random.default_rng(seed), anew=anew)
     assert sorted(givers) == list(range(len(answers)))
     assert all(answers[giver] != answer for giver, answer in zip(givers, answers, strict=True))
 

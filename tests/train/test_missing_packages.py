@@ -44,6 +44,7 @@ def test_trackers_that_are_there(asked, monkeypatch):
     ],
     ids=lambda value: next(iter(value), "") if isinstance(value, dict) else "",
 )
+@pytest.mark.filterwarnings("ignore:`use_liger_kernel=True` is deprecated")
 def test_any_other_option_says_which_package_it_needs(options, words, arm, tmp_path):
     """The kind, not the tracker: transformers finds a missing package when it needs it, at the latest at the first step."""
     with pytest.raises(StudyError, match=rf"\$\.train.*{words}") as caught:

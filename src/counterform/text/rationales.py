@@ -94,10 +94,10 @@ def irrelevant(problems: Sequence[Problem], grade: Grade, rng: np.random.Generat
     """
     solutions, reasons = _worked(problems, grade)
     made: dict[int, Rewritten] = {}
-    for _ in range(DRAWS):
+    for draw in range(DRAWS):
         if len(made) == len(solutions):
             break
-        givers = other_answers([problems[at].answer for at in solutions], rng)
+        givers = other_answers([problems[at].answer for at in solutions], rng, anew=draw > 0)
         others = dict(zip(solutions, [solutions[list(solutions)[giver]] for giver in givers], strict=True))
         waiting = [at for at in solutions if at not in made]
         texts = {at: _joined(others[at], others[at].step_texts[:-1], solutions[at].step_texts[-1]) for at in waiting}
@@ -144,11 +144,12 @@ def exemplars(
     }
 
 
-def other_answers(answers: Sequence[str], rng: np.random.Generator) -> list[int]:
+def other_answers(answers: Sequence[str], rng: np.random.Generator, *, anew: bool = False) -> list[int]:
     """A permutation that gives every row another row, with another answer.
 
     Sorted by answer and turned by the size of the largest group, no row can meet its own answer; a group of more
-    than half of all rows makes that impossible. Raises ControlError then.
+    than half of all rows makes that impossible. Raises ControlError then. anew: turned by chance, by no less and not so far
+    that a group meets itself again; where all answers differ, the rows would be the same in every draw.
     """
     order = sorted(rng.permutation(len(answers)), key=lambda index: answers[index])
     largest = max(Counter(answers).values(), default=0)
@@ -157,9 +158,10 @@ def other_answers(answers: Sequence[str], rng: np.random.Generator) -> list[int]
             f"{largest} of {len(answers)} cases share one answer, so their targets cannot all be exchanged for those of "
             "another answer. Use problems with more varied answers, or leave this arm out."
         )
+    turn = int(rng.integers(largest, len(answers) - largest, endpoint=True)) if anew else largest
     givers = [0] * len(answers)
     for place, index in enumerate(order):
-        givers[index] = int(order[(place + largest) % len(order)])
+        givers[index] = int(order[(place + turn) % len(order)])
     return givers
 
 
