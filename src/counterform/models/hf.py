@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -68,7 +69,8 @@ class HFModel(Writer, Inspectable):
         self._ends = sorted({*ends, tokenizer.eos_token_id} - {None})
         # transformers fills whatever a request leaves open from the model's own defaults, and a repetition penalty
         # or top_k 50 would change what is measured.
-        model.generation_config = GenerationConfig(pad_token_id=tokenizer.pad_token_id, eos_token_id=self._ends)
+        self._defaults = GenerationConfig(pad_token_id=tokenizer.pad_token_id, eos_token_id=self._ends)
+        model.generation_config = self._defaults
 
     @classmethod
     def open(cls, spec: ModelSpec) -> HFModel:
@@ -81,6 +83,25 @@ class HFModel(Writer, Inspectable):
         return cls(
             model.to(best_device()), tokenizer, name=spec.path, batch_size=spec.batch_size, tool_failures=failures
         )
+
+    @classmethod
+    def wrap(cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, batch_size: int = 64) -> HFModel:
+        """A model and a tokenizer that are loaded already, as they are: where the model is, in its dtype.
+
+        The model is put into evaluation mode; its generation defaults are not used here, and stay as they are. Raises
+        ModelError for a tokenizer with neither a padding nor an end token.
+        """
+        if tokenizer.pad_token_id is None:
+            if tokenizer.eos_token_id is None:
+                raise ModelError(
+                    "the tokenizer has neither a padding nor an end token. Set tokenizer.pad_token, e.g. to one of its unused tokens."
+                )
+            tokenizer = copy.copy(tokenizer)
+            tokenizer.pad_token = tokenizer.eos_token
+        defaults = model.generation_config
+        wrapped = cls(model, tokenizer, name=model.config.name_or_path or type(model).__name__, batch_size=batch_size)
+        model.generation_config = defaults
+        return wrapped
 
     def generate(
         self, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int
@@ -138,6 +159,16 @@ class HFModel(Writer, Inspectable):
                 )
             found.update(zip(batch, rows, strict=True))
         return [found[index] for index in range(len(prompts))]
+
+    def unread_words(self, text: str) -> str:
+        """The words to which the tokenizer gives its token for unknown ones."""
+        unknown = self.tokenizer.unk_token_id
+        if unknown is None:
+            return ""
+        words = self._plain(text).split()
+        return " ".join(
+            word for word in words if unknown in self.tokenizer(word, add_special_tokens=False)["input_ids"]
+        )
 
     def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
         """The summed log-probability (nats) of each continuation after the prompt, without the end token."""
@@ -223,12 +254,16 @@ class HFModel(Writer, Inspectable):
         tool = None
         if self.tool_failures is not None:
             tool = [Answering(self.tokenizer, width, len(rows), failures=self.tool_failures, rng=rng)]
-        out = self.model.generate(
-            input_ids=ids,
-            attention_mask=mask,
-            generation_config=self._sampling(temperature, max_tokens),
-            logits_processor=tool,
-        )[:, width:]
+        theirs, self.model.generation_config = self.model.generation_config, self._defaults
+        try:
+            out = self.model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                generation_config=self._sampling(temperature, max_tokens),
+                logits_processor=tool,
+            )[:, width:]
+        finally:
+            self.model.generation_config = theirs
         return [self._completion(row) for row in out.tolist()]
 
     def _sampling(self, temperature: float, max_tokens: int) -> GenerationConfig:
