@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     # What type checkers and editors read of the table below.
     from counterform.errors import CounterformError as CounterformError
-    from counterform.verify.grades import grade as grade
     from counterform.pipeline import Run as Run, run as run
     from counterform.results import Finding as Finding, Level as Level, Results as Results
     from counterform.study import Study as Study, embedded_study as embedded_study, load_study as load_study

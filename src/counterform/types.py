@@ -288,6 +288,10 @@ class Model(ABC):
         """The summed log-probability (nats) of each continuation after the prompt. Raises ModelError where it shows none."""
         raise ModelError(f"{self.name!r} shows no log-probabilities.")
 
+    def unread_words(self, text: str) -> str:
+        """The words of a text that the model cannot read, its vocabulary lacking them; empty where it can, or nobody can say."""
+        return ""
+
     @property
     def failures(self) -> Mapping[str, int]:
         """Calls that failed, by reason."""

@@ -9,8 +9,12 @@ from hypothesis import strategies as st
 from counterform.errors import ModelError
 from counterform.guard import HINT, HINT_AS_STEP, RULE, Guard, Note
 from counterform.models.scripted import ScriptedModel
+from counterform.problems.desk import Desk
 from counterform.problems.ledger import Ledger
+from counterform.problems.route import Route
+from counterform.problems.sorting_out import SortingOut
 from counterform.testing import HOSTILE
+from counterform.text.steps import Splitter
 from counterform.types import Completion, Mark, Model, StepVerdict, StepVerifier, Watch
 from counterform.verify.steps import grade_steps
 
@@ -42,6 +46,11 @@ def always(text):
 
 def then(*texts):
     return lambda prompt, call: texts[min(call, len(texts) - 1)]
+
+
+def cut(text):
+    splitter = Splitter()
+    return [*splitter.feed(text), *splitter.close()]
 
 
 def wrong_steps(problem, text):
@@ -230,6 +239,104 @@ def test_unknown_prompts_make_the_verifier_fail_and_not_the_guard():
     model = Guard(Ledger(), on_unknown="refuse", on_violation="stop").around(ScriptedModel(always("2 + 2 = 4. So.")))
     [[found]] = model.answer(["What?"], **ASK)
     assert (found.refused, found.completion.text, found.failures) == (True, "", 1)
+
+
+class NeverStarts(StepVerifier):
+    name = "never"
+
+    def __init__(self, how):
+        self.how = how
+
+    def start(self, problem):
+        if self.how == "hang":
+            time.sleep(0.5)
+        if self.how == "raise":
+            raise OSError("no model of the verifier's")
+        return self.how
+
+
+@pytest.mark.parametrize("how", ["raise", "hang", None, "nonsense"])
+@pytest.mark.parametrize("options", POLICIES)
+def test_what_no_verifier_looks_at_is_not_accepted(how, options):
+    problem, error = PLANTED[0]
+    found, model = guarded(always(error.text), problem, NeverStarts(how), on_unknown="pass", seconds=0.05, **options)
+    assert (found.refused, found.completion, found.failures) == (
+        True,
+        Completion(text="", tokens=0, finish="length"),
+        1,
+    )
+    assert [(one.rule, one.mark) for one in found.interventions] == [("the verifier did not start", Mark.UNKNOWN)]
+    assert model.calls == []
+
+
+def test_of_a_batch_only_what_can_be_verified_is_written():
+    model = ScriptedModel(lambda prompt, call: next((p.solution for p in PROBLEMS if p.prompt == prompt), "2 + 2 = 5."))
+    found = (
+        Guard(Ledger())
+        .around(model, PROBLEMS[:2])
+        .answer([PROBLEMS[0].prompt, "What?", PROBLEMS[1].prompt], **{**ASK, "n": 2})
+    )
+    assert [[one.refused for one in row] for row in found] == [[False] * 2, [True] * 2, [False] * 2]
+    assert [row[0].completion.text for row in found] == [PROBLEMS[0].solution, "", PROBLEMS[1].solution]
+    assert "Give `around` the problem" in found[1][0].interventions[0].hint
+
+
+def test_a_forgotten_problem_is_told_where_nothing_is_stopped():
+    [[found]] = Guard(Ledger(), "report").around(ScriptedModel(always("2 + 2 = 5. So."))).answer(["What?"], **ASK)
+    assert (found.refused, found.completion.text) == (False, "2 + 2 = 5. So.")
+    assert found.interventions[0].rule == "the verifier did not start"
+    assert found.failures
+
+
+def test_a_prompt_is_known_by_its_words_whatever_stands_around_them():
+    problem, error = PLANTED[0]
+    model = ScriptedModel(always(error.text))
+    [[found]] = Guard(Ledger(), "stop").around(model, [problem]).answer([f"\n{problem.prompt}\n"], **ASK)
+    assert found.interventions[0].rule != "the verifier did not start"
+    assert not wrong_steps(problem, found.completion.text)
+
+
+@pytest.mark.parametrize("family", [Ledger, SortingOut, Route, Desk])
+def test_an_unread_sentence_before_the_answer_does_not_blind_the_answers_check(family):
+    for seed, problem in enumerate(family().generate(10, rng=np.random.default_rng(1))):
+        for error in family().plant_errors(problem, rng=np.random.default_rng(seed)):
+            if error.kind != "answer":
+                continue
+            steps = [step.text for step in cut(error.text)]
+            for kept in range(1, len(steps)):
+                text = " ".join([*steps[:kept], "Hmm, let me think about it.", steps[-1]])
+                found, _ = guarded(always(text), problem, family(), on_violation="stop")
+                assert found.refused, text
+                assert steps[-1] not in found.completion.text
+
+
+def test_an_unread_step_may_lead_to_the_right_answer():
+    problem = PROBLEMS[0]
+    steps = [step.text for step in cut(problem.solution)]
+    text = " ".join([*steps[:-2], "The last operation is easy.", steps[-1]])
+    found, _ = guarded(always(text), problem, on_violation="stop")
+    assert (found.refused, found.completion.text, found.passed_unknown) == (False, text, 2)
+
+
+class FewWords(ScriptedModel):
+    """Has never read an English word of more than six letters."""
+
+    def unread_words(self, text):
+        return " ".join(word for word in text.split() if len(word) > 6)
+
+
+def test_a_note_that_the_model_never_read_is_refused():
+    with pytest.raises(ModelError, match="has no words for the note, it cannot read: \\[Refused:"):
+        Guard(Ledger(), note=HINT).around(FewWords(always("x")))
+    Guard(Ledger(), note=Note(" No: {hint} ")).around(FewWords(always("x")))
+
+
+def test_what_is_filled_into_a_note_and_was_never_read_is_not_told_and_counted():
+    problem, error = next((p, e) for p, e in PLANTED if e.kind == "arithmetic" and e.first_error == 1)
+    model = FewWords(then(error.text, " " + problem.solution.split(". ", 1)[1]))
+    [[found]] = Guard(Ledger(), note=Note(" No: {rule} ")).around(model, [problem]).answer([problem.prompt], **ASK)
+    assert (found.untold, found.told, found.refused) == (1, 0, False)
+    assert "No:" not in model.calls[1][0]
 
 
 def test_a_call_that_fails_is_an_error_and_no_answer():

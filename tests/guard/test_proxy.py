@@ -2,7 +2,7 @@ import asyncio
 import json
 import logging
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +14,7 @@ uvicorn = pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 
 from counterform.guard import message as message_module  # noqa: E402
+from counterform.guard import proxy as proxy_module  # noqa: E402
 from counterform.guard.exchange import TRIES  # noqa: E402
 from counterform.guard.policy import Rule  # noqa: E402
 from counterform.guard.proxy import Proxy  # noqa: E402
@@ -268,11 +269,160 @@ def test_keys_are_handed_on_and_never_logged(caplog, capfd):
 
 
 def test_a_message_out_of_all_bounds(monkeypatch):
-    with monkeypatch.context() as patched, pytest.raises(openai.APIStatusError, match="longer than"):
-        patched.setattr(message_module, "MAX_MESSAGE", 1_000)
-        ask(Upstream([*said("x" * 600, "x" * 600), *END]))
+    monkeypatch.setattr(message_module, "MAX_MESSAGE", 100_000)
+    with pytest.raises(openai.APIStatusError, match="longer than"):
+        ask(Upstream([*said("x" * 60_000, "x" * 60_000), *END]))
     with pytest.raises(openai.APIStatusError, match="more than 128"):
         ask(Upstream([*[piece for at in range(200) for piece in call("look", {}, at)], *CALLED]))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_upstream_is_closed_when_its_client_leaves_before_the_answer(server, stream):
+    for script in ([30.0, *said("late"), *END], [*call("look", {}), 30.0, *CALLED]):
+        upstream = Upstream(script)
+        client = openai.OpenAI(base_url=server(upstream), api_key="x", max_retries=0, timeout=0.5)
+        with pytest.raises(openai.APITimeoutError):
+            list(client.chat.completions.create(**ASK, stream=stream))
+        client.close()
+        until = time.monotonic() + 20
+        while not upstream.closed and time.monotonic() < until:
+            time.sleep(0.02)
+        assert upstream.closed == 1
+
+
+def test_an_upstream_is_closed_after_every_answer():
+    for script in ([*said("Hi."), *END], [*said("One"), b"data: {half\n\n"], [*call("pay", {"amount": 50}), *CALLED]):
+        for stream in (False, True):
+            upstream = Upstream(script)
+            with suppress(openai.APIError):
+                ask(upstream, stream=stream)
+            assert upstream.closed == 1
+
+
+def test_a_request_has_a_deadline(monkeypatch):
+    monkeypatch.setattr(proxy_module, "DEADLINE_SECONDS", 0.3)
+    endless = Upstream([piece for _ in range(1_000) for piece in (*said("x"), 0.05)])
+    with pytest.raises(openai.APIStatusError, match="took longer than"):
+        ask(endless)
+    with pytest.raises(openai.APIError, match="took longer than"):
+        ask(endless, stream=True)
+    assert endless.closed == 2
+
+
+def test_of_an_endless_error_only_the_beginning_is_read():
+    class Endless(Upstream):
+        async def handle_async_request(self, request):
+            upstream = self
+
+            class Body(httpx.AsyncByteStream):
+                async def __aiter__(self):
+                    for _ in range(10_000):
+                        upstream.sent += 1
+                        yield b"x" * 65_536
+
+                async def aclose(self):
+                    upstream.closed += 1
+
+            return httpx.Response(500, stream=Body())
+
+    upstream = Endless()
+    with pytest.raises(openai.InternalServerError):
+        ask(upstream)
+    assert (upstream.sent < 20, upstream.closed) == (True, 1)
+
+
+def test_a_rule_that_would_end_the_program_is_a_refusal():
+    def ends(state, call):
+        raise SystemExit(0)
+
+    async def run():
+        app = Proxy(
+            "http://upstream/v1",
+            Policy([Rule("ends", "Ends.", ends)]),
+            transport=Upstream([*call("look", {}), *CALLED]),
+        ).app()
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://proxy") as client,
+        ):
+            return await client.post("/v1/chat/completions", json=ASK)
+
+    answer = asyncio.run(run())
+    assert answer.status_code == 200
+    assert "could not be checked" in answer.json()["choices"][0]["message"]["content"]
+
+
+def test_rules_that_loop_keep_no_other_client_waiting():
+    def loops(state, call):
+        while call.name == "pay":
+            pass
+
+    rules = [Rule("one", "One.", loops), Rule("two", "Two.", lambda state, call: loops(state, call))]
+
+    class Both(Upstream):
+        async def handle_async_request(self, request):
+            name = json.loads(request.content)["messages"][0]["content"]
+            return httpx.Response(200, content=b"".join([*call(name, {}), *CALLED]))
+
+    async def run():
+        app = Proxy("http://upstream/v1", Policy(rules, seconds=1.0), transport=Both()).app()
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://proxy", timeout=60) as client,
+        ):
+
+            def one(name):
+                return client.post(
+                    "/v1/chat/completions", json={**ASK, "messages": [{"role": "user", "content": name}]}
+                )
+
+            stuck = [asyncio.create_task(one("pay")) for _ in range(6)]
+            await asyncio.sleep(0.2)
+            started = time.perf_counter()
+            answers = await asyncio.gather(*[one("look") for _ in range(10)])
+            took = time.perf_counter() - started
+            for task in stuck:
+                task.cancel()
+            return answers, took
+
+    answers, took = asyncio.run(run())
+    assert all(answer.json()["choices"][0]["message"]["tool_calls"] for answer in answers)
+    assert took < 5
+
+
+def test_a_long_history_is_read_in_linear_time_and_beside_other_requests():
+    turn = [
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}],
+        },
+        {"role": "tool", "tool_call_id": "1", "content": '{"a": 1}'},
+        {"role": "assistant", "content": "x"},
+        {"role": "user", "content": "y"},
+    ]
+
+    def seconds(n):
+        started = time.process_time()
+        assert (
+            ask(Upstream([*call("pay", {"amount": 5}), *CALLED]), messages=[*ASK["messages"], *turn * n])
+            .choices[0]
+            .message.tool_calls
+        )
+        return time.process_time() - started
+
+    seconds(10)
+    assert seconds(4_000) < 10 * seconds(1_000)
+
+
+def test_a_large_piece_of_many_events_is_read_in_linear_time():
+    def seconds(n):
+        whole = b"".join([*said("x") * n, *END])
+        started = time.process_time()
+        assert len(ask(Upstream([whole])).choices[0].message.content) == n
+        return time.process_time() - started
+
+    seconds(10)
+    assert seconds(8_000) < 10 * seconds(2_000)
 
 
 DELTAS = st.recursive(

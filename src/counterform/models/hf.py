@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -85,6 +86,22 @@ class HFModel(Writer, Inspectable):
             model.to(best_device()), tokenizer, name=spec.path, batch_size=spec.batch_size, tool_failures=failures
         )
 
+    @classmethod
+    def wrap(cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, batch_size: int = 64) -> HFModel:
+        """A model and a tokenizer that are loaded already, as they are: where the model is, in its dtype.
+
+        The model is put into evaluation mode; of its generation defaults only the end tokens are used, and they stay as they are. Raises
+        ModelError for a tokenizer with neither a padding nor an end token.
+        """
+        if tokenizer.pad_token_id is None:
+            if tokenizer.eos_token_id is None:
+                raise ModelError(
+                    "the tokenizer has neither a padding nor an end token. Set tokenizer.pad_token, e.g. to one of its unused tokens."
+                )
+            tokenizer = copy.copy(tokenizer)
+            tokenizer.pad_token = tokenizer.eos_token
+        return cls(model, tokenizer, name=model.config.name_or_path or type(model).__name__, batch_size=batch_size)
+
     def generate(
         self, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int
     ) -> list[list[Completion]]:
@@ -158,6 +175,16 @@ class HFModel(Writer, Inspectable):
             for at in batch:
                 found[at] = rows[at].grown()
         return found
+
+    def unread_words(self, text: str) -> str:
+        """The words to which the tokenizer gives its token for unknown ones."""
+        unknown = self.tokenizer.unk_token_id
+        if unknown is None:
+            return ""
+        words = self._plain(text).split()
+        return " ".join(
+            word for word in words if unknown in self.tokenizer(word, add_special_tokens=False)["input_ids"]
+        )
 
     def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
         """The summed log-probability (nats) of each continuation after the prompt, without the end token."""

@@ -272,14 +272,24 @@ class LedgerWatch(Watch):
     def _grade_answer(self, answer: int) -> StepVerdict:
         if len(self._totals) == 1 and self._operations:
             return StepVerdict(mark=Mark.UNKNOWN, rule="no steps")
-        if len(self._totals) - 1 < len(self._operations):
-            if self._unread:
+        done = len(self._totals) - 1
+        if done < len(self._operations):
+            if self._unread and answer in (self._carried(self._totals[-1], done), self._carried(self._start, 0)):
                 return StepVerdict(mark=Mark.UNKNOWN, rule="unread")
+            if self._unread:  # nothing that was not read leads there
+                hint = f"The answer is {self._carried(self._totals[-1], done)}."
+                return StepVerdict(mark=Mark.WRONG, rule="answer", hint=hint)
             expected, value = self._next()
             return StepVerdict(mark=Mark.WRONG, rule="unfinished", hint=f"{expected} = {value}.")
         if answer != self._totals[-1]:
             return StepVerdict(mark=Mark.WRONG, rule="answer", hint=f"The answer is {self._totals[-1]}.")
         return StepVerdict(mark=Mark.RIGHT, rule="answer")
+
+    def _carried(self, total: int, done: int) -> int:
+        """Where the operations that are left lead from this total."""
+        for operation in self._operations[done:]:
+            total = operation.equation(total)[1]
+        return total
 
     def _next(self) -> tuple[str, int]:
         """The equation that is due, and its value."""

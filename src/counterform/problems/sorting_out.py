@@ -165,6 +165,9 @@ class SortingOutWatch(Watch):
         known = all(index in self._stated for index in step.needs)
         # What was not read may have given the attempt another value to start from.
         carried = verdict.rule == "carry" or (step.rule == "answer" and value in step.options)
+        # But nothing that was not read makes a false answer true.
+        false = step.rule == "answer" and bool(self._stated) and value != right_values(self._task, self._items)[-1]
+        carried = carried and not false
         if verdict.mark is Mark.WRONG and carried and self._unread and not known:
             return StepVerdict(mark=Mark.UNKNOWN, rule="unread", mends=mends)
         if verdict.mark is Mark.WRONG and step.rule == "answer" and value in step.options and not self._stated:
