@@ -125,7 +125,7 @@ def test_the_table_has_a_row_a_level_and_model(axes: dict[str, curves.Axis], res
     assert len(table.rows) == (4 + 3 + 2) * 2
     assert table.rows[3][:7] == (
         "Length",
-        "home",
+        "in distribution",
         "sft",
         "0",
         "70.5\u00a0%",
