@@ -347,8 +347,8 @@ class TestRatio:
             found = ratio(control, full, base, [], bounds=SHARE)
             assert found.value == pytest.approx(0.5, abs=0.01)
             widths.append(found.high - found.low)
-        # 0.3 of 200 problems is 2.1 points of a gain of 60, to each side 1.97 times.
-        assert widths[1] ** 2 - widths[0] ** 2 == pytest.approx((2 * 1.97 * 0.0212 / 0.6) ** 2, rel=0.2)
+        # 0.3 of 200 problems is 2.1 points of a gain of 60, to each side 1.97 times; what luck may be has wider tails and adds less.
+        assert widths[1] ** 2 - widths[0] ** 2 == pytest.approx((2 * 1.97 * 0.0212 / 0.6) ** 2, rel=0.3)
         assert widths[2] > 1.5 * widths[0]
 
     def test_the_full_arm_itself_is_all_of_it(self):
