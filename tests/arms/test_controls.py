@@ -77,5 +77,7 @@ def test_an_answer_in_another_writing_is_the_same_answer(seed):
 
 def test_one_answer_for_all_in_several_writings_cannot_be_shuffled():
     cases = [case(at, answer) for at, answer in enumerate(["0.5", "0.50", "1/2", "50%"])]
-    with pytest.raises(ControlError, match=r"still ends in the right answer, written in another way.*leave this arm out"):
+    with pytest.raises(
+        ControlError, match=r"still ends in the right answer, written in another way.*leave this arm out"
+    ):
         ShuffledTarget()(cases, np.random.default_rng(0))

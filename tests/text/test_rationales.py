@@ -176,7 +176,9 @@ class TestAnIrrelevantRationaleThatFits:
         stating = [replace(p, solution=f"The answer is {p.answer}. {p.solution}") for p in problems[:3]]
         bare = [replace(p, solution=p.solution.replace("The answer is", "It makes")) for p in problems[3:]]
         every = [*stating, *bare]
-        for problem, one in zip(every, irrelevant(every, grader(every, Topics()), np.random.default_rng(seed)), strict=True):
+        for problem, one in zip(
+            every, irrelevant(every, grader(every, Topics()), np.random.default_rng(seed)), strict=True
+        ):
             assert one.text.endswith(f" {problem.answer}.")
             if problem in bare:
                 assert "The answer is 1" not in one.text
