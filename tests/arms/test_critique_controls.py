@@ -180,3 +180,42 @@ def test_an_answer_that_the_problems_share_is_not_said_of_another(answers):
     for one, example in zip(rows, made(ShuffledCritique(share_wrong=1.0), rows).examples, strict=True):
         if one in same:
             assert not any(f"should be {answer}." in example.completion for answer in answers)
+
+
+class Signed(Critic):
+    """Says in words of its own whose attempt a critique is about."""
+
+    name = "signed"
+
+    def __call__(self, shown, *, seed):
+        return [replace(one, text=f"On {one.attempt_id}:") for one in Steps()(shown, seed=seed)]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_no_critique_stands_at_its_own_attempt(share):
+    """One that finds nothing wrong may stand at every sound attempt but that."""
+    cases = [case(number, number % 5) for number in range(20)]
+    for seed in range(20):
+        recipe = ShuffledCritique(share_wrong=share, critic="mine", bench=Bench(critic=lambda *_: Signed()))
+        for example in made(recipe, cases, seed).examples:
+            assert f"On {example.attempt_ids[0]}:" not in example.completion
+
+
+class Mistaken(Critic):
+    """Puts the first wrong step right in its own way, which the step verifier does not share."""
+
+    name = "mistaken"
+
+    def __call__(self, shown, *, seed):
+        found = Steps()(shown, seed=seed)
+        return [one if not one.hint else replace(one, hint=f"It is {len(one.hint) % 3}.") for one in found]
+
+
+def test_what_the_critic_says_of_an_attempt_is_not_said_there_by_another_critique():
+    cases = [case(number, number % 5, hint=f"{'0' * (number % 3)}{number} = {number}.") for number in range(60)]
+    recipe = ShuffledCritique(share_wrong=1.0, critic="mine", bench=Bench(critic=lambda *_: Mistaken()))
+    whole = Critique(share_wrong=1.0, critic="mine", bench=Bench(critic=lambda *_: Mistaken()))
+    for own, other in zip(made(whole, cases).examples, made(recipe, cases).examples, strict=True):
+        hint = own.completion.partition(": ")[2].partition(".")[0]
+        assert hint.startswith("It is ")
+        assert hint not in other.completion

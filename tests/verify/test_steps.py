@@ -157,9 +157,9 @@ def test_arithmetic_never_raises(text):
     ],
 )
 def test_arithmetic_is_bounded(hostile):
-    started = time.perf_counter()
+    started = time.process_time()
     marked(hostile)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_working_it_out_again_mends():

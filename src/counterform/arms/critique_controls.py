@@ -102,11 +102,8 @@ def _clash(row: Row, giver: Row) -> bool:
         return True
     if named is not None and named in (row.said.first_error, true):
         return True
-    if (
-        named is None
-        and said.verdict is Mark.WRONG
-        and say_the_same(giver.case.problem.answer, row.case.problem.answer)
-    ):
-        return True  # it says what the answer should be
+    says_answer = named is None and said.verdict is Mark.WRONG
+    if says_answer and say_the_same(giver.case.problem.answer, row.case.problem.answer):
+        return True
     hints = [row.said.hint, "" if true is None else row.shown.verdict.steps[true].hint]
     return bool(said.hint) and any(hint and ends_alike(said.hint, hint) for hint in hints)
