@@ -37,7 +37,14 @@ from counterform.store import RunDir
 from counterform.study import embedded_study
 from counterform.types import Reading
 
-LEVELS, LUCK, SEEDS, ITEMS, CLUSTERED = (0.05, 0.3, 0.5, 0.95), (0.0, 0.1, 0.3), (2, 3, 5), (30, 100, 400), (1, 2)
+LEVELS, LUCK, SEEDS, ITEMS = (0.05, 0.3, 0.5, 0.95), (0.0, 0.1, 0.3), (2, 3, 5), (30, 100, 400)
+PROBLEMS = ((1, 30), (2, 30), (1, 100), (1, 400), (2, 100))
+"""Items per problem, and items."""
+KINDS = {
+    "all arms alike": (False, False),
+    "the other arms with other luck": (False, True),
+    "the other arms and the base at another level, and the other arms with other luck": (True, True),
+}
 OTHER_LEVEL = {0.05: 0.5, 0.3: 0.5, 0.5: 0.05, 0.95: 0.5}
 OTHER_LUCK = {0.0: 0.3, 0.1: 0.3, 0.3: 0.0}
 SAMPLES, HARD = 4, 1.5
@@ -99,11 +106,9 @@ def cells() -> Iterator[Cell]:
     """The grid, and studies of two arms alone."""
     for items, seeds, luck in itertools.product(ITEMS, (2, 3), LUCK):
         yield Cell(0.5, luck, seeds, items, 1, False, False, arms=2)
-    for a_problem, items, seeds, unequal in itertools.product(CLUSTERED, ITEMS, SEEDS, (False, True)):
+    for (a_problem, items), kind, seeds in itertools.product(PROBLEMS, KINDS.values(), SEEDS):
         for level, luck in itertools.product(LEVELS, LUCK):
-            yield Cell(level, luck, seeds, items, a_problem, unequal, unequal)
-    for items, seeds, level, luck in itertools.product(ITEMS, SEEDS, LEVELS, LUCK):
-        yield Cell(level, luck, seeds, items, 1, False, True)
+            yield Cell(level, luck, seeds, items, a_problem, *kind)
 
 
 def simulate(rng: np.random.Generator, cell: Cell, draws: int) -> dict[str, float]:
@@ -166,11 +171,6 @@ def centres(levels: Floats, luck: float) -> Floats:
     return found
 
 
-KINDS = {
-    "all arms alike": (False, False),
-    "the other arms with other luck": (False, True),
-    "the other arms and the base at another level, and the other arms with other luck": (True, True),
-}
 FIGURES = (
     "level covered",
     "gain covered",

@@ -13,6 +13,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from counterform.findings import stats
+from counterform.findings.intervals import upper_tail
 from counterform.findings.seed_variance import squares
 
 
@@ -107,3 +108,9 @@ def test_one_share_is_wilsons_interval():
     ours = stats.estimate(hits, None, [], bounds=stats.SHARE)
     theirs = scipy_stats.binomtest(9, 100).proportion_ci(method="wilson")
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.003)
+
+
+@pytest.mark.parametrize("freedom", [1, 3, 8.9, 9, 12.5, 40, 1e4, 1e12])
+def test_the_tail_of_students_t_is_scipys(freedom):
+    t = np.linspace(0, 8, 200)
+    assert upper_tail(t, np.full(200, freedom)) == pytest.approx(scipy_stats.t.sf(t, freedom), rel=1e-5)

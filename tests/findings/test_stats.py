@@ -9,6 +9,7 @@ from scipy import stats as scipy_stats
 
 from counterform.findings import stats
 from counterform.findings.intervals import detectable, intervals
+from counterform.findings.seed_variance import luck_scale
 from counterform.findings.stats import (
     COUNT,
     DIFFERENCE,
@@ -204,15 +205,26 @@ class TestEstimate:
         )
         assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
 
-    def test_a_steady_gap_is_no_certainty(self):
-        # 0.2 against 0.8 in floating point: the differences vary by rounding alone.
-        a, b = np.full((9, 2), 0.1 + 0.2), np.full((9, 2), 0.8)
+    @pytest.mark.parametrize("seeds", [1, 2])
+    def test_a_steady_gap_is_no_certainty(self, seeds):
+        # 0.3 against 0.1 in floating point: the differences vary by rounding alone.
+        a, b = np.full((9, seeds), 0.1 + 0.2), np.full((9, seeds), 0.1)
         a[::2] = 0.3
         found = estimate(a, b, [], lucky=(True, False), bounds=SHARE)
         assert found.p >= 2.0**-8
         assert found.high - found.low > 0.5
         few = estimate(a[:4], b[:4], [], lucky=(True, False), bounds=SHARE)
         assert few.p > 0.05
+
+    def test_a_count_that_never_varied_may_yet(self):
+        same = estimate(np.full((10, 2), 150.0), np.full((10, 2), 150.0), [], lucky=(True, False), bounds=COUNT)
+        # None of 10 problems differs: 31 % may, each by the whole of what there is.
+        assert (same.low, same.high, same.p) == (pytest.approx(-46, rel=0.1), pytest.approx(46, rel=0.1), 1.0)
+        assert math.isfinite(same.mde)
+        few = estimate(np.zeros((5, 2)), np.zeros((5, 2)), [], lucky=(True, False), bounds=COUNT)
+        assert few.mde == math.inf
+        nothing = estimate(np.zeros((10, 2)), np.zeros((10, 2)), [], lucky=(True, False), bounds=COUNT)
+        assert (nothing.value, nothing.p) == (0.0, 1.0)
 
     @pytest.mark.parametrize(("level", "bounds"), [(150.0, COUNT), (0.4, SHARE), (-0.3, DIFFERENCE)])
     def test_luck_is_judged_in_the_units_of_the_metric(self, level, bounds):
@@ -337,8 +349,8 @@ class TestRatio:
             found = ratio(control, full, base, [], bounds=SHARE)
             assert found.value == pytest.approx(0.5, abs=0.01)
             widths.append(found.high - found.low)
-        # 0.3 of 200 problems is 2.1 points of a gain of 60, to each side 1.97 times.
-        assert widths[1] ** 2 - widths[0] ** 2 == pytest.approx((2 * 1.97 * 0.0212 / 0.6) ** 2, rel=0.2)
+        # But for what luck may be: 0.3 of 200 problems is 2.1 points of a gain of 60, to each side 1.97 times.
+        assert widths[1] ** 2 - widths[0] ** 2 == pytest.approx((2 * 1.97 * 0.0212 / 0.6) ** 2, rel=0.3)
         assert widths[2] > 1.5 * widths[0]
 
     def test_the_full_arm_itself_is_all_of_it(self):
@@ -346,6 +358,38 @@ class TestRatio:
         base, full = shares(rng, 300, 0.4), shares(rng, 300, 0.8)
         found = ratio(full, full, base, [], bounds=SHARE)
         assert (found.value, found.low, found.high) == pytest.approx((1.0, 1.0, 1.0))
+
+
+class TestSeedVariance:
+    def test_luck_moves_a_share_by_what_seeds_do_not_agree_on(self):
+        rng = np.random.default_rng(0)
+        coins = rng.binomial(1, 0.3, (5_000, 2)).astype(float)
+        assert luck_scale(coins, SHARE) == pytest.approx(0.21, abs=0.01)
+        # The same answers from both seeds: hardly any luck can be in them.
+        alike = np.repeat(coins[:, :1], 2, axis=1)
+        assert luck_scale(alike, SHARE) == pytest.approx(0.2 * 0.21, abs=0.01)
+        hard = 1 / (1 + np.exp(-rng.normal(0, 1.5, (5_000, 1))))
+        mean = float((hard * (1 - hard)).mean())
+        assert luck_scale(rng.binomial(1, np.repeat(hard, 2, axis=1)).astype(float), SHARE) == pytest.approx(
+            mean, abs=0.01
+        )
+
+    def test_the_unit_is_the_metrics_own(self):
+        values = np.random.default_rng(0).normal(100, 10, (400, 3))
+        assert luck_scale(values, COUNT) == pytest.approx(values.mean())
+        assert luck_scale(values, UNBOUNDED) == pytest.approx(5 / math.sqrt(3), rel=0.1)
+        assert luck_scale(np.zeros((50, 2)), SHARE) > 0
+        assert luck_scale(2 * (values / 200) - 1, DIFFERENCE) == pytest.approx(2 * luck_scale(values / 200, SHARE))
+
+    def test_quiet_arms_do_not_vouch_for_a_loud_one_and_loud_ones_warn(self):
+        rng = np.random.default_rng(2)
+        arm, quiet, loud = (shares(rng, 400, 0.5, shift) for shift in ((0.02, -0.02), (0.0, 0.0), (0.25, -0.25)))
+        alone, beside_quiet, beside_loud = (
+            estimate(arm, None, others, lucky=[True], bounds=SHARE) for others in ([], [quiet] * 4, [loud] * 4)
+        )
+        width = alone.high - alone.low
+        assert beside_quiet.high - beside_quiet.low > 0.9 * width
+        assert beside_loud.high - beside_loud.low > 1.2 * width
 
 
 class TestShareOfGain:

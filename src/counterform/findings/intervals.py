@@ -20,14 +20,14 @@ LEVEL = 0.95
 POWER = 0.80
 ROUNDING = 1e-9
 """Standard deviations below this part of a metric's size are rounding."""
-ALIKE, WORTH = 0.15, 3.0
+ALIKE, WORTH = 0.15, 5.0
 """Answers to one problem are taken to be at least this much alike (intraclass correlation), with the weight of this many problems: near
 a bound a few problems hold all that was seen, and where they were not drawn the variance is too small as well. Not of a difference within
 one model, which lies in the middle of what it can be and varies far less than right and wrong do."""
-UNLIKE = 0.02
+UNLIKE = 0.035
 """Of a difference near a bound, how unlike it is from problem to problem (as ALIKE; at 1 it moves whole problems)."""
 POWERFUL = float(special.ndtri(POWER))
-MORE = (0.4, 2.5)
+MORE = (0.3, 2.5)
 """With two seeds, by how much more than the variance over items, and than the luck that was seen, the minimum detectable effect allows for:
 the half-width of the next study is another one, and where seeds happened to agree their luck was seen as too little."""
 _STEPS = 12
@@ -52,7 +52,7 @@ class Mixture(Struct, frozen=True):
 
     def tail(self, size: Floats) -> Floats:
         """P(|estimate - truth| >= size)."""
-        each = special.stdtr(self.freedoms, -np.abs(size)[..., None] / self.deviations)
+        each = upper_tail(np.abs(size)[..., None] / self.deviations, self.freedoms)
         return np.minimum(2 * (self.weights * each).sum(-1), 1.0)  # type: ignore[no-any-return]
 
     @property
@@ -76,11 +76,27 @@ class Mixture(Struct, frozen=True):
         return now
 
 
+def upper_tail(t: Floats, freedom: Floats) -> Floats:
+    """P(Student's t > t) for t >= 0: scipy's, and from 9 degrees of freedom on Hill's expansion (CACM algorithm 396, 1970), ten times as fast.
+
+    The expansion is right to 1e-5 of the tail up to 8 standard errors.
+    """
+    few = freedom < 9
+    if np.all(few):
+        return special.stdtr(freedom, -t)  # type: ignore[no-any-return]
+    near = np.maximum(freedom, 9.0) - 0.5
+    scale, squared = 48 * near**2, near * np.log1p(t**2 / np.maximum(freedom, 9.0))
+    more = ((4 * squared + 33) * squared + 240) * squared + 855
+    normal = np.sqrt(squared) * (1 + (squared + 3) / scale - more / (10 * scale * (scale + 0.8 * squared**2 + 100)))
+    found: Floats = special.ndtr(-normal)
+    return np.where(few, special.stdtr(freedom, -t), found) if np.any(few) else found
+
+
 def mixture(items: Floats, clusters: int, drawn: Luck, factors: Sequence[Floats | float] = (1.0, 1.0)) -> Mixture:
     """Of an estimate whose variance over `clusters` clusters is `items`; `factors`: how often each arm's luck enters."""
     extra = sum((f * v for f, v in zip(factors, drawn.variances, strict=False)), np.zeros(1))
     whole = items[..., None] + extra
-    return Mixture(np.sqrt(whole), (clusters - 1) / np.maximum(items[..., None] / whole, 1e-3) ** 2, drawn.weights)
+    return Mixture(np.sqrt(whole), (clusters - 1) / np.maximum(items[..., None] / whole, 1e-9) ** 2, drawn.weights)
 
 
 class _Design(Struct, frozen=True):
@@ -112,7 +128,7 @@ def _design(a: Floats, b: Floats | None, others: Sequence[Floats], lucky: Sequen
     difference = tables[0] if b is None else squares(a - b)
     drawn = luck([arm for arm, trained in zip(arms, lucky, strict=True) if trained], others, bounds)
     flat = without_spread(difference.items, tables, n)
-    items = np.maximum(np.where(flat, unseen_variance(n, bounds), difference.items), 1e-300)
+    items = np.maximum(np.where(flat, unseen_variance(n, tables, bounds), difference.items), 1e-300)
     return _Design(tables, difference, lucky, drawn, flat, items, n, seeds, bounds)
 
 
@@ -149,10 +165,17 @@ def unseen(clusters: int) -> float:
     return float(1 - ((1 - LEVEL) / 2) ** (1 / clusters))
 
 
-def unseen_variance(clusters: int, bounds: Bounds) -> float:
-    """The variance at which Student's t has `unseen` as its half-width; a cluster that differs does so by the whole range."""
-    span = bounds[1] - bounds[0] if np.isfinite(bounds).all() else 0.0
-    return float((span * unseen(clusters) / special.stdtrit(clusters - 1, (1 + LEVEL) / 2)) ** 2)
+def unseen_variance(clusters: int, tables: Sequence[Squares], bounds: Bounds) -> Floats:
+    """The variance at which Student's t has `unseen` as its half-width; a cluster that differs does so by all there is."""
+    quantile = float(special.stdtrit(clusters - 1, (1 + LEVEL) / 2))
+    return (all_there_is(tables, bounds) * unseen(clusters) / quantile) ** 2
+
+
+def all_there_is(tables: Sequence[Squares], bounds: Bounds) -> Floats:
+    """The range of a metric, or where it has none the higher of the levels."""
+    if np.isfinite(bounds).all():
+        return np.full_like(tables[0].mean, bounds[1] - bounds[0])
+    return np.max([np.abs(table.mean) for table in tables], axis=0)  # type: ignore[no-any-return]
 
 
 def mean_luck(drawn: Luck, lucky: Sequence[bool]) -> list[Floats | float]:
@@ -232,7 +255,7 @@ def detectable(
             found = mixture(of_items, n, design.drawn, factors).half_width()
             found = found + POWERFUL * np.sqrt(wider * of_items + further**2 * (seen[0] * rises + seen[1]))
         found = np.minimum(found, bounds[1] - bounds[0])
-    return np.where(design.flat, _by_signs(n, bounds), found)
+    return np.where(design.flat, _by_signs(n, all_there_is(design.tables, bounds)), found)
 
 
 def _there(design: _Design, effect: Floats) -> tuple[Floats, Floats]:
@@ -257,8 +280,7 @@ def _there(design: _Design, effect: Floats) -> tuple[Floats, Floats]:
     return np.maximum(of_items + unlike, 1e-300), (room / scaled_by) ** 2
 
 
-def _by_signs(n: int, bounds: Bounds) -> float:
-    """The share of clusters that must move, all one way, for a sign test to find it with POWER; endless for too few."""
+def _by_signs(n: int, size: Floats) -> Floats:
+    """`size` times the share of clusters that must move, all one way, for a sign test to find it with POWER; endless for too few."""
     needed = int(np.ceil(np.log2(2 / (1 - LEVEL))))
-    span = bounds[1] - bounds[0]
-    return span * float(special.betaincinv(needed, n - needed + 1, POWER)) if n >= needed else np.inf
+    return size * special.betaincinv(needed, n - needed + 1, POWER) if n >= needed else np.full_like(size, np.inf)  # type: ignore[no-any-return]

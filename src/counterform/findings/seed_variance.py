@@ -3,7 +3,7 @@
 Two or three seeds of one arm say little about how far a fourth would fall, and other arms may be luckier or less lucky. So each
 arm is judged by its own seeds and by what is known of luck before they are looked at: on the scale on which luck shifts
 a metric (logits of a share, logarithms of a count) its standard deviation is half-normal. The half-normal's scale is one for all
-arms of a study and is 0.33 unless their seeds together say that it is 0.66 or 1.32: arms that are luckier than usual warn of each
+arms of a study and is 0.36 unless their seeds together say that it is 0.72 or 1.44: arms that are luckier than usual warn of each
 other, and quiet arms do not vouch for a loud one. All functions take leading axes, one entry per study.
 """
 
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Bounds = tuple[float, float]
 
 SHARE: Bounds = (0.0, 1.0)
-SCALES = np.array([0.33, 0.66, 1.32])
+SCALES = np.array([0.36, 0.72, 1.44])
 """Of the half-normal prior of luck's standard deviation, in logits."""
 WEIGHTS = np.array([0.85, 0.10, 0.05])
 """Of the scales, before any seed is looked at."""

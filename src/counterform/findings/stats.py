@@ -137,7 +137,7 @@ def effect(
     without = np.asarray(of((a.sum(0) - a) / (n - 1), (b.sum(0) - b) / (n - 1)))
     values = n * np.asarray(of(a.mean(0), b.mean(0))) - (n - 1) * without
     drawn = luck([arm for arm, trained in zip((a, b), lucky, strict=False) if trained], others, SHARE, slope)
-    spread = mixture(squares(values).items, n, drawn)
+    spread = mixture(np.maximum(squares(values).items, 1e-300), n, drawn)
     value, half = float(values.mean()), float(spread.half_width())
     detectable = half + float(special.ndtri(POWER)) * float(spread.deviation)
     return Estimate(
@@ -182,7 +182,7 @@ def ratio(
     luck_a, luck_b = (float(each) for each in mean_luck(drawn, (True, b_trained)))
     rows = np.cov(over.mean(1), under.mean(1)) / n
     if without_spread(rows[0, 0], [squares(a), squares(base)], n):
-        rows[0, 0] = unseen_variance(n, bounds)
+        rows[0, 0] = float(unseen_variance(n, [squares(a), squares(base)], bounds))
     items = float(rows[0, 0] - 2 * value * rows[0, 1] + value**2 * rows[1, 1])
     spread: Mixture = mixture(np.array(max(items, 1e-300)), n, drawn, (1.0, value**2))
     t2 = float(spread.half_width() / spread.deviation) ** 2
