@@ -281,6 +281,6 @@ def _there(design: _Design, effect: Floats) -> tuple[Floats, Floats]:
 
 
 def _by_signs(n: int, size: Floats) -> Floats:
-    """`size` times the share of clusters that must move, all one way, for a sign test to find it with POWER; endless for too few."""
+    """`size` times the share of clusters that must move, all one way, for a sign test to find it; endless for too few."""
     needed = int(np.ceil(np.log2(2 / (1 - LEVEL))))
-    return size * special.betaincinv(needed, n - needed + 1, POWER) if n >= needed else np.full_like(size, np.inf)  # type: ignore[no-any-return]
+    return size * special.betaincinv(needed, n - needed + 1, POWER) if n >= needed else np.full_like(size, np.inf)
