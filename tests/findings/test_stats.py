@@ -221,6 +221,8 @@ class TestEstimate:
         # None of 10 problems differs: 31 % may, each by the whole of what there is.
         assert (same.low, same.high, same.p) == (pytest.approx(-46, rel=0.1), pytest.approx(46, rel=0.1), 1.0)
         assert math.isfinite(same.mde)
+        few = estimate(np.zeros((5, 2)), np.zeros((5, 2)), [], lucky=(True, False), bounds=COUNT)
+        assert few.mde == math.inf
         nothing = estimate(np.zeros((10, 2)), np.zeros((10, 2)), [], lucky=(True, False), bounds=COUNT)
         assert (nothing.value, nothing.p) == (0.0, 1.0)
 

@@ -39,7 +39,7 @@ def test_a_wrong_answer_names_no_step(answer):
 
 
 @pytest.mark.parametrize(
-    ("cft", "named"),
+    ("critique", "named"),
     [
         ("", None),
         ("Looks fine to me.", None),

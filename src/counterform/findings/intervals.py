@@ -256,7 +256,7 @@ def detectable(
             found = mixture(of_items, n, design.drawn, factors).half_width()
             found = found + POWERFUL * np.sqrt(wider * of_items + further**2 * (seen[0] * rises + seen[1]))
         found = np.minimum(found, bounds[1] - bounds[0])
-    return np.where(design.flat, _by_signs(n) * all_there_is(design.tables, bounds), found)
+    return np.where(design.flat, _by_signs(n, all_there_is(design.tables, bounds)), found)
 
 
 def _there(design: _Design, effect: Floats) -> tuple[Floats, Floats]:
@@ -281,7 +281,7 @@ def _there(design: _Design, effect: Floats) -> tuple[Floats, Floats]:
     return np.maximum(of_items + unlike, 1e-300), (room / scaled_by) ** 2
 
 
-def _by_signs(n: int) -> float:
-    """The share of clusters that must move, all one way, for a sign test to find it with POWER; endless for too few."""
+def _by_signs(n: int, size: Floats) -> Floats:
+    """`size` times the share of clusters that must move, all one way, for a sign test to find it; endless for too few."""
     needed = int(np.ceil(np.log2(2 / (1 - LEVEL))))
-    return float(special.betaincinv(needed, n - needed + 1, POWER)) if n >= needed else np.inf
+    return size * special.betaincinv(needed, n - needed + 1, POWER) if n >= needed else np.full_like(size, np.inf)
