@@ -38,7 +38,7 @@ from counterform.study import embedded_study
 from counterform.types import Reading
 
 LEVELS, LUCK, SEEDS, ITEMS = (0.05, 0.3, 0.5, 0.95), (0.0, 0.1, 0.3), (2, 3, 5), (30, 100, 400)
-PROBLEMS = ((1, 30), (2, 30), (1, 100), (1, 400), (2, 100))
+PROBLEMS = ((1, 30), (2, 30), (1, 100), (1, 400))
 """Items per problem, and items."""
 KINDS = {
     "all arms alike": (False, False),
