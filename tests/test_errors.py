@@ -19,12 +19,12 @@ def test_the_tree_in_the_docstring_is_the_tree():
 
 
 def test_unknown_name_says_value_neighbour_and_options():
-    message = errors.unknown_name("arm", "critic", ["rft", "cft", "sft"])
-    assert message == "unknown arm 'critic'. Did you mean 'cft'? Options: critique, imitation, rejection"
+    message = errors.unknown_name("arm", "critiques", ["rejection", "critique", "imitation"])
+    assert message == "unknown arm 'critiques'. Did you mean 'critique'? Options: critique, imitation, rejection"
 
 
 def test_unknown_name_without_a_neighbour():
-    assert errors.unknown_name("arm", "zzz", iter(["cft"])) == "unknown arm 'zzz'. Options: critique"
+    assert errors.unknown_name("arm", "zzz", iter(["cft"])) == "unknown arm 'zzz'. Options: cft"
 
 
 def test_missing_extra_names_the_command():

@@ -78,7 +78,7 @@ def test_validity_bbh_refuses_outputs_that_do_not_pair(data):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["cft", "critique-smollm2", "erasure"])
+@pytest.mark.parametrize("name", ["critique", "critique-smollm2", "erasure"])
 def test_the_studies_of_failures_can_be_made(name):
     study = load_study(SCRIPT.with_name(f"{name}.toml"))
     for spec in study.arm_specs:
