@@ -3,7 +3,7 @@ import pytest
 from msgspec.structs import replace
 
 from counterform.arms.corruption import corrupt, ends_alike
-from counterform.arms.criticising import Row, drawn, worded
+from counterform.arms.criticising import Criticised, drawn, worded
 from counterform.arms.critique import Critique
 from counterform.errors import ControlError
 from counterform.testing import check_recipe
@@ -17,7 +17,7 @@ KINDS = ("step", "verdict", "reason")
 def rows_of(cases, share_wrong=0.5, critic=None):
     shown = drawn(cases, share_wrong, np.random.default_rng(0))
     said = (critic or Steps())([(c.problem, g) for c, g in zip(cases, shown, strict=True)], seed=0)
-    return [Row(*row) for row in zip(cases, shown, said, strict=True)]
+    return [Criticised(*row) for row in zip(cases, shown, said, strict=True)]
 
 
 def broken(rows, kind, share, seed=0):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from counterform.arms.criticising import Row, worded
+from counterform.arms.criticising import Criticised, worded
 from counterform.arms.critique import Critique
 from counterform.bench import Bench
 from counterform.errors import DataError, StudyError
@@ -15,7 +15,7 @@ from counterform.verify.critics import Steps
 
 def critique_of(case, graded):
     [said] = Steps()([(case.problem, graded)], seed=0)
-    return worded(Row(case, graded, said))
+    return worded(Criticised(case, graded, said))
 
 
 def shown_in(case, example):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from msgspec.structs import replace
 
-from counterform.arms.criticising import Row, worded
+from counterform.arms.criticising import Criticised, worded
 from counterform.errors import ControlError, unknown_name
 from counterform.text import wording
 from counterform.types import Criticism, Mark
@@ -21,11 +21,13 @@ from counterform.verify.answer import say_the_same
 DRAWS = 100
 """How often a hint of another critique is drawn before there is taken to be none."""
 
-_Spoil = Callable[[Row, Sequence[str], np.random.Generator], Criticism | None]
+_Spoil = Callable[[Criticised, Sequence[str], np.random.Generator], Criticism | None]
 """(row, hints of other critiques, rng) -> the broken criticism; None where there is nothing to spoil."""
 
 
-def corrupt(rows: Sequence[Row], kind: str, *, share: float, rng: np.random.Generator) -> tuple[list[Row], str]:
+def corrupt(
+    rows: Sequence[Criticised], kind: str, *, share: float, rng: np.random.Generator
+) -> tuple[list[Criticised], str]:
     """The rows with a share of them, counted over all, broken in one way; and what was done, in words.
 
     A larger share spoils the rows of a smaller one and more. Raises ControlError where there are too few that can be
@@ -68,7 +70,7 @@ def ends_alike(one: str, other: str) -> bool:
     return _end(one) == _end(other) or say_the_same(_end(one), _end(other))
 
 
-def _wrong_step(row: Row, hints: Sequence[str], rng: np.random.Generator) -> Criticism | None:
+def _wrong_step(row: Criticised, hints: Sequence[str], rng: np.random.Generator) -> Criticism | None:
     true = row.said.first_error
     others = [at for at in _right_steps(row) if at != true]
     if true is None or not others:
@@ -79,7 +81,7 @@ def _wrong_step(row: Row, hints: Sequence[str], rng: np.random.Generator) -> Cri
     return replace(row.said, first_error=named, right=right)
 
 
-def _wrong_verdict(row: Row, hints: Sequence[str], rng: np.random.Generator) -> Criticism | None:
+def _wrong_verdict(row: Criticised, hints: Sequence[str], rng: np.random.Generator) -> Criticism | None:
     if row.said.verdict is Mark.WRONG:
         read = [at for at, step in enumerate(row.shown.verdict.steps) if step.mark is not Mark.UNKNOWN]
         return replace(row.said, verdict=Mark.RIGHT, first_error=None, hint="", right=tuple(read))
@@ -96,7 +98,7 @@ def _wrong_verdict(row: Row, hints: Sequence[str], rng: np.random.Generator) -> 
     )
 
 
-def _wrong_reason(row: Row, hints: Sequence[str], rng: np.random.Generator) -> Criticism | None:
+def _wrong_reason(row: Criticised, hints: Sequence[str], rng: np.random.Generator) -> Criticism | None:
     if row.said.first_error is None or not row.said.hint:
         return None
     other = _another(hints, row.said.hint, rng)
@@ -111,7 +113,7 @@ _NEEDS = {
 }
 
 
-def _prove(kind: str, row: Row, broken: Row) -> None:
+def _prove(kind: str, row: Criticised, broken: Criticised) -> None:
     """Raises ControlError unless what was to be broken is gone and the rest is left, as a reader of the text sees it."""
     before, after = (wording.named_error(worded(one)) for one in (row, broken))
     verdicts = [wording.verdict_of(worded(one)) for one in (row, broken)]
@@ -131,7 +133,7 @@ def _another(hints: Sequence[str], own: str, rng: np.random.Generator) -> str:
     return next((hints[at] for at in places if not ends_alike(hints[at], own)), "")
 
 
-def _right_steps(row: Row) -> list[int]:
+def _right_steps(row: Criticised) -> list[int]:
     return [at for at, step in enumerate(row.shown.verdict.steps) if step.mark is Mark.RIGHT]
 
 

@@ -19,7 +19,7 @@ MOST_UNREADABLE = 0.30
 """Share of unreadable criticisms at which a critic is no use."""
 
 
-class Row(NamedTuple):
+class Criticised(NamedTuple):
     """One attempt that is shown, and what the critic has to say about it."""
 
     case: Case
@@ -66,7 +66,7 @@ class Criticising(Recipe):
         shown = drawn(cases, self._share_wrong, rng)
         pairs = [(case.problem, graded) for case, graded in zip(cases, shown, strict=True)]
         said = self._critic(pairs, seed=int(rng.integers(2**31)))
-        rows, dropped = self._readable([Row(*row) for row in zip(cases, shown, said, strict=True)])
+        rows, dropped = self._readable([Criticised(*row) for row in zip(cases, shown, said, strict=True)])
         targets, done = self.targets(rows, rng)
         examples = tuple(
             Example(
@@ -84,7 +84,7 @@ class Criticising(Recipe):
         )
 
     @abstractmethod
-    def targets(self, rows: Sequence[Row], rng: np.random.Generator) -> tuple[list[str], list[str]]:
+    def targets(self, rows: Sequence[Criticised], rng: np.random.Generator) -> tuple[list[str], list[str]]:
         """The target of every row, and what was done to them besides, in words."""
 
     def _kinds(self, targets: Sequence[str]) -> list[str]:
@@ -97,7 +97,7 @@ class Criticising(Recipe):
             )
         return kinds
 
-    def _readable(self, rows: list[Row]) -> tuple[list[Row], list[str]]:
+    def _readable(self, rows: list[Criticised]) -> tuple[list[Criticised], list[str]]:
         """The rows whose criticism could be read. The place of a dropped one is taken by the next readable one from the
         top, so that numbers stay matched; what was done is told. Raises DataError where too many are dropped.
         """
@@ -128,7 +128,7 @@ def drawn(cases: Sequence[Case], share_wrong: float, rng: np.random.Generator) -
     return [case.wrong if index in wrong else case.right for index, case in enumerate(cases)]
 
 
-def worded(row: Row) -> str:
+def worded(row: Criticised) -> str:
     """A criticism in words."""
     said = row.said
     if said.text:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from counterform.arms.corruption import corrupt, kind_of
-from counterform.arms.criticising import Criticising, Row, share_of, worded
+from counterform.arms.criticising import Criticised, Criticising, share_of, worded
 from counterform.bench import Bench
 from counterform.types import Case, Mark
 
@@ -46,7 +46,7 @@ class Critique(Criticising):
         self._corrupted, self._corruption = share_of("corrupted", corrupted), kind_of(corruption)
         self._correction = correction
 
-    def targets(self, rows: Sequence[Row], rng: np.random.Generator) -> tuple[list[str], list[str]]:
+    def targets(self, rows: Sequence[Criticised], rng: np.random.Generator) -> tuple[list[str], list[str]]:
         """Every criticism in words, broken and corrected as the options say."""
         rows, done = list(rows), []
         if self._corrupted:

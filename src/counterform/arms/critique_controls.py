@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from counterform.arms.corruption import ends_alike
-from counterform.arms.criticising import Criticising, Row, worded
+from counterform.arms.criticising import Criticised, Criticising, worded
 from counterform.errors import ControlError
 from counterform.text import wording
 from counterform.types import Mark
@@ -30,7 +30,7 @@ class VerdictOnly(Criticising):
     name = "verdict_only"
     differs_by = "an attempt is shown, and the target is the verdict on it alone"
 
-    def targets(self, rows: Sequence[Row], rng: np.random.Generator) -> tuple[list[str], list[str]]:
+    def targets(self, rows: Sequence[Criticised], rng: np.random.Generator) -> tuple[list[str], list[str]]:
         """The verdicts."""
         return [wording.verdict_sentence(right=row.said.verdict is Mark.RIGHT) for row in rows], []
 
@@ -41,7 +41,7 @@ class CritiqueFormat(Criticising):
     name = "critique_format"
     differs_by = "an attempt is shown, and the target is the form of a critique, which says nothing of it"
 
-    def targets(self, rows: Sequence[Row], rng: np.random.Generator) -> tuple[list[str], list[str]]:
+    def targets(self, rows: Sequence[Criticised], rng: np.random.Generator) -> tuple[list[str], list[str]]:
         """A text that the number of steps alone decides."""
         texts = [wording.critique_without_content(len(row.shown.verdict.steps)) for row in rows]
         if any(wording.claims_of(text) or wording.verdict_of(text) is not Mark.UNKNOWN for text in texts):
@@ -60,7 +60,7 @@ class ShuffledCritique(Criticising):
     name = "shuffled_critique"
     differs_by = "an attempt is shown, and the target is the critique of another attempt"
 
-    def targets(self, rows: Sequence[Row], rng: np.random.Generator) -> tuple[list[str], list[str]]:
+    def targets(self, rows: Sequence[Criticised], rng: np.random.Generator) -> tuple[list[str], list[str]]:
         """The critiques in another order."""
         givers = _derange(rows, rng)
         if any(_clash(row, rows[giver]) for row, giver in zip(rows, givers, strict=True)):
@@ -75,7 +75,7 @@ class ShuffledCritique(Criticising):
         return [worded(rows[giver]) for giver in givers], [words]
 
 
-def _derange(rows: Sequence[Row], rng: np.random.Generator) -> list[int]:
+def _derange(rows: Sequence[Criticised], rng: np.random.Generator) -> list[int]:
     """For every row the row whose critique it gets: a random permutation, with its clashes exchanged where they can be.
 
     Critiques are exchanged with critiques of the same verdict, so that verdicts stay as independent as a draw makes them.
@@ -95,7 +95,7 @@ def _derange(rows: Sequence[Row], rng: np.random.Generator) -> list[int]:
     return givers
 
 
-def _clash(row: Row, giver: Row) -> bool:
+def _clash(row: Criticised, giver: Criticised) -> bool:
     """Whether the critique of `giver` would say of `row` what its own says, or what is true."""
     said, named, true = giver.said, giver.said.first_error, row.shown.verdict.first_error
     if giver.shown is row.shown:

@@ -11,6 +11,7 @@ from counterform.errors import TrainingDiverged
 from counterform.models.sampling import derived_seed
 from counterform.stages.unit import Unit
 from counterform.stages.work import Work
+from counterform.train.trainer import Trainer
 from counterform.types import Arm, Checkpoint, Example, Ledger
 
 
@@ -63,8 +64,10 @@ class _Checked:
             )
         ]
         arms = {name: _arm(work, name) for name in missing if f"arm/{name}" in work.files.records}
-        for trainer in {id(found): found for found in map(work.trainer, arms)}.values():
-            alike = [arm for name, arm in arms.items() if work.trainer(name) is trainer]
+        by_trainer: dict[Trainer, list[Arm]] = {}
+        for name, arm in arms.items():
+            by_trainer.setdefault(work.trainer(name), []).append(arm)
+        for trainer, alike in by_trainer.items():
             trainer.check(alike, base=work.study.model)
 
 

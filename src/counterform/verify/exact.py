@@ -66,15 +66,6 @@ def evaluate(kinds: str, tokens: Sequence[str], percent: int = 100) -> Number:
     return values[0]
 
 
-def shown(kinds: str, tokens: Sequence[str]) -> str:
-    """The expression as text, without its words."""
-    spaced = []
-    for index, kind in enumerate(kinds):
-        if kind != "w" and not (kind == "/" and kinds[index + 1 : index + 2] == "w"):
-            spaced.append({"n": tokens[index], "x": "*", "f": "of"}.get(kind, kind))
-    return " ".join(spaced).replace("( ", "(").replace(" )", ")").replace(" %", "%")
-
-
 def decimal(value: Number) -> str:
     """The value as people write it: four decimals at most, or four digits where it is small."""
     if isinstance(value, int) or abs(value) >= 10**12:
