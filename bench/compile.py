@@ -2,7 +2,7 @@
 
 The pool is synthetic, but lies in a run directory as a study would leave it: ledger problems of 9 to 11 operations
 (texts of about 150 characters), 4 graded attempts a problem, one of them right, 250 problems a part. Every problem
-becomes a case, the worst case, and three arms are compiled: imitation, rejection, critique. Tokens are counted as
+becomes a case, the worst case, and three arms are compiled: sft, rft, cft. Tokens are counted as
 words, so that no tokenizer is measured. A fresh process for every size.
 Measured: seconds, and peak resident memory of the process (the imports of a study, torch too, are in it).
 Target: at most 60 s and 3 GB at 1,000,000 attempts, growing linearly.

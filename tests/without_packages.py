@@ -37,7 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("", "audit"),
     "show": ("", "show {folder}/scripted {id}"),
     "report": ("", "report {folder}/scripted"),
-    "export": ("", "export {folder}/scripted rejection --to trl --out {folder}/exported"),
+    "export": ("", "export {folder}/scripted rft --to trl --out {folder}/exported"),
     "claims": ("", "claims {studies}"),
     "guard check": ("", "guard check {folder}/policy.py"),
     "sample": ("train", "sample --quick --out {folder}/quick"),

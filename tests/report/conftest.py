@@ -121,7 +121,7 @@ def results() -> Results:
                 n_items=1200,
                 n_problems=300,
                 n_seeds=len(SEEDS),
-                sentence=f"{control} has of imitation's gain {share}.",
+                sentence=f"{control} has of sft's gain {share}.",
             )
             for control, share in (("answer_only", 0.302), ("shuffled_target", -0.068), ("rft", None))
         ),
