@@ -45,15 +45,18 @@ class Policy:
         self._asked = [(rule, Patience(seconds)) for rule in self.rules]
         self._texts = {rule.name: rule.text for rule in self.rules}
 
+    def verdicts(self, state: State, call: Call) -> list[StepVerdict]:
+        """What every rule says of a call; of one that cannot be read, that alone (rule `call`)."""
+        if call.unread:
+            return [StepVerdict(mark=Mark.UNKNOWN, rule="call", hint=call.unread)]
+        return [
+            judge_one(rule, lambda check, patience=patience: patience.run(lambda: check(state, call)), call)  # type: ignore[misc]
+            for rule, patience in self._asked
+        ]
+
     def objections(self, state: State, call: Call) -> tuple[StepVerdict, ...]:
         """Why this call must not run: the rules that it breaks, and as chosen those that could not tell. Counted."""
-        if call.unread:
-            verdicts = [StepVerdict(mark=Mark.UNKNOWN, rule="call", hint=call.unread)]
-        else:
-            verdicts = [
-                judge_one(rule, lambda check, patience=patience: patience.run(lambda: check(state, call)), call)  # type: ignore[misc]
-                for rule, patience in self._asked
-            ]
+        verdicts = self.verdicts(state, call)
         broken = [verdict for verdict in verdicts if verdict.mark is Mark.WRONG]
         unknown = [verdict for verdict in verdicts if verdict.mark is Mark.UNKNOWN]
         found = tuple(broken + (unknown if self.on_unknown == "refuse" or call.unread else []))
