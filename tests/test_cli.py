@@ -101,6 +101,7 @@ def printed_by_main(arguments, monkeypatch, capsys):
         ["claims", HOSTILE],
         ["trust", HOSTILE, "--model", "world"],
         ["guard", "check", HOSTILE],
+        ["guard", "judge", HOSTILE, "--policy", HOSTILE],
         ["guard", "serve", "--policy", HOSTILE, "--upstream", HOSTILE],
         ["run", "{study}"],
         ["problems", "{study}"],

@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("", "export {folder}/scripted rft --to trl --out {folder}/exported"),
     "claims": ("", "claims {studies}"),
     "guard check": ("", "guard check {folder}/policy.py"),
+    "guard judge": ("", "guard judge {folder}/calls.jsonl --policy {folder}/policy.py"),
     "sample": ("train", "sample --quick --out {folder}/quick"),
     "verify": ("train", "verify --quick --out {folder}/quick"),
     "train": ("train", "train --quick --out {folder}/quick"),
@@ -60,6 +61,9 @@ FILES = {
     "@ScriptedAnswer\ndef answer(prompt, sample):\n"
     "    return 'The answer is -1.' if sample % 2 else known[prompt]\n",
     "policy.py": 'def small(state, call):\n    """Small."""\n    return "No." if call.arguments["n"] > 5 else None\n',
+    "calls.jsonl": json.dumps(
+        {"messages": [{"role": "assistant", "tool_calls": [{"id": "1", "name": "x", "arguments": {"n": 9}}]}]}
+    ),
     "questions.jsonl": json.dumps({"question": "What is 1 + 1?", "answers": ["2", "3"]}),
 }
 

@@ -346,6 +346,28 @@ def check(
     require(found)
 
 
+@guard.command("judge")
+def judge(
+    file: Annotated[
+        Path, typer.Argument(help="Recorded conversations: tau-bench, tau2-bench, Inspect, OpenAI messages.")
+    ],
+    policy: Annotated[Path, typer.Option(help="A policy: a Python file of rules.")],
+    as_json: Json = False,
+) -> None:
+    """Judge recorded conversations by a policy: which rules were broken, quoted, and against the reward where there is one."""
+    import msgspec
+
+    from counterform.guard.judging import judge_file
+    from counterform.guard.tools import Policy
+    from counterform.report.terminal import print_judged
+
+    found = judge_file(file, Policy(policy))
+    if as_json:
+        print(plain_json(msgspec.json.encode(found).decode()))
+    else:
+        print_judged(found, _console())
+
+
 @guard.command("serve")
 def serve(
     upstream: Annotated[str, typer.Option(help="The endpoint, e.g. http://127.0.0.1:8000/v1.")],

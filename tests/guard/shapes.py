@@ -29,6 +29,13 @@ DEEPSEEK = [  # api-docs.deepseek.com/guides/thinking_mode and platform.moonshot
     '{"id":"d1","object":"chat.completion.chunk","created":1,"model":"deepseek-reasoner","system_fingerprint":"fp_x","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\\"amount\\":{AMOUNT}}"}}]},"logprobs":null,"finish_reason":null}]}',
     '{"id":"d1","object":"chat.completion.chunk","created":1,"model":"deepseek-reasoner","system_fingerprint":"fp_x","choices":[{"index":0,"delta":{"content":"","reasoning_content":null},"logprobs":null,"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":5,"completion_tokens":7,"total_tokens":12,"prompt_cache_hit_tokens":0,"prompt_cache_miss_tokens":5}}',
 ]
+KIMI = [  # platform.moonshot.ai/docs: what it took is told in the choice; ids are the name and a number
+    '{"id":"k1","object":"chat.completion.chunk","created":1,"model":"kimi-k2-thinking","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"system_fingerprint":"fpv0_x"}',
+    '{"id":"k1","object":"chat.completion.chunk","created":1,"model":"kimi-k2-thinking","choices":[{"index":0,"delta":{"reasoning_content":"Hm"},"finish_reason":null}],"system_fingerprint":"fpv0_x"}',
+    '{"id":"k1","object":"chat.completion.chunk","created":1,"model":"kimi-k2-thinking","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"refund:0","type":"function","function":{"name":"refund","arguments":""}}]},"finish_reason":null}],"system_fingerprint":"fpv0_x"}',
+    '{"id":"k1","object":"chat.completion.chunk","created":1,"model":"kimi-k2-thinking","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\\"amount\\": {AMOUNT}}"}}]},"finish_reason":null}],"system_fingerprint":"fpv0_x"}',
+    '{"id":"k1","object":"chat.completion.chunk","created":1,"model":"kimi-k2-thinking","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls","usage":{"prompt_tokens":8,"completion_tokens":4,"total_tokens":12,"cached_tokens":8}}],"system_fingerprint":"fpv0_x"}',
+]
 OPENROUTER = [  # openrouter.ai/docs/use-cases/reasoning-tokens; comments keep the connection alive
     '{"id":"gen-1","provider":"Google","model":"google/gemini-3-pro","object":"chat.completion.chunk","created":1,"choices":[{"index":0,"delta":{"role":"assistant","content":"","reasoning":"Think","reasoning_details":[{"type":"reasoning.text","text":"Thi","format":"google-gemini-v1","index":0}]},"finish_reason":null,"native_finish_reason":null,"logprobs":null}]}',
     '{"id":"gen-1","provider":"Google","model":"google/gemini-3-pro","object":"chat.completion.chunk","created":1,"choices":[{"index":0,"delta":{"role":"assistant","content":"","reasoning_details":[{"type":"reasoning.text","text":"nk","format":"google-gemini-v1","index":0}]},"finish_reason":null,"native_finish_reason":null,"logprobs":null}]}',
@@ -60,6 +67,7 @@ PROVIDERS = {
     "azure": AZURE,
     "gemini": GEMINI,
     "deepseek": DEEPSEEK,
+    "kimi": KIMI,
     "openrouter": OPENROUTER,
     "mistral": MISTRAL,
     "ollama": OLLAMA,

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import threading
 from contextlib import asynccontextmanager
 
 import pytest
@@ -609,6 +611,70 @@ def test_a_redirect_does_not_lead_past_the_guard(status):
 def test_a_success_of_another_number_is_judged_like_any_other(status):
     answer = post(Upstream(httpx.Response(status, content=stream_of(shape("openai", 99)))))
     assert "tool_calls" not in answer.json()["choices"][0]["message"]
+
+
+def test_an_end_that_is_none():
+    """Some gateways send an empty reason with every chunk; a stream that breaks off after one has no end."""
+    sent = [
+        chunk_of({"content": "a"}, ""),
+        chunk_of({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "look", "arguments": ""}}]}, ""),
+    ]
+    assert "ended before its message did" in post(Upstream(sent), stream=True).text
+    assert [call["function"]["name"] for call in calls_in(streamed(Upstream([*sent, chunk_of({}, "tool_calls")])))] == [
+        "look"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [("/v1/models/a/b", "/v1/models/a/b"), ("/models", "/v1/models"), ("/v1/models/..%2Fresponses", "")],
+)
+def test_models_are_handed_on(path, asked):
+    upstream = Upstream(httpx.Response(200, json={"id": "b"}))
+
+    async def run():
+        async with proxied(upstream) as client:
+            return await client.get(path)
+
+    answer = asyncio.run(run())
+    assert [request.url.path for request in upstream.requests] == ([asked] if asked else [])
+    assert answer.status_code == (200 if asked else 404)
+
+
+@pytest.mark.parametrize("through", [True, False])
+def test_the_environments_proxy_holds_as_for_any_client(monkeypatch, through):
+    asked = []
+
+    def serve(listener):
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            asked.append(connection.recv(65_536).split(b"\r\n")[0])
+            body = stream_of(shape("openai", 9))
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body) + body)
+            connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        at = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("HTTP_PROXY", at)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        app = Proxy("http://upstream.invalid/v1" if through else f"{at}/v1", Policy(RULES)).app()
+
+        async def run():
+            async with (
+                app.router.lifespan_context(app),
+                httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://proxy") as client,
+            ):
+                return await client.post("/v1/chat/completions", json=ASK)
+
+        assert asyncio.run(run()).status_code == 200
+    where = b"http://upstream.invalid/v1" if through else b"/v1"
+    assert asked == [b"POST %s/chat/completions HTTP/1.1" % where]
 
 
 def test_azure_deployments_and_their_version():

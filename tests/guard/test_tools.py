@@ -220,6 +220,31 @@ def test_a_slow_rule_keeps_no_coroutine_and_no_other_conversation_waiting():
     assert time.perf_counter() - started < 1.2
 
 
+def test_a_call_that_is_given_up_while_it_is_judged_never_ran():
+    def slow(state, call):
+        time.sleep(0.1)
+
+    tools = Tools(Policy([Rule("slow", "Slow.", slow)]))
+
+    @tools
+    async def pay():
+        raise AssertionError("it never runs")
+
+    async def given_up():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pay(), 0.02)
+        await asyncio.sleep(0.3)
+
+    asyncio.run(given_up())
+    assert tools.state.results == ()
+
+
+def test_options_are_checked():
+    for options in ({"on_unknown": "ignore"}, {"seconds": 0}):
+        with pytest.raises(ValueError, match=r"on_unknown|seconds"):
+            Policy(SMALL, **options)
+
+
 def small(state, call):
     return "At most 50." if call.arguments["amount"] > 50 else None
 

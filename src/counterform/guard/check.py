@@ -101,7 +101,7 @@ def _run(
         for name, test in tests.items():
             try:
                 test()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 failures.append(f"{name}: {type(error).__name__}: {error}"[:300].rstrip(": "))
     finally:
         names.update({rule.name: rule.check for rule in rules})

@@ -49,7 +49,7 @@ class Message:
     def finish(self) -> str | None:
         """Why the message ended; None: it has not."""
         reason = self._choice.get("finish_reason")
-        return reason if isinstance(reason, str) else None
+        return reason if isinstance(reason, str) and reason else None
 
     @property
     def usage(self) -> dict[str, Any] | None:
@@ -84,9 +84,9 @@ class Message:
         if isinstance(logprobs := beside.get("logprobs"), dict):
             merge(self._logprobs, logprobs)
         self._choice |= {
-            key: value for key, value in choice.items() if key not in ("delta", "logprobs") and value is not None
+            key: value for key, value in choice.items() if key not in ("delta", "logprobs") and value not in (None, "")
         }
-        ends = choice.get("finish_reason") is not None
+        ends = bool(choice.get("finish_reason"))
         now = {key: value for key, value in fields.items() if key in _WORDS or not self._holding}
         merge(self._held, {key: value for key, value in fields.items() if key not in now})
         said = any(value not in (None, "", [], {}) for key, value in now.items() if key != "role")

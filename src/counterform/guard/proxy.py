@@ -37,8 +37,8 @@ with extra("guard"):
 
 DEADLINE_SECONDS = 1_800.0
 """For one request, all its tries together."""
-MAX_REQUEST = 32_000_000
-"""Bytes of a client's request."""
+MAX_REQUEST, READ_SECONDS = 32_000_000, 120.0
+"""Bytes of a client's request; what it may take to send it."""
 _LARGE = 100_000
 """Bytes from which on a request is read beside the others, and not between them."""
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -79,15 +79,23 @@ class Proxy:
         return Starlette(
             routes=[
                 *[Route(path, self._chat, methods=["POST"]) for path in chats],
-                *[Route(f"{prefix}/models", self._models, methods=["GET"]) for prefix in ("/v1", "")],
+                *[
+                    Route(f"{prefix}/models{one}", self._models, methods=["GET"])
+                    for prefix in ("/v1", "")
+                    for one in ("", "/{model:path}")
+                ],
                 Route("/{path:path}", _refuse, methods=_METHODS),
             ],
             lifespan=life,
         )
 
     async def _models(self, request: Request) -> Response:
+        model = request.path_params.get("model", "")
+        if {".", ".."} & set(model.split("/")):
+            return await _refuse(request)
+        one = f"/{quote(model)}" if model else ""
         try:
-            return _said(await self._upstream.get(f"/models{_query(request)}", handed_on(request.headers)))
+            return _said(await self._upstream.get(f"/models{one}{_query(request)}", handed_on(request.headers)))
         except UpstreamError as error:
             return _problem(str(error), error.status)
 
@@ -96,8 +104,11 @@ class Proxy:
             # Else any page in this machine's browser could ask here without leave.
             return _problem("the content type must be application/json", 415)
         try:
-            raw = await _read(request)
+            async with asyncio.timeout(READ_SECONDS):
+                raw = await _read(request)
             body = await asyncio.to_thread(msgspec.json.decode, raw) if len(raw) > _LARGE else msgspec.json.decode(raw)
+        except TimeoutError:
+            return _problem(f"the request was not sent within {READ_SECONDS:g} s", 408)
         except (ClientDisconnect, msgspec.DecodeError, UnicodeError, RecursionError):
             return _problem("the request is no JSON, or too long", 400)
         if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
@@ -128,7 +139,10 @@ class _Reply(Response):
         working = asyncio.create_task(self._work(scope, receive, send))
         leaving = asyncio.create_task(_until_gone(receive))
         try:
-            await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            # A client that takes nothing more of its answer is left some time after the deadline.
+            await asyncio.wait(
+                {working, leaving}, return_when=asyncio.FIRST_COMPLETED, timeout=DEADLINE_SECONDS + READ_SECONDS
+            )
             if working.done():
                 with suppress(OSError):  # the client is gone
                     await working

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from counterform.errors import CallRefused
+from counterform.errors import CallRefused, unknown_name
 from counterform.guard.calls import Call, Log, Result, State
 from counterform.guard.canonical import canonical, frozen
 from counterform.guard.patience import Patience, in_a_thread
@@ -25,7 +26,8 @@ class Policy:
 
     on_unknown: what becomes of a call of which a rule could not tell (it raised, or hung longer than `seconds`). A call
     that cannot be read, or has more than one meaning, is refused either way.
-    dry: nothing is refused, only counted. Raises StudyError for a file that is no policy.
+    dry: nothing is refused, only counted. Raises StudyError for a file that is no policy, ValueError for an option that
+    there is not.
     """
 
     def __init__(
@@ -36,6 +38,10 @@ class Policy:
         dry: bool = False,
         seconds: float = 5.0,
     ) -> None:
+        if on_unknown not in ("pass", "refuse"):
+            raise ValueError(unknown_name("on_unknown", on_unknown, ("pass", "refuse")))
+        if seconds <= 0:
+            raise ValueError(f"seconds must be positive, and not {seconds}")
         self.rules = load_policy(rules) if isinstance(rules, str | Path) else tuple(rules)
         self.on_unknown, self.dry = on_unknown, dry
         self.counts: Counter[str] = Counter()
@@ -45,15 +51,18 @@ class Policy:
         self._asked = [(rule, Patience(seconds)) for rule in self.rules]
         self._texts = {rule.name: rule.text for rule in self.rules}
 
+    def verdicts(self, state: State, call: Call) -> list[StepVerdict]:
+        """What every rule says of a call; of one that cannot be read, that alone (rule `call`)."""
+        if call.unread:
+            return [StepVerdict(mark=Mark.UNKNOWN, rule="call", hint=call.unread)]
+        return [
+            judge_one(rule, lambda check, patience=patience: patience.run(lambda: check(state, call)), call)  # type: ignore[misc]
+            for rule, patience in self._asked
+        ]
+
     def objections(self, state: State, call: Call) -> tuple[StepVerdict, ...]:
         """Why this call must not run: the rules that it breaks, and as chosen those that could not tell. Counted."""
-        if call.unread:
-            verdicts = [StepVerdict(mark=Mark.UNKNOWN, rule="call", hint=call.unread)]
-        else:
-            verdicts = [
-                judge_one(rule, lambda check, patience=patience: patience.run(lambda: check(state, call)), call)  # type: ignore[misc]
-                for rule, patience in self._asked
-            ]
+        verdicts = self.verdicts(state, call)
         broken = [verdict for verdict in verdicts if verdict.mark is Mark.WRONG]
         unknown = [verdict for verdict in verdicts if verdict.mark is Mark.UNKNOWN]
         found = tuple(broken + (unknown if self.on_unknown == "refuse" or call.unread else []))
@@ -113,7 +122,12 @@ class Tools:
             @functools.wraps(tool)
             async def guarded_async(*args: Any, **kwargs: Any) -> Any:
                 # Rules are anybody's code, and may take their time: other coroutines go on.
-                number = await in_a_thread(lambda: started(args, kwargs))
+                starting = asyncio.ensure_future(in_a_thread(lambda: started(args, kwargs)))
+                try:
+                    number = await asyncio.shield(starting)
+                except asyncio.CancelledError:
+                    starting.add_done_callback(self._never_ran)
+                    raise
                 return await self._awaited(number, tool(*args, **kwargs))
 
             return guarded_async  # type: ignore[return-value]
@@ -150,6 +164,12 @@ class Tools:
         with self._lock:
             call = self._running.pop(number).call
             self._results.append(Result(call=call, text=text, value=shown))
+
+    def _never_ran(self, starting: asyncio.Future[int]) -> None:
+        """A call was given up while it was judged."""
+        if not starting.cancelled() and starting.exception() is None:
+            with self._lock:
+                self._running.pop(starting.result(), None)
 
     async def _awaited(self, number: int, answer: Awaitable[Any]) -> Any:
         try:

@@ -52,7 +52,7 @@ class RefusedError(UpstreamError):
     """The upstream refused; what it said is the client's."""
 
     def __init__(self, status: int, body: bytes, headers: Mapping[str, str], kind: str) -> None:
-        super().__init__("the upstream refused", status)
+        super().__init__(f"the upstream refused with status {status}", status)
         self.body, self.headers, self.kind = body, headers, kind
 
 
@@ -132,7 +132,11 @@ def handed_on(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that the other side should see too."""
     named = {name.lower(): value for name, value in headers.items()}
     dropped = _HOP | {name.strip().lower() for name in named.get("connection", "").split(",")}
-    return {name: value for name, value in named.items() if name not in dropped and not name.startswith(_NEVER)}
+    return {
+        name: value
+        for name, value in named.items()
+        if name not in dropped and not name.startswith(_NEVER) and value.isascii()
+    }
 
 
 async def _require_answer(answer: httpx.Response) -> None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from counterform.guard.check import PolicyCheck
+from counterform.guard.judging import Judged
 from counterform.metrics import by_key
 from counterform.report import overview
 from counterform.report.contents import sections
@@ -21,9 +22,9 @@ from counterform.report.tables import card_sentence, comparison, failures
 from counterform.results import AuditRow, Finding, Results
 from counterform.study import BASE_ARM
 from counterform.text.numbers import difference, difference_interval, number, share
-from counterform.text.plain import plain
+from counterform.text.plain import plain, plain_line
 from counterform.trust import Trust
-from counterform.types import Graded, Problem
+from counterform.types import Graded, Mark, Problem
 
 
 class Terminal(Console):
@@ -125,6 +126,35 @@ def print_policy(found: PolicyCheck, console: Console) -> None:
     console.print(f"{found.tests} tests, {len(found.failures)} failed")
     for line in (*found.failures, *found.contradictions, *found.notes):
         console.print(Text(f"· {plain(line)}"))
+
+
+def print_judged(found: Judged, console: Console, quotes: int = 3) -> None:
+    """Print what a policy says of recorded conversations: a row per rule, and some of its violations, quoted."""
+    table = Table("rule", "broken", "could not tell", "conversations")
+    for rule in found.rules:
+        table.add_row(
+            plain(rule.rule), f"{rule.broken}", f"{rule.unknown}", f"{rule.conversations} of {found.conversations}"
+        )
+    console.print(table)
+    console.print(
+        f"{found.calls} calls in {found.conversations} conversations; {found.unread} calls could not be read, "
+        f"{found.left_out} rows are no conversation"
+    )
+    for rule in found.rules:
+        mine = [one for one in found.violations if one.rule == rule.rule and one.mark is Mark.WRONG]
+        for one in mine[:quotes]:
+            said = f"; the user: {one.user_said!r}" if one.user_said else ""
+            line = f"{one.rule}: {one.conversation}, message {one.message}: {one.call}. {one.hint}{said}"
+            console.print(Text(f"· {plain_line(line)}"))
+        if len(mine) > quotes:
+            console.print(Text(f"· {plain_line(rule.rule)}: {len(mine) - quotes} more (--json shows all)"))
+    if found.kept is not None and found.broke is not None:
+        console.print(
+            f"full reward: {found.kept.right} of {found.kept.of} conversations that keep the rules, "
+            f"{found.broke.right} of {found.broke.of} that break one"
+        )
+        for k, share in found.pass_hat.items():
+            console.print(f"pass^{k}: {100 * share:.1f} %; rules kept too: {100 * found.pass_hat_kept[k]:.1f} %")
 
 
 def print_trust(found: Trust, console: Console) -> None:
