@@ -78,6 +78,15 @@ def test_a_package_that_a_part_misses_is_named_with_its_extra(tmp_path, monkeypa
         part("probe", "needy:Probe")
 
 
+def test_a_package_that_a_users_part_misses_is_named_alone(tmp_path, monkeypatch):
+    (tmp_path / "wanting.py").write_text("import needs_a_package\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        StudyError, match=r"^probe 'wanting:Probe' needs the package 'needs_a_package', which is not installed\.$"
+    ):
+        part("probe", "wanting:Probe")
+
+
 def test_a_part_is_called_with_its_options_and_names_them_when_one_is_unknown():
     assert made("family", "ledger", {}, "$.problems.options").name == "ledger"
     with pytest.raises(StudyError, match=r"\$\.arms\[0\]\.options: arm 'sft': .* Its options: none"):

@@ -151,6 +151,8 @@ def part(kind: str, name: str) -> Any:
     except MissingExtra:
         raise
     except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise StudyError(f"{kind} {name!r} needs the package {error.name!r}, which is not installed.") from error
         raise StudyError(
             f"{kind} {name!r}: no module {error.name!r}. {unknown_name(kind, name, PARTS[kind])}"
         ) from error
