@@ -269,6 +269,27 @@ def test_what_no_verifier_looks_at_is_not_accepted(how, options):
     assert model.calls == []
 
 
+class StartsOnce(Ledger):
+    """Starts, and not again behind a cut."""
+
+    started = 0
+
+    def start(self, problem):
+        self.started += 1
+        if self.started > 1:
+            raise OSError("gone")
+        return super().start(problem)
+
+
+@pytest.mark.parametrize("options", POLICIES[1:])
+def test_a_verifier_that_does_not_start_again_lets_nothing_more_pass(options):
+    problem, error = next((p, e) for p, e in PLANTED if e.kind == "arithmetic" and e.first_error == 1)
+    found, _ = guarded(then(error.text, " 2 + 2 = 5. So it is."), problem, StartsOnce(), on_unknown="pass", **options)
+    assert found.refused
+    assert "2 + 2 = 5" not in found.completion.text
+    assert "the verifier did not start" in [one.rule for one in found.interventions]
+
+
 def test_of_a_batch_only_what_can_be_verified_is_written():
     model = ScriptedModel(lambda prompt, call: next((p.solution for p in PROBLEMS if p.prompt == prompt), "2 + 2 = 5."))
     found = (

@@ -547,6 +547,68 @@ def test_what_was_not_offered_or_has_two_meanings_does_not_pass(name, arguments)
     assert "The call cannot be read" in json.dumps(got)
 
 
+def asked_once(state, call):
+    same = [
+        one
+        for one in state.results
+        if one.call.name == "refund" and one.call.arguments["order"] == call.arguments["order"]
+    ]
+    return "Already refunded." if same else None
+
+
+def refunds(*amounts, order=7):
+    calls = [
+        {
+            "index": at,
+            "id": f"c{at}",
+            "function": {"name": "refund", "arguments": json.dumps({"order": order, "amount": amount})},
+        }
+        for at, amount in enumerate(amounts)
+    ]
+    return pieces(*calls)
+
+
+def through_once(upstream, messages=()):
+    rules = [Rule("once", "An order is refunded once.", asked_once), RULES[0]]
+
+    async def run():
+        app = Proxy("http://upstream/v1", Policy(rules), transport=upstream).app()
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://proxy") as client,
+        ):
+            answer = await client.post("/v1/chat/completions", json={**ASK, "messages": [*ASK["messages"], *messages]})
+            return answer.json()["choices"][0]["message"]
+
+    return asyncio.run(run())
+
+
+def test_a_call_that_was_refused_never_ran_so_the_corrected_one_passes():
+    upstream = Upstream(refunds(99), refunds(9))
+    message = through_once(upstream)
+    assert [json.loads(call["function"]["arguments"])["amount"] for call in message["tool_calls"]] == [9]
+    assert len(upstream.requests) == 2
+
+
+def test_of_two_calls_of_one_message_the_second_sees_the_first():
+    upstream = Upstream(refunds(9, 9), refunds(9))
+    message = through_once(upstream)
+    assert len(message["tool_calls"]) == 1
+    told = [one["content"] for one in upstream.body(1)["messages"] if one["role"] == "tool"]
+    assert "another call of the same message" in told[0]
+    assert "Already refunded" in told[1]
+
+
+def test_a_call_that_ran_earlier_is_seen_whatever_its_answer_was():
+    first = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [dict(refunds(9)[0]["choices"][0]["delta"]["tool_calls"][0], type="function")],
+    }
+    for answer in ([{"role": "tool", "tool_call_id": "c0", "content": "Error: time-out"}], []):
+        assert "Already refunded" in through_once(Upstream(refunds(9)), [first, *answer])["content"]
+
+
 def test_a_custom_tool_is_no_function_and_does_not_pass():
     sent = {"index": 0, "id": "a", "type": "custom", "custom": {"name": "delete", "input": "all"}}
     assert calls_in(streamed(Upstream(pieces(sent)))) == []
@@ -604,6 +666,7 @@ def test_what_is_not_guarded_is_refused_by_name(path, named):
 def test_a_redirect_does_not_lead_past_the_guard(status):
     answer = post(Upstream(httpx.Response(status, headers={"location": "http://elsewhere/v1"})))
     assert answer.status_code == 502
+    assert "the upstream redirects to" in answer.json()["error"]["message"]
     assert "location" not in answer.headers
 
 

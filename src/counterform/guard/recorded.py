@@ -71,7 +71,7 @@ def _archived(path: Path) -> Iterator[Any]:
                 yield msgspec.json.decode(archive.read(entry))
             except NotImplementedError as error:
                 raise DataError(
-                    f"{path} is compressed in a way that Python {error} cannot read. Convert it first: inspect log convert --to json."
+                    f"{path} is compressed in a way that Python does not read ({error}). Convert it first: inspect log convert --to json."
                 ) from error
 
 
