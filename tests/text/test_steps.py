@@ -65,6 +65,7 @@ def streamed(text: str, sizes: list[int]) -> list[tuple[str, int, int]]:
         ("It is 120! Then stop! and go. 4!\n= 24", ["It is 120!", "Then stop!", "and go.", "4!", "= 24"]),
         ("Take 4! * 2 = 48 and {3}! / 2! = 3.", ["Take 4! * 2 = 48 and {3}! / 2! = 3."]),
         ("It is $12,\\! 000$ now! So", ["It is $12,\\! 000$ now!", "So"]),
+        ("$$$5 + 3 = 8. So 8.$$ Done. Yes", ["$$$5 + 3 = 8. So 8.$$ Done.", "Yes"]),
         (" \n\t ", []),
         ("", []),
     ],

@@ -58,6 +58,9 @@ WRONG = [
     "$100 - 10 = 80",
     "3/4 of 20 = 16",
     r"\(15 \times 4 = 50\)",
+    "$5 + 3$ = 9",
+    "**5 + 3** = 9",
+    "3 kg * 2 hours = 7",
 ]
 RIGHT = [
     "half of 30 is 15",
@@ -82,6 +85,17 @@ RIGHT = [
     "2.5 million + 1.5 million = 4 million",
     "7 plus 5 makes 12",
     "**7 + 5 = 12**",
+    "$5 + 3$ = 8",
+    "**5 + 3** = 8",
+    "7 + 5 = 12!",
+    "7 + 5 = 12!, of course",
+    "2 hours * 60 minutes/hour = 120 minutes",
+    "3 hours * 60 = 180 minutes",
+    "5 + 3 hours = 8 hours",
+    "3 kg * 2 hours = 6",
+    r"$\sqrt{2} = 1.4$",
+    r"$\sqrt{2} = 1.414$",
+    r"$2\sqrt{3} = 3.46$",
 ]
 
 
@@ -114,10 +128,34 @@ def test_what_holds_is_read(text):
         r"$2 + \sqrt{9+16} = 25$",
         "$3x = 5 * 2$",
         "2 + 3 + ... + 5 = 5",
+        "2 + 2 = 4!5",
+        "2 + 2 = 4! + 1",
+        "xy = 6, so 2x = 12",
+        "2x = 6, so 3x = 18",
     ],
 )
 def test_a_part_of_an_expression_does_not_make_the_whole_right(text):
     assert mark_of(text) is not Mark.RIGHT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2 hours * 60 minutes/hour = 130 minutes",
+        "2 hours * 50 minutes per hour = 120 minutes",
+        "3 hours * 60 = 190 minutes",
+        "5 + 3 hours = 9 hours",
+        "5 hours + 3 = 9 hours",
+        r"$\sqrt{2} = 1.45$",
+        r"$\sqrt{2} = 1.42$",
+        r"$\sqrt{2} = 1.415$",
+        "7 + 5 = 13!",
+        "xy = 6, so 2x = 4",
+    ],
+)
+def test_what_may_be_meant_otherwise_is_neither_right_nor_wrong(text):
+    """A rate, a rounded root, an exclamation mark, a product of letters: none is proof for either side."""
+    assert mark_of(text) is Mark.UNKNOWN
 
 
 @pytest.mark.parametrize(
