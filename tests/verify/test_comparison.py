@@ -37,6 +37,30 @@ def test_a_number_in_words_is_that_number_and_no_other(number, mark):
 @pytest.mark.parametrize(
     ("key", "answer", "mark"),
     [
+        ("105", "one hundred and five", R),
+        ("105", "One hundred and five.", R),
+        ("105", "one hundred and five apples", R),
+        ("one hundred and five", "105", R),
+        ("104", "one hundred and five", W),
+        ("1001", "one thousand and one", R),
+        ("2,320", "two thousand three hundred and twenty", R),
+        ("1205000", "one million two hundred and five thousand", R),
+        ("2, 3", "two and three", R),
+        ("5", "two and three", W),
+        ("20, 1", "twenty and one", R),
+        ("100, 200", "one hundred and two hundred", R),
+        ("300", "one hundred and two hundred", W),
+    ],
+)
+def test_an_and_within_a_number_in_words_makes_no_list(key, answer, mark):
+    assert graded(key, answer) is mark
+
+
+@pytest.mark.parametrize(
+    ("key", "answer", "mark"),
+    [
+        ("1; 50%", "50; 1", U),
+        ("[1, 50%]", "[50, 1]", W),
         ("(1, 2)", "[1, 2]", U),
         ("(1, 3)", "[1, 2]", W),
         ("[1, 2)", "[1, 2]", W),
@@ -81,7 +105,8 @@ def test_per_cent_and_units(key, answer, asked, mark):
 
 
 @pytest.mark.parametrize(
-    ("with_unit", "bare"), [("2 hours", "120"), ("120 minutes", "2"), ("3 km", "3000"), ("3000 m", "3"), ("1 day", "24")]
+    ("with_unit", "bare"),
+    [("2 hours", "120"), ("120 minutes", "2"), ("3 km", "3000"), ("3000 m", "3"), ("1 day", "24")],
 )
 def test_a_bare_number_that_another_unit_would_make_equal_is_not_wrong(with_unit, bare):
     """From the smaller unit to the larger and back, on either side."""
