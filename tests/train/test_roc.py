@@ -239,6 +239,19 @@ class TestBadInput:
         with pytest.raises(DataError, match=r"\(2,\), \(1,\) and \(2,\)"):
             select([0, 0], [1], [0, 0], 1, seed=0)
 
+    @pytest.mark.parametrize("longer", range(3))
+    @pytest.mark.parametrize("by", [-1, 1])
+    def test_any_column_of_another_length(self, longer, by):
+        columns = [np.zeros(4 + by * (at == longer)) for at in range(3)]
+        with pytest.raises(DataError, match="one entry a rollout"):
+            select(*columns, 2, seed=0)
+
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("mode", MODES)
+    def test_a_group_of_which_nothing_is_known(self, mode):
+        kept = select([1, 1, 1, 2, 2, 2], [np.nan] * 3 + [1.0, 0.0, 0.0], np.zeros(6), 2, seed=0, mode=mode)
+        assert (kept < 3).sum() == (0 if mode == "no_failures" else 2)
+
 
 def test_nothing_heavy_is_imported():
     code = "import sys, counterform.train.roc; print([m for m in ('torch', 'trl', 'transformers') if m in sys.modules])"

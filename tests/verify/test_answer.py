@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from counterform.types import Mark, Problem
 from counterform.verify import answer, symbolic
-from counterform.verify.answer import Answers, grade_answer
+from counterform.verify.answer import Answers, grade_answer, say_the_same
 from counterform.verify.symbolic import SymbolicPool
 
 R, W, U = Mark.RIGHT, Mark.WRONG, Mark.UNKNOWN
@@ -321,3 +321,27 @@ def test_the_main_module_is_not_imported_again(tmp_path):
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["once", "right"]
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "lenient"),
+    [
+        ("3000000", "So she earned 3 million", R),
+        ("3", "So she earned 3 million", W),
+        ("3", "So she earned 3 apples", R),
+        ("36", "so it is 3 dozen", R),
+        ("3", "so it is 3 dozen", W),
+    ],
+)
+def test_a_word_of_scale_after_the_last_number_belongs_to_it(answers, key, text, lenient):
+    (verdict,) = answers([(Problem(id="p", prompt="?", answer=key), text)])
+    assert (verdict.strict, verdict.lenient) == (U, lenient)
+    assert "failed" not in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [("0.5", "1/2", True), ("0.5", "0.6", False), ("red", "blue", False), ("", "5", False), ("1,000", "1000", True)],
+)
+def test_two_answers_that_say_the_same(one, other, same):
+    assert say_the_same(one, other) is say_the_same(other, one) is same

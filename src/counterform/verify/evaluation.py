@@ -136,7 +136,7 @@ def _exact(name: str, args: list[Fraction]) -> Fraction:
 
 def _numerically(key: Expression, answer: Expression, names: list[str]) -> tuple[Mark, str]:
     """The mark of any two formulas; different at a positive point is different, equal must be equal at all."""
-    read, alike, other = 0, 0, False
+    alike, other = 0, False
     for at in range(POINTS if names else 1):
         positive = at % 2 == 0
         rng = random.Random(f"{names}{at}")
@@ -147,7 +147,6 @@ def _numerically(key: Expression, answer: Expression, names: list[str]) -> tuple
         difference = _difference(key, answer, point)
         if difference is None:
             continue
-        read += 1
         alike += not difference
         if difference and positive:
             return Mark.WRONG, ""

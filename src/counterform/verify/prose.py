@@ -106,6 +106,21 @@ def without_filler(text: str) -> str:
     return text
 
 
+def in_digits(text: str) -> str:
+    """The text with a number at its start in digits that has an "and" within: "one hundred and five apples" is no list."""
+    found = text.split()
+    if "and" not in found[:MAX_NUMBER_WORDS]:
+        return text
+    at = found.index("and")
+    if not at or found[at - 1].casefold() not in _LARGE:
+        return text  # "twenty and one" may be two numbers
+    ends = range(min(len(found), MAX_NUMBER_WORDS), at + 1, -1)
+    values = ((end, number_in_words(" ".join(found[:end]))) for end in ends if found[end - 1] != "and")
+    end, value = next(((end, value) for end, value in values if value is not None), (0, None))
+    goes_on = bool(found[end:]) and found[end].casefold() in (*_SMALL, *_LARGE)  # "one hundred and two hundred"
+    return text if value is None or goes_on else " ".join([str(value), *found[end:]])
+
+
 def number_in_words(text: str) -> int | None:
     """The whole number that the words spell ("forty-two", "three hundred and five"); None if they spell none."""
     found = [word for word in text.casefold().replace("-", " ").split() if word != "and"]

@@ -104,7 +104,7 @@ def tidy(text: str) -> str:
 
 
 def _read(text: str) -> Values:
-    text = tidy(text)
+    text = prose.in_digits(tidy(text))
     if not text:
         return (Unread("it is empty"),)
     if text[0] in "~≈" or text.endswith(("..", "…")):
