@@ -68,10 +68,10 @@ def test_what_it_gained_with_its_interval_and_where_that_leaves_it():
     ("shares", "text", "of"),
     [
         ((), "–", "no control declared"),
-        ((form("a", None, why="undefined: too small a gain"),), "undefined: too small a gain", ""),
+        ((form("a", None, why="undefined: too small a gain"),), "undefined", "too small a gain"),
         ((form("a", None),), "undefined", ""),
         ((form("a", 0.2, 0.1, 0.3), form("b", 0.4, 0.2, 0.6), form("c", None)), "40.0\u00a0% [20.0, 60.0]", "by b"),
-        ((form("a", None, why=NOTHING), form("b", None, why=NOTHING)), NOTHING, ""),
+        ((form("a", None, why=NOTHING), form("b", None, why=NOTHING)), "no share", "the control gains nothing"),
         ((form("a", None, why=NOTHING), form("b", 0.4, 0.2, 0.6)), "40.0\u00a0% [20.0, 60.0]", "by b"),
     ],
 )

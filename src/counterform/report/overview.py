@@ -129,7 +129,11 @@ def _form(gain: Finding | None, shares: Sequence[FormShare]) -> Cell:
     if gain.verdict == "undecided":  # after the correction for several arms, which a share alone does not know
         return Cell(text="undefined", of="its gain is not clear of 0")
     if not known:
-        return Cell(text="; ".join(dict.fromkeys(found.why or "undefined" for found in shares)))
+        reasons = [(found.why or "undefined").partition(": ") for found in shares]
+        return Cell(
+            text="; ".join(dict.fromkeys(what for what, _, _ in reasons)),
+            of="; ".join(dict.fromkeys(why for _, _, why in reasons)),
+        )
     value, low, high, control = max(known)
     return Cell(
         text=f"{share(value)} {share_interval(low, high)}", of=f"{'of its loss, ' * (gain.estimate < 0)}by {control}"
