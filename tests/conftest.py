@@ -1,4 +1,5 @@
 import os
+import signal
 
 # Before torch is imported, and for every program that a test starts. One thread: the tiny model is faster so, and
 # two programs on two cores do not wait for each other.
@@ -6,6 +7,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+# A shell's background job ignores Ctrl-C, and so would every program that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from hypothesis import settings
 

@@ -350,7 +350,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("text", "words"),
         [
-            ('name = "x"\narms = ["imitatoin"]', "Did you mean 'sft'"),
+            ('name = "x"\narms = ["sftt"]', "Did you mean 'sft'"),
             ('name = "x"\nseeds = "two"', "$.seeds"),
             ('name = "x"\n[problems]\nfamily = "ledgers"', "Did you mean 'ledger'"),
             ('name = "x"\nprobes = ["acuracy"]', "Did you mean 'accuracy'"),

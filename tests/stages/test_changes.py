@@ -70,7 +70,7 @@ TABLE = {
     "match.by": ("loss_tokens", COMPILED),
     "match.cases": (7, COMPILED),
     "match.pairs": (2, COMPILED),
-    "arms": (("sft", OTHER, "cft"), f"arm/critique match train/cft/* probe/cft/* {FINDINGS}"),
+    "arms": (("sft", OTHER, "cft"), f"arm/cft match train/cft/* probe/cft/* {FINDINGS}"),
     "arms[].name": ("named", f"arm/named match train/named/* probe/named/* {FINDINGS}"),
     "arms[].recipe": ("answer_only", f"arm/other match train/other/* probe/other/* {FINDINGS}"),
     "arms[].options": ({"share_wrong": 0.5}, f"arm/other match train/other/* probe/other/* {FINDINGS}"),

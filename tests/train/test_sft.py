@@ -227,7 +227,7 @@ class TestKindsThatCountAlike:
     def test_packed_rows_are_refused(self, kinds, arm):
         packed = SFT(TrainSpec(sft={**FAST, "packing": True}))
         packed.check([arm], base=str(BASE))
-        with pytest.raises(StudyError, match=r"\$\.train\.sft\.packing: .*cannot be weighed, and imitation"):
+        with pytest.raises(StudyError, match=r"\$\.train\.sft\.packing: .*cannot be weighed, and sft"):
             packed.check([kinds], base=str(BASE))
 
     def test_the_hooks_of_trl(self):
