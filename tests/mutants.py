@@ -29,6 +29,7 @@ from cosmic_ray.mutating import mutate_code
 
 ROOT = Path(__file__).resolve().parents[1]
 ANSWERS = ("verify/test_answer.py", "verify/test_forms.py", "verify/test_expressions.py", "verify/test_tokens.py")
+STATISTICS = ("findings/test_stats.py", "findings/test_paired.py", "findings/test_crosschecks.py")
 TESTS = {
     "arms/cases.py": ("arms/test_cases.py",),
     "problems/source.py": ("problems/test_source.py",),
@@ -40,15 +41,20 @@ TESTS = {
     "verify/comparison.py": ("verify/test_comparison.py", *ANSWERS),
     "verify/equations.py": ("verify/test_equations.py", "verify/test_steps.py"),
     "verify/evaluation.py": ("verify/test_evaluation.py", *ANSWERS),
-    "verify/expressions.py": ANSWERS,
-    "verify/quantities.py": ANSWERS,
+    "verify/expressions.py": ("verify/test_expressions.py", "verify/test_equations.py", "verify/test_steps.py"),
+    "verify/quantities.py": ("verify/test_quantities.py", *ANSWERS),
     "verify/reading.py": ("verify/test_reading.py", *ANSWERS),
     "verify/steps.py": ("verify/test_steps.py",),
-    "verify/units.py": ANSWERS,
+    "verify/units.py": ("verify/test_units.py", *ANSWERS),
     "findings/effects.py": ("findings/test_effects.py",),
     "findings/gains.py": ("findings/test_gains.py",),
+    "findings/intervals.py": STATISTICS,
+    "findings/paired.py": ("findings/test_paired.py", *STATISTICS),
+    "findings/pseudo.py": STATISTICS,
+    "findings/require.py": ("findings/test_require.py",),
     "findings/retention.py": ("findings/test_retention.py",),
-    "findings/stats.py": ("findings/test_stats.py",),
+    "findings/seed_variance.py": STATISTICS,
+    "findings/stats.py": STATISTICS,
 }
 """Files whose fault would be a wrong grade, interval or selection, and the tests that mirror each."""
 LIBRARIES = ("pytest", "hypothesis", "numpy", "scipy.stats", "pyarrow.parquet", "msgspec", "mpmath", "rapidfuzz")

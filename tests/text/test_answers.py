@@ -86,6 +86,13 @@ def test_different_answers_are_all_kept(text, answers):
     assert stated(text)[:2] == (answers, "different answers are stated")
 
 
+def test_a_sign_whose_small_letter_is_longer_hides_no_statement():
+    far = " We look at it once more from the other side, which takes a while, and all is well. "
+    text = "The final answer is 42." + far + r"\boxed{7}"
+    assert len("İ".lower()) > 1
+    assert stated(f"İ {text}").answers == stated(text).answers == ("42", "7")
+
+
 def test_where_it_is_stated():
     text = "7 + 5 = 12. The answer is 12. Bye."
     said = stated(text)

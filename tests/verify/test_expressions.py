@@ -66,3 +66,44 @@ def test_units_that_differ_are_seen():
     assert parsed(tokens("2 hours + 30 minutes"), 0).mixed
     assert not parsed(tokens("2 apples + 1 apple"), 0).mixed
     assert parsed(tokens("2 hours + 30 minutes"), 0, converted=True).value == 9_000
+
+
+def side_of(text: str):
+    read = tokens(text)
+    return parsed(read, len(read.kinds) - len(read.kinds.lstrip("B")))
+
+
+@pytest.mark.parametrize(
+    ("text", "doubtful"),
+    [
+        ("2^10", False),
+        ("2(3 + 4)", False),
+        ("x(3 + 4)", True),
+        (r"$x\frac{1}{2}$", False),
+        (r"$x\sqrt{4}$", False),
+        (r"$2\frac{1}{2}$", True),
+        ("8 / 4 / 2", True),
+        ("[3.7] + 1", True),
+        ("(3.7) + 1", False),
+    ],
+)
+def test_what_can_be_read_in_another_way_says_so(text, doubtful):
+    side = side_of(text)
+    assert side is not None
+    assert side.doubtful is doubtful
+
+
+@pytest.mark.parametrize("text", ["f^{-1}(3)", "x^{-1}(3)", "f^2(3)", "f(3)"])
+def test_a_function_of_a_number_is_no_product(text):
+    assert value_of(text) is None
+
+
+def test_a_letter_may_stand_where_a_group_does():
+    assert value_of(r"$\frac xy$") == value_of("x / y") is not None
+    assert value_of(r"$\frac{x}{2}$") == value_of("x / 2") is not None
+
+
+def test_depth_is_that_of_nesting_and_not_of_length():
+    assert value_of("(" * 20 + "1" + ")" * 20) == 1
+    assert value_of("1" + " * -1" * 40) == 1
+    assert value_of(" + ".join(["(1 + 1)"] * 40)) == 80

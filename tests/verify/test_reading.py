@@ -29,6 +29,8 @@ R, W, U = Mark.RIGHT, Mark.WRONG, Mark.UNKNOWN
         (r"\pm 2, 5", "2, 5", W),
         ("f(x) = 3", "3", U),
         (r"\frac{1}{0} \in A", "A", U),
+        (r"\foo \in \{1, 2\}", r"\{1, 2\}", U),
+        (r"\foo{ \in [1, 2]", "[1, 2]", U),
     ],
 )
 def test_what_stands_in_brackets_and_between_words(key, answer, mark):
