@@ -243,7 +243,7 @@ class TestBadInput:
     @pytest.mark.parametrize("by", [-1, 1])
     def test_any_column_of_another_length(self, longer, by):
         columns = [np.zeros(4 + by * (at == longer)) for at in range(3)]
-        with pytest.raises(DataError, match="one entry a rollout"):
+        with pytest.raises(DataError, match="one entry per rollout"):
             select(*columns, 2, seed=0)
 
     @pytest.mark.filterwarnings("error")
