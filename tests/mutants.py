@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import ast
 import compileall
+import contextlib
 import difflib
 import importlib
 import os
@@ -18,8 +19,10 @@ import random
 import re
 import resource
 import shutil
+import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +32,7 @@ from cosmic_ray.mutating import mutate_code
 
 ROOT = Path(__file__).resolve().parents[1]
 ANSWERS = ("verify/test_answer.py", "verify/test_forms.py", "verify/test_expressions.py", "verify/test_tokens.py")
+BIG_BENCH = ("verify/test_bb.py",)
 STATISTICS = ("findings/test_stats.py", "findings/test_paired.py", "findings/test_crosschecks.py")
 TESTS = {
     "arms/cases.py": ("arms/test_cases.py",),
@@ -37,17 +41,42 @@ TESTS = {
     "text/steps.py": ("text/test_steps.py",),
     "train/roc.py": ("train/test_roc.py", "train/test_waves.py"),
     "train/waves.py": ("train/test_waves.py",),
+    "stages/work.py": ("stages/test_session.py", "stages/test_lost_calls.py", "test_own_options.py"),
     "verify/answer.py": ANSWERS,
+    "verify/audit.py": ("verify/test_audit.py",),
+    "verify/bb_arithmetic.py": BIG_BENCH,
+    "verify/bb_dyck.py": BIG_BENCH,
+    "verify/bb_sorting.py": BIG_BENCH,
+    "verify/bb_tracking.py": BIG_BENCH,
+    "verify/calculator.py": ("verify/test_equations.py", "verify/test_steps.py"),
+    "verify/choices.py": ANSWERS,
+    "verify/claims.py": BIG_BENCH,
+    "verify/codes.py": ANSWERS,
     "verify/comparison.py": ("verify/test_comparison.py", *ANSWERS),
+    "verify/context.py": ("verify/test_equations.py", "verify/test_steps.py"),
+    "verify/critics.py": ("verify/test_critics.py",),
+    "verify/curves.py": ANSWERS,
     "verify/equations.py": ("verify/test_equations.py", "verify/test_steps.py"),
     "verify/evaluation.py": ("verify/test_evaluation.py", *ANSWERS),
+    "verify/exact.py": ANSWERS,
     "verify/expressions.py": ("verify/test_expressions.py", "verify/test_equations.py", "verify/test_steps.py"),
+    "verify/forms.py": ANSWERS,
+    "verify/formulas.py": ("verify/test_evaluation.py", *ANSWERS),
+    "verify/grades.py": ("verify/test_grades.py",),
+    "verify/judge.py": ("verify/test_judge.py",),
+    "verify/measures.py": ("verify/test_quantities.py", "verify/test_equations.py"),
+    "verify/prose.py": ("verify/test_comparison.py", *ANSWERS),
     "verify/quantities.py": ("verify/test_quantities.py", *ANSWERS),
     "verify/reading.py": ("verify/test_reading.py", *ANSWERS),
     "verify/steps.py": ("verify/test_steps.py",),
+    "verify/tokens.py": ("verify/test_tokens.py", "verify/test_expressions.py", "verify/test_equations.py"),
     "verify/units.py": ("verify/test_units.py", *ANSWERS),
+    "verify/words.py": ("verify/test_comparison.py", *ANSWERS),
+    "findings/blindness.py": ("findings/test_blindness.py",),
+    "findings/calibration.py": ("findings/test_calibration.py",),
     "findings/effects.py": ("findings/test_effects.py",),
     "findings/gains.py": ("findings/test_gains.py",),
+    "findings/inside.py": ("findings/test_inside.py",),
     "findings/intervals.py": STATISTICS,
     "findings/paired.py": ("findings/test_paired.py", *STATISTICS),
     "findings/pseudo.py": STATISTICS,
@@ -55,8 +84,11 @@ TESTS = {
     "findings/retention.py": ("findings/test_retention.py",),
     "findings/seed_variance.py": STATISTICS,
     "findings/stats.py": STATISTICS,
+    "findings/table.py": ("findings/test_gains.py", "findings/test_retention.py"),
 }
 """Files whose fault would be a wrong grade, interval or selection, and the tests that mirror each."""
+SLOW = "not (main_module or hanging_process or megabyte or math_verify_sums)"
+"""Without tests of processes and of time, which cost most and are of other files."""
 LIBRARIES = ("pytest", "hypothesis", "numpy", "scipy.stats", "pyarrow.parquet", "msgspec", "mpmath", "rapidfuzz")
 """Imported once, before a process is forked for each mutant."""
 SENSELESS = re.compile(
@@ -65,6 +97,8 @@ SENSELESS = re.compile(
 """Operators whose mutants nobody writes: "is" between numbers, "^" and "<<" between counts."""
 PATIENCE = 4
 """A mutant that needs so many times the seconds of the sound code is noticed."""
+WAIT = 10
+"""How much longer that may take by the clock, on a busy machine."""
 
 
 def main() -> None:
@@ -159,9 +193,13 @@ def meaning(source: str) -> str:
 
 
 def run(home: Path, tests: list[str], limit: int) -> tuple[int, float]:
-    """The exit status of these tests, 0 where all passed, in a process of their own with so many seconds of CPU; and those it took."""
+    """The exit status of these tests, 0 where all passed, in processes of their own; and the seconds of CPU that they took.
+
+    They have `limit` seconds of CPU. A mutant that waits for ever uses none: it also ends after `WAIT` times as many by the clock.
+    """
     child = os.fork()
     if not child:
+        os.setpgid(0, 0)
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
         os.chdir(home)
         os.environ["PYTHONPATH"] = str(home / "src")
@@ -171,8 +209,15 @@ def run(home: Path, tests: list[str], limit: int) -> tuple[int, float]:
         os.dup2(silent, 2)
         import pytest
 
-        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests])))
-    _, status, used = os.wait4(child, 0)
+        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-k", SLOW, *tests])))
+    latest = time.monotonic() + WAIT * limit
+    while not (ended := os.wait4(child, os.WNOHANG))[0]:
+        if time.monotonic() > latest:
+            os.killpg(child, signal.SIGKILL)
+        time.sleep(0.02)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)  # what it started and left
+    _, status, used = ended
     return os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
 
 

@@ -74,6 +74,8 @@ _COMPOUND = {
     "mph": "miles per hour", "kph": "km per hour", "kmh": "km per hour", "sqft": "square feet", "cc": "cubic cm",
     "mps": "m per s",
 }  # fmt: skip
+_CASE_TELLS = {"M", "S", "Mm", "mM", "nM", "Nm", "NM", "Mg", "Ms", "MS", "Mb", "Gb", "Kb", "mHz", "ML", "Ml", "mb", "hZ"} - {"mb"}
+"""Other units, or none, than those that the table has in these letters: megabits, millimoles a litre, newton metres."""
 _EXACT_CASE = {"°C": "celsius", "°F": "fahrenheit", "C": "celsius", "F": "fahrenheit", "K": "kelvin"}
 _SUPERSCRIPT = str.maketrans("²³", "23")
 _TOKEN = re.compile(
