@@ -3,7 +3,7 @@
 import pytest
 
 from counterform.types import Mark
-from counterform.verify import reading
+from counterform.verify import frames
 from counterform.verify.answer import grade_answer
 
 R, W, U = Mark.RIGHT, Mark.WRONG, Mark.UNKNOWN
@@ -50,4 +50,4 @@ def test_what_stands_in_brackets_and_between_words(key, answer, mark):
     ],
 )
 def test_a_frame_goes_where_it_holds_all(text, bare):
-    assert reading.tidy(text) == bare
+    assert frames.tidy(text) == bare

@@ -63,7 +63,12 @@ class Stated(NamedTuple):
         return self.answers[0] if len(self.answers) == 1 else None
 
 
-_THOUGHT = re.compile(r"<(/?)(think|thinking|thought|reasoning|scratchpad)>", re.IGNORECASE)
+_THOUGHT = re.compile(
+    r"<(?P<end>/)?(?:seed:)?(?:think|thinking|thought|reasoning|scratchpad)>|\[(?P<last>/)?THINK\]|◁(?P<close>/)?think▷"
+    r"|<\|(?:begin|(?P<over>end))_of_thought\|>|<\|channel\|>(?:analysis|(?P<final>final))<\|message\|>",
+    re.IGNORECASE,
+)
+"""A thought begins or, with one of the groups, ends: in R1's, Mistral's, Kimi's, Sky-T1's and gpt-oss's spelling."""
 _TAG = re.compile(r"</?answer>", re.IGNORECASE)
 _VERB = r"(?:\s{1,3}(?:is|are|was|must be|would be|should be|could be|might be|may be|cannot be|can['’]t be|isn['’]t|equals)\b(?:\s?\*{0,2}:)?|\s?\*{0,2}\s?[:=])"
 _LEAD_IN = r"(?:(?:so|thus|therefore|hence),? )?(?:(?:the|my|our) )?(?:final |correct |right )?"
@@ -110,7 +115,8 @@ _NEGATED = re.compile(
     r"\W{0,3}(?:perhaps|maybe|possibly|(?:\w+ly )?not|never|neither|no longer|anything but|unlikely|unknown|unclear)\b",
     re.IGNORECASE,
 )
-_ABOUT_ITSELF = re.compile(r"(?:this|that|whose|your|his|her|their|an|any|each|every|which|wrong|previous)\s+$", re.I)
+_ABOUT_ITSELF = re.compile(r"(?:this|that|whose|your|his|her|their|an|any|each|every|which|previous)\s+$", re.I)
+_NO_ANSWER = re.compile(r"\b(?:wrong|incorrect|false|invalid|possible|plausible|tempting|likely|tentative)\s+$", re.I)
 _UNSURE = re.compile(r"\b(?:could|might|may|cannot|can['’]t) be\b|\bisn['’]t\b", re.IGNORECASE)
 _COMMENT = re.compile(
     r"\W{0,3}(?:correct|right|wrong|incorrect|final|based|reasonable|consistent|valid|verified|confirmed|plausible|as follows"
@@ -119,7 +125,7 @@ _COMMENT = re.compile(
     re.IGNORECASE,
 )
 _TAKEN_BACK = re.compile(
-    r"(?:(?:\A|[.!?;\n>}]|--|—)\W{0,4}(?:but )?(?:wait\b|no[,:.!—-]|nope\b|hm+\b|oops|sorry|scratch that|correction|actually"
+    r"(?:(?:\A|[.!?;\n>}]|--|—)\W{0,4}(?:but )?(?:wait\b|no[,:.!—-]|nope\b|hm+\b|oops|sorry|scratch that|correction|edit:|actually"
     r"|on second thought|(?:let me|let's|i (?:should|must|need to)) (?:reconsider|re-?think|redo|re-?do|recompute|recalculate"
     r"|try again|start over|correct)))"
     r"|\b(?:that|this|it|which|the answer|my answer)(?: is|['’]s| was| must be| seems| cannot be| can['’]?t be| isn['’]t| wasn['’]t"
@@ -136,7 +142,7 @@ _JOINER = re.compile(
     r"(?:[\s,;&$]|\\[,;:! ()\[\]]|\\q?quad|\\(?:text|mbox|mathrm)\{\s*(?:and|or)\s*\}|\b(?:and|or)\b)*"
 )
 _NAME = re.compile(r"[A-Za-z](?:_\{?\w{1,3}\}?)?\s*=\s*")
-_EDGES = " \t\r\n*_`:"
+_EDGES = " \t\r\n*`:"
 _LAYOUT = re.compile(r"(?:[\s*_`:.$]|\\[\[(])*")
 _BARE_EDGES = " \t\r\n.,;:!\"'`*()[]{}$“”‘’"
 
@@ -250,7 +256,7 @@ def _after_thought(text: str) -> tuple[int, int]:
     """Where the last thought ends, and where one begins that never ends; -1 if there is none."""
     start, opened = 0, -1
     for tag in _THOUGHT.finditer(text):
-        if tag[1]:
+        if tag.lastgroup:
             start, opened = tag.end(), -1
         elif opened < 0:
             opened = tag.start()
@@ -344,7 +350,7 @@ def _meant(text: str, events: Sequence[Statement]) -> tuple[list[Statement], int
                 continue
             denied = _NEGATED.match(content) and (len(events) > 1 or re.search(r"[\d\\]", content))
             asked = "?" in text[event.end : event.tail]
-            if asked or _WEIGHED.search(lead) or denied or _UNSURE.search(head):
+            if asked or _NO_ANSWER.search(lead) or _WEIGHED.search(lead) or denied or _UNSURE.search(head):
                 rest = event.tail
                 continue
             inner = [one for one in events if one.form is Form.BOX and event.head < one.head < event.end]

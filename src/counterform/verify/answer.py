@@ -15,7 +15,7 @@ from types import TracebackType
 
 from counterform.text import answers
 from counterform.types import Mark, OutcomeVerdict, OutcomeVerifier, Problem
-from counterform.verify import prose, reading
+from counterform.verify import frames, prose, reading
 from counterform.verify.comparison import Grade, compare
 from counterform.verify.labels import by_label
 from counterform.verify.symbolic import SymbolicPool
@@ -24,7 +24,7 @@ from counterform.verify.values import Measure, Opaque
 MAX_REASON = 200
 """Characters of a reason."""
 _PLAIN = re.compile(r"-?(?:0|[1-9]\d{0,17})")
-_CONTINENTAL = re.compile(r"[$€£]?-?\d{1,3}(?:\.\d{3})+(?:,\d+)?|-?\d+,\d+")
+_CONTINENTAL = re.compile(r"[$€£]?-?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?|-?\d+,(?!\d{3}\b)\d+")
 _LAST_NUMBER = re.compile(
     r"(?:(?<![\w)\]}])[-−–])?[$€£¥]?(?:(?<=[$€£¥])-)?(?:\d[\d,_]*(?:\.\d+)?|\.\d+)(?:\s\d+/\d+|/\d+)?(?:[eE][+-]?\d+\b)?(?:\s?\\?%|\s?percent\b)?"
 )
@@ -70,7 +70,7 @@ def grade_answer(key: str, answer: str, problem: Problem | None = None) -> Grade
     """The grade of one bare answer: does it say what the key says? The problem settles units and the answer space."""
     if _PLAIN.fullmatch(key) and _PLAIN.fullmatch(answer):
         return (Mark.RIGHT if int(key) == int(answer) else Mark.WRONG), ""
-    mine, theirs = reading.tidy(key), reading.tidy(answer)
+    mine, theirs = frames.tidy(key), frames.tidy(answer)
     if not mine or not theirs:
         return Mark.UNKNOWN, f"the {'answer' if mine else 'answer key'} is empty"
     if mine == theirs:
@@ -79,15 +79,19 @@ def grade_answer(key: str, answer: str, problem: Problem | None = None) -> Grade
     if isinstance(space, list) and space:
         return by_label(key, answer, [str(label) for label in space])
     mark, reason = compare(reading.read(key), reading.read(answer), problem.prompt if problem else "")
-    if mark is Mark.UNKNOWN and reading.letters(mine) == reading.letters(theirs):
+    if mark is Mark.UNKNOWN and frames.letters(mine) == frames.letters(theirs):
         return Mark.RIGHT, ""
-    if mark is Mark.WRONG and _CONTINENTAL.fullmatch(theirs):
-        swapped = theirs.replace(".", "").replace(",", ".")
-        if compare(reading.read(key), reading.read(swapped))[0] is Mark.RIGHT:
-            return Mark.UNKNOWN, f"{theirs!r} is the key if its full stop parts thousands"
+    english = [_in_english(side) for side in (mine, theirs)]
+    if mark is Mark.WRONG and english != [mine, theirs] and compare(*map(reading.read, english))[0] is Mark.RIGHT:
+        return Mark.UNKNOWN, "the two are equal if a full stop parts thousands"
     if mark is Mark.WRONG and theirs.endswith("!") and grade_answer(key, theirs[:-1], problem)[0] is Mark.RIGHT:
         return Mark.UNKNOWN, "a factorial, or an exclamation mark"
     return mark, reason if mark is Mark.UNKNOWN else ""
+
+
+def _in_english(number: str) -> str:
+    """A number of the continent (1.234,5) as it is written in English; any other text as it is."""
+    return number.replace(".", "").replace(",", ".") if _CONTINENTAL.fullmatch(number) else number
 
 
 @lru_cache(maxsize=4096)
@@ -157,7 +161,7 @@ def _opaque(key: str, given: Sequence[str]) -> tuple[str, str] | None:
     formulas = all(len(side) == 1 and isinstance(side[0], Measure | Opaque) for side in sides)
     if not formulas or not any(isinstance(side[0], Opaque) for side in sides):
         return None
-    return reading.tidy(key), reading.tidy(given[0])
+    return frames.tidy(key), frames.tidy(given[0])
 
 
 def _after_all(verdict: OutcomeVerdict, grade: Grade) -> OutcomeVerdict:

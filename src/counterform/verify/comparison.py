@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -12,8 +14,8 @@ from counterform.verify import prose, units
 from counterform.verify.choices import compare_choices
 from counterform.verify.codes import compare_codes
 from counterform.verify.curves import same_solutions
-from counterform.verify.evaluation import same
-from counterform.verify.formulas import Apply, Expression, Number
+from counterform.verify.evaluation import same, variables
+from counterform.verify.formulas import Apply, Expression, Number, Symbol
 from counterform.verify.values import (
     Choice,
     Code,
@@ -35,6 +37,8 @@ Grade = tuple[Mark, str]
 
 RIGHT: Grade = (Mark.RIGHT, "")
 WRONG: Grade = (Mark.WRONG, "")
+_BEHIND = " :.)-–—*"
+"""What stands between a letter and the text of its choice."""
 MOST_PAIRINGS = 20
 """Items of an unordered collection that are paired with those of another."""
 _ANY_ORDER = re.compile(
@@ -44,6 +48,8 @@ _ANY_ORDER = re.compile(
 _IN_ORDER = re.compile(
     r"\b(?:order(?:ed)?|increasing|ascending|descending|decreasing|smallest|largest|respectively)\b", re.I
 )
+_RADIANS = Apply("divide", (Symbol("\\pi"), Number(Fraction(180))))
+_COUNTING = re.compile(r"[CPA]_")
 _SMALL_CHANGE = frozenset(("cent", "cents", "¢", "penny", "pennies", "pence", "dime", "dimes", "nickel", "nickels"))
 
 T = TypeVar("T")
@@ -91,7 +97,7 @@ def _like(key: Value, answer: Value, asked: str) -> Grade:
         case Measure(), Measure():
             return _measures(key, answer, asked)
         case Choice(), Choice():
-            return compare_choices(key, answer)
+            return _choices(key, answer, asked)
         case Words(), Words():
             return compare_words(key.text, answer.text, asked)
         case Collection(), Collection():
@@ -112,9 +118,9 @@ def _like(key: Value, answer: Value, asked: str) -> Grade:
 def _unlike(key: Value, answer: Value, asked: str) -> Grade:
     """Values of two types, of which one may be a way to write the other."""
     match key, answer:
-        case (Relation(name=str(name)), Measure()) if name:
+        case (Relation(name=str(name)), Measure()) if name and "(" not in name:
             return same(key.right, answer.amount) if not answer.unit.shown else (Mark.UNKNOWN, "a unit and a name")
-        case (Measure(), Relation(name=str(name))) if name:
+        case (Measure(), Relation(name=str(name))) if name and "(" not in name:
             return same(key.amount, answer.right)
         case (Interval(), Collection()) | (Collection(), Interval()):
             return _interval_and_brackets(key, answer)
@@ -125,7 +131,9 @@ def _unlike(key: Value, answer: Value, asked: str) -> Grade:
         case ((Measure() | Words()), Choice(rest=str(rest))) if rest:
             from counterform.verify.reading import read
 
-            return compare((key,), read(rest.strip(" :.)-–—*")), asked)
+            return compare((key,), read(rest.strip(_BEHIND)), asked)
+        case (Collection(), Measure()) | (Measure(), Collection()) if _compound(key) or _compound(answer):
+            return _like(_compound(key) or key, _compound(answer) or answer, asked)
         case Collection(), Measure() | Words() | Relation():
             return _part_of(key, answer, asked)
         case Measure() | Words() | Relation(), Collection():
@@ -135,6 +143,16 @@ def _unlike(key: Value, answer: Value, asked: str) -> Grade:
             if spelled is not None:
                 return RIGHT if spelled == value else WRONG
     return Mark.UNKNOWN, f"{_kind(key)} is the key, and {_kind(answer)} the answer"
+
+
+def _choices(key: Choice, answer: Choice, asked: str) -> Grade:
+    grade = compare_choices(key, answer)
+    if grade[0] is Mark.RIGHT and key.rest and answer.rest:
+        from counterform.verify.reading import read
+
+        if compare(read(key.rest.strip(_BEHIND)), read(answer.rest.strip(_BEHIND)), asked)[0] is Mark.WRONG:
+            return Mark.UNKNOWN, "the letter is that of the key, and what stands behind it is not"
+    return grade
 
 
 def _kind(value: Value) -> str:
@@ -149,7 +167,7 @@ def _measures(key: Measure, answer: Measure, asked: str) -> Grade:
     if key.numeral != answer.numeral and (key.numeral or answer.numeral):
         return _numerals(key, answer, asked)
     mine, theirs = key.unit, answer.unit
-    plain = same(key.amount, answer.amount)
+    plain = _amounts(key.amount, answer.amount)
     if mine == theirs:
         return plain
     in_percent = mine.is_percent or theirs.is_percent
@@ -163,14 +181,34 @@ def _measures(key: Measure, answer: Measure, asked: str) -> Grade:
             return plain
         return Mark.UNKNOWN, "one is in per cent, and nothing says whether the other is"
     if mine.shown and theirs.shown:
-        if mine.known and theirs.known and not in_percent:
-            return (
-                WRONG
-                if plain[0] is Mark.WRONG
-                else (Mark.UNKNOWN, f"the units differ: {mine.shown!r}, {theirs.shown!r}")
-            )
-        return Mark.UNKNOWN, f"the units differ: {mine.shown!r}, {theirs.shown!r}"
+        return _two_units(key, answer, plain)
     return _one_unit(key, answer, plain, asked)
+
+
+def _amounts(key: Expression, answer: Expression) -> Grade:
+    """A symbol whose value is said elsewhere, and a sign for what is computed (C_5^2), are no proof of another number."""
+    grade = same(key, answer)
+    if grade[0] is Mark.WRONG and any(map(_stands_for, (key, answer), (answer, key))):
+        return Mark.UNKNOWN, "nothing says what the symbol stands for"
+    return grade
+
+
+def _stands_for(one: Expression, other: Expression) -> bool:
+    """Whether the first may be a name, or another notation, for the second, which has no symbol."""
+    names = variables(one)
+    noted = len(names) == 1 and (_COUNTING.match(*names) or names == {"j"})
+    return bool(names) and not variables(other) and (isinstance(one, Symbol) or bool(noted))
+
+
+def _two_units(key: Measure, answer: Measure, plain: Grade) -> Grade:
+    """Units of two kinds, which may come to the same: a litre is a cubic decimetre."""
+    mine, theirs = units.in_base_units(key.unit), units.in_base_units(answer.unit)
+    known = mine.known and theirs.known and not (mine.is_percent or theirs.is_percent)
+    if known and mine.dimensions == theirs.dimensions:
+        return same(_times(key.amount, mine.factor), _times(answer.amount, theirs.factor))
+    if known and plain[0] is Mark.WRONG and not units.related(mine, theirs):
+        return WRONG
+    return Mark.UNKNOWN, f"the units differ: {mine.shown!r}, {theirs.shown!r}"
 
 
 def _one_unit(key: Measure, answer: Measure, plain: Grade, asked: str) -> Grade:
@@ -178,6 +216,8 @@ def _one_unit(key: Measure, answer: Measure, plain: Grade, asked: str) -> Grade:
     unit = key.unit if key.unit.shown else answer.unit
     if not unit.known:
         return plain
+    if plain[0] is Mark.WRONG and variables(answer.amount if key.unit.shown else key.amount):
+        return Mark.UNKNOWN, "one has a unit, and letters of the other may be one"
     said = units.mentioned(asked)
     asked_for = units.same_dimension(unit, said)
     if plain[0] is Mark.RIGHT:
@@ -187,6 +227,12 @@ def _one_unit(key: Measure, answer: Measure, plain: Grade, asked: str) -> Grade:
         if (asked_for and not own) or (answer.unit.shown in _SMALL_CHANGE and not own):
             return Mark.UNKNOWN, f"nothing says that {unit.shown!r} is the unit that is asked for"
         return plain
+    if unit.dimensions == units.DEGREE.dimensions:
+        in_radians = [
+            Apply("multiply", (one.amount, _RADIANS)) if one.unit.shown else one.amount for one in (key, answer)
+        ]
+        if same(*in_radians)[0] is Mark.RIGHT:
+            return Mark.UNKNOWN, "the two are equal in radians"
     for factor in units.factors(unit):
         scaled = (
             Measure(_times(answer.amount, answer.unit.factor / factor), units.NONE) if answer.unit.shown else answer
@@ -211,9 +257,10 @@ def _numerals(key: Measure, answer: Measure, asked: str) -> Grade:
     if key.numeral and answer.numeral:
         return worth
     numeral, other = (key.numeral, answer.amount) if key.numeral else (answer.numeral, key.amount)
-    if other == Number(Fraction(int(numeral))) and re.search(r"\bbase|_\{?\d", asked):
+    digits = Number(Fraction(int(numeral))) if numeral.isdigit() else None
+    if other == digits and re.search(r"\bbase|_\{?\d", asked):
         return RIGHT
-    if worth[0] is Mark.WRONG and other != Number(Fraction(int(numeral))):
+    if worth[0] is Mark.WRONG and other != digits and not variables(other):
         return WRONG
     return Mark.UNKNOWN, "nothing says in which base the number is"
 
@@ -304,7 +351,7 @@ def _matrices(key: Matrix, answer: Matrix, asked: str) -> Grade:
 def _relations(key: Relation, answer: Relation) -> Grade:
     if key.name and answer.name:
         worth = same(key.right, answer.right)
-        if key.name == answer.name or (worth[0] is Mark.WRONG and key.name.casefold() == answer.name.casefold()):
+        if key.name == answer.name or (key.name.isalpha() and key.name.casefold() == answer.name.casefold()):
             return worth
         return Mark.UNKNOWN, f"the names differ: {key.name}, {answer.name}"
     if key.sign != answer.sign:
@@ -349,6 +396,19 @@ def _interval_and_brackets(key: Value, answer: Value) -> Grade:
     return grade
 
 
+def _compound(value: Value) -> Measure | None:
+    """One quantity said in several units, the largest first: 5 dollars and 20 cents; None for any other collection."""
+    if not isinstance(value, Collection) or value.brackets:
+        return None
+    parts = [item for item in value.items if isinstance(item, Measure) and item.unit.shown and item.unit.known]
+    falling = all(one.unit.factor > other.unit.factor for one, other in itertools.pairwise(parts))
+    if len(parts) < len(value.items) or len({part.unit.dimensions for part in parts}) > 1 or not falling:
+        return None
+    unit = parts[0].unit
+    amounts = [_times(part.amount, part.unit.factor / unit.factor) for part in parts]
+    return Measure(functools.reduce(lambda one, other: Apply("add", (one, other)), amounts), unit)
+
+
 def _part_of(key: Collection, answer: Value, asked: str) -> Grade:
     """One value where the key has several: incomplete, unless the key may be read as one."""
     if key.brackets:
@@ -361,6 +421,7 @@ def _part_of(key: Collection, answer: Value, asked: str) -> Grade:
 def _one_of(key: Value, answer: Collection, asked: str) -> Grade:
     """Several values where the key has one."""
     marks = {compare((key,), (item,), asked)[0] for item in answer.items}
-    if marks == {Mark.WRONG} and not answer.brackets:
+    letters = isinstance(key, Words) and all(isinstance(one, Words) and one.text in key.text for one in answer.items)
+    if marks == {Mark.WRONG} and not answer.brackets and not letters:
         return WRONG
     return Mark.UNKNOWN, "several values are given"

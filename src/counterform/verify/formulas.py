@@ -6,11 +6,11 @@ executed. `1/2x` has two readings, and is refused.
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from typing import NamedTuple
 
 from counterform.verify.exact import Unreadable
+from counterform.verify.notation import FUNCTIONS, GREEK, RENAMED, spelled, tokens, without_groups, without_layout
 
 MAX_LENGTH = 1_000
 """Characters of a formula that is read."""
@@ -18,6 +18,8 @@ MAX_DEPTH = 40
 MAX_DIGITS = 1_000
 MAX_EXPONENT = 400
 """Of a power of ten in a number such as 1e-7."""
+LARGE_ANGLE = 10
+"""A plain number of this size under a sine may be degrees, though no sign says so."""
 
 
 class Number(NamedTuple):
@@ -42,33 +44,8 @@ class Apply(NamedTuple):
 Expression = Number | Symbol | Apply
 
 
-def _set(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-FUNCTIONS = _set("sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh coth log ln exp sqrt abs floor ceil")
-_RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log10"}
-_GREEK = _set(
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma"
-    " tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar"
-)
-_UNICODE = {
-    "−": "-", "–": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "∗": "*", "÷": "/", "∕": "/", "⁄": "/", "π": r"\pi ",
-    "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "λ": r"\lambda ", "φ": r"\phi ", "∞": r"\infty ", "√": r"\sqrt ", "±": r"\pm ",
-    "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "∈": r"\in ", "∪": r"\cup ", "°": r"^\circ ", "²": "^2", "³": "^3", "⁴": "^4", "⁵": "^5",
-    "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "⅛": r"\frac{1}{8}",
-    "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u200b": "", "′": "'",
-}  # fmt: skip
-_UNICODE_TABLE = str.maketrans(_UNICODE)
-_LAYOUT = re.compile(
-    r"\\(?:[,;:!> ]|left(?![a-z])|right(?![a-z])|[bB]igg?[lr]?(?![a-z])|displaystyle|textstyle|quad|qquad|limits|nolimits|phantom\{[^{}]*\})|~|\\(?=$)"
-)
-GROUPED = re.compile(r"(?<![\d.])\d{1,3}(?:(?:,|\{,\}|,?\\[,!;:]\s?|\{\\,\})\d{3})+(?!\d)")
-"""Digits in groups of three, however LaTeX parts them."""
-_TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+(?![\w.]))?)|(?P<command>\\[A-Za-z]+|\\[{}|%$])|(?P<word>[^\W\d_]+)"
-    r"|(?P<sign>\*\*|[-+*/^_(){}\[\]|!,=<>'&:;%]))"
-)
+_OF_AN_ANGLE = frozenset(("sin", "cos", "tan", "cot", "sec", "csc"))
+_DEGREE = Apply("divide", (Symbol("\\pi"), Number(Fraction(180))))
 _TWO_ARGUMENTS = frozenset(("frac", "dfrac", "tfrac", "cfrac", "binom", "dbinom", "tbinom"))
 _OPENS = {
     "(": ")",
@@ -81,29 +58,6 @@ _OPENS = {
 }
 _TIMES = frozenset(("*", r"\cdot", r"\times", r"\ast"))
 _OVER = frozenset(("/", r"\div"))
-# Two or three letters that are a word and no product.
-_NO_PRODUCT = _set(
-    "am an and any are as at be bed big but by can cat cm day did do dog dry due end far few for ft gal get go"
-    " god got had has he her him his how hot hr if in is it its kg km lb led let low lb ml mm man map may me men"
-    " min my net new no nor not now of off old on one or our out own oz pan pay per put ran red run sad sat saw"
-    " say sec see set she sin six so sum ten the tie to too top try two up us use war was way we wet who why win"
-    " won yes yet you"
-)
-
-
-def spelled(text: str) -> str:
-    """The text with signs beyond ASCII in LaTeX's own spelling."""
-    return text if text.isascii() else text.translate(_UNICODE_TABLE)
-
-
-def without_groups(text: str) -> str:
-    """With every number's digits side by side."""
-    return GROUPED.sub(lambda found: re.sub(r"\D", "", found[0]), text)
-
-
-def without_layout(text: str) -> str:
-    r"""Without spacing and sizing commands. For the inside of a formula only: in a matrix `\\ ` ends a row."""
-    return _LAYOUT.sub(" ", text) if "\\" in text or "~" in text else text
 
 
 def read_formula(text: str) -> Expression:
@@ -111,43 +65,14 @@ def read_formula(text: str) -> Expression:
     if len(text) > MAX_LENGTH:
         raise Unreadable("it is too long")
     text = without_groups(spelled(text))
-    return _Parser(_tokens(without_layout(text))).whole()
-
-
-def _tokens(text: str) -> list[str]:
-    found: list[str] = []
-    at, product = 0, False
-    text = text.rstrip()
-    while at < len(text):
-        token = _TOKEN.match(text, at)
-        if not token:
-            raise Unreadable(f"{text[at : at + 10]!r}")
-        if token["word"]:
-            letters = _letters(token["word"])
-            product |= len(letters) > 1
-            found += letters
-        else:
-            found.append(token[token.lastgroup or 0])
-        at = token.end()
-    if product and not any(token[0].isdigit() or token[0] in "+-*/^=\\" for token in found):
-        raise Unreadable("letters alone are a word")
-    return found
-
-
-def _letters(word: str) -> list[str]:
-    if word in FUNCTIONS or word in _RENAMED or word in ("pi", "theta", "infinity"):
-        return [f"\\{word}" if word != "infinity" else r"\infty"]
-    if len(word) == 1:
-        return [word]
-    # A product of letters, as in 2xy: short, and no word.
-    if len(word) > 3 or word.casefold() in _NO_PRODUCT or not word.isascii():
-        raise Unreadable(f"{word!r} is a word")
-    return list(word)
+    return _Parser(tokens(without_layout(text))).whole()
 
 
 class _Parser:
     def __init__(self, tokens: list[str]) -> None:
         self._tokens, self._at, self._depth = tokens, 0, 0
+        self._functions = 0
+        """How many functions of an angle the place is in: 30 degrees are pi/6 there."""
 
     def whole(self) -> Expression:
         if not self._tokens:
@@ -228,9 +153,9 @@ class _Parser:
         if token[0] == "\\" and len(token) > 1:
             name = token[1:]
             return (
-                name in _GREEK
+                name in GREEK
                 or name in FUNCTIONS
-                or name in _RENAMED
+                or name in RENAMED
                 or name in _TWO_ARGUMENTS
                 or token in _OPENS
                 or name == "infty"
@@ -246,11 +171,22 @@ class _Parser:
                 found = Apply("factorial", (found,))
             elif token in ("^", "**"):
                 self._take()
+                if self._functions and self._degrees():
+                    found = Apply("multiply", (found, _DEGREE))
+                    continue
                 found = Apply("power", (found, self._exponent()))
                 if self._next() in ("^", "**"):
                     raise Unreadable("a power of a power without braces")
             else:
                 return found
+
+    def _degrees(self) -> bool:
+        r"""Take `\circ` or `{\circ}`, if that is what follows."""
+        for sign in ([r"\circ"], ["{", r"\circ", "}"]):
+            if self._tokens[self._at : self._at + len(sign)] == sign:
+                self._at += len(sign)
+                return True
+        return False
 
     def _exponent(self) -> Expression:
         token = self._next()
@@ -327,7 +263,7 @@ class _Parser:
         raise Unreadable("a subscript")
 
     def _command(self, name: str) -> Expression:
-        name = _RENAMED.get(name, name)
+        name = RENAMED.get(name, name)
         if name in _TWO_ARGUMENTS:
             above = self._digit_argument()
             below = self._digit_argument()
@@ -336,7 +272,7 @@ class _Parser:
             return self._root()
         if name in FUNCTIONS or name == "log10":
             return self._function(name)
-        if name in _GREEK or name == "infty":
+        if name in GREEK or name == "infty":
             return Symbol(f"\\{name}" + self._subscript())
         raise Unreadable(f"\\{name}")
 
@@ -360,6 +296,17 @@ class _Parser:
             if not isinstance(raised, Number):
                 raise Unreadable("a power of a function")
             exponent = raised
+        argument = self._argument(name in _OF_AN_ANGLE)
+        if exponent is not None and exponent.value == -1:
+            name, exponent = f"arc{name}", None
+            if name not in FUNCTIONS:
+                raise Unreadable(name)
+        found = Apply(name, (argument,) if base is None else (argument, base))
+        return found if exponent is None else Apply("power", (found, exponent))
+
+    def _argument(self, angle: bool) -> Expression:
+        """What a function is applied to: brackets, or all factors up to the next function or bracket."""
+        self._functions += angle
         if self._next() in ("(", "[", "{", r"\{"):
             argument = self._factor()
         else:
@@ -370,12 +317,10 @@ class _Parser:
                 and self._next() != "("
             ):
                 argument = Apply("multiply", (argument, self._power()))
-        if exponent is not None and exponent.value == -1:
-            name, exponent = f"arc{name}", None
-            if name not in FUNCTIONS:
-                raise Unreadable(name)
-        found = Apply(name, (argument,) if base is None else (argument, base))
-        return found if exponent is None else Apply("power", (found, exponent))
+        self._functions -= angle
+        if angle and isinstance(argument, Number) and abs(argument.value) >= LARGE_ANGLE:
+            raise Unreadable("an angle in degrees or in radians")
+        return argument
 
 
 def read_number(token: str) -> Fraction:

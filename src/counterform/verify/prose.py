@@ -42,9 +42,16 @@ _CHANGES = _set(
     " lighter earlier later than over under above below beyond within between from up down least most minimum maximum extra"
     " additional another other short away off behind ahead almost nearly about around approximately approx roughly circa"
     " some few several many every ago before after past until till through plural odd"
+    " like unlike near close pct bps pp ppb basis wrong incorrect false invalid mistaken"
     # choice, denial, rank
     " or and nor not no none never neither either both but except unless without instead versus vs if to out of"
     " am pm bc ad bce ce tens mil mille o o'clock noon midnight north south east west zero"
+    # a sign in words
+    " loss losses lost lose loses losing debt debts owe owes owed deficit shortfall decrease decreases decreased decline"
+    " declined drop drops dropped fall falls fell fallen reduction reduced"
+    # days of a calendar
+    " january february march april may june july august september october november december jan feb mar apr jun jul aug"
+    " sep sept oct nov dec"
     # other numbers
     " two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
     " twenty thirty forty fifty sixty seventy eighty ninety one"
@@ -53,8 +60,14 @@ _HARMLESS_BEFORE = _set(
     "is are was be equals equal to exactly just simply only precisely a an the total of sum altogether overall"
     " there she he it they we you i has have had will would earns earned makes made spent spends pays paid costs"
     " cost needs need gets got sold sells value number amount answer result price length area volume probability"
-    " distance remainder final so thus therefore hence in all his her their its which that this"
+    " distance remainder perimeter circumference radius diameter slope speed velocity pace rate weight height width depth"
+    " mass size age time duration balance profit gain increase rise growth score average mean median temperature capacity"
+    " population salary income revenue savings wage fee tax tip bill payment angle measure count quantity"
+    " comes come amounts adds sums evaluates simplifies reduces works rounds rounded going stays remains same"
+    " final so thus therefore hence in all his her their its which that this"
 )
+_LEADS = _set("of to by in on at with near for from as into like unlike page row line column equation chapter section")
+"""Words that tie a number to what stands before it."""
 _SCALE_ENDING = re.compile(r"(?:illion|illiard|fold|tieth|teenth|dredth|sandth|llionth)s?$")
 _FILLER = re.compile(
     r"\s*,?\s*\b(?:in total|in all|in the end|altogether|all together|overall|exactly|respectively|left over|left|remaining|total|now)\b\.?$",
@@ -91,6 +104,8 @@ def _changes(word: str) -> bool:
 def harmless_before(text: str) -> bool:
     """Whether words before a number ("she has", "a total of") leave it what it is."""
     found = words(text)
+    if _LEADS.intersection(found) and not _HARMLESS_BEFORE.issuperset(found):
+        return False  # "the cosine of 8", "divisible by 8", "on page 8": what is made of the number is another one
     # A preposition that a list of changes must have ("3 out of 4") says nothing where it leads up to a number.
     doubtful = [word for word in found if word not in _HARMLESS_BEFORE]
     return len(found) <= MAX_BEFORE and not any(map(_changes, doubtful))

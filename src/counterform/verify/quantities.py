@@ -9,7 +9,8 @@ from counterform.types import Mark
 from counterform.verify import prose
 from counterform.verify.evaluation import same
 from counterform.verify.exact import Unreadable
-from counterform.verify.formulas import MAX_LENGTH, Number, read_formula, read_number, without_layout
+from counterform.verify.formulas import MAX_LENGTH, Number, read_formula, read_number
+from counterform.verify.notation import without_layout
 from counterform.verify.units import CURRENCY, NONE, PERCENT, Unit, is_known, read_unit
 from counterform.verify.values import Measure, Opaque, Unread, Value
 
@@ -27,24 +28,42 @@ _NUMBER = re.compile(
 )
 _AND_A_PART = re.compile(r"\s+and\s+(?:a|one)[\s-]+(half|third|quarter)\b", re.IGNORECASE)
 _PARTS = {"half": Fraction(1, 2), "third": Fraction(1, 3), "quarter": Fraction(1, 4)}
+_REPEATING = re.compile(
+    r"(-?)\s?(\d{0,20})\.(\d{0,20})(?:\((\d{1,20})\)|\\(?:overline|bar|dot)\s?(?:\{(\d{1,20})\}|(\d)))"
+)
+_ERA = re.compile(r"\s*(?:B\.?C\.?(?:E\.?)?|A\.?D\.?|C\.?E\.?)")
+_CODE_OF_MONEY = re.compile(r"\b[A-Z]{2,4}\b")
 _ABBREVIATED = {"k": 1_000, "K": 1_000, "M": 10**6, "B": 10**9}
 TEXT = re.compile(r"\\(?:text|mbox|textrm|textbf|textit|mathrm|operatorname|textnormal)\s?\{([^{}]*)\}")
 _CALCULUS = re.compile(r"\\(?:sum|prod|int|iint|oint|lim)(?![a-z])")
+_OF_AN_ANGLE = re.compile(r"\\?(?<![a-z])(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
+_NUMERAL = re.compile(r"\s*(\d+)\s*_\s*\{?\s*\d+\s*\}?\s*")
+_LETTERED = re.compile(
+    r"\(?((?=[0-9A-F]*[A-F])[0-9A-F]{2,50}|(?=[0-9a-f]*[a-f])[0-9][0-9a-f]{1,50})\)?\s?_\s?\{?\s?(1[1-9]|2\d|3[0-6])\s?\}?"
+    r"|0([xob])([0-9a-fA-F]{1,50})",
+    re.IGNORECASE,
+)
 _KNOWN_COMMANDS = re.compile(r"\\[A-Za-z]+|[A-Za-z0-9\s+\-*/^_(){}\[\]|!,=.&:;']|\\[,;:! {}]")
 _UNIT_WORDS = re.compile(r"(?<=[\d)}])\s{1,3}([A-Za-z][A-Za-z/ ^2-3-]{2,60})\Z")
 
 
 def number(text: str) -> Values:
     """A plain number, with the unit that follows it and words that say nothing."""
+    if lettered := _in_a_large_base(text):
+        return lettered
     match = _NUMBER.match(text)
     if not match or "\\frac" in text:
         return ()
+    if repeating := _REPEATING.fullmatch(text):
+        return (Measure(Number(_repeated(*repeating.groups())), NONE),)
     value, rest = _value_of(match), text[match.end() :]
     if value is None:
         return ()
     currency = read_unit((match["currency"] or "").removeprefix("\\")) or NONE
     if rest.strip() in ("", "."):
         return (Measure(Number(value), currency),)
+    if _ERA.fullmatch(rest):
+        return (Unread("a year of an era"),)
     if short := _abbreviated(text, match, value, currency):
         return short
     if rest[0].isalpha() and (match["e"] or not is_known(rest)):
@@ -67,6 +86,13 @@ def number(text: str) -> Values:
     return (found,)
 
 
+def _repeated(sign: str, whole: str, digits: str, *repeating: str | None) -> Fraction:
+    """A decimal with digits that repeat without end: 0.1(6)."""
+    again = "".join(part or "" for part in repeating)
+    value = Fraction(int(whole + digits or "0")) + Fraction(int(again), 10 ** len(again) - 1)
+    return value / 10 ** len(digits) * (-1 if sign else 1)
+
+
 def _value_of(match: re.Match[str]) -> Fraction | None:
     try:
         if match["whole"]:
@@ -83,6 +109,8 @@ def _value_of(match: re.Match[str]) -> Fraction | None:
                 value /= int(match["denominator"])
     except Unreadable:
         return None
+    if match["sign"] and match["inner"]:
+        return None
     return -value if (match["sign"] or "").strip() in ("-", "negative", "minus") or match["inner"] else value
 
 
@@ -91,6 +119,8 @@ def _abbreviated(text: str, match: re.Match[str], value: Fraction, currency: Uni
     scale = _ABBREVIATED.get(text[match.end() :].strip())
     if scale is None:
         return ()
+    if text[match.end() :] == " K" and not currency.shown:
+        return (Measure(Number(value), read_unit("K") or NONE), Measure(Number(value * scale), NONE))
     return (Measure(Number(value * scale), currency), *(() if currency.shown else algebra(text)))
 
 
@@ -144,6 +174,8 @@ def measure(text: str) -> Values:
     degrees = re.fullmatch(r"(.*?)\s*\^\s?\{?\\circ\}?\s?([CF]?)", text, re.DOTALL)
     if percent:
         return _with_unit(percent[1], PERCENT)
+    if degrees and _OF_AN_ANGLE.search(text):
+        return algebra(text)
     if degrees:
         return _with_unit(degrees[1], read_unit(f"°{degrees[2]}"))
     if (first := TEXT.search(text)) and (in_text := _unit_after(without_layout(text[first.start() :]))):
@@ -155,6 +187,10 @@ def measure(text: str) -> Values:
     if words and re.search(r"[\d\\]", amount) and (found := _with_unit(amount, read_unit(words[1]))):
         return found
     before = re.match(r"([A-Za-z][A-Za-z' ]{1,60}?)\s(?=[-+]?[$€£¥]?\\?\$?[\d.])", text)
+    if before and (money := read_unit(before[1])) and money.is_money:
+        return _with_unit(text[before.end() :], money)
+    if before and _CODE_OF_MONEY.search(before[1]):
+        return (Unread("letters before a number may be a currency"),)
     if before and prose.harmless_before(before[1]) and not re.search(r"\d", before[1]):
         return number(text[before.end() :])
     dollars = re.fullmatch(r"\\?\$\s?(.+)", text)
@@ -176,8 +212,20 @@ def algebra(text: str) -> Values:
         found = read_formula(text)
     except Unreadable as error:
         return (Unread(f"no formula: {error}"),) if re.search(r"[\d\\^=+*/|<>]", TEXT.sub("", text)) else ()
-    numeral = re.fullmatch(r"\s*(\d+)\s*_\s*\{?\s*\d+\s*\}?\s*", without_layout(text))
+    numeral = _NUMERAL.fullmatch(without_layout(text))
     return (Measure(found, NONE, numeral[1] if numeral else ""),)
+
+
+def _in_a_large_base(text: str) -> Values:
+    """A numeral with letters among its digits: 1F_{16}, AF_{16}, 0x1f."""
+    found = _LETTERED.fullmatch(without_layout(TEXT.sub(r"\1", text)))
+    if not found:
+        return ()
+    digits, base = (found[1], int(found[2])) if found[1] else (found[4], {"x": 16, "o": 8, "b": 2}[found[3].lower()])
+    try:
+        return (Measure(Number(Fraction(int(digits, base))), NONE, digits),)
+    except ValueError:
+        return (Unread("no numeral of that base"),)
 
 
 def read_opaque(text: str) -> Opaque | None:

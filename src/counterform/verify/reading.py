@@ -14,15 +14,9 @@ from counterform.verify.choices import read_choice
 from counterform.verify.codes import read_code
 from counterform.verify.evaluation import same, variables
 from counterform.verify.exact import Unreadable
-from counterform.verify.formulas import (
-    Number,
-    Symbol,
-    read_formula,
-    read_number,
-    spelled,
-    symbols,
-    without_layout,
-)
+from counterform.verify.formulas import Number, Symbol, read_formula, read_number, symbols
+from counterform.verify.frames import CLOSE, EDGES, OPEN, closes_at, tidy, without_frame
+from counterform.verify.notation import spelled, without_layout
 from counterform.verify.quantities import TEXT, Values, algebra, measure, number, read_opaque
 from counterform.verify.units import NONE, read_unit
 from counterform.verify.values import (
@@ -42,14 +36,8 @@ MAX_ANSWER = 1_000
 """Characters of an answer or key that is read; a longer one equals only itself, letter by letter."""
 MAX_ITEMS = 100
 
-_EDGES = " \t\r\n*_`\"'“”"
 _SPACED_GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:\{,\}|,?\\[,!;:]\s?|\{\\,\}|,(?=\d{3},?\\))\d{3})+(?!\d)")
-_BOXED = re.compile(r"\\(?:boxed|fbox|mathbf|boldsymbol|bm|textbf|emph|textit|underline|mathrm|text|mbox) ?\{")
 _MATRIX = re.compile(r"\\begin\s?\{(\w*matrix|cases|array)\}(?:\s?\{[lcr|\s]*\})?(.*)\\end\s?\{\1\}", re.DOTALL)
-_BRACKETED_ARRAY = re.compile(
-    r"(?:\\left\s*)?[(\[]\s*(\\begin\s?\{(?:array|matrix)\}.*\\end\s?\{(?:array|matrix)\})\s*(?:\\right\s*)?[)\]]",
-    re.DOTALL,
-)
 _SIGNS = {
     "=": "=", "<": "<", ">": ">", r"\le": "<=", r"\leq": "<=", r"\leqslant": "<=", r"\ge": ">=", r"\geq": ">=", r"\geqslant": ">=",
     r"\lt": "<", r"\gt": ">", r"\ne": "!=", r"\neq": "!=", r"\in": "in", "<=": "<=", ">=": ">=", "!=": "!=", "==": "=",
@@ -58,12 +46,13 @@ _SIGN = re.compile(
     r"[<>!=]=|[<>=]|\\(?:leqslant|geqslant|leq|geq|neq|le(?![a-z])|ge(?![a-z])|ne(?![a-z])|lt(?![a-z])|gt(?![a-z])|in(?![a-z]))"
 )
 _FLIPPED = {">": "<", ">=": "<="}
-_OPEN, _CLOSE = "([{", ")]}"
 _FORMULA_IN_TEXT = re.compile(
     r"(?<!\\)\$((?:\\\$|[^$]){1,500}?)(?<!\\)\$|\\\((.{1,500}?)\\\)|\\\[(.{1,500}?)\\\]", re.DOTALL
 )
 _PLUS_MINUS = re.compile(r"\\pm(?![a-z])")
 _ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
+_FUNCTION = re.compile(r"[A-Za-z](?:_\{?\w\}?)?(?:'|\^\{-1\})?\s?\((?:\w{1,3}|[a-z],\s?[a-z])\)")
+"""f(x) is a name and no product."""
 _MEMBER = re.compile(r"^[A-Za-z]\s*(?:\\in(?![a-z])|=)\s*")
 
 
@@ -78,29 +67,6 @@ def read(text: str) -> Values:
         return (Unread(f"it cannot be read: {error}"),)
     except RecursionError:
         return (Unread("it is nested too deeply"),)
-
-
-def tidy(text: str) -> str:
-    """Without what only frames an answer: white space, dollars, bold, quotes, a full stop."""
-    while True:
-        before = text
-        text = text.strip(_EDGES)
-        if not text.endswith(".."):  # 0.33... goes on
-            text = text.rstrip(".,;: ").rstrip(_EDGES)
-        for opening, closing in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
-            inner = text[len(opening) : -len(closing)]
-            if (
-                len(text) > len(opening + closing)
-                and text.startswith(opening)
-                and text.endswith(closing)
-                and "$" not in inner.replace(r"\$", "")
-            ):
-                text = inner
-        frame = _BOXED.match(text)
-        if frame and _closing(text, frame.end() - 1) == len(text) - 1:
-            text = text[frame.end() : -1]
-        if text == before:
-            return text
 
 
 def _read(text: str) -> Values:
@@ -140,7 +106,7 @@ def _framed(text: str) -> Values:
         before, after = text[: formulas[0].start()], text[formulas[0].end() :]
         around = f"{before} {after}"
         if not re.search(r"[\d\\]", around) and prose.harmless_before(before):
-            if not after.strip(_EDGES + ".,"):
+            if not after.strip(EDGES + ".,"):
                 return _read(inner)
             if read_unit(after) is not None and (found := measure(f"{inner} {after.strip()}")):
                 return found
@@ -152,13 +118,6 @@ def _framed(text: str) -> Values:
         inner = ", ".join(next(group for group in one.groups() if group) for one in formulas)
         return _read(inner)
     return (Unread("several formulas stand in it"),)
-
-
-def without_frame(text: str) -> str:
-    """A matrix without the sizing commands around it."""
-    text = re.sub(r"^\\left\s?(?=\\begin)|(?<=\})\s?\\right\s?$", "", text.strip())
-    framed = _BRACKETED_ARRAY.fullmatch(text)
-    return framed[1] if framed else text
 
 
 def _matrix(kind: str, inside: str) -> Value:
@@ -193,12 +152,12 @@ def _structured(text: str) -> Values:
         return _relations(flat)
     if parts := _items(flat):
         return (*_collection("", parts), *_decimal_comma(flat))
-    if (flat.startswith(r"\{") and flat.endswith(r"\}")) or (flat[0] == "{" and _closing(flat, 0) == len(flat) - 1):
+    if (flat.startswith(r"\{") and flat.endswith(r"\}")) or (flat[0] == "{" and closes_at(flat, 0) == len(flat) - 1):
         inside = flat[2:-2] if flat[0] == "\\" else flat[1:-1]
         if re.search(r"\\mid|\||:", inside):
             return (Unread("a set by a condition"),)
         return _collection("{}", _items(inside) or [inside])
-    if flat[0] in "([" and flat[-1] in ")]" and _closing(flat, 0) == len(flat) - 1:
+    if flat[0] in "([" and flat[-1] in ")]" and closes_at(flat, 0) == len(flat) - 1:
         parts = _items(flat[1:-1])
         if not parts and flat[0] == "[":
             return (Unread("a list of one, or a formula in brackets"),)
@@ -223,7 +182,7 @@ def _split(text: str, separator: str, spans: bool = False) -> list[str]:
             parts.append(text[start:at])
             start = at = marks[at]
             continue
-        depth += (text[at] in _OPEN) - (text[at] in _CLOSE)
+        depth += (text[at] in OPEN) - (text[at] in CLOSE)
         at += 1
     if not parts or len(parts) > MAX_ITEMS:
         return []
@@ -295,6 +254,11 @@ def _is_name(text: str) -> bool:
 
 
 def _equation(sides: list[str]) -> Values:
+    if len(sides) == 2 and (function := _FUNCTION.fullmatch(sides[0])):
+        value = _read(sides[1])
+        if len(value) == 1 and isinstance(value[0], Measure) and not value[0].unit.shown:
+            name = re.sub(r"\s", "", function[0])
+            return (Relation("=", Symbol(name), value[0].amount, name=name),)
     try:
         left = read_formula(sides[0])
     except Unreadable:
@@ -378,28 +342,10 @@ def _plus_minus(text: str) -> Values:
 
 
 def _words(text: str) -> Value:
-    plain = re.sub(r"\s+", " ", TEXT.sub(r"\1", text)).strip(_EDGES + ".,;:()[]{}").casefold()
+    plain = re.sub(r"\s+", " ", TEXT.sub(r"\1", text)).strip(EDGES + '_"“”.!,;:()[]{}').casefold()
     return Words(_ARTICLE.sub("", plain)) if plain else Unread("it is empty")
-
-
-def _closing(text: str, start: int) -> int:
-    """Where the bracket at `start` closes; -1 if it does not."""
-    depth = 0
-    for at in range(start, len(text)):
-        depth += (text[at] in _OPEN) - (text[at] in _CLOSE)
-        if depth == 0:
-            return at
-    return -1
 
 
 def has_symbols(value: Measure) -> bool:
     """Whether the amount is a formula with a symbol in it, and no number."""
     return bool(variables(value.amount))
-
-
-def letters(text: str) -> str:
-    """The text without spaces and without the commands that only set it as text."""
-    if text[:1] in ("~", "≈") or text.endswith(("..", "…")):
-        return text
-    plain = without_layout(TEXT.sub(r"\1", text)).casefold().rstrip(".,;:")
-    return re.sub(r"(?<!\w)\s+|\s+(?!\w)|(?<=[^\W\d])\s+(?=\d)|(?<=\d)\s+(?=[^\W\d])", "", plain)

@@ -23,6 +23,11 @@ class Unit(NamedTuple):
     shown: str = ""
 
     @property
+    def is_money(self) -> bool:
+        """Whether it is a currency."""
+        return len(self.dimensions) == 1 and self.dimensions[0][0] in _MONEY
+
+    @property
     def is_percent(self) -> bool:
         """Whether it is a percent sign, which has no dimension and yet changes the value."""
         return self.shown == "%"
@@ -61,6 +66,21 @@ hertz hz 1: hz hertz; khz = 1000; mhz = 1000000
 byte byte 1: byte; kb = 1000; mb = 1000000; gb = 1000000000
 mole mol 1: mol mole
 """
+_DERIVED = {
+    "litre": (Fraction(1, 1000), {"metre": 3}),
+    "hertz": (Fraction(1), {"second": -1}),
+    "unit-of-force": (Fraction(1000), {"gram": 1, "metre": 1, "second": -2}),
+    "joule": (Fraction(1000), {"gram": 1, "metre": 2, "second": -2}),
+    "watt": (Fraction(1000), {"gram": 1, "metre": 2, "second": -3}),
+}
+_RELATED = (
+    {"degree", "radian"},
+    {"degree", "celsius", "fahrenheit", "kelvin"},
+    {"month", "second"},
+    {"pound-or-mass", "gram"},
+    {"pound-or-mass", "pound"},
+)
+_MONEY = frozenset(("dollar", "euro", "pound", "yen", "rupee"))
 _TIME_OF_DAY = re.compile(r"\b[ap]\.\s?m\b", re.IGNORECASE)
 _PLURALS = {
     "feet": "foot",
@@ -74,8 +94,32 @@ _COMPOUND = {
     "mph": "miles per hour", "kph": "km per hour", "kmh": "km per hour", "sqft": "square feet", "cc": "cubic cm",
     "mps": "m per s",
 }  # fmt: skip
-_CASE_TELLS = {"M", "S", "Mm", "mM", "nM", "Nm", "NM", "Mg", "Ms", "MS", "Mb", "Gb", "Kb", "mHz", "ML", "Ml", "mb", "hZ"} - {"mb"}
-"""Other units, or none, than those that the table has in these letters: megabits, millimoles a litre, newton metres."""
+_OTHER_CASE = frozenset(
+    (
+        "MM",
+        "Mm",
+        "mM",
+        "NM",
+        "Nm",
+        "nM",
+        "MG",
+        "Mg",
+        "MS",
+        "Ms",
+        "mS",
+        "ML",
+        "Ml",
+        "Mb",
+        "Gb",
+        "gB",
+        "Kb",
+        "mB",
+        "dM",
+        "Dm",
+        "mHz",
+    )
+)
+"""Letters of the table's abbreviations in a case that makes another unit of them: megabits, newton metres, siemens."""
 _EXACT_CASE = {"°C": "celsius", "°F": "fahrenheit", "C": "celsius", "F": "fahrenheit", "K": "kelvin"}
 _SUPERSCRIPT = str.maketrans("²³", "23")
 _TOKEN = re.compile(
@@ -98,6 +142,7 @@ def _tabled() -> dict[str, Unit]:
 
 
 _UNITS = _tabled()
+DEGREE = _UNITS["°"]
 CURRENCY = "$€£¥₹¢"
 
 
@@ -169,13 +214,16 @@ def _word(word: str) -> Unit | None:
     compact = word.replace(" ", "")
     if compact in _EXACT_CASE:
         return _UNITS[_EXACT_CASE[compact]]
+    if compact in _OTHER_CASE:
+        return None
     folded = compact.casefold()
     for name in (folded, _PLURALS.get(folded, folded), folded.removesuffix("s"), folded.removesuffix("es")):
         if name in _UNITS and not (len(name) == 1 and compact != name and name not in "lvajwn"):
             return _UNITS[name]
     if prose.changes_a_value(word) or len(word) < 2 or (word.isupper() and len(word) < 4):
         return None
-    return Unit(Fraction(1), ((stem(folded), 1),), known=False, shown=word)
+    own = folded if compact[1:].islower() or compact.isupper() else compact  # mPa is not MPa
+    return Unit(Fraction(1), ((stem(own), 1),), known=False, shown=word)
 
 
 def stem(noun: str) -> str:
@@ -209,6 +257,26 @@ def mentioned(text: str) -> frozenset[str]:
 def same_dimension(unit: Unit, names: frozenset[str]) -> list[Unit]:
     """Of the named units, those that measure what `unit` measures."""
     return [_UNITS[name] for name in names if name in _UNITS and _UNITS[name].dimensions == unit.dimensions]
+
+
+def in_base_units(unit: Unit) -> Unit:
+    """The same unit with litres, newtons, joules, watts and hertz in metres, grams and seconds."""
+    factor, powers = unit.factor, dict[str, int]()
+    for base, power in unit.dimensions:
+        own, parts = _DERIVED.get(base, (Fraction(1), {base: 1}))
+        factor *= own**power
+        for part, times in parts.items():
+            powers[part] = powers.get(part, 0) + power * times
+    dimensions = tuple(sorted((base, power) for base, power in powers.items() if power))
+    return unit._replace(factor=factor, dimensions=dimensions)
+
+
+def related(one: Unit, other: Unit) -> bool:
+    """Whether two units of the table measure the same in a way that no factor says: degrees of heat, months in days."""
+    return any(
+        {base for base, _ in one.dimensions} & group and {base for base, _ in other.dimensions} & group
+        for group in _RELATED
+    )
 
 
 def factors(unit: Unit) -> list[Fraction]:

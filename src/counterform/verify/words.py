@@ -11,9 +11,16 @@ MAX_ASKED = 20_000
 """Characters of a question in which the words of answers are looked for."""
 MOST_OTHER_WORDS = 3
 """Words of an answer that shares none with the key and is another; a longer one may be a way to say it."""
+SHORT_NAME = 3
+"""Letters of a word that may be the short form of a longer one."""
 _DENIALS = frozenset(("not", "no", "or", "nor", "neither", "either", "never", "except", "none"))
 _LINKS = frozenset(("to", "via", "of", "in", "from", "by", "with"))
 _SYNONYMS = ({"yes", "true"}, {"no", "false"})
+_NEAR = (
+    {"yes", "true", "yeah", "yep", "correct", "right", "sure", "affirmative", "valid"},
+    {"no", "false", "nope", "incorrect", "wrong", "negative", "invalid"},
+)
+"""Words that may say the same as one another, and may not."""
 _BARE = str.maketrans("", "", " \t\r\n$")
 
 
@@ -29,6 +36,8 @@ def compare_words(key: str, answer: str, asked: str) -> tuple[Mark, str]:
         return Mark.RIGHT, ""
     if not mine or not theirs:
         return Mark.UNKNOWN, "one has no words"
+    if any({key, answer} <= names for names in _NEAR):
+        return Mark.UNKNOWN, "the words may mean the same"
     if _plainly_other(mine, theirs) or (_named(key, asked) and _named(answer, asked)):
         return Mark.WRONG, ""
     return Mark.UNKNOWN, "the words are others, and may mean the same"
@@ -42,6 +51,12 @@ def _plainly_other(mine: list[str], theirs: list[str]) -> bool:
     shared = {*stems[0]} & {*stems[1]}
     shorter, longer = sorted((mine, theirs), key=len)
     if not shared:
+        if (
+            len(mine) == len(theirs) == 1
+            and min(map(len, (*mine, *theirs))) >= SHORT_NAME
+            and (mine[0].startswith(theirs[0]) or theirs[0].startswith(mine[0]))
+        ):
+            return False  # Bob and Bobby
         return len(longer) <= (2 if len(shorter) == 1 else MOST_OTHER_WORDS)
     if sorted(mine) == sorted(theirs) or 2 * len(shared) < len({*shorter}):
         return False
