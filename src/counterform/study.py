@@ -154,7 +154,7 @@ def to_toml(study: Study) -> str:
             plain = {k: v for k, v in msgspec.to_builtins(value).items() if v is not None and v != default[k]}
             told |= {field.name: plain} if plain else {}
         elif field.name == "arms":
-            told["arms"] = [arm if isinstance(arm, str) else _brief(moved(arm, _bare, _bare)) for arm in study.arms]
+            told["arms"] = [arm if isinstance(arm, str) else _brief(moved(arm, short, short)) for arm in study.arms]
         elif field.name != "data":
             told[field.name] = msgspec.to_builtins(value)
     for table, key in (("problems", "file"), ("problems", "shift_file"), ("attempts", "file"), ("probe", "lexicon")):
@@ -185,6 +185,11 @@ def _brief(table: Struct) -> dict[str, Any]:
         for name, value in values.items()
         if value is not None and value != fields[name] and value != {}
     }
+
+
+def short(name: str) -> str:
+    """A path as it may be published: its end, where it is one of this machine. Seeds of an arm are often called alike in folders of their own."""
+    return "/".join(Path(name).parts[-3:]) if Path(name).is_absolute() else name
 
 
 def _bare(name: str) -> str:

@@ -19,7 +19,7 @@ from counterform.parts import part
 from counterform.probes.probe import Need
 from counterform.stages.keys import Keys
 from counterform.store import RunDir, key_of, key_of_path
-from counterform.study import ArmSpec, ModelSpec, ProbeSpec, ResponsesSpec, Study
+from counterform.study import ArmSpec, ModelSpec, ProbeSpec, ResponsesSpec, Study, short
 from counterform.types import Attempt, Completion, Mark, Model, Problem
 
 NEEDS: dict[Need, str] = {
@@ -54,6 +54,17 @@ class Answering(ABC):
         """Units that must stand before it can be asked."""
         return ()
 
+    def check(self) -> None:
+        """Raises StudyError for what is not there, and for two seeds that are one thing: they would hide how lucky a training is."""
+        known: dict[str, int] = {}
+        for seed in self.seeds:
+            same = known.setdefault(self.key(seed), seed)
+            if same != seed and self.alone is None:
+                raise StudyError(
+                    f"the arm {self.name!r}: numbers {same + 1} and {seed + 1} of its seeds hold the same ({self.what}). Seeds of one "
+                    "arm are different trainings, or different answers; name each once."
+                )
+
     def failure(self, seed: int) -> str:
         """Why it cannot be asked; empty where it can."""
         return ""
@@ -79,7 +90,7 @@ class Served(Answering):
         several = len(self._specs) > 1
         super().__init__(arm.name, range(len(self._specs)) if several else study.seeds)
         kind = "checkpoint" if arm.checkpoints else f"model of kind {self._specs[0].kind}"
-        self.what = f"{kind} {', '.join(spec.path for spec in self._specs)}"
+        self.what = f"{kind} {', '.join(short(spec.path) for spec in self._specs)}"
         local = self._specs[0].kind == "hf"
         self.alone = None if several else "this checkpoint" if local else ""
         self._as_base = bool(arm.checkpoints) and study.model.kind == "hf"
@@ -145,6 +156,16 @@ class Recorded(Answering):
                 f"the arm {self.name!r}: there is no file {str(path)!r} with answers. Name it in the study file, or give --data DIR."
             )
         return path, columns
+
+    def shares_grades(self, seed: int) -> str:
+        """Two columns of answers, in words, that are graded by one column of one file: whose the grades are is not said; empty where it is."""
+        file, mine = self.source(seed)
+        for arm in self._study.existing:
+            for name, other in arm.answers:
+                same = self._study.file(name or self._study.problems.file) == file
+                if same and other.correct == mine.correct and other.text != mine.text:
+                    return f"{mine.text!r} and {other.text!r}"
+        return ""
 
     @property
     def counts_tokens(self) -> bool:

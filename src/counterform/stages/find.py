@@ -89,14 +89,15 @@ def _notes(work: Work, items: HeldOut) -> list[str]:
             "without a recorded grade have no accuracy."
         )
     if len(work.study.seeds) == 1 and work.arms:
-        notes.append("One seed: the intervals cover the choice of problems, and not seed variance.")
+        whose = f" of {', '.join(work.arms)}" if work.existing else ""
+        notes.append(f"One seed{whose}: the intervals cover the choice of problems, and not seed variance.")
     if "process" in work.study.probes:
         if work.keys.splits:
             # Over the whole pool: the attempts that find_error asks about are chosen by whether a step is wrong.
             parts = work.verdict_parts({problem.id for problem in items.problems})
             notes.append(sentence(blindness_in_parts(parts)))
-        for arm in work.existing.values():
-            notes.append(sentence(blindness_in_parts(_verdicts(work, arm)), arm.name))
+        of_arms = {arm.name: blindness_in_parts(_verdicts(work, arm)) for arm in work.existing.values()}
+        notes += [sentence(found, name) for name, found in of_arms.items() if found.attempts]
     return notes
 
 

@@ -11,6 +11,7 @@ from typing import Self
 import msgspec
 
 from counterform.bench import Bench
+from counterform.models.recorded import NOT_RECORDED
 from counterform.models.sampling import derived_seed
 from counterform.parts import made, part
 from counterform.probes.probe import HeldOut, Probe
@@ -89,7 +90,7 @@ class Session:
         new = {(a.problem_id, a.completion): a for a in attempts if (a.problem_id, a.completion) not in self._verdicts}
         self._verdicts |= dict(zip(new, self.work.grade(list(new.values()), problems), strict=True))
         found = [_as_of(attempt, self._verdicts[attempt.problem_id, attempt.completion]) for attempt in attempts]
-        self.shown += found
+        self.shown += [graded for graded in found if graded.attempt.completion.failure != NOT_RECORDED]
         return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -36,19 +37,27 @@ class AnswersUnit(Unit):
     def make(self, work: Work) -> list[str]:
         arm, file = self._arm.name, answers_file(self._arm.name, self._seed)
         problems = [*work.problems("held_out"), *work.shifted()]
-        path, attempts, unused = self._read(work, problems)
+        where = f"They stand in {work.files / 'problems.parquet'} (split = held_out); a row names its problem by prompt or id."
+        try:
+            path, attempts, unused = self._read(work, problems)
+        except DataError as error:
+            raise DataError(f"the arm {arm!r}: {error} It must answer held-out problems. {where}") from error
         asked = [problem.id for problem in problems if problem.split == "held_out" and not problem.shift]
         asked = asked[: work.study.probe.problems]
         answered = {attempt.problem_id for attempt in attempts}.intersection(asked)
         if not answered:
             raise DataError(
-                f"the arm {arm!r}: {path} answers none of the {len(asked):,} held-out problems that are asked. They stand in "
-                f"{work.files / 'problems.parquet'} (split = held_out); a row names its problem by prompt or id."
+                f"the arm {arm!r}: {path} answers none of the {len(asked):,} held-out problems that are asked. {where}"
             )
         whose = f"{arm}, {path.name}"
         if len(answered) < len(asked):
             work.making.notes.append(
                 f"{whose} answers {len(answered):,} of {len(asked):,} held-out problems; the others are not scored."
+            )
+        most, read = max(Counter(attempt.problem_id for attempt in attempts).values()), work.study.probe.samples
+        if most > read:
+            work.making.notes.append(
+                f"{whose} holds up to {most:,} answers to a problem, of which the first {read} are read ($.probe.samples)."
             )
         if not self._arm.counts_tokens:
             work.making.notes.append(f"{whose}: lengths of answers are counted in words.")
@@ -83,6 +92,11 @@ class AnswersUnit(Unit):
         """Say what the grades that came with the answers are used for: nothing, where there are keys."""
         marked = [attempt for attempt in attempts if attempt.recorded is not Mark.UNKNOWN]
         without_key = sum(not problems[attempt.problem_id].answer for attempt in attempts)
+        if without_key and marked and (other := self._arm.shares_grades(self._seed)):
+            raise DataError(
+                f"{whose}: both {other} take their grades from one column, and the problems have no keys. Say whose each is: "
+                f'{{name = "{self._arm.name}", responses = {{text = "...", correct = "..."}}}}'
+            )
         if without_key and len(marked) < len(attempts):
             work.making.notes.append(
                 f"{whose}: {len(attempts) - len(marked):,} of {len(attempts):,} answers have no recorded grade, and their "
@@ -100,7 +114,7 @@ class AnswersUnit(Unit):
             )
 
     def _counted(self, work: Work, attempts: Sequence[Attempt]) -> list[Attempt]:
-        """With the number of tokens of each in the base's tokens, where it is known."""
+        """With the number of tokens of each as the base would write it, its end token too, where that is known."""
         if not self._arm.counts_tokens:
             return list(attempts)
         from counterform.models.hf import load_tokenizer
@@ -109,5 +123,5 @@ class AnswersUnit(Unit):
         found = []
         for attempt in attempts:
             ids = tokenizer(attempt.completion.text, add_special_tokens=False)["input_ids"]
-            found.append(replace(attempt, completion=replace(attempt.completion, tokens=len(ids))))
+            found.append(replace(attempt, completion=replace(attempt.completion, tokens=len(ids) + 1)))
         return found

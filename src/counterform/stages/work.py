@@ -100,8 +100,7 @@ class Work:
         for key in ("problems", "attempts", "shifted", "lexicon", *(["base"] if self.study.base else [])):
             getattr(self.keys, key)
         for arm in self.existing.values():
-            for seed in arm.seeds:
-                arm.key(seed)
+            arm.check()
 
     def require_trainers(self) -> None:
         """Raises StudyError for options that no trainer takes, and MissingExtra where the packages are missing."""
