@@ -143,6 +143,25 @@ def test_an_unknown_part_names_its_nearest_neighbour_and_the_options(refused, te
         ('probes = ["accuracy", "accuracy"]', "$.probes: "),
         ("seeds = [-1]", "$.seeds"),
         ('arms = [".x:y"]', "$.arms[0]: unknown arm"),
+        ('arms = [{name = "a"}]', "$.arms[0]: the arm 'a' says nothing of who answers. Give exactly one of recipe, checkpoint"),
+        ('arms = [{name = "a", recipe = "sft", responses = "a.csv"}]', "$.arms[0]: the arm 'a' has recipe and responses"),
+        ('arms = ["sft", {name = "sft", checkpoint = "d"}]', "$.arms: names must differ"),
+        ('arms = [{name = "a", checkpoint = "d", train = {lr = 1}}]', "$.arms[0].train: is for an arm with a recipe"),
+        ('arms = [{name = "a", checkpoint = ["d", "d"]}]', "$.arms[0].checkpoint: names the same one twice"),
+        ('arms = [{name = "a", responses = ""}]', "$.arms[0].responses: names nothing"),
+        ('arms = [{name = "a", responses = "column"}]', "$.arms[0].responses: 'column' is a column of the file of problems"),
+        ('arms = [{name = "a", model = {kind = "opanai"}}]', "$.arms[0].model.kind: unknown model 'opanai'. Did you mean 'openai'?"),
+        ('arms = [{name = "a", model = {kind = "openai", revision = "v"}}]', "$.arms[0].model.revision: is of a model of kind 'hf'"),
+        ('arms = ["sft"]\nbase = false', "$.base: is false, and these arms are trained from the base"),
+        ('[problems]\nfamily = "ledger"\ntrain = 0', "$.problems.train: is 0, and these arms are made of training problems: 'sft'"),
+        (
+            'base = false\narms = [{name = "a", responses = "a.csv"}, {name = "b", responses = "b.csv"}]',
+            '$.base: is false, so say what is compared: contrasts = [["b", "a"]]',
+        ),
+        (
+            'arms = ["sft", {name = "b", checkpoint = "d"}]\ndoses = [["b", "sft"]]\nprobes = ["strategy"]',
+            "$.doses[0]: 'b' is not trained here",
+        ),
     ],
 )
 def test_values_that_do_not_go_together(refused, text, message):
@@ -170,6 +189,16 @@ def test_relative_files_are_anchored_at_the_study(study_file, tmp_path, monkeypa
     study = load_study(study_file(text))
     assert study.file(study.problems.file) == tmp_path / "mine.jsonl"
     assert study.file(study.attempts.file) == tmp_path / "data" / "pool.jsonl"
+
+
+def test_files_of_existing_arms_are_anchored_at_the_study(study_file, tmp_path, monkeypatch):
+    monkeypatch.chdir("/")
+    (tmp_path / "tuned").mkdir()
+    arms = '[{name = "a", responses = "a.jsonl"}, {name = "b", checkpoint = ["tuned", "org/model"]}, {name = "c", checkpoint = "world"}]'
+    study = load_study(study_file(f"{HEAD}arms = {arms}"))
+    assert study.existing[0].answers[0][0] == str(tmp_path / "a.jsonl")
+    assert study.existing[1].checkpoints == (str(tmp_path / "tuned"), "org/model")
+    assert study.existing[2].checkpoints == ("world",)
 
 
 def test_data_given_at_the_command_line_wins(study_file, tmp_path, monkeypatch):

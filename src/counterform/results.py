@@ -289,6 +289,8 @@ class Results(Struct, frozen=True, kw_only=True):
     form_shares: tuple[FormShare, ...] = ()
     notes: tuple[str, ...] = ()
     """What a reader must know before believing the numbers: arms that failed, grades that are missing."""
+    existing: dict[str, str] = {}
+    """Arms that were not trained here, and what each of them is."""
     metrics: dict[str, tuple[Metric, ...]] = {}
     """What each probe declares of its numbers, by its name."""
     sections: dict[str, str] = {}

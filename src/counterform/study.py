@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
 from counterform.errors import StudyError, unknown_name
 from counterform.parts import require_known
+from counterform.specs import FILES, Options, Seed, is_file, several
+from counterform.specs import NAME as NAME
+from counterform.specs import ArmSpec as ArmSpec
+from counterform.specs import AttemptsSpec as AttemptsSpec
+from counterform.specs import MatchSpec as MatchSpec
+from counterform.specs import ModelSpec as ModelSpec
+from counterform.specs import Name as Name
+from counterform.specs import Positive as Positive
+from counterform.specs import ProbeSpec as ProbeSpec
+from counterform.specs import ProblemsSpec as ProblemsSpec
+from counterform.specs import ResponseColumns as ResponseColumns
+from counterform.specs import ResponsesSpec as ResponsesSpec
+from counterform.specs import TrainSpec as TrainSpec
+from counterform.specs import VerifySpec as VerifySpec
 
 BASE_ARM = "base"
 """The name under which the base model stands beside the arms."""
@@ -20,173 +35,8 @@ BASE_ARM = "base"
 BASE = Path(str(files("counterform"))) / "world" / "base"
 """What `path = "world"` names: the embedded world's tiny base model, an ordinary Hugging Face directory."""
 
-Positive = Annotated[int, Meta(ge=1)]
-Seed = Annotated[int, Meta(ge=0, lt=2**32)]
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
-Name = Annotated[str, Meta(pattern=NAME)]
-"""What becomes a file's name: of a study, of an arm."""
 
-
-class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
-
-
-class ModelSpec(_Table, frozen=True):
-    """What answers prompts; the base of every arm when it stands at `[model]`."""
-
-    kind: str = "hf"
-    """hf, openai, scripted, or module:object."""
-    path: str = "world"
-    """hf: `world`, a hub id, a directory or a .gguf file. openai: the model's name at the endpoint.
-    scripted: "module:function", marked as @ScriptedAnswer."""
-    revision: str = ""
-    """hf: the commit, tag or branch of a hub id; empty: its main branch. The commit is recorded."""
-    trust_remote_code: bool = False
-    """hf: run the Python code that lies beside the weights, as some models need."""
-    base_url: str = ""
-    """openai: the endpoint, e.g. http://127.0.0.1:8000/v1."""
-    api_key_env: str = "OPENAI_API_KEY"
-    """openai: the environment variable that holds the key."""
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """hf: of the weights while the model answers; auto: the base's own, for every arm too."""
-    batch_size: Positive = 256
-    """hf: prompts generated at once."""
-    concurrency: Positive = 16
-    """openai: requests under way at once."""
-    tool: Literal["", "calc"] = ""
-    """hf: what answers its calls while it is sampled and read: `calc` writes what comes after "="."""
-    tool_failures: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
-    """Share of sound calls that the tool answers by an error."""
-
-
-class ProblemsSpec(_Table, frozen=True):
-    """Where problems come from: a family of the world, or the user's file."""
-
-    family: str = ""
-    lengths: tuple[Positive, ...] = ()
-    """Numbers of operations drawn for a family's problems; empty: those of the base's training."""
-    options: dict[str, Any] = {}
-    """What the family's class is called with."""
-    file: str = ""
-    """JSONL or Parquet; `{data}` stands for the study's data directory."""
-    prompt: str = ""
-    answer: str = ""
-    solution: str = ""
-    """Column names, dots for nested ones; empty: recognised (TRL, GSM8K, verl)."""
-    instruction: str = ""
-    """The column with the instruction of a row's task; empty: the prompt says all."""
-    space: str = ""
-    """The column with the labels that can be answered (a list, or text with ; or , between); empty: inferred."""
-    template: str = "{prompt}"
-    """How a problem is put to the model."""
-    shift: str = ""
-    """Column of a row's shift: empty for one as in training, else a label ("hard", "length 7"); such a row is for the
-    `shift` probe alone."""
-    shift_file: str = ""
-    """A second file with the same columns, all of it one shift, named after the file."""
-    train: Positive = 600
-    """Problems from which cases are made."""
-    held_out: Positive = 300
-    """Problems that only probes see."""
-
-
-class ResponseColumns(_Table, frozen=True):
-    """One response in a row of the user's attempts, by column name (dots for nested columns)."""
-
-    text: str
-    correct: str = ""
-    model: str = ""
-    """A label for who wrote it; empty: the name of the text column."""
-
-
-class AttemptsSpec(_Table, frozen=True):
-    """Where attempts come from: sampled from a model, or the user's file."""
-
-    samples: Positive = 4
-    temperature: Annotated[float, Meta(ge=0.0)] = 1.0
-    max_tokens: Positive = 160
-    model: ModelSpec | None = None
-    """Who is sampled; left out: the base model."""
-    file: str = ""
-    """JSONL or Parquet of recorded attempts; nothing is sampled then for training."""
-    problem: str = "problem"
-    """The column that holds the problem's prompt or id."""
-    responses: tuple[ResponseColumns, ...] = (ResponseColumns(text="response", correct="correct"),)
-
-
-class VerifySpec(_Table, frozen=True):
-    """How attempts are graded."""
-
-    steps: str = ""
-    """The step verifier; empty: the family's own, or `arithmetic` for a user's file."""
-    seconds: Annotated[float, Meta(gt=0)] = 5.0
-    """Time-out of one symbolic outcome check."""
-
-
-class MatchSpec(_Table, frozen=True):
-    """What is held equal between arms."""
-
-    by: Literal["examples", "loss_tokens"] = "examples"
-    cases: Positive = 400
-    pairs: Positive = 1
-    """Pairs of a right and a wrong attempt that are taken of one problem, each a case of its own, at most."""
-
-
-class ArmSpec(_Table, frozen=True):
-    """An arm under a name of its own, so that one recipe can stand twice (an A/A test)."""
-
-    name: Name
-    recipe: str
-    options: dict[str, Any] = {}
-    """What the recipe's class is called with."""
-    train: dict[str, Any] = {}
-    """Options of its trainer for this arm alone, over those of [train.sft], or of [train.grpo] where it samples for itself."""
-
-
-class TrainSpec(_Table, frozen=True):
-    """How every arm is trained; the same for all but for what an arm says of its own (`ArmSpec.train`)."""
-
-    trainer: str = "sft"
-    """sft: TRL's, and TRL's GRPO for the arms that sample for themselves. Any other trains all arms."""
-    sft: dict[str, Any] = {}
-    """Options of TRL's SFTConfig, passed through."""
-    grpo: dict[str, Any] = {}
-    """Options of TRL's GRPOConfig, passed through; `num_generations` is G, the rollouts a prompt to learn from."""
-    lora: dict[str, Any] | None = None
-    """Options of peft's LoraConfig; left out: all weights are trained."""
-    launch: tuple[str, ...] = ()
-    """Arguments of `accelerate launch`, e.g. ["--num_processes", "4"]; empty: training runs in the study's own process."""
-
-
-class ProbeSpec(_Table, frozen=True):
-    """How every probe reads; the same for all arms."""
-
-    samples: Positive = 4
-    k: Positive = 4
-    """For pass@k; at most `samples`."""
-    temperature: Annotated[float, Meta(ge=0.0)] = 1.0
-    max_tokens: Positive = 160
-    problems: Positive = 300
-    """Held-out problems that are solved (accuracy, process), at most."""
-    attempts: Positive = 300
-    """Held-out attempts in which find_error looks for the first wrong step."""
-    exemplars: Positive = 3
-    """Worked exemplars in a prompt of validity."""
-    shifted: Positive = 40
-    """Problems at each level of each axis of the `shift` probe, at most."""
-    trusted: Positive = 100
-    """Held-out problems at which `trust` asks how sure the model is of its answers, at most."""
-    calls: Positive = 4
-    """guard, at equal calls: how often the model may be set to write for one answer."""
-    tokens: Positive = 192
-    """guard, at equal tokens: how many may be sampled for one answer."""
-    rule_note: str = ""
-    """guard: how the model is told of a broken rule ({step}, {rule}); empty: in plain English."""
-    lexicon: str = ""
-    """JSON file of epistemic markers by kind, for `traits`, `internals` and the arms that strip them; empty: our own."""
-
-
-class Study(_Table, frozen=True):
+class Study(Options, frozen=True):
     """A whole study."""
 
     name: Name
@@ -200,6 +50,9 @@ class Study(_Table, frozen=True):
     verify: VerifySpec = VerifySpec()
     match: MatchSpec = MatchSpec()
     arms: tuple[str | ArmSpec, ...] = ("sft", "rft", "cft")
+    """Recipes by name, and tables: of a recipe under a name of its own, or of an arm that exists already."""
+    base: bool = True
+    """Whether the model of [model] is probed beside the arms; it may be left out where no arm is trained from it."""
     train: TrainSpec = TrainSpec()
     probes: tuple[str, ...] = ("accuracy", "find_error", "process")
     probe: ProbeSpec = ProbeSpec()
@@ -209,6 +62,16 @@ class Study(_Table, frozen=True):
     """Pairs of arms [a, b]: `strategy` is also read of models a quarter, a half and three quarters of the way from a's weights to b's."""
     form_shares: tuple[tuple[str, str], ...] = ()
     """Pairs of arms [control, full]: how much of the full arm's gain the control has too."""
+
+    @property
+    def trained(self) -> tuple[ArmSpec, ...]:
+        """The arms that are compiled of cases and trained here."""
+        return tuple(arm for arm in self.arm_specs if arm.recipe)
+
+    @property
+    def existing(self) -> tuple[ArmSpec, ...]:
+        """The arms that answer already, and are not trained here."""
+        return tuple(arm for arm in self.arm_specs if not arm.recipe)
 
     @property
     def arm_specs(self) -> tuple[ArmSpec, ...]:
@@ -246,7 +109,13 @@ def load_study(path: str | Path, *, data: str | Path | None = None) -> Study:
     )
     attempts = msgspec.structs.replace(study.attempts, file=_anchored(study.attempts.file, here))
     probe = msgspec.structs.replace(study.probe, lexicon=_anchored(study.probe.lexicon, here))
-    study = msgspec.structs.replace(study, data=str(root), problems=problems, attempts=attempts, probe=probe)
+    arms = tuple(
+        arm
+        if isinstance(arm, str)
+        else moved(arm, lambda name: _anchored(name, here), lambda name: _beside(name, here))
+        for arm in study.arms
+    )
+    study = msgspec.structs.replace(study, data=str(root), problems=problems, attempts=attempts, probe=probe, arms=arms)
     return checked(study, str(path))
 
 
@@ -284,13 +153,52 @@ def to_toml(study: Study) -> str:
             default = msgspec.to_builtins(type(value)())
             plain = {k: v for k, v in msgspec.to_builtins(value).items() if v is not None and v != default[k]}
             told |= {field.name: plain} if plain else {}
+        elif field.name == "arms":
+            told["arms"] = [arm if isinstance(arm, str) else _brief(moved(arm, short, short)) for arm in study.arms]
         elif field.name != "data":
             told[field.name] = msgspec.to_builtins(value)
     for table, key in (("problems", "file"), ("problems", "shift_file"), ("attempts", "file"), ("probe", "lexicon")):
-        file = told.get(table, {}).get(key, "")
-        if Path(file).is_absolute():
-            told[table][key] = Path(file).name
+        if key in told.get(table, {}):
+            told[table][key] = _bare(told[table][key])
     return msgspec.toml.encode(told).decode()
+
+
+def moved(arm: ArmSpec, file: Callable[[str], str], model: Callable[[str], str]) -> ArmSpec:
+    """An existing arm with the names of its files and of its models changed; of a model that is none of this machine's nothing is."""
+    responses = arm.responses
+    if isinstance(responses, ResponsesSpec):
+        responses = msgspec.structs.replace(responses, file=tuple(map(file, several(responses.file))))
+    elif responses is not None:
+        responses = tuple(file(name) if is_file(name) else name for name in several(responses))
+    own = arm.model
+    if own is not None and own.kind == "hf":
+        own = msgspec.structs.replace(own, path=model(own.path))
+    return msgspec.structs.replace(arm, checkpoint=tuple(map(model, arm.checkpoints)), responses=responses, model=own)
+
+
+def _brief(table: Struct) -> dict[str, Any]:
+    """A table as plain values, without what nobody said."""
+    fields = {field.name: field.default for field in msgspec.structs.fields(table)}
+    values = {name: getattr(table, name) for name in fields}
+    return {
+        name: _brief(value) if isinstance(value, Struct) else msgspec.to_builtins(value)
+        for name, value in values.items()
+        if value is not None and value != fields[name] and value != {}
+    }
+
+
+def short(name: str) -> str:
+    """A path as it may be published: its end, where it is one of this machine. Seeds of an arm are often called alike in folders of their own."""
+    return "/".join(Path(name).parts[-3:]) if Path(name).is_absolute() else name
+
+
+def _bare(name: str) -> str:
+    return Path(name).name if Path(name).is_absolute() else name
+
+
+def _beside(name: str, here: Path) -> str:
+    """A model beside the study file, where there is one of that name; else a hub id, or a path from where the command is run."""
+    return str(here / name) if name not in ("", "world") and (here / Path(name).expanduser()).exists() else name
 
 
 def checked(study: Study, source: str) -> Study:
@@ -314,10 +222,15 @@ def checked(study: Study, source: str) -> Study:
         for name in pair:
             if name not in names:
                 refuse(f"$.form_shares[{index}]", unknown_name("arm", name, names))
+    trained = [arm.name for arm in study.trained]
     for index, pair in enumerate(study.doses):
         for name in pair:
             if name not in names:
                 refuse(f"$.doses[{index}]", unknown_name("arm", name, names))
+            if name not in trained:
+                refuse(
+                    f"$.doses[{index}]", f"{name!r} is not trained here, and the models between need weights that are"
+                )
         if study.model.kind != "hf" or "strategy" not in study.probes or study.train.trainer == "dry":
             refuse(f"$.doses[{index}]", "needs a model of kind 'hf' that is trained, and 'strategy' among $.probes")
     if bool(study.problems.family) == bool(study.problems.file):
@@ -334,15 +247,14 @@ def checked(study: Study, source: str) -> Study:
     if study.probe.k > study.probe.samples:
         refuse("$.probe.k", f"is {study.probe.k}, more than the {study.probe.samples} samples pass@k is made of")
     for index, arm in enumerate(study.arm_specs):
-        require_known("arm", arm.recipe, f"{source}: $.arms[{index}]")
+        for key, wrong in _wrong_in_arm(arm, study, f"{source}: $.arms[{index}]"):
+            refuse(f"$.arms[{index}]{key}", wrong)
+    _require_base(study, refuse)
     for index, probe in enumerate(study.probes):
         require_known("probe", probe, f"{source}: $.probes[{index}]")
     for table, model in (("model", study.model), ("attempts.model", study.attempts.model)):
-        if model is not None and model.tool and model.kind != "hf":
-            refuse(f"$.{table}.tool", f"answers inside a model of kind 'hf'; this one is {model.kind!r}")
-        if model is not None and (model.revision or model.trust_remote_code) and model.kind != "hf":
-            key = "revision" if model.revision else "trust_remote_code"
-            refuse(f"$.{table}.{key}", f"is of a model of kind 'hf'; this one is {model.kind!r}")
+        for key, wrong in _wrong_in_model(model) if model is not None else ():
+            refuse(f"$.{table}.{key}", wrong)
     if "tool_errors" in study.probes and not study.model.tool:
         refuse(
             "$.probes", "'tool_errors' reads the calls of a model with a tool: give `tool` in $.model, or leave it out"
@@ -356,6 +268,67 @@ def checked(study: Study, source: str) -> Study:
     if study.verify.steps:
         require_known("step verifier", study.verify.steps, f"{source}: $.verify.steps")
     return study
+
+
+def _wrong_in_arm(arm: ArmSpec, study: Study, where: str) -> Iterator[tuple[str, str]]:
+    """What cannot be of one arm, by the key of its table. Raises StudyError for a part that nobody knows."""
+    if len(arm.sources) != 1:
+        given = f"has {' and '.join(arm.sources)}" if arm.sources else "says nothing of who answers"
+        yield "", f"the arm {arm.name!r} {given}. Give exactly one of recipe, checkpoint, model, responses"
+        return
+    if arm.recipe:
+        require_known("arm", arm.recipe, where)
+        return
+    for key, given in (("options", arm.options), ("train", arm.train)):
+        if given:
+            yield f".{key}", f"is for an arm with a recipe, and {arm.name!r} is not made or trained here"
+    if arm.model is not None:
+        require_known("model", arm.model.kind, f"{where}.model.kind")
+        yield from ((f".model.{key}", wrong) for key, wrong in _wrong_in_model(arm.model))
+    named = [*arm.checkpoints, *(file or columns.text for file, columns in arm.answers)]
+    if not all(named) or not (named or arm.model):
+        yield f".{arm.sources[0]}", "names nothing"
+    if len(set(named)) < len(named) and not isinstance(arm.responses, ResponsesSpec):
+        yield f".{arm.sources[0]}", f"names the same one twice: {named}; seeds of one arm differ"
+    for file, columns in arm.answers:
+        if not file and not study.problems.file:
+            yield (
+                ".responses",
+                f"{columns.text!r} is a column of the file of problems, and this study has none. Give a file ({', '.join(FILES)}), "
+                "or ./NAME for a folder of logs",
+            )
+
+
+def _wrong_in_model(model: ModelSpec) -> Iterator[tuple[str, str]]:
+    """What cannot be of one model, by the key of its table."""
+    if model.kind == "hf":
+        return
+    if model.tool:
+        yield "tool", f"answers inside a model of kind 'hf'; this one is {model.kind!r}"
+    for key, given in (("revision", model.revision), ("trust_remote_code", model.trust_remote_code)):
+        if given:
+            yield key, f"is of a model of kind 'hf'; this one is {model.kind!r}"
+
+
+def _require_base(study: Study, refuse: Callable[[str, str], None]) -> None:
+    """A base, and problems to train on, where an arm is trained; something to compare where there is no base."""
+    trained = ", ".join(repr(arm.name) for arm in study.trained)
+    if trained and not study.problems.train:
+        refuse("$.problems.train", f"is 0, and these arms are made of training problems: {trained}")
+    if not study.arms and not study.base:
+        refuse("$.base", "is false, and there is no arm: nothing would be probed")
+    if study.base:
+        return
+    if trained:
+        refuse("$.base", f"is false, and these arms are trained from the base and compared with it: {trained}")
+    if study.form_shares:
+        refuse("$.base", "is false, and a form share is a share of a gain over the base. Leave $.form_shares out")
+    if len(study.arms) > 1 and not study.contrasts:
+        first, second = (arm.name for arm in study.arm_specs[:2])
+        refuse("$.base", f'is false, so say what is compared: contrasts = [["{second}", "{first}"]]')
+    for index, pair in enumerate(study.contrasts):
+        if BASE_ARM in pair:
+            refuse(f"$.contrasts[{index}]", "names the base, and $.base is false")
 
 
 def _anchored(name: str, here: Path) -> str:

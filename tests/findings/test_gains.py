@@ -427,3 +427,58 @@ class TestFormShare:
         [found] = self.shares(("worse", "better"), ("worse", "nobody"))
         assert found.share is found.low is found.high is None
         assert found.sentence.endswith("no share: the control gains nothing.")
+
+
+class TestSeedsOfTheirOwn:
+    """Arms that exist already come with as many seeds as they have, or are one fixed thing."""
+
+    METRICS: ClassVar = {"accuracy": (Metric(name="pass@1"),)}
+
+    def rows(self, arm, levels):
+        rng = np.random.default_rng(len(arm))
+        return [
+            Reading(
+                probe="accuracy",
+                metric="pass@1",
+                arm=arm,
+                seed=seed,
+                item_id=f"{item}",
+                problem_id=f"{item}",
+                mark=Mark.RIGHT,
+                value=float(rng.random() < level),
+            )
+            for seed, level in levels.items()
+            for item in range(60)
+        ]
+
+    def found(self, fixed):
+        readings = [
+            *self.rows("base", {0: 0.3, 1: 0.3}),
+            *self.rows("three", {5: 0.5, 6: 0.9, 7: 0.7}),
+            *self.rows("one", {0: 0.7}),
+        ]
+        return find(readings, self.METRICS, contrasts=[("three", "one")], form_shares=[("one", "three")], fixed=fixed)
+
+    def test_arms_with_other_numbers_of_seeds_are_compared_at_all_their_items(self):
+        found = self.found({"base": ""}).findings
+        assert [(f.arm, f.versus, f.n_items, f.n_seeds) for f in found] == [
+            ("three", "base", 60, 3),
+            ("one", "base", 60, 1),
+            ("three", "one", 60, 1),
+        ]
+        levels = {one.arm: one.estimate for one in self.found({"base": ""}).levels}
+        assert found[2].estimate == pytest.approx(levels["three"] - levels["one"])
+        assert "1 seed of one, whose seed variance is taken to be the usual one" in found[2].sentence
+
+    def test_luck_widens_the_interval_of_seeds_and_not_of_one_fixed_thing(self):
+        lucky, alone = (self.found(fixed) for fixed in ({"base": ""}, {"base": "", "three": "these", "one": ""}))
+        widths = [[f.high - f.low for f in found.findings] for found in (lucky, alone)]
+        assert widths[0][0] > 1.2 * widths[1][0]
+        assert widths[0][2] > widths[1][2]
+        assert "three: of these alone" in alone.findings[0].sentence
+        assert "seed" not in alone.findings[1].sentence
+        assert alone.form_shares[0].n_seeds == 1
+
+    def test_luck_of_one_seed_beside_several_is_not_taken_for_none(self):
+        several, known = (self.found(fixed).findings[2] for fixed in ({"base": ""}, {"base": "", "one": ""}))
+        assert several.high - several.low > known.high - known.low

@@ -516,7 +516,7 @@ def test_a_denominator_that_was_not_trained_has_no_luck():
     rng = np.random.default_rng(0)
     luck = rng.normal(0, 0.1, (1, 3))
     arm, base = rng.normal(0.5, 0.1, (200, 3)) + luck, rng.normal(1, 0.1, (200, 3))
-    both, one = (ratio(arm, base, np.zeros_like(base), [], b_trained=t, bounds=COUNT) for t in (True, False))
+    both, one = (ratio(arm, base, np.zeros_like(base), [], lucky=(True, t), bounds=COUNT) for t in (True, False))
     assert one.value == both.value
     assert one.high - one.low < both.high - both.low
 

@@ -21,6 +21,8 @@ GRADED = f"verify/* {COMPILED} probe/base/0/find_error"
 NOTHING, ANOTHER = "report", "another study"
 """The report shows the study file, whatever stands in it."""
 OTHER = ArmSpec(name="other", recipe="rft")
+EXISTING = ("checkpoint", "model", "responses")
+"""Keys of an arm that say who answers, in place of `recipe`."""
 
 
 def probes(*names):
@@ -75,6 +77,13 @@ TABLE = {
     "arms[].recipe": ("answer_only", f"arm/other match train/other/* probe/other/* {FINDINGS}"),
     "arms[].options": ({"share_wrong": 0.5}, f"arm/other match train/other/* probe/other/* {FINDINGS}"),
     "arms[].train": ({"learning_rate": 1e-2}, f"train/other/* probe/other/* {FINDINGS}"),
+    "arms[].checkpoint": ("world", ""),
+    "arms[].model": (ModelSpec(kind="parts_of_a_study:OtherSolver"), f"match probe/other/* {FINDINGS}"),
+    "arms[].responses": (
+        "answers.jsonl",
+        f"match answers/other/0 probe/other/0/accuracy probe/other/0/shift {FINDINGS}",
+    ),
+    "base": (False, FINDINGS),
     "train.trainer": ("parts_of_a_study:OtherCopy", TRAINED),
     "train.sft": ({"learning_rate": 1e-2}, TRAINED),
     "train.grpo": ({"learning_rate": 1e-2}, NOTHING),  # no arm samples for itself
@@ -144,6 +153,8 @@ def again(finished, tmp_path, monkeypatch):
 
 def with_key(study, path, value):
     table, _, key = path.rpartition(".")
+    if key in EXISTING:
+        return msgspec.structs.replace(study, contrasts=(), arms=("sft", ArmSpec(name="other", **{key: value})))
     if table == "arms[]":
         return msgspec.structs.replace(
             study, contrasts=(), arms=("sft", msgspec.structs.replace(OTHER, **{key: value}))
@@ -156,13 +167,13 @@ def with_key(study, path, value):
 @pytest.mark.parametrize("path", TABLE)
 def test_exactly_these_units_are_done_again(study, again, path, tmp_path):
     value, expected = TABLE[path]
-    if path == "doses":
-        pytest.skip("needs weights to blend: test_pipeline_strategy.py")
+    if path in ("doses", "arms[].checkpoint"):
+        pytest.skip("needs weights: test_pipeline_strategy.py, test_pipeline_arms.py")
     (tmp_path / "lexicon.json").write_text(json.dumps({"kinds": {"hedge": ["perhaps"]}}))
-    if path == "attempts.file":
-        problems = RunDir(tmp_path / "run").read_rows("problems.parquet", Problem)
-        rows = [{"problem": p.id, "response": f"The answer is {a}."} for p in problems for a in (p.answer, "7")]
-        (tmp_path / "attempts.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    problems = RunDir(tmp_path / "run").read_rows("problems.parquet", Problem)
+    rows = [{"problem": p.id, "response": f"The answer is {a}."} for p in problems for a in (p.answer, "7")]
+    for name in ("attempts.jsonl", "answers.jsonl"):
+        (tmp_path / name).write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     changed = with_key(study, path, value)
     if path == "arms[].options":  # of a recipe that has some
         critique = msgspec.structs.replace(OTHER, recipe="cft")
@@ -185,7 +196,7 @@ def test_exactly_these_units_are_done_again(study, again, path, tmp_path):
 @pytest.mark.parametrize("path", [path for path, (_, redone) in TABLE.items() if redone not in (ANOTHER, NOTHING)])
 def test_going_back_gives_the_findings_of_before(study, again, path, tmp_path, finished):
     """Whatever was tried in between, finished or not: another study's files never stand under this one's keys."""
-    if path in ("doses", "attempts.file", "arms[].options", "probe.lexicon"):
+    if path in ("doses", "attempts.file", "arms[].options", "arms[].checkpoint", "arms[].responses", "probe.lexicon"):
         pytest.skip("needs files of its own")
     again(with_key(study, path, TABLE[path][0]))
     again(study)

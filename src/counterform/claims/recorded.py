@@ -43,7 +43,9 @@ class Recorded(Struct, frozen=True, kw_only=True):
 
 
 def recipe_of(spec: ArmSpec) -> str:
-    """A recipe with the options that make it another one: `instructions(definition=space)`."""
+    """A recipe with the options that make it another one: `instructions(definition=space)`. What was not trained here is no recipe."""
+    if not spec.recipe:
+        return "not trained here"
     options = ", ".join(f"{key}={value}" for key, value in sorted(spec.options.items()) if key not in SETTINGS)
     return f"{spec.recipe}({options})" if options else spec.recipe
 

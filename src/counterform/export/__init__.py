@@ -17,7 +17,7 @@ from counterform.export.rows import ROW_FORMATS, write_arm
 from counterform.export.verl_grpo import write_grpo
 from counterform.results import MatchCard
 from counterform.store import RunDir, finished_run
-from counterform.study import load_study
+from counterform.study import Study, load_study
 from counterform.types import Example, Problem
 
 VERL_GRPO = "verl-grpo"
@@ -58,7 +58,14 @@ def export(run: str | Path, arm: str, *, to: str, out: str | Path) -> Exported:
 
 
 def _examples(files: RunDir, arm: str) -> list[Example]:
-    """The arm's examples. Raises StudyError with the arms that there are, or with why this one was refused."""
+    """The arm's examples. Raises StudyError with the arms that there are, or with why this one was refused, or has none."""
+    study = msgspec.json.decode(files.mark().study, type=Study | None)
+    existing = {spec.name: spec for spec in study.existing} if study else {}
+    if arm in existing:
+        raise StudyError(
+            f"arm {arm!r} of {files.path} was not trained here: it is given by its {existing[arm].sources[0]}, and there are no "
+            "training examples of it to export."
+        )
     if "match" not in files.records:
         raise StudyError(f"{files.path} holds no arms yet. `counterform arms` compiles them.")
     # Of the study as it is now: the file of an arm that has left it may still lie there.

@@ -130,14 +130,14 @@ def _share(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> Share:
     return Share(hits=hits, n=n, value=hits / n, low=min(e.low, hits / n), high=max(e.high, hits / n))
 
 
-def sentence(found: Blindness) -> str:
-    """What a study's reader should know of its pool, in one or two sentences."""
+def sentence(found: Blindness, of: str = "the pool") -> str:
+    """What a study's reader should know of the attempts of its pool, or of an arm, in one or two sentences."""
     violated, all_of_them = found.violated_right, found.only_process
     unread = f" ({found.unread:,} more could not be read)" if found.unread else ""
     if violated.value is None or all_of_them.value is None:
-        return f"Blindness: none of the pool's {found.attempts:,} held-out attempts has a step that is known to be wrong{unread}."
+        return f"Blindness: none of the {found.attempts:,} held-out attempts of {of} has a step that is known to be wrong{unread}."
     return (
-        f"Blindness: {_percent(violated)} of the {violated.n:,} held-out attempts of the pool with a wrong step end in the right answer, "
+        f"Blindness: {_percent(violated)} of the {violated.n:,} held-out attempts of {of} with a wrong step end in the right answer, "
         f"which is {_percent(all_of_them)} of all {all_of_them.n:,}{unread}; outcome scoring takes such attempts for sound."
     )
 

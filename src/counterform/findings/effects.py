@@ -10,10 +10,9 @@ import numpy as np
 from counterform.findings import stats
 from counterform.findings.gains import left_out
 from counterform.findings.stats import Floats
-from counterform.findings.table import Table, tables
+from counterform.findings.table import BASE_ALONE, Fixed, Table, tables
 from counterform.metrics import Metrics
 from counterform.results import Dose, Effect, Strategies
-from counterform.study import BASE_ARM
 from counterform.types import Reading
 
 Shows = Mapping[str, Mapping[str, str]]
@@ -29,6 +28,7 @@ def find_strategies(
     contrasts: Sequence[tuple[str, str]],
     shows: Shows,
     doses: Sequence[tuple[str, str]] = (),
+    fixed: Fixed = BASE_ALONE,
 ) -> tuple[Strategies, list[str]]:
     """Cohen's d and h of every declared contrast, and the curve of every declared dose, on each measurement; and notes.
 
@@ -38,7 +38,7 @@ def find_strategies(
     levels: list[Dose] = []
     notes: list[str] = []
     silent: Counter[str] = Counter()
-    for table in tables(readings, metrics):
+    for table in tables(readings, metrics, fixed=fixed):
         values = {arm: rows.T for arm, rows in table.values.items()}
         trained = {arm: values[arm] for arm in table.trained if not _is_dose(arm, doses)}
         for arm, versus in contrasts:
@@ -75,7 +75,7 @@ def _effect(
         rows[read] for name, rows in trained.items() if name not in (arm, versus) and not np.isnan(rows[read]).any()
     ]
     sizes = [
-        stats.effect(of, a, b, others, lucky=[name != BASE_ARM for name in (arm, versus)]) if read.any() else None
+        stats.effect(of, a, b, others, lucky=table.lucky([arm, versus])) if read.any() else None
         for of in (stats.cohens_d, stats.cohens_h)
     ]
     d, h = sizes
@@ -93,7 +93,7 @@ def _effect(
         h_low=h.low,
         h_high=h.high,
         n_items=int(read.sum()),
-        n_seeds=a.shape[1],
+        n_seeds=table.n_seeds([arm, versus]),
     )
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from counterform.findings import stats
 from counterform.findings.stats import Floats, NoShare
-from counterform.findings.table import Table, tables
+from counterform.findings.table import BASE_ALONE, Fixed, Table, tables
 from counterform.metrics import Key, Metric, Metrics
 from counterform.results import Finding, FormShare, Level, Verdict
 from counterform.study import BASE_ARM
@@ -52,6 +52,7 @@ def find(
     *,
     contrasts: Sequence[tuple[str, str]] = (),
     form_shares: Sequence[tuple[str, str]] = (),
+    fixed: Fixed = BASE_ALONE,
 ) -> Gains:
     """Every arm's gain over the base and every declared contrast and form share, on every measurement.
 
@@ -62,10 +63,10 @@ def find(
     unread: dict[tuple[str, str], list[str]] = {}
     compared: list[_Row] = []
     silent: Counter[str] = Counter()
-    for table in tables(readings, metrics):
+    for table in tables(readings, metrics, fixed=fixed):
         read = [arm for arm in table.values if table.read_by([arm]).any()]
         told = [one for arm in read if (one := level(table, arm))]
-        pairs = [(arm, BASE_ARM) for arm in table.trained if BASE_ARM in table.values]
+        pairs = [(arm, BASE_ARM) for arm in table.arms if BASE_ARM in table.values]
         pairs += [(a, b) for a, b in contrasts if a in table.values and b in table.values]
         rows = []
         for pair in dict.fromkeys(pairs):
@@ -112,7 +113,7 @@ def level(table: Table, arm: str) -> Level | None:
         low=e.low,
         high=e.high,
         n_items=n_items,
-        n_seeds=len(table.values[arm]),
+        n_seeds=len(table.values[arm]) if arm == BASE_ARM else table.n_seeds([arm]),
         unknown=table.unknown[arm],
     )
 
@@ -125,14 +126,14 @@ def estimate(table: Table, arm: str, versus: str | None) -> tuple[stats.Estimate
         pseudo(table, arm, items),
         None if versus is None else pseudo(table, versus, items),
         _others(table, named, items),
-        lucky=[name != BASE_ARM for name in named],
+        lucky=table.lucky(named),
         bounds=table.metric.range,
     )
     return found, int(items.sum()), len(np.unique(table.clusters[items]))
 
 
 def _others(table: Table, named: Sequence[str], items: np.ndarray) -> list[Floats]:
-    """The pseudo-values of the other trained arms that were read at all of these items."""
+    """The pseudo-values of the other arms in seeds that were read at all of these items."""
     others = [arm for arm in table.trained if arm not in named and not np.isnan(table.values[arm][:, items]).any()]
     return [pseudo(table, arm, items) for arm in others]
 
@@ -150,7 +151,8 @@ def _form_share(table: Table, control: str, full: str) -> FormShare | None:
     if not all(arm in table.values for arm in named) or not (items := table.read_by(named)).any():
         return None
     over, whole, base = (pseudo(table, arm, items) for arm in named)
-    found = stats.share_of_gain(over, whole, base, _others(table, named, items), bounds=table.metric.range)
+    others, lucky = _others(table, named, items), table.lucky([control, full])
+    found = stats.share_of_gain(over, whole, base, others, lucky=lucky, bounds=table.metric.range)
     share = found if isinstance(found, stats.Ratio) else None
     rises = bool(whole.mean() > base.mean())
     # Of what is not clear of 0 nobody knows which of the two it is.
@@ -167,7 +169,7 @@ def _form_share(table: Table, control: str, full: str) -> FormShare | None:
         why=why,
         n_items=int(items.sum()),
         n_problems=len(np.unique(table.clusters[items])),
-        n_seeds=len(table.values[full]),
+        n_seeds=table.n_seeds([control, full]),
         sentence=f"{control} makes {numbers.percent(share.value, share.low, share.high)} of {part}."
         if share
         else f"What {control} makes of {part}: {why}.",
@@ -221,12 +223,13 @@ def _finding(row: _Row, p_holm: float) -> Finding:
         mde=e.mde,
         n_items=row.n_items,
         n_problems=row.n_problems,
-        n_seeds=len(table.values[arm]),
+        n_seeds=table.n_seeds([arm, versus]),
         n_missing=len(table.clusters) - row.n_items,
         verdict=_verdict(e, p_holm, metric),
         sentence="",
     )
-    return replace(finding, sentence=_sentence(finding, metric))
+    size = table.size([arm, versus], f"{row.n_items:,} items of {row.n_problems:,} problems")
+    return replace(finding, sentence=_sentence(finding, metric, size))
 
 
 def _verdict(e: stats.Estimate, p_holm: float, metric: Metric) -> Verdict:
@@ -238,13 +241,11 @@ def _verdict(e: stats.Estimate, p_holm: float, metric: Metric) -> Verdict:
     return "better" if (e.value > 0) == (metric.better == "high") else "worse"
 
 
-def _sentence(f: Finding, metric: Metric) -> str:
-    size = f"{f.n_items:,} items of {f.n_problems:,} problems, {f.n_seeds} seed{'s' if f.n_seeds > 1 else ''}"
+def _sentence(f: Finding, metric: Metric, size: str) -> str:
     head = f"{f.arm} against {f.versus}, {f.words}: {numbers.moved(metric, f.estimate, f.low, f.high)}"
     if f.verdict == "undecided":
         least = numbers.at_least(metric, f.mde)
         tail = f"undecided; a true difference under {least} would mostly go unseen"
     else:
         tail = f.verdict
-    luck = "; one seed, so seed variance is not in the interval" if f.n_seeds == 1 else ""
-    return f"{head}: {tail} ({size}{luck})."
+    return f"{head}: {tail} ({size})."

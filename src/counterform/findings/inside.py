@@ -10,7 +10,7 @@ import numpy as np
 from counterform.findings import stats
 from counterform.findings.gains import ALPHA, left_out, level, pseudo
 from counterform.findings.stats import Floats
-from counterform.findings.table import Table, tables
+from counterform.findings.table import BASE_ALONE, Fixed, Table, tables
 from counterform.metrics import Metrics
 from counterform.results import TOKEN_CLASSES, Inside, Level, WeightChanges
 from counterform.types import Reading
@@ -20,14 +20,17 @@ LAYER, CONTROL = "AUROC of a layer", "AUROC of a layer, shuffled labels"
 
 
 def find_inside(
-    readings: Sequence[Reading], metrics: Metrics, weights: WeightChanges | None = None
+    readings: Sequence[Reading],
+    metrics: Metrics,
+    weights: WeightChanges | None = None,
+    fixed: Fixed = BASE_ALONE,
 ) -> tuple[Inside, list[str]]:
     """What is no gain or loss, and what a reader must know of it.
 
     KL is counted in nats and is neither good nor bad: ratios of sums over problems, with intervals. The base is left out there: its KL to itself
     is 0.
     """
-    found = {(table.of.metric, table.of.condition): table for table in tables(readings, metrics)}
+    found = {(table.of.metric, table.of.condition): table for table in tables(readings, metrics, fixed=fixed)}
     divergences = {name: found[KL, name] for name in TOKEN_CLASSES if (KL, name) in found}
     shares: list[Level] = []
     per_token: list[Level] = []
@@ -56,18 +59,18 @@ def find_inside(
 def _ratio_levels(
     top: Table, bottom: Mapping[str, Floats], bounds: stats.Bounds, silent: Counter[str]
 ) -> Iterable[Level]:
-    """sum(top) / sum(bottom) over items that are problems, of every trained arm in which it is defined.
+    """sum(top) / sum(bottom) over items that are problems, of every arm in which it is defined.
 
     silent: where those that say nothing are counted.
     """
     rates = {
         arm: np.stack([stats.ratio_pseudo_values(*pair) for pair in zip(top.values[arm], bottom[arm], strict=True)], 1)
-        for arm in top.trained
+        for arm in top.arms
     }
     read = {arm: values for arm, values in rates.items() if not np.isnan(values).any()}
     for arm, values in read.items():
-        others = [other for whose, other in read.items() if whose != arm]
-        e = stats.estimate(values, None, others, lucky=[True], bounds=bounds)
+        others = [other for whose, other in read.items() if whose != arm and whose in top.trained]
+        e = stats.estimate(values, None, others, lucky=top.lucky([arm]), bounds=bounds)
         if stats.says_nothing(e, len(values), bounds=bounds):
             silent[top.of.name] += 1
             continue
@@ -78,7 +81,7 @@ def _ratio_levels(
             low=e.low,
             high=e.high,
             n_items=values.shape[0],
-            n_seeds=values.shape[1],
+            n_seeds=top.n_seeds([arm]),
             unknown=top.unknown[arm],
         )
 

@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import Struct
 from scipy import special
 
-from counterform.findings.seed_variance import SHARE, Bounds, Floats, Luck, Squares, luck, squares
+from counterform.findings.seed_variance import SHARE, Bounds, Floats, Luck, Squares, less, luck, squares
 
 LEVEL = 0.95
 POWER = 0.80
@@ -112,7 +112,8 @@ class _Design(Struct, frozen=True):
     items: Floats
     """The variance of the difference over clusters; where it is flat, what none of them can rule out."""
     clusters: int
-    seeds: int
+    seeds: Sequence[int]
+    """Of each arm."""
     bounds: Bounds
 
     @property
@@ -122,14 +123,15 @@ class _Design(Struct, frozen=True):
 
 
 def _design(a: Floats, b: Floats | None, others: Sequence[Floats], lucky: Sequence[bool], bounds: Bounds) -> _Design:
-    n, seeds = a.shape[-2:]
+    n = a.shape[-2]
     arms = [a] if b is None else [a, b]
     lucky = [*lucky, False, False][: len(arms)]
     tables = [squares(arm) for arm in arms]
-    difference = tables[0] if b is None else squares(a - b)
+    difference = tables[0] if b is None else squares(less(a, b))
     drawn = luck([arm for arm, trained in zip(arms, lucky, strict=True) if trained], others, bounds)
     flat = without_spread(difference.items, tables, n)
     items = np.maximum(np.where(flat, unseen_variance(n, tables, bounds), difference.items), 1e-300)
+    seeds = [arm.shape[-1] for arm in arms]
     return _Design(tables, difference, lucky, drawn, flat, items, n, seeds, bounds)
 
 
@@ -241,11 +243,11 @@ def detectable(
     Arguments as of `intervals`. Where nothing varies, what a sign test would find.
     """
     design = _design(a, b, others, lucky, bounds)
-    n, seeds = design.clusters, design.seeds
+    n, seeds = design.clusters, min(design.seeds)
     wider, further = (1 + (more / (seeds - 1) if seeds > 1 else 0.0) for more in MORE)
     seen = [
-        np.maximum(t.between - t.noise, 0.0) / seeds if on else 0.0 * t.mean
-        for t, on in zip(design.tables, design.lucky, strict=True)
+        np.maximum(t.between - t.noise, 0.0) / own if on else 0.0 * t.mean
+        for t, on, own in zip(design.tables, design.lucky, design.seeds, strict=True)
     ]
     found = design.spread.half_width() + POWERFUL * np.sqrt(wider * design.items + further**2 * sum(seen))
     if len(design.tables) == 2 and np.isfinite(bounds).all():
@@ -265,15 +267,16 @@ def _there(design: _Design, effect: Floats) -> tuple[Floats, Floats]:
     Two arms that are near to each other differ by sampling, and near a bound a little from problem to problem (UNLIKE).
     """
     low, high = design.bounds
-    span, least = high - low, 0.5 / (design.clusters * design.seeds)
+    seeds = min(design.seeds)
+    span, least = high - low, 0.5 / (design.clusters * seeds)
     a, b = (np.clip((table.mean - low) / span, least, 1 - least) for table in design.tables)
     room_a, room_b, towards = a * (1 - a), b * (1 - b), np.where(b > 0.5, -1.0, 1.0)
     share = np.minimum(effect / span, 1.0)
     there = np.clip(b + towards * share, least, 1 - least)
     room = there * (1 - there)
     of_items = design.items * (room + room_b) / (room_a + room_b)
-    if design.seeds > 1:
-        sampling = np.maximum(design.tables[0].noise / room_a, design.tables[1].noise / room_b) / design.seeds
+    if seeds > 1:
+        sampling = np.maximum(design.tables[0].noise / room_a, design.tables[1].noise / room_b) / seeds
         of_items = np.where(sampling > 0, np.minimum(of_items, sampling * (room + room_b)), of_items)
     unlike = span**2 * UNLIKE * (1 - 2 * b) ** 2 * share * (1 - share) / design.clusters
     # A level at a bound says little of luck away from it, so b's level says it there.

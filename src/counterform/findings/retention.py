@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from counterform.findings import stats
 from counterform.findings.gains import ALPHA, Gains, find, left_out
 from counterform.findings.stats import Floats
-from counterform.findings.table import tables
+from counterform.findings.table import BASE_ALONE, Fixed, Table, tables
 from counterform.metrics import Metric, Metrics
 from counterform.results import Retention, Traits
 from counterform.study import BASE_ARM
@@ -46,6 +46,14 @@ class _Trait(Struct, frozen=True):
     unit: str
 
 
+class _Shared(Struct, frozen=True):
+    """An arm and the base at the problems at which both were read; of each tokens too."""
+
+    trait: _Trait
+    tokens: dict[str, Floats]
+    clusters: NDArray[np.int64]
+
+
 class _Rates(Struct, frozen=True):
     """One arm beside the base: pseudo-values (clusters, seeds) of both, and the common part of their lengths."""
 
@@ -61,16 +69,16 @@ class _Kept(Struct, frozen=True):
 
 
 def find_traits(
-    readings: Sequence[Reading], metrics: Metrics, right: Sequence[Reading] = ()
+    readings: Sequence[Reading], metrics: Metrics, right: Sequence[Reading] = (), fixed: Fixed = BASE_ALONE
 ) -> tuple[Traits, list[str]]:
     """Every trait of every arm against the base model, beside what became of the right answers; and notes.
 
     readings: of the probe `traits`. right: whether answers are right, in distribution and at every shift.
     """
     if not readings:
-        gains = _accuracy(right)
+        gains = _accuracy(right, fixed)
         return Traits(retained=(), accuracy=gains.findings), list(gains.notes)
-    found = tables(readings, metrics, aligned=True)
+    found = tables(readings, metrics, aligned=True, fixed=fixed)
     values = {(table.of.metric, table.of.condition): dict(table.values) for table in found}
     traits = list(_traits(values))
     notes = [
@@ -78,9 +86,9 @@ def find_traits(
         for trait in traits
         if not any(np.isfinite(top).any() for top in trait.top.values())
     ]
-    rows = [row for trait in traits for row in _retained(trait, values[TOKENS, ""], found[0].clusters)]
+    rows = [row for trait in traits for row in _retained(trait, values[TOKENS, ""], found[0])]
     retained = [row for row in rows if row.n_problems >= stats.FEW_CLUSTERS]
-    gains = _accuracy(right)
+    gains = _accuracy(right, fixed)
     notes += [*left_out({"traits": len(rows) - len(retained)}), *gains.notes]
     return Traits(retained=tuple(retained), accuracy=gains.findings), notes
 
@@ -100,18 +108,19 @@ def _traits(values: dict[tuple[str, str], dict[str, Floats]]) -> Iterable[_Trait
     yield _Trait(LENGTH, tokens, ones, 1.0, "tokens per answer")
 
 
-def _retained(trait: _Trait, tokens: dict[str, Floats], clusters: NDArray[np.int64]) -> list[Retention]:
+def _retained(trait: _Trait, tokens: dict[str, Floats], table: Table) -> list[Retention]:
     """One row per arm whose rate, and the base's, could be read."""
     if BASE_ARM not in trait.top:
         return []
-    plain = {arm: _plain(trait, arm, clusters) for arm in trait.top if arm != BASE_ARM}
+    shared = {arm: _shared(trait, arm, tokens, table.clusters) for arm in trait.top if arm != BASE_ARM}
+    plain = {arm: _plain(of.trait, arm, of.clusters) for arm, of in shared.items() if len(of.clusters)}
     read = {arm: rates for arm, rates in plain.items() if rates is not None}
     matched = {}
     if trait.name != LENGTH:
-        found = {arm: _matched(trait, arm, tokens, clusters) for arm in read}
+        found = {arm: _matched(of.trait, arm, of.tokens, of.clusters) for arm in read for of in [shared[arm]]}
         matched = {arm: rates for arm, rates in found.items() if rates is not None}
-    kept, p = _compared(trait, read, clusters)
-    at_like = _compared(trait, matched, clusters)[0]
+    kept, p = _compared(shared, read, table)
+    at_like = _compared(shared, matched, table)[0]
     rows = []
     for arm, rates in read.items():
         whole, like = kept[arm], at_like.get(arm)
@@ -130,12 +139,23 @@ def _retained(trait: _Trait, tokens: dict[str, Floats], clusters: NDArray[np.int
             in_common=matched[arm].in_common if arm in matched else 0.0,
             n_answers=int(_heard(trait, arm).sum()),
             n_problems=rates.arm.shape[0],
-            n_seeds=rates.arm.shape[1],
+            n_seeds=table.n_seeds([arm]),
             verdict="undecided",
             sentence="",
         )
-        rows.append(_with_words(row, trait.unit))
+        size = table.size([arm], f"{row.n_answers:,} answers to {row.n_problems:,} problems")
+        rows.append(_with_words(row, trait.unit, size))
     return rows
+
+
+def _shared(trait: _Trait, arm: str, tokens: dict[str, Floats], clusters: NDArray[np.int64]) -> _Shared:
+    """The two at the problems at which each was read: where one has no answer, those of the other say nothing of the two."""
+    pair = (arm, BASE_ARM)
+    read = [set(clusters[_heard(trait, whose).any(axis=0)]) for whose in pair]
+    kept = np.isin(clusters, sorted(set.intersection(*read)))
+    top, bottom, length = ({whose: of[whose][:, kept] for whose in pair} for of in (trait.top, trait.bottom, tokens))
+    codes = np.unique(clusters[kept], return_inverse=True)[1].astype(np.int64)
+    return _Shared(replace(trait, top=top, bottom=bottom), length, codes)
 
 
 def _heard(trait: _Trait, arm: str) -> NDArray[np.bool_]:
@@ -152,7 +172,7 @@ def _plain(trait: _Trait, arm: str, clusters: NDArray[np.int64]) -> _Rates | Non
             sums = [_by_cluster(row, heard, clusters) for row in (trait.scale * top, bottom)]
             columns.append(stats.ratio_pseudo_values(*sums))
         both.append(np.stack(columns, axis=1))
-    return None if np.isnan(both).any() else _Rates(both[0], both[1])
+    return None if any(np.isnan(rates).any() for rates in both) else _Rates(both[0], both[1])
 
 
 def _by_cluster(row: Floats, heard: NDArray[np.bool_], clusters: NDArray[np.int64]) -> Floats:
@@ -171,11 +191,12 @@ def _matched(trait: _Trait, arm: str, tokens: dict[str, Floats], clusters: NDArr
         for whose, mask in heard.items():
             part = np.zeros(mask.shape, dtype=np.int64)
             part[mask] = strata[whose]
-            cell = (clusters * groups + part[seed])[mask[seed]]
-            rows = (np.ones(len(clusters)), trait.scale * trait.top[whose][seed], trait.bottom[whose][seed])
+            own = seed % len(mask)  # the base may have been read more or less often than the arm
+            cell = (clusters * groups + part[own])[mask[own]]
+            rows = (np.ones(len(clusters)), trait.scale * trait.top[whose][own], trait.bottom[whose][own])
             size, shape = (int(clusters.max()) + 1) * groups, (int(clusters.max()) + 1, groups)
             counts, *sums = [
-                np.bincount(cell, weights=row[mask[seed]], minlength=size).reshape(shape).astype(float) for row in rows
+                np.bincount(cell, weights=row[mask[own]], minlength=size).reshape(shape).astype(float) for row in rows
             ]
             tables.append((counts, np.stack(sums)))
         pair = stats.matched_pseudo_values(tables[0], tables[1])
@@ -187,7 +208,7 @@ def _matched(trait: _Trait, arm: str, tokens: dict[str, Floats], clusters: NDArr
 
 
 def _compared(
-    trait: _Trait, rates: dict[str, _Rates], clusters: NDArray[np.int64]
+    shared: dict[str, _Shared], rates: dict[str, _Rates], table: Table
 ) -> tuple[dict[str, _Kept | None], dict[str, float]]:
     """Retention of every arm, and the p-value of none having changed, corrected over the arms.
 
@@ -196,14 +217,16 @@ def _compared(
     kept: dict[str, _Kept | None] = {}
     p = []
     for arm, pair in rates.items():
-        others = [other.arm for whose, other in rates.items() if whose != arm]
-        p.append(stats.estimate(pair.arm, pair.base, others, lucky=(True, False), bounds=stats.COUNT).p)
+        others = [other.arm for whose, other in rates.items() if whose != arm and whose in table.trained]
+        lucky = table.lucky([arm, BASE_ARM])
+        p.append(stats.estimate(pair.arm, pair.base, others, lucky=lucky, bounds=stats.COUNT).p)
         nothing = np.zeros_like(pair.base)
-        found = stats.ratio(pair.arm, pair.base, nothing, others, b_trained=False, bounds=stats.COUNT)
+        found = stats.ratio(pair.arm, pair.base, nothing, others, lucky=lucky, bounds=stats.COUNT)
         if found is None:
             kept[arm] = None
-        elif not np.nansum(trait.top[arm]):
-            kept[arm] = _Kept(0.0, 0.0, _most_unseen(trait, arm, clusters) / pair.in_common / float(pair.base.mean()))
+        elif not np.nansum(shared[arm].trait.top[arm]):
+            most = _most_unseen(shared[arm].trait, arm, shared[arm].clusters)
+            kept[arm] = _Kept(0.0, 0.0, most / pair.in_common / float(pair.base.mean()))
         else:
             kept[arm] = _Kept(found.value, max(found.low, 0.0), found.high)
     return kept, dict(zip(rates, stats.holm(p), strict=True))
@@ -224,16 +247,12 @@ def _most_unseen(trait: _Trait, arm: str, clusters: NDArray[np.int64]) -> float:
     return trait.scale * _NONE_SEEN * together / float(trait.bottom[arm][_heard(trait, arm)].sum())
 
 
-def _with_words(row: Retention, unit: str) -> Retention:
+def _with_words(row: Retention, unit: str, size: str) -> Retention:
     if row.kept is None:
         words = f"undefined: the base model's {row.base:.3g} {unit} are not clear of 0"
         return replace(row, sentence=f"{row.arm}, {row.trait}: {words}.")
     if row.low is not None and row.high is not None and row.p_holm <= ALPHA and not row.low <= 1 <= row.high:
         row = replace(row, verdict="fell" if row.high < 1 else "rose")
-    size = (
-        f"{row.n_answers:,} answers to {row.n_problems:,} problems, {row.n_seeds} seed{'s' if row.n_seeds > 1 else ''}"
-    )
-    luck = "; one seed, so seed variance is not in the interval" if row.n_seeds == 1 else ""
     beside = (
         f", {_percent(row.matched, row.matched_low, row.matched_high)} at like lengths"
         if row.matched is not None
@@ -241,18 +260,18 @@ def _with_words(row: Retention, unit: str) -> Retention:
     )
     words = f"{_percent(row.kept, row.low, row.high)} of the base model's{beside}"
     rates = f"{row.base:.3g} to {row.rate:.3g} {unit}"
-    return replace(row, sentence=f"{row.arm}, {row.trait}: {words}; {rates}: {row.verdict} ({size}{luck}).")
+    return replace(row, sentence=f"{row.arm}, {row.trait}: {words}; {rates}: {row.verdict} ({size}).")
 
 
 def _percent(value: float | None, low: float | None, high: float | None) -> str:
     return "undefined" if value is None or low is None or high is None else numbers.percent(value, low, high)
 
 
-def _accuracy(right: Sequence[Reading]) -> Gains:
+def _accuracy(right: Sequence[Reading], fixed: Fixed) -> Gains:
     """Of every arm against the base model: right answers in distribution, and pooled over the levels of every real shift."""
     rows = [
         replace(r, probe="traits", metric=(HOME if r.shift is None else AWAY).name, condition="", shift=None)
         for r in right
         if r.shift is None or r.shift.axis not in _NOT_AWAY
     ]
-    return find(rows, {"traits": (HOME, AWAY)})
+    return find(rows, {"traits": (HOME, AWAY)}, fixed=fixed)

@@ -79,6 +79,16 @@ def luck_scale(values: Floats, bounds: Bounds) -> Floats:
     return (high - low) * np.clip(room - agreement, LEAST * room, room)  # type: ignore[no-any-return]
 
 
+def less(a: Floats, b: Floats) -> Floats:
+    """The difference a - b by cluster: seed by seed, or of the means over seeds, (..., clusters, 1), where the two have different numbers of them.
+
+    Trainings of one seed share no luck, so that nothing is lost by it.
+    """
+    if a.shape[-1] == b.shape[-1]:
+        return a - b
+    return a.mean(-1, keepdims=True) - b.mean(-1, keepdims=True)  # type: ignore[no-any-return]
+
+
 class Luck(Struct, frozen=True):
     """What luck may add to the variance of the mean of each of some arms: a discrete distribution, jointly."""
 
@@ -91,12 +101,12 @@ class Luck(Struct, frozen=True):
 def luck(arms: Sequence[Floats], others: Sequence[Floats], bounds: Bounds, slope: Floats | float = 1.0) -> Luck:
     """The posterior of luck in one or two trained arms, (..., clusters, seeds); `others`: further trained arms of the study.
 
-    `slope`: of what is estimated, per unit of the metric. No arms, or one seed: no luck that could be seen.
+    Each may have a number of seeds of its own; of one with a single seed, beside one with several, is known what is known before any seed is
+    looked at. `slope`: of what is estimated, per unit of the metric. No arms, or one seed each: no luck that could be seen.
     """
-    if not arms or arms[0].shape[-1] == 1:
+    if all(arm.shape[-1] == 1 for arm in arms):
         nothing = np.zeros((*(arms[0].shape[:-2] if arms else ()), 1))
         return Luck(tuple(nothing for _ in arms), nothing + 1.0)
-    seeds = arms[0].shape[-1]
     scales, likelihoods = zip(*(_likelihood(arm, bounds) for arm in (*arms, *others)), strict=True)
     marginals = np.stack([each @ _PRIOR.T for each in likelihoods], axis=-1)  # (..., scales, arms)
     logs = np.log(np.maximum(marginals, 1e-300)).sum(-1) + np.log(WEIGHTS)
@@ -106,7 +116,9 @@ def luck(arms: Sequence[Floats], others: Sequence[Floats], bounds: Bounds, slope
         each[..., None, :] * _PRIOR / np.maximum(marginals[..., at, None], 1e-300)
         for at, each in enumerate(likelihoods[: len(arms)])
     ]
-    sizes = [(slope * scale)[..., None] ** 2 * _TAU**2 / seeds for scale in scales[: len(arms)]]
+    sizes = [
+        (slope * scale)[..., None] ** 2 * _TAU**2 / arm.shape[-1] for arm, scale in zip(arms, scales, strict=False)
+    ]
     if len(arms) == 1:
         return Luck((sizes[0],), (of_scale[..., None] * each_tau[0]).sum(-2))
     joint = np.einsum("...m,...mt,...mu->...tu", of_scale, *each_tau)

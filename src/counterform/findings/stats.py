@@ -1,7 +1,7 @@
 """Paired, clustered, multi-seed estimates; pure functions of arrays.
 
 The design is crossed: every model reads the same items, items belong to problems (the clusters), and every arm
-was trained with the same seeds. A difference is uncertain for two reasons, and the interval covers both: another set of problems would
+was trained with seeds of its own. A difference is uncertain for two reasons, and the interval covers both: another set of problems would
 have given another number, and another training seed would have given another model. intervals.py has the formulas, seed_variance.py what is
 made of two or three seeds, pseudo.py the metrics that are no plain means, docs/statistics.md the simulations.
 """
@@ -41,7 +41,7 @@ from counterform.findings.pseudo import ratio_pseudo_values as ratio_pseudo_valu
 from counterform.findings.seed_variance import SHARE as SHARE
 from counterform.findings.seed_variance import Bounds as Bounds
 from counterform.findings.seed_variance import Floats as Floats
-from counterform.findings.seed_variance import luck, squares
+from counterform.findings.seed_variance import less, luck, squares
 
 COUNT: Bounds = (0.0, np.inf)
 """Of counts, seconds, nats, rates and ratios."""
@@ -129,13 +129,17 @@ def effect(
     if n < 2 or not 0 < mean < 1:
         return None
     slope = 1 / float(np.sqrt(mean * (1 - mean)))
-    value = float(np.asarray(of(a.mean(0), b.mean(0))).mean())
-    if without_spread(squares(a - b).items, [squares(a), squares(b)], n):
+    if a.shape[1] != b.shape[1]:
+        a_read, b_read = (arm.mean(1, keepdims=True) for arm in (a, b))
+    else:
+        a_read, b_read = a, b
+    value = float(np.asarray(of(a_read.mean(0), b_read.mean(0))).mean())
+    if without_spread(squares(a_read - b_read).items, [squares(a), squares(b)], n):
         e = estimate(a, b, others, lucky=lucky, bounds=SHARE)
         low, high = (value + slope * (end - e.value) for end in (e.low, e.high))
         return Estimate(value=value, low=low, high=high, p=e.p, mde=slope * e.mde)
-    without = np.asarray(of((a.sum(0) - a) / (n - 1), (b.sum(0) - b) / (n - 1)))
-    values = n * np.asarray(of(a.mean(0), b.mean(0))) - (n - 1) * without
+    without = np.asarray(of((a_read.sum(0) - a_read) / (n - 1), (b_read.sum(0) - b_read) / (n - 1)))
+    values = n * np.asarray(of(a_read.mean(0), b_read.mean(0))) - (n - 1) * without
     drawn = luck([arm for arm, trained in zip((a, b), lucky, strict=False) if trained], others, SHARE, slope)
     spread = mixture(np.maximum(squares(values).items, 1e-300), n, drawn)
     value, half = float(values.mean()), float(spread.half_width())
@@ -150,13 +154,13 @@ def estimate(
 ) -> Estimate:
     """mean(a) - mean(b), or mean(a) where b is None.
 
-    a, b: pseudo-values, (clusters, seeds). others: those of further trained arms of the metric, which tell how lucky trainings are here.
+    a, b: pseudo-values, (clusters, seeds), each with seeds of its own. others: those of further trained arms of the metric, which tell how lucky trainings are here.
     lucky: which of a and b were trained. bounds: of the metric; they decide how luck is scaled, and the interval keeps within
     them. With one seed luck cannot be seen and the interval covers the items alone. Fewer than two clusters give an interval
     without bounds.
     """
     if len(a) < 2:
-        value = float(a.mean() if b is None else (a - b).mean())
+        value = float(a.mean() if b is None else less(a, b).mean())
         return Estimate(value=value, low=-np.inf, high=np.inf, p=1.0, mde=np.inf)
     found = intervals(a, b, others, lucky=lucky, bounds=bounds)
     mde = float(detectable(a, b, others, lucky=lucky, bounds=bounds))
@@ -164,27 +168,34 @@ def estimate(
 
 
 def ratio(
-    a: Floats, b: Floats, base: Floats, others: Sequence[Floats], *, b_trained: bool = True, bounds: Bounds
+    a: Floats,
+    b: Floats,
+    base: Floats,
+    others: Sequence[Floats],
+    *,
+    lucky: Sequence[bool] = (True, True),
+    bounds: Bounds,
 ) -> Ratio | None:
     """(mean(a) - mean(base)) / (mean(b) - mean(base)) by Fieller's theorem; None where b's gain is not clear of 0.
 
-    a, b, base, others: as in `estimate`; base was not trained, and b need not have been. The interval holds every ratio r for which
+    a, b, base, others: as in `estimate`; base was not trained. lucky: which of a and b were. The interval holds every ratio r for which
     a - r b - (1 - r) base is not clear of 0 (Fieller 1954), the luck of both trainings included. Where b's own gain is not
     clear of 0 that set has no bounds, and there is no ratio to speak of. Where a and base do not differ in any cluster, what
     none of n clusters can rule out stands for the variance.
     """
-    over, under = a - base, b - base
+    over, under = less(a, base), less(b, base)
     gain, whole, n = float(over.mean()), float(under.mean()), len(over)
     if n < 2 or whole == 0:
         return None
     value = gain / whole
-    drawn = luck([a, b] if b_trained else [a], others, bounds)
-    luck_a, luck_b = (float(each) for each in mean_luck(drawn, (True, b_trained)))
+    drawn = luck([arm for arm, trained in zip((a, b), lucky, strict=True) if trained], others, bounds)
+    luck_a, luck_b = (float(each) for each in mean_luck(drawn, lucky))
     rows = np.cov(over.mean(1), under.mean(1)) / n
     if without_spread(rows[0, 0], [squares(a), squares(base)], n):
         rows[0, 0] = float(unseen_variance(n, [squares(a), squares(base)], bounds))
     items = float(rows[0, 0] - 2 * value * rows[0, 1] + value**2 * rows[1, 1])
-    spread: Mixture = mixture(np.array(max(items, 1e-300)), n, drawn, (1.0, value**2))
+    factors = [factor for factor, trained in zip((1.0, value**2), lucky, strict=True) if trained]
+    spread: Mixture = mixture(np.array(max(items, 1e-300)), n, drawn, factors)
     t2 = float(spread.half_width() / spread.deviation) ** 2
     # Quadratic in r: (whole^2 - t2 var b) r^2 - 2 (gain whole - t2 cov) r + (gain^2 - t2 var a) <= 0.
     square = whole**2 - t2 * (float(rows[1, 1]) + luck_b)
@@ -205,15 +216,23 @@ class NoShare(Enum):
 
 
 def share_of_gain(
-    control: Floats, full: Floats, base: Floats, others: Sequence[Floats], *, bounds: Bounds
+    control: Floats,
+    full: Floats,
+    base: Floats,
+    others: Sequence[Floats],
+    *,
+    lucky: Sequence[bool] = (True, True),
+    bounds: Bounds,
 ) -> Ratio | NoShare:
     """What of a full arm's gain over the base a control makes too, or why there is no such share.
 
     A share is told where the full arm's gain lies at least CLEARLY half-widths from 0, so that Fieller's interval is bounded
     with room to spare, and where some of it is the control's: an interval that lies below 0 is a control that gains nothing.
+    lucky: whether the control and the full arm were trained with seeds.
     """
-    gain = estimate(full, base, [*others, control], lucky=(True, False), bounds=bounds)
-    found = ratio(control, full, base, others, bounds=bounds)
+    known = [*others, control] if lucky[0] else others
+    gain = estimate(full, base, known, lucky=(lucky[1], False), bounds=bounds)
+    found = ratio(control, full, base, others, lucky=lucky, bounds=bounds)
     if found is None or gain.low <= 0 <= gain.high:
         return NoShare.UNDEFINED
     if abs(gain.value) < CLEARLY * (gain.high - gain.low) / 2:

@@ -18,6 +18,10 @@ from counterform.study import BASE_ARM
 from counterform.types import Mark, Reading
 
 Codes = NDArray[np.int64]
+Fixed = Mapping[str, str]
+"""Arms that are one thing each, and no sample of trainings that luck made different; of each, of what alone it is that its numbers speak:
+"this checkpoint". Empty where there is nothing else that they could be taken to speak of."""
+BASE_ALONE: Fixed = {BASE_ARM: ""}
 
 
 class Table(Struct, frozen=True, kw_only=True):
@@ -31,9 +35,10 @@ class Table(Struct, frozen=True, kw_only=True):
     strata: Codes
     """(items,)"""
     values: Mapping[str, Floats]
-    """(seeds, items) by arm; NaN where nothing was read."""
+    """(seeds, items) by arm; NaN where nothing was read. Every arm has seeds of its own."""
     unknown: Mapping[str, float]
     """By arm, the share of readings whose mark is UNKNOWN."""
+    fixed: Fixed
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -41,9 +46,35 @@ class Table(Struct, frozen=True, kw_only=True):
         return {name: getattr(self.of, name) for name in Measured.__struct_fields__}
 
     @property
-    def trained(self) -> list[str]:
+    def arms(self) -> list[str]:
         """The arms, without the base."""
         return [arm for arm in self.values if arm != BASE_ARM]
+
+    @property
+    def trained(self) -> list[str]:
+        """The arms that come in seeds, whose luck may differ."""
+        return [arm for arm in self.values if arm not in self.fixed]
+
+    def lucky(self, arms: Sequence[str]) -> list[bool]:
+        """Of each of these arms whether it comes in seeds."""
+        return [arm not in self.fixed for arm in arms]
+
+    def n_seeds(self, arms: Sequence[str]) -> int:
+        """The fewest seeds of those among these arms that come in seeds; 1 where none does."""
+        return min((len(self.values[arm]) for arm in arms if arm not in self.fixed), default=1)
+
+    def size(self, arms: Sequence[str], items: str) -> str:
+        """In words: these items, with how many seeds, and what is not in the interval of what these arms are compared by."""
+        counts = {arm: len(self.values[arm]) for arm in arms if arm not in self.fixed}
+        seeds = self.n_seeds(arms)
+        words = [items, f"{seeds} seed{'s' if seeds > 1 else ''}"] if counts else [items]
+        if set(counts.values()) == {1}:
+            words[-1] += "; one seed, so seed variance is not in the interval"
+        elif 1 in counts.values():
+            single = ", ".join(arm for arm, n in counts.items() if n == 1)
+            words[-1] += f" of {single}, whose seed variance is taken to be the usual one"
+        alone = [f"{arm}: of {self.fixed[arm]} alone" for arm in arms if self.fixed.get(arm)]
+        return "; ".join([", ".join(words), *alone])
 
     def read_by(self, arms: Sequence[str]) -> NDArray[np.bool_]:
         """Which items every one of these arms was read at, with every seed; none where a whole stratum is missing."""
@@ -53,24 +84,35 @@ class Table(Struct, frozen=True, kw_only=True):
         return items if whole else np.zeros_like(items)
 
 
-def tables(readings: Iterable[Reading], metrics: Metrics, *, aligned: bool = False) -> list[Table]:
+def tables(
+    readings: Iterable[Reading], metrics: Metrics, *, aligned: bool = False, fixed: Fixed = BASE_ALONE
+) -> list[Table]:
     """A table for each measurement, in the order in which they first appear; `aligned`: with the items of all in every one.
 
-    Raises StudyError for a reading of a metric that its probe does not declare.
+    An arm has the seeds with which it was read at all, of those with which the measurement was read of any arm. Raises StudyError for a reading of a metric that its probe does not declare.
     """
     readings = list(readings)
     every = readings if aligned else None
-    return [_table(rows, metric_of(metrics, rows[0]), every or rows) for rows in by_key(readings).values()]
+    seeds: dict[str, set[int]] = {}
+    for r in readings:
+        seeds.setdefault(r.arm, set()).add(r.seed)
+    return [
+        _table(rows, metric_of(metrics, rows[0]), every or rows, seeds, fixed) for rows in by_key(readings).values()
+    ]
 
 
-def _table(rows: Sequence[Reading], metric: Metric, every: Sequence[Reading]) -> Table:
+def _table(
+    rows: Sequence[Reading], metric: Metric, every: Sequence[Reading], of_arm: Mapping[str, set[int]], fixed: Fixed
+) -> Table:
     items = {r.item_id: (r.problem_id, r.stratum) for r in every}
     order = {item: index for index, item in enumerate(items)}
-    seeds = {seed: index for index, seed in enumerate(sorted({r.seed for r in every}))}
-    values = {arm: np.full((len(seeds), len(order)), np.nan) for arm in dict.fromkeys(r.arm for r in rows)}
+    read = {r.seed for r in every}
+    arms = dict.fromkeys(r.arm for r in rows)
+    seeds = {arm: {seed: index for index, seed in enumerate(sorted(of_arm[arm] & read))} for arm in arms}
+    values = {arm: np.full((len(seeds[arm]), len(order)), np.nan) for arm in arms}
     unknown: dict[str, list[bool]] = {arm: [] for arm in values}
     for r in rows:
-        values[r.arm][seeds[r.seed], order[r.item_id]] = np.nan if r.value is None else r.value
+        values[r.arm][seeds[r.arm][r.seed], order[r.item_id]] = np.nan if r.value is None else r.value
         unknown[r.arm].append(r.mark is Mark.UNKNOWN)
     return Table(
         of=_measured(rows),
@@ -79,6 +121,7 @@ def _table(rows: Sequence[Reading], metric: Metric, every: Sequence[Reading]) ->
         strata=_codes([stratum for _, stratum in items.values()]),
         values=values,
         unknown={arm: float(np.mean(marks)) for arm, marks in unknown.items()},
+        fixed=fixed,
     )
 
 

@@ -44,7 +44,7 @@ def files_of(model: str | ModelSpec) -> Path:
     """The directory, or .gguf file, to load from; what a hub id names is fetched first. Raises ModelError."""
     spec = spec_of(model)
     source = source_of(spec.path)
-    if not _is_hub_id(source):
+    if not is_hub_id(source):
         _refuse_pickles(Path(source))
         return Path(source)
     commit = _commit(source, spec.revision)
@@ -59,7 +59,7 @@ def commits(model: str | ModelSpec) -> dict[str, str]:
     source = source_of(spec.path)
     found: dict[str, str] = {}
     folder = Path(source)
-    if _is_hub_id(source):
+    if is_hub_id(source):
         found[source] = _commit(source, spec.revision)
         folder = _snapshot(source, found[source], CONFIGS)
     elif spec.revision:
@@ -67,7 +67,7 @@ def commits(model: str | ModelSpec) -> dict[str, str]:
             f"the model {spec.path!r} lies on this machine and has no revision {spec.revision!r}. Leave it out."
         )
     base, revision = lora_base(folder)
-    if base and _is_hub_id(base):
+    if base and is_hub_id(base):
         found[base] = _commit(base, revision)
     return found
 
@@ -77,6 +77,20 @@ def pinned(model: str | ModelSpec) -> ModelSpec:
     spec = spec_of(model)
     commit = commits(spec).get(spec.path)
     return msgspec.structs.replace(spec, revision=commit) if commit else spec
+
+
+def dtype_read(spec: ModelSpec) -> str:
+    """That of the base's weights, so that no arm is read at a finer grain than the base it is compared with."""
+    if spec.kind != "hf" or spec.dtype != "auto":
+        return spec.dtype
+    from counterform.models.hf import own_dtype  # which imports this module
+
+    return own_dtype(spec)
+
+
+def checkpoint_spec(base: ModelSpec, path: Path) -> ModelSpec:
+    """The model of a checkpoint, read as the base is."""
+    return msgspec.structs.replace(base, path=str(path), revision="", dtype=dtype_read(base))
 
 
 def lora_base(folder: Path) -> tuple[str, str]:
@@ -117,7 +131,8 @@ def named_failures(path: str) -> Iterator[None]:
         ) from error
 
 
-def _is_hub_id(source: str) -> bool:
+def is_hub_id(source: str) -> bool:
+    """Whether a text may be a hub id, and is no path on this machine."""
     named = re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", source)
     return named is not None and not source.endswith(".gguf") and not Path(source).exists()
 

@@ -19,7 +19,7 @@ class Accuracy(Probe):
     """Samples each held-out problem and reads the share of right answers.
 
     An answer nobody could read is UNKNOWN: it adds nothing to the share of right ones, and its own share stands
-    beside it. A sample the model never gave (a failed call) is no sample.
+    beside it. A sample the model never gave (a failed call) is no sample, nor is one that nobody can grade, its problem having no key.
     """
 
     name = "accuracy"
@@ -46,10 +46,13 @@ class Accuracy(Probe):
         return [Metric(name=f"pass@{k}", title=f"Solving (pass@{k})", meaning=meaning)] if k > 1 else []
 
     def __call__(self, model: Model, items: HeldOut, *, arm: str, seed: int) -> list[Reading]:
-        attempts = answers_for(self.bench, model, items.problems[: self.spec.problems], arm=arm, seed=seed)
-        heard: dict[str, list[tuple[Mark, Mark]]] = {problem.id: [] for problem in items.problems[: self.spec.problems]}
+        problems = items.problems[: self.spec.problems]
+        attempts = answers_for(self.bench, model, problems, arm=arm, seed=seed)
+        keyed = {problem.id for problem in problems if problem.answer}
+        heard: dict[str, list[tuple[Mark, Mark]]] = {problem.id: [] for problem in problems}
         for graded in self.bench.grade(attempts):
-            if graded.attempt.completion.finish != "error":
+            gradable = graded.attempt.problem_id in keyed or graded.verdict.outcome is not Mark.UNKNOWN
+            if graded.attempt.completion.finish != "error" and gradable:
                 heard[graded.attempt.problem_id].append((graded.verdict.outcome, graded.verdict.lenient))
         metrics = {STRICT: (0, 1), LENIENT: (1, 1), f"pass@{self.spec.k}": (0, self.spec.k)}
         return [
@@ -73,7 +76,8 @@ class Accuracy(Probe):
 
     def baselines(self, train: Sequence[Problem], items: HeldOut) -> list[Baseline]:
         """What an answer costs that knows only the answer space of the training problems: a guess, or the commonest."""
-        known, held_out = Counter(problem.answer for problem in train), items.problems
+        known = Counter(problem.answer for problem in train if problem.answer)
+        held_out = [problem for problem in items.problems if problem.answer]
         if not known or not held_out:
             return []
         guess = sum(problem.answer in known for problem in held_out) / len(held_out) / len(known)

@@ -130,7 +130,7 @@ class Internals(Probe):
 
     def find(self, readings: Sequence[Reading], context: Context) -> Found:
         """What changed inside; of that, the mean AUROC alone is a share of which more is better."""
-        own, notes = find_inside(readings, self.declared, context.weights)
+        own, notes = find_inside(readings, self.declared, context.weights, context.fixed)
         return Found(readings=[r for r in readings if r.metric == AUROC], own=own, notes=notes)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from counterform.bench import Bench
+from counterform.findings.table import BASE_ALONE, Fixed
 from counterform.metrics import Metric, Metrics
 from counterform.results import Baseline, WeightChanges, metric_of
 from counterform.study import ProbeSpec
@@ -46,6 +47,8 @@ class Context(Struct, frozen=True, kw_only=True):
     """Off the models between two arms, by the probe that the study asks of them."""
     weights: WeightChanges | None = None
     """How far training moved the weights of every checkpoint; None where they cannot be seen."""
+    fixed: Fixed = field(default_factory=lambda: BASE_ALONE)
+    """Arms that are one thing each, and no sample of trainings."""
 
 
 class Found(Struct, frozen=True, kw_only=True):

@@ -102,10 +102,11 @@ class Shift(Probe):
 
 def _read(problem: Problem, rows: Sequence[Graded]) -> Iterator[tuple[str, str, Mark, list[float]]]:
     """Each metric and condition with its mark and one value per attempt. The mark of a comparison of texts: are most of them alike?"""
-    outcomes = [g.verdict.outcome for g in rows]
+    # Without a key an answer counts where somebody has graded it, and there is nothing to compare its words with.
+    outcomes = [g.verdict.outcome for g in rows if problem.answer or g.verdict.outcome is not Mark.UNKNOWN]
     yield EXACT, ANSWER, accuracy.commonest(outcomes), [float(mark is Mark.RIGHT) for mark in outcomes]
     written = [parts(g.attempt.completion.text) for g in rows]
-    compared = {ANSWER: ([answer for _, answer, _ in written], problem.answer)}
+    compared = {ANSWER: ([answer for _, answer, _ in written], problem.answer)} if problem.answer else {}
     if problem.solution is not None:
         reasoning, _, whole = parts(problem.solution)
         compared[REASONING] = ([text for text, _, _ in written], reasoning)

@@ -94,6 +94,7 @@ class Strategy(Probe):
             contrasts=context.contrasts,
             shows=context.shows,
             doses=context.doses,
+            fixed=context.fixed,
         )
         return Found(readings=readings, own=own, notes=notes)
 

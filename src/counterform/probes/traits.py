@@ -85,7 +85,7 @@ class Traits(Probe):
         solved = [r for r in context.readings.get("accuracy", ()) if r.metric == accuracy.STRICT]
         away = context.readings.get("shift", ())
         right = [r for r in away if (r.metric, r.condition) == (shift.EXACT, shift.ANSWER) and r.shift]
-        own, notes = find_traits(readings, self.declared, [*solved, *right])
+        own, notes = find_traits(readings, self.declared, [*solved, *right], context.fixed)
         return Found(own=own, notes=notes)
 
 

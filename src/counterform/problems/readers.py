@@ -87,11 +87,13 @@ def read_problems(
     space: str = "",
     template: str = "{prompt}",
     shift: str = "",
+    keyless: bool = False,
 ) -> ReadProblems:
     """Read problems; column names that are not given are recognised (TRL, GSM8K, verl, MATH).
 
     `instruction` and `space` name the columns of a row's task; they become the problem's facts `instruction` and,
-    where given, `space`. `shift`: the column of a row's shift. Of rows with one prompt (and one instruction) the first
+    where given, `space`. `shift`: the column of a row's shift. `keyless`: a file without any answer key is read too, and its problems have
+    an empty one. Of rows with one prompt (and one instruction) the first
     is kept. Raises DataError when the file, its columns or all its rows are unusable.
     """
     path = Path(path)
@@ -100,14 +102,16 @@ def read_problems(
     if not rows:
         raise nothing_usable(path, "problem", broken)
     only_rows = [row for _, row in rows]
-    columns = _recognised(path, only_rows, prompt, answer, solution)
+    bare = keyless and not answer and _without_keys(only_rows, prompt)
+    columns = bare or _recognised(path, only_rows, prompt, answer, solution)
     asks = _task_column(path, only_rows, "instruction", instruction)
     labels = _task_column(path, only_rows, "space", space)
     shifts = _Column(shift)
     usable: dict[str, tuple[int, str, str, str | None, dict[str, Any], Shift | None, Any]] = {}
     for line, row in rows:
         try:
-            question, key, worked = _prompt(row, columns[0]), *_answer(row, *columns[1:])
+            question = _prompt(row, columns[0])
+            key, worked = ("", None) if bare else _answer(row, *columns[1:])
             facts = _task(row, asks, labels, key)
             away = _shift(row, shifts) if shift else None
             asked = f"{facts['instruction']}\n{question}" if facts else question
@@ -143,11 +147,14 @@ def read_attempts(
     problem: str = PROBLEM_COLUMNS[0],
     responses: Sequence[ResponseColumns],
     template: str = "{prompt}",
+    empty: bool = False,
+    fix: str = '[[attempts.responses]] text = "..." correct = "..."',
 ) -> ReadAttempts:
     """Read recorded attempts at `problems`; `template` is the one that the problems were read with.
 
     A row names its problem by id or by prompt (as it stood before the template). An attempt's id is
-    PROBLEM/MODEL/K: K counts the attempts of that model at that problem in file order. Raises DataError when the
+    PROBLEM/MODEL/K: K counts the attempts of that model at that problem in file order. empty: whether a text that says
+    nothing is an attempt too. fix: how a study file names columns. Raises DataError when the
     file, a named column or all rows are unusable.
     """
     path = Path(path)
@@ -163,7 +170,8 @@ def read_attempts(
         for text, correct, model in columns:
             try:
                 given, grade = text.of(row), correct.of(row)  # both, so that a column which is there is seen
-                response, recorded = _text(given, text), _grade(grade, correct)
+                blank = empty and isinstance(given, str) and not given.strip()
+                response, recorded = given if blank else _text(given, text), _grade(grade, correct)
                 problem_id = _problem_id(row, names, by_name, template)
             except Unusable as reason:
                 broken.append(BrokenRow(line, str(reason)))
@@ -181,7 +189,7 @@ def read_attempts(
             )
             written[prefix] += 1
     if first_row:
-        _require(path, first_row, [column for text, correct, _ in columns for column in (text, correct)])
+        _require(path, first_row, [column for text, correct, _ in columns for column in (text, correct)], fix)
     if not attempts:
         raise nothing_usable(path, "attempt", broken)
     return ReadAttempts(attempts=attempts, broken=broken)
@@ -202,14 +210,25 @@ def final_answer(text: str) -> tuple[str, str | None]:
     return said.answer, None if bare else text
 
 
-def _require(path: Path, first_row: Row, columns: Sequence[_Column]) -> None:
+def _require(path: Path, first_row: Row, columns: Sequence[_Column], fix: str) -> None:
     """Refuse a file in which no row has a column that the study file names."""
     absent = [column.name for column in columns if not column.seen and column.name not in ("", _OPTIONAL)]
     if absent:
         raise DataError(
             f"{path} has no column {_quoted(absent)}. Found: {_quoted(_column_names(first_row))}. "
-            'Name yours in the study file: [[attempts.responses]] text = "..." correct = "..."'
+            f"Name yours in the study file: {fix}"
         )
+
+
+def _without_keys(rows: Sequence[Row], prompt: str) -> tuple[_Column, _Column, _Column] | None:
+    """The column of prompts of a file in which no row has a key under any known name; None where some row has."""
+    prompts = [_Column(name) for name in dict.fromkeys((prompt,) if prompt else (known for known, _ in RECOGNISED))]
+    keys = [_Column(name) for name in dict.fromkeys(known for _, known in RECOGNISED)]
+    if any(column.of(row) is not _MISSING for row in rows for column in keys):
+        return None
+    counts = [sum(column.of(row) is not _MISSING for row in rows) for column in prompts]
+    nothing = _Column("")
+    return (prompts[counts.index(max(counts))], nothing, nothing) if any(counts) else None
 
 
 def _recognised(

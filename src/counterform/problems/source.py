@@ -45,9 +45,9 @@ def generated(family: Family, spec: ProblemsSpec) -> Split:
     )
 
 
-def read(path: Path, spec: ProblemsSpec) -> Split:
-    """Problems of the user's file. Raises DataError where there are too few of them."""
-    rows = read_problems(path, **columns(spec))
+def read(path: Path, spec: ProblemsSpec, *, keyless: bool = False) -> Split:
+    """Problems of the user's file; `keyless`: one without answer keys too. Raises DataError where there are too few of them."""
+    rows = read_problems(path, **columns(spec), keyless=keyless)
     notes: list[str] = []
     # In the order of a hash, so that neither split follows the order of the file.
     found = sorted((p for p in rows.problems if not p.shift), key=lambda p: key_of(p.id))

@@ -67,7 +67,12 @@ def load(run: RunDir) -> ReportData:
     """Read what a report needs of a run. Raises RunDirError on a file that is there and cannot be read."""
     study_text = (run / "study.toml").read_text(encoding="utf-8") if (run / "study.toml").exists() else ""
     study = _toml(study_text, run / "study.toml")
-    card = _json(run / "arms" / "match.json", MatchCard)
+    results = _results(run / "findings.json") or Results(
+        question=study.get("question", ""), findings=(), levels=(), baselines=()
+    )
+    # Where no arm is trained any more, the card of those that have left the study may still lie there.
+    left = bool(results.existing) and "match" not in run.records
+    card = None if left else _json(run / "arms" / "match.json", MatchCard)
     order = {arm.arm: place for place, arm in enumerate(card.arms, 1)} if card else {}
     attempts, n_attempts = _attempts(run, order)
     problems = [
@@ -79,8 +84,7 @@ def load(run: RunDir) -> ReportData:
     return ReportData(
         name=_name(study["name"], run.path) if "name" in study else run.path.name,
         study_text=study_text,
-        results=_results(run / "findings.json")
-        or Results(question=study.get("question", ""), findings=(), levels=(), baselines=()),
+        results=results,
         card=card,
         checkpoints=_checkpoints(run, order),
         audit=tuple(msgspec.convert(run.fact("audit", "rows") or [], list[AuditRow])),

@@ -26,6 +26,8 @@ MEANING = (
     "share of the arm's gain; the control with the largest. Lost, worst: the lowest of several readings, so look at them all below. "
     "Left: of the base model's."
 )
+MOST_TOLD = 3
+"""Contrasts that the first sentence tells, where there is no base model to compare with."""
 NOT_ASKED, NOTHING = "not asked", "nothing seen"
 
 
@@ -59,7 +61,7 @@ def overview(results: Results, retained: Sequence[Retention] = ()) -> Overview:
     home = next((metric for metric in HOME if any((f.probe, f.metric) == metric for f in gains)), None)
     arms = list(dict.fromkeys([*(f.arm for f in gains), *(row.arm for row in retained)]))
     if not arms:
-        return Overview(sentence="There are no findings yet.")
+        return Overview(sentence=_without_base(results))
     gained = {f.arm: f for f in gains if (f.probe, f.metric) == home}
     shares = [found for found in results.form_shares if (found.probe, found.metric) == home]
     rows = [
@@ -101,6 +103,16 @@ def _sentence(gains: Sequence[Finding]) -> str:
         f"{arms}, {better} came out with more right answers than the base model, which has {share(gains[0].baseline)}, "
         f"{worse} with fewer, and {open_} undecided."
     )
+
+
+def _without_base(results: Results) -> str:
+    """What the contrasts came to in right answers, where no arm was compared with the base model."""
+    if not results.findings:
+        levels = ", ".join(dict.fromkeys(level.arm for level in results.levels))
+        return f"Nothing was compared: {levels} alone." if levels else "There are no findings yet."
+    told = [f.sentence for home in HOME for f in results.findings if (f.probe, f.metric) == home]
+    more = f" {len(told) - MOST_TOLD} more contrasts stand below." * (len(told) > MOST_TOLD)
+    return f"No arm was compared with a base model. {' '.join(told[:MOST_TOLD])}{more}".strip()
 
 
 def _gained(results: Results, gain: Finding | None) -> Cell:

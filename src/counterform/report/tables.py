@@ -118,8 +118,11 @@ def baseline_name(line: Baseline) -> str:
     return {"random": "random guess", "majority": "commonest answer"}[line.name]
 
 
-def card_table(card: MatchCard) -> Table:
-    """What each arm holds, counted before training."""
+NOT_TRAINED = "not trained here"
+
+
+def card_table(card: MatchCard | None, existing: Mapping[str, str] = {}) -> Table:
+    """What each arm holds, counted before training. existing: arms that were not trained here, and what each is."""
     return Table(
         ("Arm", "Differs by", "Examples", "Problems", "Prompt tokens", "Loss tokens"),
         tuple(
@@ -131,8 +134,9 @@ def card_table(card: MatchCard) -> Table:
                 number(arm.prompt_tokens),
                 number(arm.loss_tokens),
             )
-            for arm in card.arms
-        ),
+            for arm in (card.arms if card else ())
+        )
+        + tuple((name, f"{NOT_TRAINED}: {what}", "–", "–", "–", "–") for name, what in existing.items()),
         n_text=2,
     )
 
@@ -162,8 +166,11 @@ _LEDGER_HEADINGS = {
 }
 
 
-def ledger_table(checkpoints: Sequence[Checkpoint]) -> Table:
-    """What each training run cost, and its own options of training. What no run had is left out."""
+def ledger_table(checkpoints: Sequence[Checkpoint], existing: Iterable[str] = ()) -> Table:
+    """What each training run cost, and its own options of training. What no run had is left out.
+
+    existing: arms that were not trained here, of which nothing is known.
+    """
     ledgers = [checkpoint.ledger for checkpoint in checkpoints]
     spent = [name for name in Ledger.__struct_fields__ if any(getattr(ledger, name) for ledger in ledgers)]
     own = any(checkpoint.own_options for checkpoint in checkpoints)
@@ -177,7 +184,8 @@ def ledger_table(checkpoints: Sequence[Checkpoint]) -> Table:
                 *(number(round(getattr(checkpoint.ledger, name), 1)) for name in spent),
             )
             for checkpoint in checkpoints
-        ),
+        )
+        + tuple((f"{name} ({NOT_TRAINED})", "–", *["–"] * own, *["–"] * len(spent)) for name in existing),
     )
 
 

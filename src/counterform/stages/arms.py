@@ -23,12 +23,13 @@ from counterform.types import Arm, Case, Example
 
 
 def arm_units(work: Work) -> Iterator[Unit]:
-    """Every arm, and then the match card. Raises DataError where none of them can be made."""
+    """Every arm that is trained here, and then the match card. Raises DataError where none can be made, and no arm exists already."""
     compiler = _Compiler(work)
-    yield from (ArmUnit(spec, compiler) for spec in work.study.arm_specs)
-    if not work.arms:
+    yield from (ArmUnit(spec, compiler) for spec in work.study.trained)
+    if work.arms:
+        yield MatchUnit(work)
+    elif not work.existing and work.recipes:
         raise DataError(f"no arm can be made of these cases: {'; '.join(work.refused.values())}")
-    yield MatchUnit(work)
 
 
 class ArmUnit(Unit):
@@ -121,7 +122,7 @@ class _Compiler:
 
     def _arm(self, name: str) -> Arm:
         if name not in self._compiled:
-            spec = next(spec for spec in self._work.study.arm_specs if spec.name == name)
+            spec = next(spec for spec in self._work.study.trained if spec.name == name)
             cases = self._chosen.cases
             # What an arm asks the sampled model must not depend on which arms were compiled before it in this process.
             asked = {n: dict(known) for n, known in self._work.asked.items()}

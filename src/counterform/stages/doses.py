@@ -11,10 +11,11 @@ import msgspec
 
 from counterform.findings.effects import SHARES, dose_name
 from counterform.models.sampling import derived_seed
+from counterform.models.source import checkpoint_spec
 from counterform.parts import made
 from counterform.stages.probe import Items
 from counterform.stages.unit import Unit
-from counterform.stages.work import OpenLater, Work, checkpoint_spec
+from counterform.stages.work import OpenLater, Work
 from counterform.store import key_of
 from counterform.types import Reading
 
@@ -46,7 +47,9 @@ class DoseUnit(Unit):
         self._first, self._second, self._share, self._seed, self._items = first, second, share, seed, items
 
     def key(self, work: Work) -> str:
-        ends = [work.reading_key(PROBE, arm, self._seed) for arm in (self._first, self._second)]
+        seed, ends = self._seed, []
+        for arm in (self._first, self._second):
+            ends.append(work.keys.reading(PROBE, work.checkpoint_key(arm, seed), arm, seed))
         return key_of(*ends, self._share)
 
     def make(self, work: Work) -> list[str]:

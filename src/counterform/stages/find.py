@@ -12,12 +12,13 @@ from counterform.findings.gains import find
 from counterform.parts import made
 from counterform.probes.probe import Context, Found, HeldOut, Probe
 from counterform.results import Baseline, Results, WeightChanges
+from counterform.stages.answering import Answering
 from counterform.stages.doses import dose_file, doses
 from counterform.stages.probe import WEIGHTS, held_out_items
+from counterform.stages.probed import fixed, not_asked, probed
 from counterform.stages.unit import Unit
 from counterform.stages.work import Work
-from counterform.study import BASE_ARM
-from counterform.types import Reading
+from counterform.types import Graded, Reading, Verdict
 
 
 def find_units(work: Work) -> Iterator[Unit]:
@@ -48,13 +49,14 @@ def _find_results(work: Work) -> None:
     found: dict[str, Found] = {probe.name: probe.find(readings[probe.name], context) for probe in probes}
     lines: list[Baseline] = []
     for probe in probes:
-        lines += probe.baselines(work.problems("train"), items)
+        lines += probe.baselines(work.problems("train") or work.problems("held_out"), items)
     metrics = {probe.name: probe.metrics for probe in probes}
     gains = find(
         [reading for one in found.values() for reading in one.readings],
         metrics,
         contrasts=work.study.contrasts,
         form_shares=work.study.form_shares,
+        fixed=context.fixed,
     )
     results = Results(
         question=work.study.question,
@@ -65,6 +67,7 @@ def _find_results(work: Work) -> None:
         notes=(*notes, *(note for one in found.values() for note in one.notes), *gains.notes),
         metrics=metrics,
         sections={probe.name: probe.section for probe in probes if probe.section},
+        existing={arm.name: arm.what for arm in work.existing.values()},
         own={name: msgspec.to_builtins(one.own) for name, one in found.items() if one.own is not None},
     )
     work.files.write_json("findings.json", results)
@@ -77,22 +80,43 @@ def _notes(work: Work, items: HeldOut) -> list[str]:
     for name in work.arms:
         checkpoints = [work.checkpoint(name, seed) for seed in work.study.seeds]
         notes += [f"{c.arm}, seed {c.seed}, was not read: {c.failure}" for c in checkpoints if c.failure]
-    if len(work.study.seeds) == 1:
-        notes.append("One seed: the intervals cover the choice of problems, and not seed variance.")
+    notes += [f"{arm.name} was not trained here: {arm.what}." for arm in work.existing.values()]
+    notes += [note for record in work.files.records.of_kind("answers") for note in record.notes]
+    notes += not_asked(work)
+    if any(not problem.answer for problem in items.problems):
+        notes.append(
+            "The problems have no keys: right and wrong are as they were recorded, strict and lenient alike, and answers "
+            "without a recorded grade have no accuracy."
+        )
+    if len(work.study.seeds) == 1 and work.arms:
+        whose = f" of {', '.join(work.arms)}" if work.existing else ""
+        notes.append(f"One seed{whose}: the intervals cover the choice of problems, and not seed variance.")
     if "process" in work.study.probes:
-        # Over the whole pool: the attempts that find_error asks about are chosen by whether a step is wrong.
-        notes.append(sentence(blindness_in_parts(work.verdict_parts({problem.id for problem in items.problems}))))
+        if work.keys.splits:
+            # Over the whole pool: the attempts that find_error asks about are chosen by whether a step is wrong.
+            parts = work.verdict_parts({problem.id for problem in items.problems})
+            notes.append(sentence(blindness_in_parts(parts)))
+        of_arms = {arm.name: blindness_in_parts(_verdicts(work, arm)) for arm in work.existing.values()}
+        notes += [sentence(found, name) for name, found in of_arms.items() if found.attempts]
     return notes
+
+
+def _verdicts(work: Work, arm: Answering) -> Iterator[tuple[list[Verdict], list[str]]]:
+    """The verdicts on what an arm answered when its process was read, seed by seed, and of each its problem."""
+    for seed in arm.seeds:
+        for name in work.files.fact(f"probe/{arm.name}/{seed}/process", "attempts") or []:
+            rows = work.files.read_rows(name, Graded)
+            yield [row.verdict for row in rows], [row.attempt.problem_id for row in rows]
 
 
 def _readings(work: Work, probe: Probe) -> list[Reading]:
     """Those of the base and of every arm that has all its seeds: half a training is not the same experiment."""
-    arms = [name for name in work.arms if not any(work.checkpoint(name, seed).failure for seed in work.study.seeds)]
     return [
         reading
-        for arm in (BASE_ARM, *arms)
-        for seed in work.study.seeds
-        for reading in work.files.read_rows(f"readings/{probe.name}/{arm}-{seed}.parquet", Reading)
+        for who in probed(work)
+        if not any(who.failure(seed) for seed in who.seeds) and not who.missing(probe.needs)
+        for seed in who.seeds
+        for reading in work.files.read_rows(f"readings/{probe.name}/{who.name}-{seed}.parquet", Reading)
     ]
 
 
@@ -109,6 +133,7 @@ def _context(work: Work, readings: dict[str, Sequence[Reading]]) -> Context:
         doses=work.study.doses,
         between=between,
         weights=_weights(work),
+        fixed=fixed(work),
     )
 
 

@@ -51,10 +51,23 @@ class Keys:
     def attempts(self) -> str:
         """Of the pool of attempts."""
         spec = self._study.attempts
+        if not self.splits:
+            return ""
+        # A pool of training problems too is the usual one.
+        some = [self.splits] if "train" not in self.splits else []
         if spec.file:
             return key_of(self.problems, self._file(spec.file), spec.problem, spec.responses)
         sampled = self.model(spec.model) if spec.model else self.base
-        return key_of(self.problems, spec.samples, spec.temperature, spec.max_tokens, sampled)
+        return key_of(self.problems, spec.samples, spec.temperature, spec.max_tokens, sampled, *some)
+
+    @cached_property
+    def splits(self) -> tuple[str, ...]:
+        """The splits whose problems are attempted: for cases, and for probes that ask a model about held-out attempts."""
+        if self._recipes:
+            return ("train", "held_out")
+        study = self._study
+        asks = study.base or any(arm.checkpoints or arm.model for arm in study.existing)
+        return ("held_out",) if asks and any("attempts" in part("probe", name).reads for name in study.probes) else ()
 
     @cached_property
     def verifiers(self) -> str:
@@ -89,7 +102,7 @@ class Keys:
     def arm(self, name: str) -> str:
         """Of an arm's examples, and of what is counted of them."""
         study, recipe = self._study, self._recipes[name]
-        spec = {spec.name: spec for spec in study.arm_specs}[name]
+        spec = {spec.name: spec for spec in study.trained}[name]
         # One arm may leave cases out for all, or set the measure of loss tokens.
         bound = study.match.by == "loss_tokens" or any(recipe.leaves_out for recipe in self._recipes.values())
         return key_of(
@@ -97,7 +110,7 @@ class Keys:
             self.base,
             study.match,
             _compiled(spec),
-            [_compiled(other) for other in study.arm_specs] if bound else [],
+            [_compiled(other) for other in study.trained] if bound else [],
             self.lexicon if recipe.uses_lexicon else "",
         )
 
@@ -133,14 +146,14 @@ class Keys:
         study = self._study
         asked = (study.question, study.contrasts, study.doses, study.form_shares, study.seeds, study.probes)
         read = [(name, r.key, r.edition) for name in readings if (r := self._files.records.get(name))]
-        trained = [(spec.name, spec.train) for spec in study.arm_specs]
+        arms = [(spec.name, spec.train, self._described(spec)) for spec in study.arm_specs]
         # Notes and baselines look at the items once more.
         used = {
             name: getattr(study.probe, name)
             for probe in study.probes
             for name in (*part("probe", probe).reads, "attempts")
         }
-        return key_of(self.problems, self.pool, self.match, asked, trained, used, self.lexicon, read)
+        return key_of(self.problems, self.pool, self.match, asked, arms, study.base, used, self.lexicon, read)
 
     def model(self, spec: ModelSpec) -> str:
         """What a model is: its bytes where they lie here, else its name and where it is served."""
@@ -154,6 +167,10 @@ class Keys:
         return key_of(
             plain | {"path": "", "revision": ""}, key_of_path(path) if path.exists() else spec.path, commits(spec)
         )
+
+    def _described(self, arm: ArmSpec) -> str:
+        """What the report says of an arm that is not trained here: names, whose content is in the keys of its readings."""
+        return "" if arm.recipe else key_of(arm)
 
     def _edition(self, unit: str) -> str:
         record = self._files.records.get(unit)

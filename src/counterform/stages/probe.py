@@ -11,11 +11,14 @@ from typing import Self
 import msgspec
 
 from counterform.bench import Bench
+from counterform.models.recorded import NOT_RECORDED
 from counterform.models.sampling import derived_seed
 from counterform.parts import made, part
 from counterform.probes.probe import HeldOut, Probe
+from counterform.stages.answering import Answering
+from counterform.stages.probed import probed, probes_of
 from counterform.stages.unit import Unit
-from counterform.stages.work import OpenLater, Work, checkpoint_spec
+from counterform.stages.work import OpenLater, Work
 from counterform.store import key_of
 from counterform.study import BASE_ARM
 from counterform.types import Attempt, Completion, Graded, Model, Reading, is_transient
@@ -27,14 +30,14 @@ VALIDITY = "validity"
 
 
 def probe_units(work: Work) -> Iterator[Unit]:
-    """Every probe on the base and on every checkpoint: the same held-out items for all, and one session for all of a model."""
+    """Every probe on the base and on every arm: the same held-out items for all, and one session for all of a model."""
     items = Items(work)
-    for arm in (BASE_ARM, *work.arms):
-        for seed in work.study.seeds:
-            if arm == BASE_ARM or not work.failure(arm, seed):
-                with Session(work, items, arm, seed) as session:
-                    yield from (ProbeUnit(session, name) for name in work.study.probes)
-    if "internals" in work.study.probes and work.study.model.kind == "hf":
+    for who in probed(work):
+        for seed in who.seeds:
+            if not who.failure(seed):
+                with Session(work, items, who, seed) as session:
+                    yield from (ProbeUnit(session, name) for name in probes_of(work, who))
+    if "internals" in work.study.probes and work.study.model.kind == "hf" and work.arms:
         yield WeightsUnit(work)
 
 
@@ -53,8 +56,8 @@ class Items:
 class Session:
     """One model that is probed: it is opened once, and what it answers and how that is graded is known to all probes."""
 
-    def __init__(self, work: Work, items: Items, arm: str, seed: int) -> None:
-        self.work, self.items, self.arm, self.seed = work, items, arm, seed
+    def __init__(self, work: Work, items: Items, who: Answering, seed: int) -> None:
+        self.work, self.items, self.who, self.seed = work, items, who, seed
         self.shown: list[Graded] = []
         """What the probe at work has had graded."""
         self._verdicts: dict[tuple[str, Completion], Graded] = {}
@@ -63,34 +66,31 @@ class Session:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if "_opened" in vars(self):
-            self._opened.__exit__(*error)
-
-    @property
-    def model(self) -> Model:
-        """The model, opened when it is first asked."""
-        return self._opened()
+        if "model" in vars(self):
+            self.model.close()
 
     @cached_property
-    def _opened(self) -> OpenLater:
-        spec = self.work.study.model
-        if self.arm != BASE_ARM:
-            spec = checkpoint_spec(spec, self.work.files / self.work.checkpoint(self.arm, self.seed).path)
-        return OpenLater(spec)
+    def model(self) -> Model:
+        """The model, opened when it is first asked."""
+        return self.who.open(self.seed)
 
     @cached_property
     def bench(self) -> Bench:
         """One for all probes of this model."""
-        return self.work.bench(self._grade)
+        return self.work.bench(self._grade, self.who.spec(self.seed, self.work.study.probe))
 
     def _grade(self, attempts: Sequence[Attempt]) -> list[Graded]:
         items = self.items.all
         problems = {problem.id: problem for problem in (*items.problems, *items.shifted)}
+        # One grader for all arms: a grade that came with an answer is used where there is no key to grade it by.
+        without_key = [attempt for attempt in attempts if not problems[attempt.problem_id].answer]
+        marked = {attempt.id: attempt for attempt in self.who.marked(self.seed, without_key)}
+        attempts = [marked.get(attempt.id, attempt) for attempt in attempts]
         # By what is graded, not by its id: another probe may have asked the same problem in other words.
         new = {(a.problem_id, a.completion): a for a in attempts if (a.problem_id, a.completion) not in self._verdicts}
         self._verdicts |= dict(zip(new, self.work.grade(list(new.values()), problems), strict=True))
         found = [_as_of(attempt, self._verdicts[attempt.problem_id, attempt.completion]) for attempt in attempts]
-        self.shown += found
+        self.shown += [graded for graded in found if graded.attempt.completion.failure != NOT_RECORDED]
         return found
 
 
@@ -98,18 +98,19 @@ class ProbeUnit(Unit):
     """One probe on one model."""
 
     def __init__(self, session: Session, probe: str) -> None:
-        arm, seed = session.arm, session.seed
-        trained = () if arm == BASE_ARM else (f"train/{arm}/{seed}",)
+        who, seed = session.who, session.seed
         away = ("shifted",) if "shifted" in part("probe", probe).reads else ()
-        super().__init__(f"probe/{arm}/{seed}/{probe}", needs=("problems", "audit", "verify/", *trained, *away))
+        needs = ("problems", "audit", "verify/", *who.needs(seed), *away)
+        super().__init__(f"probe/{who.name}/{seed}/{probe}", needs=needs)
         self._session, self._probe = session, probe
 
     def key(self, work: Work) -> str:
-        return work.reading_key(self._probe, self._session.arm, self._session.seed)
+        who, seed = self._session.who, self._session.seed
+        return work.keys.reading(self._probe, who.key(seed), who.name, seed)
 
     def make(self, work: Work) -> list[str]:
         session, started = self._session, time.monotonic()
-        arm, seed = session.arm, session.seed
+        arm, seed = session.who.name, session.seed
         session.shown.clear()
         items = session.items.all
         reader: Probe = made("probe", self._probe, {}, "$.probes", bench=session.bench)
@@ -158,7 +159,7 @@ def held_out_items(work: Work) -> HeldOut:
     problems = tuple(work.problems("held_out"))
     pool = work.graded("problem_id", {problem.id for problem in problems})
     attempts = choose_attempts(pool, n=work.study.probe.attempts)
-    if not attempts and "find_error" in work.study.probes:
+    if not attempts and "find_error" in work.study.probes and work.keys.splits:
         work.say("probe     find_error has no held-out attempts with a label: no step verifier could read them")
 
     @contextlib.contextmanager
@@ -166,7 +167,8 @@ def held_out_items(work: Work) -> HeldOut:
         with OpenLater(work.study.model) as base:
             yield base()
 
-    return HeldOut(problems=problems, attempts=attempts, shifted=work.shifted(), open_base=open_base)
+    beside = open_base if work.study.base else None
+    return HeldOut(problems=problems, attempts=attempts, shifted=work.shifted(), open_base=beside)
 
 
 def _as_of(attempt: Attempt, graded: Graded) -> Graded:

@@ -10,7 +10,7 @@ import msgspec
 from counterform.errors import RunDirError
 from counterform.stages.keys import model_table
 from counterform.store import RunDir
-from counterform.study import Study
+from counterform.study import Study, moved
 
 
 def require_same_study(files: RunDir, study: Study) -> None:
@@ -62,8 +62,9 @@ def resolved(study: Study) -> Study:
     }
     if sampled := study.attempts.model:
         named["attempts"]["model"] = msgspec.structs.replace(sampled, path=_if_there(sampled.path))
+    arms = tuple(arm if isinstance(arm, str) else moved(arm, _absolute, _if_there) for arm in study.arms)
     tables = {table: msgspec.structs.replace(getattr(study, table), **values) for table, values in named.items()}
-    return msgspec.structs.replace(study, data=data, **tables)
+    return msgspec.structs.replace(study, data=data, arms=arms, **tables)
 
 
 def _absolute(name: str) -> str:

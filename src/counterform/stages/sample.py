@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from counterform.errors import ModelError
 from counterform.models.sampling import attempts_of, derived_seed
 from counterform.stages.kept import completions
+from counterform.stages.recorded import answer_units
 from counterform.stages.unit import Unit
 from counterform.stages.work import PROBLEMS_A_PART, OpenLater, Work
 from counterform.types import Attempt, Problem
 
 
 def sample_units(work: Work) -> Iterator[Unit]:
-    """The user's recorded attempts, or those at 250 problems a unit, sampled."""
+    """The user's recorded attempts, or those at 250 problems a unit, sampled; none where nobody needs any. Before them, arms' own answers."""
+    yield from answer_units(work)
+    if not work.keys.splits:
+        return
     if work.study.attempts.file:
         yield RecordedUnit("sample/part-00000", needs=("problems",))
         return
@@ -34,7 +38,7 @@ class RecordedUnit(Unit):
         spec = work.study.attempts
         read = read_attempts(
             work.study.file(spec.file),
-            work.problems("train", "held_out"),
+            work.problems(*work.keys.splits),
             problem=spec.problem,
             responses=spec.responses,
             template=work.study.problems.template,
@@ -59,7 +63,7 @@ class SampleUnit(Unit):
         return work.keys.attempts
 
     def make(self, work: Work) -> list[str]:
-        spec, every = work.study.attempts, work.problems("train", "held_out")
+        spec, every = work.study.attempts, work.problems(*work.keys.splits)
         problems = every[self._at : self._at + PROBLEMS_A_PART]
         folder = f"partial/{self._part}-{work.keys.attempts}"
         seed = derived_seed("pool", self._at)

@@ -18,8 +18,12 @@ from counterform.types import Attempt, Graded, Mark, Verdict
 
 def verify_units(work: Work) -> Iterator[Unit]:
     """The graders' own grades first, and then those of every part of the pool."""
-    yield AuditUnit("audit", needs=("problems", "sample/") if work.study.attempts.file else ("problems",))
+    yield AuditUnit("audit", needs=("problems", "sample/") if _recorded(work) else ("problems",))
     yield from (VerifyUnit(name) for name in work.parts())
+
+
+def _recorded(work: Work) -> bool:
+    return bool(work.study.attempts.file and work.keys.splits)
 
 
 class AuditUnit(Unit):
@@ -34,7 +38,7 @@ class AuditUnit(Unit):
         if work.family is not None:
             rows = audit_family(work.family, work.outcome, work.steps)
         else:
-            pool = work.files.read_rows("attempts/part-00000.parquet", Attempt) if work.study.attempts.file else []
+            pool = work.files.read_rows("attempts/part-00000.parquet", Attempt) if _recorded(work) else []
             rows = audit_user(work.problems("train", "held_out"), pool, work.outcome, work.steps)
         require(rows)
         work.making.facts["rows"] = [msgspec.to_builtins(row) for row in rows]

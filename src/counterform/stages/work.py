@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
 import msgspec
@@ -19,10 +18,11 @@ from counterform.errors import MissingExtra, RunDirError, StudyError
 from counterform.models.sampling import derived_seed
 from counterform.models.source import commits
 from counterform.parts import critic, made, part
+from counterform.stages.answering import Answering, existing_arms, models_of
 from counterform.stages.kept import Kept, completions
 from counterform.stages.keys import Keys, critic_key
 from counterform.store import RunDir, key_of, rows_of
-from counterform.study import BASE_ARM, ModelSpec, Study, TrainSpec
+from counterform.study import ModelSpec, ProbeSpec, Study, TrainSpec
 from counterform.text.lexicon import load_lexicon
 from counterform.train.trainer import Trainer
 from counterform.types import (
@@ -80,8 +80,10 @@ class Work:
         self.recipes: dict[str, Recipe] = {
             spec.name: made("arm", spec.recipe, spec.options, f"$.arms[{index}].options", bench=bench)
             for index, spec in enumerate(study.arm_specs)
+            if spec.recipe
         }
         self.keys = Keys(study, self.recipes, files)
+        self.existing: dict[str, Answering] = existing_arms(study, self.keys, files)
 
     def check(self) -> None:
         """Make or find everything that the study names, before anything runs: not after an hour of sampling."""
@@ -95,8 +97,10 @@ class Work:
                     f"$.probes: {taken[own]!r} and {name!r} are both called {own!r}. Leave one of them out."
                 )
             taken[own] = name
-        for key in ("problems", "attempts", "shifted", "base", "lexicon"):
+        for key in ("problems", "attempts", "shifted", "lexicon", *(["base"] if self.study.base else [])):
             getattr(self.keys, key)
+        for arm in self.existing.values():
+            arm.check()
 
     def require_trainers(self) -> None:
         """Raises StudyError for options that no trainer takes, and MissingExtra where the packages are missing."""
@@ -115,13 +119,15 @@ class Work:
     @cached_property
     def hub_commits(self) -> dict[str, str]:
         """The commit at which each hub id of the study is loaded."""
-        specs = [spec for spec in (self.study.model, self.sampled) if spec.kind == "hf"]
-        return {name: commit for spec in specs for name, commit in commits(spec).items()}
+        specs = [self.study.model] if self.study.base else []
+        specs += [self.sampled] if self.keys.splits else []
+        specs += [spec for arm in self.study.existing for spec in models_of(arm, self.study)]
+        return {name: commit for spec in specs if spec.kind == "hf" for name, commit in commits(spec).items()}
 
-    def bench(self, grade: Grade | None = None) -> Bench:
+    def bench(self, grade: Grade | None = None, spec: ProbeSpec | None = None) -> Bench:
         """What a part may use of this study, with an empty memory of what a model answered."""
         return Bench(
-            spec=self.study.probe,
+            spec=spec or self.study.probe,
             grade=grade or self.grade_training,
             ask=self.ask,
             critic=self.critic,
@@ -136,7 +142,7 @@ class Work:
 
     @property
     def arms(self) -> tuple[str, ...]:
-        """The arms that were not refused when they were compiled: those of every later stage."""
+        """The arms trained here that were not refused when they were compiled."""
         return tuple(name for name in self.recipes if name not in self.refused)
 
     @property
@@ -148,11 +154,6 @@ class Work:
     def checkpoint_key(self, arm: str, seed: int) -> str:
         """Of everything that decides what one training run becomes."""
         return self.keys.checkpoint(arm, seed, self._train_spec(arm))
-
-    def reading_key(self, probe: str, arm: str, seed: int) -> str:
-        """Of everything that decides what one probe reads off one model."""
-        model = self.keys.base if arm == BASE_ARM else self.checkpoint_key(arm, seed)
-        return self.keys.reading(probe, model, arm, seed)
 
     def trainer(self, arm: str) -> Trainer:
         """What trains this arm; one for all arms of an objective that are trained alike.
@@ -280,8 +281,9 @@ class Work:
 
     def parts(self) -> list[str]:
         """Names of the parts of the pool."""
-        spec = self.study
-        problems = 1 if spec.attempts.file else spec.problems.train + spec.problems.held_out
+        spec, splits = self.study, self.keys.splits
+        sizes = {"train": spec.problems.train, "held_out": spec.problems.held_out}
+        problems = min(len(splits), 1) if spec.attempts.file else sum(sizes[split] for split in splits)
         return [f"part-{number:05d}" for number in range(-(-problems // PROBLEMS_A_PART))]
 
     def pool_table(self, folder: str, columns: Sequence[str]) -> pa.Table:
@@ -329,17 +331,3 @@ class OpenLater(AbstractContextManager["OpenLater"]):
         if self._model is not None:
             self._model.close()
             self._model = None
-
-
-def dtype_read(spec: ModelSpec) -> str:
-    """That of the base's weights, so that no arm is read at a finer grain than the base it is compared with."""
-    if spec.kind != "hf" or spec.dtype != "auto":
-        return spec.dtype
-    from counterform.models.hf import own_dtype
-
-    return own_dtype(spec)
-
-
-def checkpoint_spec(base: ModelSpec, path: Path) -> ModelSpec:
-    """The model of a checkpoint, read as the base is."""
-    return msgspec.structs.replace(base, path=str(path), revision="", dtype=dtype_read(base))

@@ -51,7 +51,8 @@ def audit_user(
     """The same for the user's own data: keys must be readable in their own solutions; the rest is shown, not required."""
     rows: list[AuditRow] = []
     by_id = {problem.id: problem for problem in problems}
-    solutions = [_attempt(problem, problem.solution) for problem in problems if problem.solution]
+    keyed = [problem for problem in problems if problem.answer]
+    solutions = [_attempt(problem, problem.solution) for problem in keyed if problem.solution]
     if solutions:
         graded = list(zip(solutions, grade(solutions, by_id, outcome=outcome, steps=steps), strict=True))
         read = [(attempt, verdict.outcome is Mark.RIGHT) for attempt, verdict in graded]
@@ -60,7 +61,7 @@ def audit_user(
         clean = [(attempt, verdict.first_error is None) for attempt, verdict in graded]
         unread = sum(verdict.process is Mark.UNKNOWN for _, verdict in graded)
         rows.append(_row(steps.name, "own solutions without a wrong step", clean, 0.0, unread))
-    recorded = [attempt for attempt in attempts if attempt.recorded is not Mark.UNKNOWN]
+    recorded = [a for a in attempts if a.recorded is not Mark.UNKNOWN and by_id[a.problem_id].answer]
     if recorded:
         ours = outcome([(by_id[attempt.problem_id], attempt.completion.text) for attempt in recorded])
         agrees = [

@@ -11,6 +11,7 @@ from counterform.text.steps import split_steps
 from counterform.types import (
     Attempt,
     Mark,
+    OutcomeVerdict,
     OutcomeVerifier,
     Problem,
     StepVerdict,
@@ -51,16 +52,16 @@ def grade(
 ) -> list[Verdict]:
     """The verdict on every attempt, in order; `problems` by id.
 
-    A grade that came with an attempt is its outcome; `lenient` is always our own reading.
+    A grade that came with an attempt is its outcome; `lenient` is our own reading, unless the problem has no key to read it by.
     """
-    heard = [attempt for attempt in attempts if attempt.completion.finish != "error"]
-    readings = iter(outcome([(problems[attempt.problem_id], attempt.completion.text) for attempt in heard]))
+    heard = [(problems[a.problem_id], a.completion.text) for a in attempts if a.completion.finish != "error"]
+    readings = iter(outcome([(problem, text) for problem, text in heard if problem.answer]))
     verdicts = []
     for attempt in attempts:
         if attempt.completion.finish == "error":
             verdicts.append(_silence(attempt, steps))
             continue
-        reading = next(readings)
+        reading = next(readings) if problems[attempt.problem_id].answer else _without_key(attempt)
         recorded = attempt.recorded is not Mark.UNKNOWN
         verdicts.append(
             Verdict(
@@ -73,6 +74,11 @@ def grade(
             )
         )
     return verdicts
+
+
+def _without_key(attempt: Attempt) -> OutcomeVerdict:
+    why = "the problem has no key" if attempt.recorded is Mark.UNKNOWN else ""
+    return OutcomeVerdict(Mark.UNKNOWN, attempt.recorded, why)
 
 
 def _silence(attempt: Attempt, steps: StepVerifier) -> Verdict:

@@ -16,15 +16,15 @@ class Matching(Section):
 
     def blocks(self, data: ReportData) -> list[Block]:
         blocks: list[Block] = []
-        if data.card:
-            words = tables.card_sentence(data.card)
+        existing = data.results.existing
+        words = tables.card_sentence(data.card) if data.card else "No arms were compiled."
+        blocks.append(Prose(words))
+        if data.card or existing:
             caption = "Match card: counted before training"
-            table = tables.card_table(data.card)
-            blocks += [Prose(words), Grid(table=table, heading="Match card", intro=words, caption=caption)]
-        else:
-            blocks.append(Prose("No arms were compiled."))
+            table = tables.card_table(data.card, existing)
+            blocks.append(Grid(table=table, heading="Match card", intro=words, caption=caption))
         if data.checkpoints:
-            ledger = tables.ledger_table(data.checkpoints)
+            ledger = tables.ledger_table(data.checkpoints, existing)
             blocks.append(Grid(table=ledger, heading="Ledger", caption="Ledger: counted while training"))
         else:
             blocks.append(Prose("No arm was trained."))

@@ -1,0 +1,234 @@
+"""The tables of a study file, each with its defaults. study.py puts them together."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, structs
+
+Positive = Annotated[int, Meta(ge=1)]
+Seed = Annotated[int, Meta(ge=0, lt=2**32)]
+FILES = (".jsonl", ".json", ".csv", ".parquet", ".eval")
+"""Suffixes of files of rows, and of logs."""
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
+Name = Annotated[str, Meta(pattern=NAME)]
+"""What becomes a file's name: of a study, of an arm."""
+
+
+class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of a study file: what is left out has its default, and what nobody knows is refused."""
+
+
+class ModelSpec(Options, frozen=True):
+    """What answers prompts; the base of every arm when it stands at `[model]`."""
+
+    kind: str = "hf"
+    """hf, openai, scripted, or module:object."""
+    path: str = "world"
+    """hf: `world`, a hub id, a directory or a .gguf file. openai: the model's name at the endpoint.
+    scripted: "module:function", marked as @ScriptedAnswer."""
+    revision: str = ""
+    """hf: the commit, tag or branch of a hub id; empty: its main branch. The commit is recorded."""
+    trust_remote_code: bool = False
+    """hf: run the Python code that lies beside the weights, as some models need."""
+    base_url: str = ""
+    """openai: the endpoint, e.g. http://127.0.0.1:8000/v1."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """openai: the environment variable that holds the key."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """hf: of the weights while the model answers; auto: the base's own, for every arm too."""
+    batch_size: Positive = 256
+    """hf: prompts generated at once."""
+    concurrency: Positive = 16
+    """openai: requests under way at once."""
+    tool: Literal["", "calc"] = ""
+    """hf: what answers its calls while it is sampled and read: `calc` writes what comes after "="."""
+    tool_failures: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
+    """Share of sound calls that the tool answers by an error."""
+
+
+class ProblemsSpec(Options, frozen=True):
+    """Where problems come from: a family of the world, or the user's file."""
+
+    family: str = ""
+    lengths: tuple[Positive, ...] = ()
+    """Numbers of operations drawn for a family's problems; empty: those of the base's training."""
+    options: dict[str, Any] = {}
+    """What the family's class is called with."""
+    file: str = ""
+    """JSONL or Parquet; `{data}` stands for the study's data directory."""
+    prompt: str = ""
+    answer: str = ""
+    solution: str = ""
+    """Column names, dots for nested ones; empty: recognised (TRL, GSM8K, verl)."""
+    instruction: str = ""
+    """The column with the instruction of a row's task; empty: the prompt says all."""
+    space: str = ""
+    """The column with the labels that can be answered (a list, or text with ; or , between); empty: inferred."""
+    template: str = "{prompt}"
+    """How a problem is put to the model."""
+    shift: str = ""
+    """Column of a row's shift: empty for one as in training, else a label ("hard", "length 7"); such a row is for the
+    `shift` probe alone."""
+    shift_file: str = ""
+    """A second file with the same columns, all of it one shift, named after the file."""
+    train: Annotated[int, Meta(ge=0)] = 600
+    """Problems from which cases are made; 0 where no arm is trained here."""
+    held_out: Positive = 300
+    """Problems that only probes see."""
+
+
+class ResponseColumns(Options, frozen=True):
+    """One response in a row of the user's attempts, by column name (dots for nested columns)."""
+
+    text: str
+    correct: str = ""
+    model: str = ""
+    """A label for who wrote it; empty: the name of the text column."""
+
+
+class AttemptsSpec(Options, frozen=True):
+    """Where attempts come from: sampled from a model, or the user's file."""
+
+    samples: Positive = 4
+    temperature: Annotated[float, Meta(ge=0.0)] = 1.0
+    max_tokens: Positive = 160
+    model: ModelSpec | None = None
+    """Who is sampled; left out: the base model."""
+    file: str = ""
+    """JSONL or Parquet of recorded attempts; nothing is sampled then for training."""
+    problem: str = "problem"
+    """The column that holds the problem's prompt or id."""
+    responses: tuple[ResponseColumns, ...] = (ResponseColumns(text="response", correct="correct"),)
+
+
+class VerifySpec(Options, frozen=True):
+    """How attempts are graded."""
+
+    steps: str = ""
+    """The step verifier; empty: the family's own, or `arithmetic` for a user's file."""
+    seconds: Annotated[float, Meta(gt=0)] = 5.0
+    """Time-out of one symbolic outcome check."""
+
+
+class MatchSpec(Options, frozen=True):
+    """What is held equal between arms."""
+
+    by: Literal["examples", "loss_tokens"] = "examples"
+    cases: Positive = 400
+    pairs: Positive = 1
+    """Pairs of a right and a wrong attempt that are taken of one problem, each a case of its own, at most."""
+
+
+class ResponsesSpec(Options, frozen=True):
+    """Recorded answers to the study's problems, and the columns that hold them, as in [attempts]."""
+
+    file: str | tuple[str, ...] = ()
+    """JSONL, a JSON list, CSV, Parquet, or a log that `counterform compare` reads; several: seeds of one arm. Left out: the file of
+    $.problems, whose rows hold answers beside the problems."""
+    problem: str = "problem"
+    """The column that holds the problem's prompt or id."""
+    text: str | tuple[str, ...] = ""
+    """The column with the answers; several: seeds of one arm. Empty: recognised (response, completion, output, ...)."""
+    correct: str = "correct"
+    """The column that says whether an answer is right, if there is one."""
+
+
+class ArmSpec(Options, frozen=True):
+    """An arm under a name of its own: a recipe with which it is trained here, or anything else that answers."""
+
+    name: Name
+    recipe: str = ""
+    options: dict[str, Any] = {}
+    """What the recipe's class is called with."""
+    train: dict[str, Any] = {}
+    """Options of its trainer for this arm alone, over those of [train.sft], or of [train.grpo] where it samples for itself."""
+    checkpoint: str | tuple[str, ...] = ()
+    """A directory (LoRA too) or a hub id, read as the base is; several: seeds of one arm."""
+    model: ModelSpec | None = None
+    """A model of any kind, as in [model]: an endpoint, or a local one with a revision."""
+    responses: str | tuple[str, ...] | ResponsesSpec | None = None
+    """Recorded answers: a file, or a column of the file of $.problems; several: seeds of one arm; or a table that names both."""
+
+    @property
+    def checkpoints(self) -> tuple[str, ...]:
+        """The checkpoints, one for each seed."""
+        return several(self.checkpoint)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """In which of `recipe`, `checkpoint`, `model`, `responses` it is said who answers; one, in a study that was checked."""
+        given = {
+            "recipe": bool(self.recipe),
+            "checkpoint": bool(self.checkpoint),
+            "model": self.model is not None,
+            "responses": self.responses is not None,
+        }
+        return tuple(name for name, there in given.items() if there)
+
+    @property
+    def answers(self) -> tuple[tuple[str, ResponsesSpec], ...]:
+        """Recorded answers, one file (empty: that of the problems) with its columns for each seed."""
+        given = self.responses
+        if given is None:
+            return ()
+        if isinstance(given, ResponsesSpec):
+            files, texts = several(given.file) or ("",), several(given.text) or ("",)
+            return tuple((file, structs.replace(given, file=file, text=text)) for file in files for text in texts)
+        return tuple(
+            (name, ResponsesSpec(file=name)) if is_file(name) else ("", ResponsesSpec(text=name))
+            for name in several(given)
+        )
+
+
+def several(given: str | tuple[str, ...]) -> tuple[str, ...]:
+    """What may be given alone, as several; none of an empty text."""
+    return given if isinstance(given, tuple) else (given,) if given else ()
+
+
+def is_file(name: str) -> bool:
+    """Whether a text that may name a file or a column names a file: it has a folder, or a suffix that files of rows have."""
+    return "/" in name or "{data}" in name or name.lower().endswith(FILES)
+
+
+class TrainSpec(Options, frozen=True):
+    """How every arm is trained; the same for all but for what an arm says of its own (`ArmSpec.train`)."""
+
+    trainer: str = "sft"
+    """sft: TRL's, and TRL's GRPO for the arms that sample for themselves. Any other trains all arms."""
+    sft: dict[str, Any] = {}
+    """Options of TRL's SFTConfig, passed through."""
+    grpo: dict[str, Any] = {}
+    """Options of TRL's GRPOConfig, passed through; `num_generations` is G, the rollouts a prompt to learn from."""
+    lora: dict[str, Any] | None = None
+    """Options of peft's LoraConfig; left out: all weights are trained."""
+    launch: tuple[str, ...] = ()
+    """Arguments of `accelerate launch`, e.g. ["--num_processes", "4"]; empty: training runs in the study's own process."""
+
+
+class ProbeSpec(Options, frozen=True):
+    """How every probe reads; the same for all arms."""
+
+    samples: Positive = 4
+    k: Positive = 4
+    """For pass@k; at most `samples`."""
+    temperature: Annotated[float, Meta(ge=0.0)] = 1.0
+    max_tokens: Positive = 160
+    problems: Positive = 300
+    """Held-out problems that are solved (accuracy, process), at most."""
+    attempts: Positive = 300
+    """Held-out attempts in which find_error looks for the first wrong step."""
+    exemplars: Positive = 3
+    """Worked exemplars in a prompt of validity."""
+    shifted: Positive = 40
+    """Problems at each level of each axis of the `shift` probe, at most."""
+    trusted: Positive = 100
+    """Held-out problems at which `trust` asks how sure the model is of its answers, at most."""
+    calls: Positive = 4
+    """guard, at equal calls: how often the model may be set to write for one answer."""
+    tokens: Positive = 192
+    """guard, at equal tokens: how many may be sampled for one answer."""
+    rule_note: str = ""
+    """guard: how the model is told of a broken rule ({step}, {rule}); empty: in plain English."""
+    lexicon: str = ""
+    """JSON file of epistemic markers by kind, for `traits`, `internals` and the arms that strip them; empty: our own."""
