@@ -52,6 +52,7 @@ Out = Annotated[Path | None, typer.Option(help="The run directory; default runs/
 Data = Annotated[Path | None, typer.Option(help="What {data} stands for in the study file.")]
 Quick = Annotated[bool, typer.Option("--quick", help="The embedded study with one seed and three arms.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Anyway = Annotated[bool, typer.Option("--anyway", help="Train although the base shows that the study is void.")]
 
 
 @app.command()
@@ -61,12 +62,13 @@ def run(
     data: Data = None,
     quick: Quick = False,
     prune: Annotated[bool, typer.Option("--prune", help="Remove the files of what has left the study.")] = False,
+    anyway: Anyway = False,
     as_json: Json = False,
 ) -> None:
     """Run a whole study; run it again to go on after any interruption."""
     from counterform.pipeline import run as run_study
 
-    finished = run_study(_study(study, data, quick), out, prune_left=prune, say=_say)
+    finished = run_study(_study(study, data, quick), out, prune_left=prune, anyway=anyway, say=_say)
     _print_results(finished.path, as_json)
 
 

@@ -1,4 +1,4 @@
-"""Stage 6: the same questions to the base and to every checkpoint."""
+"""Stages 5 and 7: the same questions to the base, and to every checkpoint."""
 
 from __future__ import annotations
 
@@ -26,16 +26,25 @@ WEIGHTS = "readings/internals/weights.json"
 VALIDITY = "validity"
 
 
+def base_units(work: Work) -> Iterator[Unit]:
+    """Every probe on the base: read before anything is trained, since what it says may make the study void (sound.py)."""
+    yield from _probed(work, BASE_ARM, Items(work))
+
+
 def probe_units(work: Work) -> Iterator[Unit]:
-    """Every probe on the base and on every checkpoint: the same held-out items for all, and one session for all of a model."""
+    """Every probe on every checkpoint: the same held-out items for all, and one session for all of a model."""
     items = Items(work)
-    for arm in (BASE_ARM, *work.arms):
-        for seed in work.study.seeds:
-            if arm == BASE_ARM or not work.failure(arm, seed):
-                with Session(work, items, arm, seed) as session:
-                    yield from (ProbeUnit(session, name) for name in work.study.probes)
+    for arm in work.arms:
+        yield from _probed(work, arm, items)
     if "internals" in work.study.probes and work.study.model.kind == "hf":
         yield WeightsUnit(work)
+
+
+def _probed(work: Work, arm: str, items: Items) -> Iterator[Unit]:
+    for seed in work.study.seeds:
+        if arm == BASE_ARM or not work.failure(arm, seed):
+            with Session(work, items, arm, seed) as session:
+                yield from (ProbeUnit(session, name) for name in work.study.probes)
 
 
 class Items:

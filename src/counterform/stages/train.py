@@ -1,4 +1,4 @@
-"""Stage 5: every arm with every seed, from the same base."""
+"""Stage 6: every arm with every seed, from the same base."""
 
 from __future__ import annotations
 
