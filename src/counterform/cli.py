@@ -73,6 +73,36 @@ def run(
 
 
 @app.command()
+def plan(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[STUDY]", help="A study file; left out: the embedded study. With --pilot: one or two logs."
+        ),
+    ] = None,
+    data: Data = None,
+    quick: Quick = False,
+    pilot: Annotated[
+        bool, typer.Option("--pilot", help="Read logs of evaluations: what would a comparison need?")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """What a study will cost and could find, and what makes it void, before compute is spent on it."""
+    from counterform.plan import plan_logs, plan_study
+    from counterform.report.planned import as_json as in_json
+    from counterform.report.planned import lines, log_lines
+
+    if pilot:
+        of_logs = plan_logs(files or [])
+        _tell(in_json(of_logs) if as_json else "\n".join(log_lines(of_logs)))
+        return
+    if len(files or []) > 1:
+        raise StudyError(f"one study is planned at a time; got {len(files or [])} files. Logs are read with --pilot.")
+    found = plan_study(_study(next(iter(files or []), None), data, quick), say=_say)
+    _tell(in_json(found) if as_json else "\n".join(lines(found)))
+
+
+@app.command()
 def unit(
     directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     units: Annotated[list[str], typer.Argument(metavar="UNIT...", help="Names of units, e.g. train/sft/0.")],

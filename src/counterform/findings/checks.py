@@ -219,7 +219,7 @@ def _prompts(looked: Looked) -> Iterator[Check]:
             threshold=GAP,
             message=f"an instruct model is asked without a word on the form of its answer: {share(unread)} are UNKNOWN, and forgiving "
             f"the form makes {100 * gap:.1f} points more right",
-            fix='Set $.problems.template, e.g. "{prompt}\\nWork it out step by step, and end with a line \'The answer is \' and the answer."',
+            fix="Set $.problems.template, e.g. \"{prompt}\\nWork it out step by step, and end with a line 'The answer is ' and the answer.\"",
         )
 
 

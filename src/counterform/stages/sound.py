@@ -33,7 +33,7 @@ def require_sound(work: Work, *, anyway: bool) -> None:
     """Say what is weak. Raises StudyError for a study that is void, unless `anyway`, or unless all of it is trained already."""
     if work.trained:
         return
-    found = sound(work)
+    found = checks(looked_at(work))
     for check in found:
         if check.state == "warning":
             work.say(f"warning   {check.message}. {check.fix}")
@@ -42,7 +42,7 @@ def require_sound(work: Work, *, anyway: bool) -> None:
     if void and not anyway:
         raise StudyError(
             f"this study could not answer its question, and nothing was trained: {said} `counterform plan` shows all that was "
-            "looked at, and --anyway goes on."
+            "looked at, and `counterform run --anyway` goes on."
         )
     if void:
         work.say(f"anyway    {said}")
@@ -53,32 +53,30 @@ def limit(check: Check) -> str:
     return f"{check.threshold:,.0f}" if check.name == "cases" else f"{100 * check.threshold:g} %"
 
 
-def sound(work: Work) -> list[Check]:
-    """Everything that was looked at in a study whose arms are compiled and whose base has been read."""
+def looked_at(work: Work) -> Looked:
+    """What a study says whose arms are compiled and whose base has been read."""
     own = not work.study.attempts.file and work.keys.model(work.sampled) == work.keys.base
     pool = _Pool(work)
     asked = _base_answers(work)
     base = answers_of(asked) if asked else pool.held_out if own else Answers()
     cards = [msgspec.convert(card, MatchCard) for name in work.arms if (card := work.files.fact(f"arm/{name}", "card"))]
     bare, unchatted = _prompted(work)
-    return checks(
-        Looked(
-            pool=pool.all,
-            own=own,
-            base=base,
-            levels=[
-                Level(words=table.of.words, value=level_of(table))
-                for table in base_tables(work)
-                if table.metric.unit == "share" and table.metric.better == "high"
-            ],
-            cases=cards[0].cases if cards else 0,
-            cases_wanted=work.study.match.cases,
-            located=_located(work),
-            mixed=_mixed(work, pool.tally() if own or not asked else _tally(asked)),
-            refused=work.refused,
-            bare=bare,
-            unchatted=unchatted,
-        )
+    return Looked(
+        pool=pool.all,
+        own=own,
+        base=base,
+        levels=[
+            Level(words=table.of.words, value=level_of(table))
+            for table in base_tables(work)
+            if table.metric.unit == "share" and table.metric.better == "high"
+        ],
+        cases=cards[0].cases if cards else 0,
+        cases_wanted=work.study.match.cases,
+        located=_located(work),
+        mixed=_mixed(work, pool.tally() if own or not asked else _tally(asked)),
+        refused=work.refused,
+        bare=bare,
+        unchatted=unchatted,
     )
 
 
