@@ -128,6 +128,7 @@ for _name, _words in {
     "sample": "Sample attempts, or read recorded ones.",
     "verify": "Audit the verifiers and grade every attempt.",
     "arms": "Compile cases into matched arms.",
+    "base": "Read every probe off the base, before anything is trained.",
     "train": "Train every arm with every seed.",
     "probe": "Read every probe off every model.",
     "find": "Turn readings into findings.",

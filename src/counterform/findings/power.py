@@ -96,7 +96,8 @@ def predicted(
     # The same luck at every size that is asked about, so that sizes differ by nothing else.
     drawn = np.random.default_rng(1).standard_normal((_STUDIES, arms, max(_MOST_SEEDS, seeds)))[:studies, :, :seeds]
     trained = np.array([*lucky, *[True] * others][:arms])
-    shifts = luck * drawn * trained[:, None]
+    # With one seed no interval covers luck, and none is drawn.
+    shifts = luck * drawn * trained[:, None] * (seeds > 1)
     a, b, *rest = (_readings(pilot, there, shifts[:, arm, None, :], rng) for arm in range(arms))
     return float(np.mean(detectable(a, b, rest, lucky=list(lucky), bounds=pilot.bounds)))
 

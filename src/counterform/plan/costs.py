@@ -17,17 +17,29 @@ AFTER = 0.4
 measured on one core of 2026. They hardly matter, and are not measured anew."""
 
 
-def ratio_of(study: Study, small: Small, probe: str, *, shifted: bool = True) -> float:
-    """How many times as much a probe reads of a model as it did in small; shifted: its problems away from training too."""
+def ratio_of(study: Study, small: Small, probe: str) -> float:
+    """How many times as much a probe reads of a model as it did in small."""
     reads, whole, few = part("probe", probe).reads, study.probe, small.work.study.probe
     held_out, read = small.problems["held_out"], small.work.study.problems.held_out
-    if "shifted" in reads and shifted:
+    if "shifted" in reads:
         return whole.shifted / few.shifted
     if "trusted" in reads:
         return min(whole.trusted, held_out) / min(few.trusted, read)
     if "attempts" in reads:
         return min(whole.attempts / few.attempts, held_out / read) if few.attempts < whole.attempts else 1.0
     return min(whole.problems, held_out) / min(few.problems, read)
+
+
+def clusters_of(study: Study, small: Small, probe: str, few: int) -> int:
+    """The problems that a probe will read as in training, by those that it read in small."""
+    reads, whole, held_out = part("probe", probe).reads, study.probe, small.problems["held_out"]
+    read = small.work.study.problems.held_out
+    most = {"problems": whole.problems, "attempts": whole.attempts, "trusted": whole.trusted}
+    asked = min((most[name] for name in ("trusted", "attempts", "problems") if name in reads), default=held_out)
+    spec = small.work.study.probe
+    here = {"problems": spec.problems, "attempts": spec.attempts, "trusted": spec.trusted}
+    able = few / min(read, *(here[name] for name in here if name in reads))
+    return round(able * min(asked, held_out))
 
 
 def cases_of(study: Study, small: Small) -> int:

@@ -12,7 +12,7 @@ from counterform.findings.power import HIGH_LUCK, LOW_LUCK, Pilot, pilot_of, pre
 from counterform.findings.stats import FEW_CLUSTERS
 from counterform.findings.table import Table
 from counterform.parts import part
-from counterform.plan.costs import ratio_of
+from counterform.plan.costs import clusters_of
 from counterform.plan.small import Small
 from counterform.stages.sound import base_tables
 from counterform.study import BASE_ARM, Study
@@ -39,7 +39,7 @@ def measures_of(study: Study, small: Small) -> list[Measure]:
 
 def _measure(study: Study, small: Small, table: Table, pilot: Pilot, *, first: bool) -> Measure:
     probe = _named(study, table)
-    problems = round(pilot.clusters * ratio_of(study, small, probe, shifted=False))
+    problems = clusters_of(study, small, probe, pilot.clusters)
     seeds, arms = len(study.seeds), len(study.arm_specs)
 
     def gain(problems: int, seeds: int, luck: float) -> float:
@@ -72,7 +72,7 @@ def effect(predict: Predict, problems: int, seeds: int) -> Effect:
 
 
 def sizes(predict: Predict, problems: int, samples: float, seeds: int) -> list[Size]:
-    """This size, other numbers of seeds, and more problems with as many seeds."""
+    """The planned size, other numbers of seeds, and more problems with as many seeds."""
     rows = [_size(predict, problems, samples, each) for each in sorted({seeds, *MORE_SEEDS})]
     more = [_size(predict, problems * times, samples, seeds) for times in MORE_PROBLEMS]
     return [*falling(rows), *falling([next(row for row in rows if row.seeds == seeds), *more])[1:]]

@@ -190,7 +190,7 @@ def _by_item(values: Floats, items: NDArray[np.int64]) -> tuple[Floats, float, i
 
 
 def _sizes(spread: _Spread, items: int, samples: float, marks: bool) -> list[Size]:
-    """This size, then more items, more samples, and more runs of it."""
+    """The size of the log, then more items, more samples, and more runs."""
 
     def size(times: int, each: float, runs: int) -> Size:
         pilot = spread.pilot(each, items, marks=marks)

@@ -31,7 +31,7 @@ def lines(plan: Plan) -> list[str]:
 
 
 def _lines(plan: Plan) -> Iterator[str]:
-    yield f"{plan.name}: {_duration(sum(cost.seconds for cost in plan.costs))} on this machine, {plan.cases:,} cases, {plan.seeds} seeds"
+    yield f"{plan.name}: {_duration(sum(cost.seconds for cost in plan.costs))} on this machine, {plan.cases:,} cases, {_counted(plan.seeds, 'seed')}"
     yield (
         f"(from {plan.problems} of its problems, {plan.attempts:,} attempts and a few steps of training, in {_duration(plan.seconds)})"
     )
@@ -111,10 +111,14 @@ def log_lines(plan: LogPlan) -> list[str]:
 
 def _sizes(sizes: Sequence[Size], of_shares: bool, words: tuple[str, str]) -> Iterator[str]:
     for size in sizes:
-        runs = f"{size.seeds} {words[1]}{'s' if size.seeds > 1 else ''}"
+        runs = _counted(size.seeds, words[1])
         unseen = "  (luck not covered)" if size.seeds == 1 else ""
         found = _effect(size.effect, "share" if of_shares else "count") + " points" * of_shares
         yield f"{size.problems:>8,} {words[0]} x {size.samples:<4.3g} {runs:>8}  {found:>19}{unseen}"
+
+
+def _counted(n: int, word: str) -> str:
+    return f"{n} {word}{'s' if n > 1 else ''}"
 
 
 def _level(measure: Measure) -> str:
