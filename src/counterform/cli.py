@@ -52,6 +52,7 @@ Out = Annotated[Path | None, typer.Option(help="The run directory; default runs/
 Data = Annotated[Path | None, typer.Option(help="What {data} stands for in the study file.")]
 Quick = Annotated[bool, typer.Option("--quick", help="The embedded study with one seed and three arms.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Anyway = Annotated[bool, typer.Option("--anyway", help="Train although the base shows that the study is void.")]
 
 
 @app.command()
@@ -61,13 +62,44 @@ def run(
     data: Data = None,
     quick: Quick = False,
     prune: Annotated[bool, typer.Option("--prune", help="Remove the files of what has left the study.")] = False,
+    anyway: Anyway = False,
     as_json: Json = False,
 ) -> None:
     """Run a whole study; run it again to go on after any interruption."""
     from counterform.pipeline import run as run_study
 
-    finished = run_study(_study(study, data, quick), out, prune_left=prune, say=_say)
+    finished = run_study(_study(study, data, quick), out, prune_left=prune, anyway=anyway, say=_say)
     _print_results(finished.path, as_json)
+
+
+@app.command()
+def plan(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[STUDY]", help="A study file; left out: the embedded study. With --pilot: one or two logs."
+        ),
+    ] = None,
+    data: Data = None,
+    quick: Quick = False,
+    pilot: Annotated[
+        bool, typer.Option("--pilot", help="Read logs of evaluations: what would a comparison need?")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """What a study will cost and could find, and what makes it void, before compute is spent on it."""
+    from counterform.plan import plan_logs, plan_study
+    from counterform.report.planned import as_json as in_json
+    from counterform.report.planned import lines, log_lines
+
+    if pilot:
+        of_logs = plan_logs(files or [])
+        _tell(in_json(of_logs) if as_json else "\n".join(log_lines(of_logs)))
+        return
+    if len(files or []) > 1:
+        raise StudyError(f"one study is planned at a time; got {len(files or [])} files. Logs are read with --pilot.")
+    found = plan_study(_study(next(iter(files or []), None), data, quick), say=_say)
+    _tell(in_json(found) if as_json else "\n".join(lines(found)))
 
 
 @app.command()
@@ -96,6 +128,7 @@ for _name, _words in {
     "sample": "Sample attempts, or read recorded ones.",
     "verify": "Audit the verifiers and grade every attempt.",
     "arms": "Compile cases into matched arms.",
+    "base": "Read every probe off the base, before anything is trained.",
     "train": "Train every arm with every seed.",
     "probe": "Read every probe off every model.",
     "find": "Turn readings into findings.",

@@ -1,6 +1,6 @@
 """The stages of a study, in order. A newcomer reads this first.
 
-    problems -> attempts -> verdicts -> arms -> checkpoints -> readings -> findings -> report
+    problems -> attempts -> verdicts -> arms -> readings of the base -> checkpoints -> their readings -> findings -> report
 
 Each stage is made of units (stages/unit.py). A unit reads files and writes files, and is skipped where what it was made from, and its
 files, still stand. What the units of a stage do is in the file of its name in `stages/`.
@@ -22,11 +22,12 @@ from counterform.results import Results, decode
 from counterform.stages.arms import arm_units
 from counterform.stages.doses import dose_units
 from counterform.stages.find import find_units
-from counterform.stages.probe import probe_units
+from counterform.stages.probe import base_units, probe_units
 from counterform.stages.problems import problem_units
 from counterform.stages.report import report_units
 from counterform.stages.same import require_same_study, resolved
 from counterform.stages.sample import sample_units
+from counterform.stages.sound import require_sound
 from counterform.stages.train import train_units
 from counterform.stages.unit import Unit, do
 from counterform.stages.verify import verify_units
@@ -82,6 +83,7 @@ STAGES: dict[str, Callable[[Work], Iterator[Unit]]] = {
     "sample": sample_units,
     "verify": verify_units,
     "arms": arm_units,
+    "base": base_units,
     "train": train_units,
     "probe": _all_that_is_read,
     "find": find_units,
@@ -98,13 +100,14 @@ def run(
     *,
     until: str = "report",
     prune_left: bool = False,
+    anyway: bool = False,
     say: Say = lambda line: None,
 ) -> Run:
     """Run a study into `out` (default: runs/NAME), up to and including the stage `until`.
 
     What is already there and still stands is not done again, so the same command goes on after any interruption. What has left the
     study is in none of its results, and stays on the disk; with `prune_left` it goes. Raises RunDirError for a directory that is
-    not empty and no run of this study.
+    not empty and no run of this study, and before anything is trained StudyError for one that is void, unless `anyway`.
     """
     with open_run(Path(out or Path("runs") / study.name)) as files:
         # As a worker finds it, wherever it stands.
@@ -120,6 +123,8 @@ def run(
             started = time.monotonic()
             if name == "find":
                 _set_aside_what_left(work)
+            if name == "train":
+                require_sound(work, anyway=anyway)
             with closing(_units(stage, work)) as units:
                 for unit in units:
                     do(work, unit)

@@ -56,3 +56,23 @@ class Copy(Trainer):
 
 class OtherCopy(Copy):
     """The same, under another name."""
+
+
+class Floor(Solver):
+    """Right now and then at the first two problems, and at no other: enough for a case, and nothing right where it is read."""
+
+    @classmethod
+    def open(cls, spec):
+        Solver.open(spec)
+        known = list(SOLVED)[:2]
+        return cls(lambda prompt, sample: answer(prompt, sample if prompt in known else 0), name="floor")
+
+
+class Ceiling(Solver):
+    """Right now and then at the problems that arms are made of, and always at the others."""
+
+    @classmethod
+    def open(cls, spec):
+        Solver.open(spec)
+        trained = list(SOLVED)[:12]
+        return cls(lambda prompt, sample: answer(prompt, sample if prompt in trained else 1), name="ceiling")

@@ -71,10 +71,27 @@ class MatchUnit(Unit):
     def make(self, work: Work) -> list[str]:
         cards = [msgspec.convert(work.files.fact(f"arm/{name}", "card"), MatchCard) for name in work.arms]
         rows = tuple(row for card in cards for row in card.arms)
-        work.files.write_json("arms/match.json", msgspec.structs.replace(cards[0], arms=rows))
+        card = msgspec.structs.replace(cards[0], arms=rows)
+        for line in card_lines(card):
+            work.say(f"arms      {line}")
+        work.files.write_json("arms/match.json", card)
         for recipe, n in work.files.fact(f"arm/{work.arms[0]}", "left out").items():
             work.count(f"cases that left all arms because {recipe} had nothing for them", n)
         return ["arms/match.json"]
+
+
+def card_lines(card: MatchCard) -> list[str]:
+    """The match card in words, and one row per arm."""
+    from counterform.report.tables import card_sentence
+
+    width = max(len(arm.arm) for arm in card.arms)
+    return [
+        card_sentence(card),
+        *(
+            f"{arm.arm:<{width}}  {arm.examples:>6,} examples  {arm.loss_tokens:>8,} loss tokens  {arm.differs_by}"
+            for arm in card.arms
+        ),
+    ]
 
 
 class _Cases(Struct, frozen=True):

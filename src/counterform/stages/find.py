@@ -1,4 +1,4 @@
-"""Stage 7: readings into findings."""
+"""Stage 8: readings into findings."""
 
 from __future__ import annotations
 

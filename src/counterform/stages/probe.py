@@ -1,4 +1,4 @@
-"""Stage 6: the same questions to the base and to every checkpoint."""
+"""Stages 5 and 7: the same questions to the base, and to every checkpoint."""
 
 from __future__ import annotations
 
@@ -29,16 +29,25 @@ WEIGHTS = "readings/internals/weights.json"
 VALIDITY = "validity"
 
 
+def base_units(work: Work) -> Iterator[Unit]:
+    """Every probe on the base: read before anything is trained, since what it says may make the study void (sound.py)."""
+    yield from _units(work, [who for who in probed(work) if who.name == BASE_ARM])
+
+
 def probe_units(work: Work) -> Iterator[Unit]:
-    """Every probe on the base and on every arm: the same held-out items for all, and one session for all of a model."""
+    """Every probe on every arm: the same held-out items for all, and one session for all of a model."""
+    yield from _units(work, [who for who in probed(work) if who.name != BASE_ARM])
+    if "internals" in work.study.probes and work.study.model.kind == "hf" and work.arms:
+        yield WeightsUnit(work)
+
+
+def _units(work: Work, asked: Sequence[Answering]) -> Iterator[Unit]:
     items = Items(work)
-    for who in probed(work):
+    for who in asked:
         for seed in who.seeds:
             if not who.failure(seed):
                 with Session(work, items, who, seed) as session:
                     yield from (ProbeUnit(session, name) for name in probes_of(work, who))
-    if "internals" in work.study.probes and work.study.model.kind == "hf" and work.arms:
-        yield WeightsUnit(work)
 
 
 class Items:

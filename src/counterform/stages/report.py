@@ -1,4 +1,4 @@
-"""Stage 8: the page. It can be made again from the files alone."""
+"""Stage 9: the page. It can be made again from the files alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage 5: every arm with every seed, from the same base."""
+"""Stage 6: every arm with every seed, from the same base."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TrainUnit(Unit):
         self._checked()
         where = f"checkpoints/{self._arm}/{self._seed}"
         with work.files.appearing_dir(where) as directory:
-            checkpoint = _train_one(work, _arm(work, self._arm), self._seed, directory)
+            checkpoint = _train_one(work, arm_of(work, self._arm), self._seed, directory)
             checkpoint = msgspec.structs.replace(checkpoint, path=where)
             (directory / "checkpoint.json").write_bytes(msgspec.json.encode(checkpoint))
         if checkpoint.failure:
@@ -63,7 +63,7 @@ class _Checked:
                 for s in work.study.seeds
             )
         ]
-        arms = {name: _arm(work, name) for name in missing if f"arm/{name}" in work.files.records}
+        arms = {name: arm_of(work, name) for name in missing if f"arm/{name}" in work.files.records}
         by_trainer: dict[Trainer, list[Arm]] = {}
         for name, arm in arms.items():
             by_trainer.setdefault(work.trainer(name), []).append(arm)
@@ -71,7 +71,8 @@ class _Checked:
             trainer.check(alike, base=work.study.model)
 
 
-def _arm(work: Work, name: str) -> Arm:
+def arm_of(work: Work, name: str) -> Arm:
+    """A compiled arm, from its files."""
     examples = tuple(work.files.read_rows(f"arms/{name}.parquet", Example))
     facts = work.files.records[f"arm/{name}"].facts
     told = {part: facts[part] for part in ("differs_by", "objective", "options", "teacher_tokens")}

@@ -13,6 +13,14 @@ from counterform.types import Arm, Checkpoint, Ledger
 class Dry(Trainer):
     """Saves the base unchanged under the arm's name."""
 
+    def steps(self, rows: int) -> int:
+        """None at all."""
+        return 0
+
+    def shortened(self, steps: int) -> Dry:
+        """Nothing is shorter."""
+        return self
+
     def train(self, arm: Arm, *, base: str | ModelSpec, seed: int, out: Path) -> Checkpoint:
         """Copy the base model to `out`."""
         model, tokenizer = load(base)

@@ -23,7 +23,7 @@ from counterform.train.grpo import RoCGRPOTrainer, check_selection
 from counterform.train.penalties import Penalty, Rollout
 from counterform.train.roc import Mode
 from counterform.train.rollouts import Rollouts
-from counterform.train.sft import check_options, lora_config, peak_memory_mb, usual_options
+from counterform.train.sft import check_options, lora_config, peak_memory_mb, steps_of, usual_options
 from counterform.train.tokens import training_rows
 from counterform.train.trainer import Trainer
 from counterform.types import Arm, Attempt, Checkpoint, Completion, Grade, Graded, Ledger, Mark
@@ -94,6 +94,15 @@ class GRPO(Trainer):
             check_selection(config, self._keep(chosen), chosen.mode)
             if chosen.tool and config.use_vllm:
                 raise StudyError(f"arm {arm.name!r}: the tool answers inside transformers' own generation, not vLLM's.")
+
+    def steps(self, rows: int) -> int:
+        """Each prompt counts as often as it is answered; an arm that samples more has larger batches, not more steps."""
+        options = _DEFAULTS | self.spec.grpo
+        return steps_of(options, rows * int(options["num_generations"]))
+
+    def shortened(self, steps: int) -> GRPO:
+        """The same with `max_steps`."""
+        return GRPO(msgspec.structs.replace(self.spec, grpo=self.spec.grpo | {"max_steps": steps}), bench=self.bench)
 
     def train(self, arm: Arm, *, base: str | ModelSpec, seed: int, out: Path) -> Checkpoint:
         """Let the model at `base` learn `arm` from its own rollouts; the last step is the result.

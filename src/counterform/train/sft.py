@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -75,6 +76,14 @@ class SFT(Trainer):
                     f"({room} tokens; the longest has {max(long):,}) and would be cut. Raise it, or leave long "
                     "attempts out of the pool."
                 )
+
+    def steps(self, rows: int) -> int:
+        """Of one process: rows over the batch, as often as there are epochs, or `max_steps`."""
+        return steps_of(_DEFAULTS | self.spec.sft, rows)
+
+    def shortened(self, steps: int) -> SFT:
+        """The same with `max_steps`."""
+        return SFT(msgspec.structs.replace(self.spec, sft=self.spec.sft | {"max_steps": steps}), bench=self.bench)
 
     def train(self, arm: Arm, *, base: str | ModelSpec, seed: int, out: Path) -> Checkpoint:
         """Teach `arm` to the model at `base`; the last step is the result, whatever came before.
@@ -189,6 +198,15 @@ class _CountingTrainer(SFTTrainer):  # type: ignore[misc]
         counts = torch.tensor([self._loss_tokens, self._all_tokens], device=self.accelerator.device)
         loss, whole = self.accelerator.reduce(counts, reduction="sum").tolist()
         return loss, whole - loss
+
+
+def steps_of(options: Mapping[str, Any], rows: int) -> int:
+    """Optimizer steps of one process over so many rows, as transformers counts them."""
+    if options["max_steps"] > 0:
+        return int(options["max_steps"])
+    batches = math.ceil(rows / options["per_device_train_batch_size"])
+    an_epoch = max(1, math.ceil(batches / options["gradient_accumulation_steps"]))
+    return math.ceil(an_epoch * options["num_train_epochs"])
 
 
 def usual_options() -> dict[str, Any]:

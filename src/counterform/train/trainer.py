@@ -21,6 +21,14 @@ class Trainer(ABC):
         """Raises StudyError for an arm that could not be trained as asked; called before the first is trained."""
         return None
 
+    def steps(self, rows: int) -> int | None:
+        """Optimizer steps that training an arm of so many rows takes; None where nobody can say before."""
+        return None
+
+    def shortened(self, steps: int) -> Trainer | None:
+        """The same trainer for so many steps, to see what one costs; None where it cannot be stopped."""
+        return None
+
     @abstractmethod
     def train(self, arm: Arm, *, base: str | ModelSpec, seed: int, out: Path) -> Checkpoint:
         """Train. Raises TrainingDiverged for a loss that is not a number."""
