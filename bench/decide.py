@@ -96,12 +96,12 @@ def main() -> None:
 
 def null_cells() -> Iterator[Cell]:
     """Two equal arms, looked at after every item and every seed."""
-    for level, seeds, lucks in itertools.product(LEVELS, (2, 3, 4, 5), LUCKS):
-        yield Cell(level, lucks, 80, seeds, 0.0, 0.0, 1)
+    for lucks, level, seeds in itertools.product(reversed(LUCKS), LEVELS, (5, 3, 2)):
+        yield Cell(level, lucks, 50, seeds, 0.0, 0.0, 1)
     for level in LEVELS:
-        yield Cell(level, LUCKS[0], 80, 1, 0.0, 0.0, 1)
-    for seeds, lucks in itertools.product((2, 5), LUCKS):
-        yield Cell(0.5, lucks, 240, seeds, 0.0, 240.0, 2)
+        yield Cell(level, LUCKS[0], 100, 1, 0.0, 0.0, 1)
+    for lucks, seeds in itertools.product((LUCKS[2], LUCKS[0]), (5, 2)):
+        yield Cell(0.5, lucks, 240, seeds, 0.0, 240.0, 4)
 
 
 def effect_cells() -> Iterator[Cell]:
@@ -129,7 +129,13 @@ KINDS: dict[str, Callable[[], Iterator[Cell]]] = {
 
 def simulate(rng: np.random.Generator, cell: Cell, draws: int) -> dict[str, float]:
     """False or true finds, the cost as a share of the fixed study's, and the seeds and items it was spent on."""
-    size = cell.margin if cell.effect < 0 else cell.effect * detectable(replace(cell, effect=0.0, more=1.0, training=0.0, batch=0)) if cell.effect else 0.0
+    size = (
+        cell.margin
+        if cell.effect < 0
+        else cell.effect * detectable(replace(cell, effect=0.0, more=1.0, training=0.0, batch=0))
+        if cell.effect
+        else 0.0
+    )
     parts = [sequential(*study(rng, cell, CHUNK, size), cell) for _ in range(draws // CHUNK)]
     stops = Stops(**{name: np.concatenate([asdict(part)[name] for part in parts]) for name in Stops.__struct_fields__})
     whole = cell.design.cost(cell.items, cell.seeds)

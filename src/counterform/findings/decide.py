@@ -111,7 +111,9 @@ def look(
     differs = p <= design.alpha
     inside = np.zeros_like(differs)
     if design.margin:
-        inside = (size < design.margin) & (found.spread.tail(np.maximum(design.margin - size, 0.0) / times) <= design.alpha)
+        inside = (size < design.margin) & (
+            found.spread.tail(np.maximum(design.margin - size, 0.0) / times) <= design.alpha
+        )
     chance = _chance(found, later, seeds / design.seeds, design)
     return Look(
         value=found.value,
@@ -164,7 +166,8 @@ def _seed_next(found: Scatter, items: int, seeds: int, design: Design) -> Boolea
     paid = design.cost(items, seeds)
     more = min(design.items, items + max(1, items // 8))
     saved = [
-        (found.items - _items_variance(found, items, seeds, n, s) + found.luck * (1 - seeds / s)) / (design.cost(n, s) - paid)
+        (found.items - _items_variance(found, items, seeds, n, s) + found.luck * (1 - seeds / s))
+        / (design.cost(n, s) - paid)
         for n, s in ((more, seeds), (items, seeds + 1))
     ]
     return saved[1] > saved[0]  # type: ignore[no-any-return]
