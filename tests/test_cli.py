@@ -18,7 +18,9 @@ def test_every_stage_has_its_subcommand():
 
     names = {command.name or command.callback.__name__ for command in app.registered_commands}
     assert (
-        set(STAGES) | {"run", "unit", "show", "export", "init", "audit", "grade", "trust", "claims", "compare"} == names
+        set(STAGES)
+        | {"run", "unit", "show", "export", "init", "audit", "grade", "trust", "claims", "compare", "decide"}
+        == names
     )
 
 

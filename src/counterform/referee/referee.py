@@ -162,10 +162,9 @@ def _contrasts(arm: LoggedArm, asked: Asked, path: Path) -> Iterable[Contrast]:
             raise StudyError(f"--declare: {asked.metric} is no share. Give the margin without pt.")
         if share and asked.margin >= 1:
             raise StudyError(f"--declare: a margin of {asked.margin:g} of a share. Write points as 2pt.")
-        direction = arm.better.get(asked.metric, "high")
-        if direction == "neither":
-            raise StudyError(f"--declare: of {asked.metric} it is not known whether more is better.")
-        yield Contrast(task=task, metric=asked.metric, margin=asked.margin, share=share, up=direction == "high")
+        yield Contrast(
+            task=task, metric=asked.metric, margin=asked.margin, share=share, up=arm.better.get(asked.metric) != "low"
+        )
 
 
 def _require_tasks(arm: LoggedArm, declared: Declared, log: Path) -> None:

@@ -18,7 +18,10 @@ def lines(book: Ledger) -> list[str]:
     plan = f"{declared.candidates} candidates" if declared.candidates else "any number of candidates"
     out = [
         f"declared {declared.when}: better than {declared.base}, {declared.items:,} items, alpha {declared.alpha:g} over {plan}",
-        *(f"  {contrast}: a difference of {_margin(contrast)} matters" for contrast in declared.contrasts),
+        *(
+            f"  {contrast}: {'higher' if contrast.up else 'lower'} is better, and a difference of {_margin(contrast)} matters"
+            for contrast in declared.contrasts
+        ),
     ]
     for look in looks:
         said = "; ".join(f"{_named(verdict)}: {verdict.ruling.value}" for verdict in look.verdicts)
