@@ -18,7 +18,8 @@ def test_every_stage_has_its_subcommand():
 
     names = {command.name or command.callback.__name__ for command in app.registered_commands}
     assert (
-        set(STAGES) | {"run", "plan", "unit", "show", "export", "init", "audit", "grade", "trust", "claims", "compare"}
+        set(STAGES)
+        | {"run", "plan", "unit", "show", "export", "init", "audit", "grade", "trust", "claims", "compare", "decide"}
         == names
     )
 

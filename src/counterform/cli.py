@@ -219,6 +219,61 @@ def compare(
 
 
 @app.command()
+def decide(
+    ledger: Annotated[
+        Path, typer.Argument(metavar="LEDGER", help="A file of the referee's own; lines are only added.")
+    ],
+    declared: Annotated[
+        list[str] | None,
+        typer.Option("--declare", metavar="METRIC: MARGIN", help='Begin the ledger, e.g. "exact_match: 2pt".'),
+    ] = None,
+    base: Annotated[Path | None, typer.Option(help="With --declare: the log that candidates must beat.")] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(help="With --declare: the chance that any equal candidate is called better or worse; 0.05."),
+    ] = None,
+    candidates: Annotated[
+        int | None,
+        typer.Option(help="With --declare: how many there will be; left out: any number, late ones get less."),
+    ] = None,
+    candidate: Annotated[Path | None, typer.Option(help="A log to compare: better, worse, or not shown.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A referee for many candidates: declare first, then only verdicts. Exit 0 better, 1 worse, 3 not shown, 2 bad input."""
+    from counterform.referee import declare, state, submit
+    from counterform.referee.entries import parse
+    from counterform.referee.referee import ALPHA
+    from counterform.report import refereed
+
+    if candidate is not None and (declared or base or alpha is not None or candidates is not None):
+        raise StudyError("--candidate goes alone: what it is compared with and by was declared before.")
+    if candidate is not None:
+        released = submit(ledger, candidate)
+        print(refereed.verdict_as_json(released) if as_json else "\n".join(refereed.verdict_lines(released)))
+        if released.code:
+            raise typer.Exit(released.code)
+        return
+    if not declared:
+        if base or alpha is not None or candidates is not None:
+            raise StudyError('--base, --alpha and --candidates go with --declare "METRIC: MARGIN".')
+        book = state(ledger)
+    elif base is None:
+        raise StudyError("--declare needs --base LOG: the log that candidates must beat.")
+    else:
+        planned = 0 if candidates is None else candidates
+        if candidates is not None and candidates < 1:
+            raise StudyError(f"--candidates {candidates}: at least 1, or left out for any number.")
+        book = declare(
+            ledger,
+            [parse(text) for text in declared],
+            base,
+            alpha=ALPHA if alpha is None else alpha,
+            candidates=planned,
+        )
+    print(refereed.as_json(book) if as_json else "\n".join(refereed.lines(book)))
+
+
+@app.command()
 def claims(folder: Annotated[Path, typer.Argument(help="A folder of recorded studies, e.g. docs/studies.")]) -> None:
     """What published claims became in recorded studies, as a Markdown page."""
     from counterform.claims.recorded import read_all

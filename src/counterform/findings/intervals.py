@@ -60,9 +60,9 @@ class Mixture(Struct, frozen=True):
         """The standard deviation, averaged over what luck may be."""
         return np.sqrt((self.weights * self.deviations**2).sum(-1))  # type: ignore[no-any-return]
 
-    def half_width(self) -> Floats:
-        """The size that the tail exceeds with 1 - LEVEL."""
-        aim = np.log(1 - LEVEL)
+    def half_width(self, beyond: Floats | float = 1 - LEVEL) -> Floats:
+        """The size that the tail exceeds with the probability `beyond`."""
+        aim = np.log(beyond)
         before, now = 1.9 * self.deviation, 2.2 * self.deviation
         f_before, f_now = (np.log(np.maximum(self.tail(x), 1e-300)) - aim for x in (before, now))
         for _ in range(_STEPS):
@@ -155,6 +155,28 @@ def intervals(
         high=np.minimum(high, most),
         p=_p(spread, value, design.flat, design.tables, design.clusters),
     )
+
+
+class Scatter(Struct, frozen=True):
+    """A difference of means, how it scatters around the truth, and of what its variance is made. Arrays with one entry per study."""
+
+    value: Floats
+    spread: Mixture
+    items: Floats
+    """Its variance over clusters, sampling included."""
+    noise: Floats
+    """What a single seed's sampling adds to it; 0 with one seed, where it cannot be told apart."""
+    luck: Floats
+    """Its variance over seeds, averaged over what luck may be."""
+
+
+def scatter(
+    a: Floats, b: Floats | None, others: Sequence[Floats], *, lucky: Sequence[bool], bounds: Bounds = SHARE
+) -> Scatter:
+    """mean(a) - mean(b), or mean(a) where b is None, and its parts; arguments as of `intervals`."""
+    design = _design(a, b, others, lucky, bounds)
+    difference, lucks = design.difference, mean_luck(design.drawn, design.lucky)
+    return Scatter(difference.mean, design.spread, design.items, difference.noise, difference.mean * 0.0 + sum(lucks))
 
 
 def without_spread(variance: Floats, tables: Sequence[Squares], clusters: int) -> Floats:

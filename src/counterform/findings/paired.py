@@ -124,13 +124,24 @@ class Pass(Struct, frozen=True, kw_only=True):
     items: int
 
 
-def difference(
-    runs: Sequence[Run], *, first_runs: int, second_runs: int
-) -> tuple[Estimate, int, tuple[float, float]] | None:
-    """The second less the first with its interval, the number of items, and both means; None where nothing is paired.
+class Tables(Struct, frozen=True):
+    """Runs as two tables of one value for each item and run, brought to a scale of at most 1."""
 
-    first_runs, second_runs: how many runs each arm has; an arm with one is taken as it is, without luck.
-    """
+    first: Floats
+    second: Floats
+    bounds: tuple[float, float]
+    scale: float
+    means: tuple[float, float]
+    """Over the pairs, unscaled."""
+
+    @property
+    def marks(self) -> bool:
+        """Whether all values are marks."""
+        return self.bounds == SHARE
+
+
+def tables(runs: Sequence[Run]) -> Tables | None:
+    """The items that are scored in all runs; None where there are none."""
     runs = [_scored(run) for run in runs]
     items = runs[0].items
     for run in runs[1:]:
@@ -147,12 +158,29 @@ def difference(
     if constant:  # the same difference throughout, but for rounding: single precision has none in its sums
         a, b = np.zeros_like(a), np.full_like(b, np.float32(np.mean(b - a)))
     marks = all(bool(np.isin(values, (0.0, 1.0)).all()) for run in runs for values in (run.first, run.second))
-    bounds = SHARE if marks else DIFFERENCE if constant else UNBOUNDED
-    found = estimate(b, a, [], lucky=[second_runs > 1, first_runs > 1], bounds=bounds)
     means = float(np.mean([run.first.mean() for run in runs])), float(np.mean([run.second.mean() for run in runs]))
-    value = means[1] - means[0]
-    low, high = (value + (end - found.value) * scale for end in (found.low, found.high))
-    return Estimate(value=value, low=low, high=high, p=found.p, mde=found.mde * scale), len(items), means
+    return Tables(a, b, SHARE if marks else DIFFERENCE if constant else UNBOUNDED, scale, means)
+
+
+def difference(
+    runs: Sequence[Run], *, first_runs: int, second_runs: int
+) -> tuple[Estimate, int, tuple[float, float]] | None:
+    """The second less the first with its interval, the number of items, and both means; None where nothing is paired.
+
+    first_runs, second_runs: how many runs each arm has; an arm with one is taken as it is, without luck.
+    """
+    found = tables(runs)
+    if found is None:
+        return None
+    lucky = [second_runs > 1, first_runs > 1]
+    e = estimate(found.second, found.first, [], lucky=lucky, bounds=found.bounds)
+    value = found.means[1] - found.means[0]
+    low, high = (value + (end - e.value) * found.scale for end in (e.low, e.high))
+    return (
+        Estimate(value=value, low=low, high=high, p=e.p, mde=e.mde * found.scale),
+        len(found.first),
+        found.means,
+    )
 
 
 def _scored(run: Run) -> Run:
