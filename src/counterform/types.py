@@ -205,6 +205,8 @@ class Arm(Struct, frozen=True, kw_only=True):
     """What the trainer of its objective is told besides (JSON values only)."""
     teacher_tokens: int = 0
     """Written by another model to make these examples."""
+    generated_tokens: int = 0
+    """Sampled from a model to make these examples: the attempts that stand in them, each once, and what the recipe asked for."""
 
 
 class Ledger(Struct, frozen=True, kw_only=True):

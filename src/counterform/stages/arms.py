@@ -21,6 +21,9 @@ from counterform.stages.work import Work
 from counterform.study import ArmSpec, ModelSpec
 from counterform.types import Arm, Case, Example
 
+ARM_FACTS = ("differs_by", "objective", "options", "teacher_tokens", "generated_tokens")
+"""Of an arm, what stands in its unit's record beside the file of its examples."""
+
 
 def arm_units(work: Work) -> Iterator[Unit]:
     """Every arm, and then the match card. Raises DataError where none of them can be made."""
@@ -50,7 +53,7 @@ class ArmUnit(Unit):
             return []
         card = self._compiler.card(arm)
         work.making.facts |= {
-            **{name: getattr(arm, name) for name in ("differs_by", "objective", "options", "teacher_tokens")},
+            **{name: getattr(arm, name) for name in ARM_FACTS},
             "card": msgspec.to_builtins(card),
             "left out": self._compiler.left_out,
         }
@@ -128,6 +131,8 @@ class _Compiler:
             with _without_collector():
                 arm = _compile(spec, self._work.recipes[name], cases)
             self._work.asked = asked
+            if not self._work.study.attempts.file:  # of recorded attempts nobody knows the tokens
+                arm = msgspec.structs.replace(arm, generated_tokens=arm.generated_tokens + _written(arm, cases))
             if self._work.study.match.by == "examples":  # each is asked for once
                 return arm
             self._compiled[name] = arm
@@ -196,6 +201,13 @@ def _compile(spec: ArmSpec, recipe: Recipe, cases: Sequence[Case]) -> Arm:
             f"arm {spec.name!r} returned {len(arm.examples)} examples for {len(cases)} cases; it needs one a case."
         )
     return msgspec.structs.replace(arm, name=spec.name)
+
+
+def _written(arm: Arm, cases: Sequence[Case]) -> int:
+    """Tokens of the sampled attempts that stand in an arm's examples, each counted once."""
+    tokens = {g.attempt.id: g.attempt.completion.tokens for case in cases for g in (case.right, case.wrong)}
+    standing = {name for example in arm.examples for name in example.attempt_ids}
+    return sum(tokens.get(name, 0) for name in standing)
 
 
 def _token_counter(spec: ModelSpec) -> Callable[[Sequence[Example]], tuple[list[int], list[int]]]:
