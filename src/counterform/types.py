@@ -220,6 +220,8 @@ class Ledger(Struct, frozen=True, kw_only=True):
     rollouts_dropped: int = 0
     teacher_tokens: int = 0
     optimizer_steps: int = 0
+    idle_steps: int = 0
+    """Of these steps, those that were no update, since no rollout had an advantage."""
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
 

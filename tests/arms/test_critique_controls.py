@@ -166,7 +166,9 @@ def test_no_hint_that_comes_to_what_is_right_there_stands_at_another_attempt(cri
 
 def test_what_is_right_there_can_be_avoided_where_hints_differ():
     cases = [case(at, at % 5, hint=f"1 + {at % 4} = {1 + at % 4}.") for at in range(60)]
-    for one, example in zip(cases, made(ShuffledCritique(share_wrong=1.0, least_located=0), cases).examples, strict=True):
+    for one, example in zip(
+        cases, made(ShuffledCritique(share_wrong=1.0, least_located=0), cases).examples, strict=True
+    ):
         assert f"= {1 + int(one.problem.id) % 4}." not in example.completion
 
 

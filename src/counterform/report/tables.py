@@ -145,6 +145,14 @@ def card_sentence(card: MatchCard) -> str:
         f"{number(card.wrong_with_located_error)} of their wrong attempts. Left out: "
         f"{number(card.problems_with_right_only)} problems with right attempts only and "
         f"{number(card.problems_with_wrong_only)} with wrong attempts only."
+        + (
+            f" In {number(card.wrong_cut)} the wrong attempt was cut at max_tokens: wrong for want of room, it may be."
+            * bool(card.wrong_cut)
+        )
+        + (
+            f" In {number(card.same_texts)} right and wrong attempt are the same text: nothing but the grade sets them apart."
+            * bool(card.same_texts)
+        )
     )
 
 
@@ -157,6 +165,7 @@ _LEDGER_HEADINGS = {
     "rollouts_dropped": "Rollouts dropped",
     "teacher_tokens": "Teacher tokens",
     "optimizer_steps": "Steps",
+    "idle_steps": "No update",
     "seconds": "Seconds",
     "peak_memory_mb": "Peak memory, MB",
 }
