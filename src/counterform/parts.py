@@ -67,6 +67,10 @@ PARTS: dict[str, dict[str, str]] = {
         "random_reward": "counterform.arms.policy:RandomReward",
         "format_reward": "counterform.arms.policy:FormatReward",
         "majority_reward": "counterform.arms.policy:MajorityReward",
+        "dpo": "counterform.arms.preference:Dpo",
+        "ipo": "counterform.arms.preference:Ipo",
+        "kto": "counterform.arms.preference:Kto",
+        "orpo": "counterform.arms.preference:Orpo",
         "calc_traces": "counterform.arms.calc:CalcTraces",
         "guided": "counterform.arms.distillation:Guided",
         "short_unguided": "counterform.arms.distillation:ShortUnguided",
@@ -77,6 +81,9 @@ PARTS: dict[str, dict[str, str]] = {
     "trainer": {
         "sft": "counterform.train.sft:SFT",
         "grpo": "counterform.train.policy:GRPO",
+        "dpo": "counterform.train.preference:DPO",
+        "kto": "counterform.train.preference:KTO",
+        "orpo": "counterform.train.preference:ORPO",
         "dry": "counterform.train.dry:Dry",
     },
     "penalty": {

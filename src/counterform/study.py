@@ -140,18 +140,24 @@ class ArmSpec(_Table, frozen=True):
     options: dict[str, Any] = {}
     """What the recipe's class is called with."""
     train: dict[str, Any] = {}
-    """Options of its trainer for this arm alone, over those of [train.sft], or of [train.grpo] where it samples for itself."""
+    """Options of its trainer for this arm alone, over those of its table: [train.sft], [train.grpo], [train.dpo], ..."""
 
 
 class TrainSpec(_Table, frozen=True):
     """How every arm is trained; the same for all but for what an arm says of its own (`ArmSpec.train`)."""
 
     trainer: str = "sft"
-    """sft: TRL's, and TRL's GRPO for the arms that sample for themselves. Any other trains all arms."""
+    """sft: TRL's trainer for what each arm is trained for (SFT, GRPO, DPO, KTO, ORPO). Any other trains all arms."""
     sft: dict[str, Any] = {}
     """Options of TRL's SFTConfig, passed through."""
     grpo: dict[str, Any] = {}
     """Options of TRL's GRPOConfig, passed through; `num_generations` is G, the rollouts a prompt to learn from."""
+    dpo: dict[str, Any] = {}
+    """Options of TRL's DPOConfig, passed through (`dpo` and `ipo`)."""
+    kto: dict[str, Any] = {}
+    """Options of TRL's KTOConfig, passed through."""
+    orpo: dict[str, Any] = {}
+    """Options of TRL's ORPOConfig, passed through."""
     lora: dict[str, Any] | None = None
     """Options of peft's LoraConfig; left out: all weights are trained."""
     launch: tuple[str, ...] = ()

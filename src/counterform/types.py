@@ -21,6 +21,9 @@ from msgspec import Struct
 from counterform.errors import ModelError
 from counterform.metrics import Measured, Shift
 
+Objective = Literal["sft", "grpo", "dpo", "kto", "orpo"]
+"""What an arm is trained for: texts to imitate, rollouts to learn from, or pairs of which one is preferred. Each has its trainer."""
+
 
 class Mark(StrEnum):
     """A grade. Never a bool: a verifier that could not tell says UNKNOWN, which is not WRONG."""
@@ -189,6 +192,8 @@ class Example(Struct, frozen=True, kw_only=True, gc=False):
     prompt: str
     completion: str | None
     """None where the trainer samples it (reinforcement learning)."""
+    rejected: str | None = None
+    """What the completion is preferred to; None where it stands alone."""
     kind: str = ""
     """Kinds of an arm's examples count alike in its loss, however many tokens each has; empty: a token counts as it comes."""
 
@@ -197,7 +202,7 @@ class Arm(Struct, frozen=True, kw_only=True):
     """One training set, compiled from the same cases as every other arm of its study."""
 
     name: str
-    objective: Literal["sft", "grpo"] = "sft"
+    objective: Objective = "sft"
     differs_by: str
     """One line: what sets this arm apart from the others."""
     examples: tuple[Example, ...]

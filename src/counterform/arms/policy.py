@@ -9,7 +9,7 @@ option (`reward`) of any other arm they are its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from counterform.arms.recipe import Recipe
 from counterform.bench import Bench
 from counterform.errors import unknown_name
 from counterform.parts import part
-from counterform.types import Arm, Case, Example
+from counterform.types import Arm, Case, Example, Objective
 
 PENALTIES = ("tool_errors", "format")
 """The two that the paper adds."""
@@ -36,7 +36,7 @@ class Grpo(Recipe):
     """
 
     name = "grpo"
-    objective: Literal["sft", "grpo"] = "grpo"
+    objective: Objective = "grpo"
     differs_by = "sampled by the arm itself; learns from all G rollouts of a prompt"
     generate, keep, mode, penalty_weight = 1, 1, "random", 0.0
     reward, learns_from = "right", "all"

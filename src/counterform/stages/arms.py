@@ -193,6 +193,8 @@ def _usable(recipe: Recipe, cases: list[Case]) -> list[Case]:
 def _compile(spec: ArmSpec, recipe: Recipe, cases: Sequence[Case]) -> Arm:
     import numpy as np
 
+    if recipe.lacks:
+        raise DataError(f"arm {spec.name!r} needs {recipe.lacks}. Install it, or leave this arm out.")
     # Two arms with one recipe get the same examples: an A/A test differs by nothing but seed variance.
     # A control draws as the recipe that it controls: both show the same attempts.
     arm = recipe(cases, np.random.default_rng(derived_seed("arm", recipe.draws_as or spec.recipe)))
@@ -214,7 +216,7 @@ def _token_counter(spec: ModelSpec) -> Callable[[Sequence[Example]], tuple[list[
     if spec.kind != "hf":
         return lambda examples: (
             [len(e.prompt.split()) for e in examples],
-            [len((e.completion or "").split()) for e in examples],
+            [len((e.completion or "").split()) + len((e.rejected or "").split()) for e in examples],
         )
     from counterform.models.hf import load_tokenizer
     from counterform.train.tokens import token_counter
