@@ -153,11 +153,9 @@ class TrainSpec(_Table, frozen=True):
     grpo: dict[str, Any] = {}
     """Options of TRL's GRPOConfig, passed through; `num_generations` is G, the rollouts a prompt to learn from."""
     dpo: dict[str, Any] = {}
-    """Options of TRL's DPOConfig, passed through (`dpo` and `ipo`)."""
     kto: dict[str, Any] = {}
-    """Options of TRL's KTOConfig, passed through."""
     orpo: dict[str, Any] = {}
-    """Options of TRL's ORPOConfig, passed through."""
+    """Options of TRL's DPOConfig (`dpo`, `ipo`), KTOConfig and ORPOConfig, passed through."""
     lora: dict[str, Any] | None = None
     """Options of peft's LoraConfig; left out: all weights are trained."""
     launch: tuple[str, ...] = ()

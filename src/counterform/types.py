@@ -22,7 +22,7 @@ from counterform.errors import ModelError
 from counterform.metrics import Measured, Shift
 
 Objective = Literal["sft", "grpo", "dpo", "kto", "orpo"]
-"""What an arm is trained for: texts to imitate, rollouts to learn from, or pairs of which one is preferred. Each has its trainer."""
+"""What an arm is trained for, each by a trainer of its own: to imitate, by its rollouts' rewards, or to prefer one text to another."""
 
 
 class Mark(StrEnum):
@@ -226,7 +226,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
     teacher_tokens: int = 0
     optimizer_steps: int = 0
     idle_steps: int = 0
-    """Of these steps, those that were no update, since no rollout had an advantage."""
+    """Steps that were no update."""
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
 

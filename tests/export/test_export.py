@@ -77,6 +77,12 @@ def test_an_arm_of_a_run(run, tmp_path, to):
         assert read_examples(path).examples == arm
 
 
+def test_an_arm_that_weighs_its_examples_is_written_without_the_weights(tmp_path):
+    weighed = [Example(problem_id=str(at), prompt="?", completion="yes", kind="right") for at in range(2)]
+    write_arm(tmp_path, "mine", weighed, "trl")
+    assert read_examples(tmp_path / "mine.jsonl").examples == [replace(example, kind="") for example in weighed]
+
+
 def test_what_does_not_read_back_is_not_written(run, tmp_path, monkeypatch):
     monkeypatch.setitem(ROW_FORMATS, "trl", {"{arm}.jsonl": lambda e: {"prompt": e.prompt.strip(), "completion": "x"}})
     with pytest.raises(DataError, match=r"texts.jsonl does not read back as the arm 'texts'"):

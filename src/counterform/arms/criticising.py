@@ -84,7 +84,7 @@ class Criticising(Recipe):
         critiques = [
             Example(
                 problem_id=row.case.problem.id,
-                attempt_ids=(row.shown.attempt.id,),
+                attempt_ids=self.attempts_of(row),
                 prompt=wording.critique_prompt(row.case.problem.prompt, row.shown.step_texts),
                 completion=target,
                 kind=kind,
@@ -98,6 +98,10 @@ class Criticising(Recipe):
             examples=self.examples(cases, dict(zip(chosen, critiques, strict=True))),
             teacher_tokens=sum(found.tokens for found in said),
         )
+
+    def attempts_of(self, row: Criticised) -> tuple[str, ...]:
+        """The ids of the attempts that stand in a row's example."""
+        return (row.shown.attempt.id,)
 
     def criticised(self, cases: Sequence[Case], shown: Sequence[Graded], rng: np.random.Generator) -> Sequence[int]:
         """The cases whose attempt is criticised, in order: all of them."""

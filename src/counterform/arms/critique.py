@@ -87,6 +87,10 @@ class CftThenAnswer(Criticising):
         """Every criticism in words, and an answer on the next line."""
         return [f"{worded(row)}\n{row.case.right.attempt.completion.text.strip()}" for row in rows], []
 
+    def attempts_of(self, row: Criticised) -> tuple[str, ...]:
+        """The one that is shown and the one that is written."""
+        return tuple(dict.fromkeys([row.shown.attempt.id, row.case.right.attempt.id]))
+
 
 class Mixed(Criticising):
     """Critiques and right attempts in one set: of some cases the example of `cft`, of the others that of `rft`.

@@ -71,7 +71,7 @@ class Orpo(Dpo):
 
     name = "orpo"
     objective: Objective = "orpo"
-    differs_by = "a right attempt is imitated and preferred to a wrong one, without a reference model"
+    differs_by = "a right attempt is imitated (with its prompt, whose tokens are not counted) and preferred to a wrong one, without a reference model"
 
     @property
     def lacks(self) -> str:

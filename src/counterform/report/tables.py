@@ -140,6 +140,9 @@ def card_table(card: MatchCard) -> Table:
 def card_sentence(card: MatchCard) -> str:
     """How the arms were matched, and what the pool could not give."""
     held = "the number of examples" if card.by == "examples" else "the number of loss tokens"
+    sampling = [arm.arm for arm in card.arms if not arm.loss_tokens]
+    if card.by == "loss_tokens" and sampling:
+        held += f" (not held for {', '.join(sampling)}, which sample for themselves: the ledger has what they came to)"
     return (
         f"{number(card.cases)} cases, matched by {held}. The first wrong step can be named in "
         f"{number(card.wrong_with_located_error)} of their wrong attempts. Left out: "
