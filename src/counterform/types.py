@@ -21,8 +21,7 @@ from msgspec import Struct
 from counterform.errors import ModelError
 from counterform.metrics import Measured, Shift
 
-Objective = Literal["sft", "grpo", "dpo", "kto", "orpo"]
-"""What an arm is trained for, each by a trainer of its own: to imitate, by its rollouts' rewards, or to prefer one text to another."""
+Objective = Literal["sft", "grpo", "dpo", "kto", "orpo"]  # what an arm is trained for, each by a trainer of its own
 
 
 class Mark(StrEnum):
