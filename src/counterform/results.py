@@ -48,6 +48,10 @@ class MatchCard(Struct, frozen=True, kw_only=True):
     problems_with_wrong_only: int
     wrong_with_located_error: int
     """Cases whose wrong attempt has a first wrong step that the step verifier can name."""
+    wrong_cut: int = 0
+    """Cases whose wrong attempt was cut at max_tokens."""
+    same_texts: int = 0
+    """Cases whose right and wrong attempts are the same text."""
     arms: tuple[ArmCard, ...]
 
 

@@ -142,7 +142,7 @@ class ArmSpec(Options, frozen=True):
     options: dict[str, Any] = {}
     """What the recipe's class is called with."""
     train: dict[str, Any] = {}
-    """Options of its trainer for this arm alone, over those of [train.sft], or of [train.grpo] where it samples for itself."""
+    """Options of its trainer for this arm alone, over those of its table: [train.sft], [train.grpo], [train.dpo], ..."""
     checkpoint: str | tuple[str, ...] = ()
     """A directory (LoRA too) or a hub id, read as the base is; several: seeds of one arm."""
     model: ModelSpec | None = None
@@ -195,11 +195,15 @@ class TrainSpec(Options, frozen=True):
     """How every arm is trained; the same for all but for what an arm says of its own (`ArmSpec.train`)."""
 
     trainer: str = "sft"
-    """sft: TRL's, and TRL's GRPO for the arms that sample for themselves. Any other trains all arms."""
+    """sft: TRL's trainer for what each arm is trained for (SFT, GRPO, DPO, KTO, ORPO). Any other trains all arms."""
     sft: dict[str, Any] = {}
     """Options of TRL's SFTConfig, passed through."""
     grpo: dict[str, Any] = {}
     """Options of TRL's GRPOConfig, passed through; `num_generations` is G, the rollouts a prompt to learn from."""
+    dpo: dict[str, Any] = {}
+    kto: dict[str, Any] = {}
+    orpo: dict[str, Any] = {}
+    """Options of TRL's DPOConfig (`dpo`, `ipo`), KTOConfig and ORPOConfig, passed through."""
     lora: dict[str, Any] | None = None
     """Options of peft's LoraConfig; left out: all weights are trained."""
     launch: tuple[str, ...] = ()

@@ -123,6 +123,12 @@ def check_recipe(recipe: Recipe, cases: Sequence[Case]) -> None:
         _promise(bool(example.prompt.strip()), f"no prompt is empty: {example.problem_id!r}")
         learns = arm.objective == "grpo" or bool((example.completion or "").strip())
         _promise(learns, f"an sft example has a completion to learn: {example.problem_id!r}")
+        paired = arm.objective in ("dpo", "kto", "orpo")
+        both = (example.rejected is not None) == paired
+        _promise(
+            both,
+            f"an example has a rejected text where the arm learns from pairs, and only there: {example.problem_id!r}",
+        )
 
 
 def check_trainer(trainer: Trainer, arm: Arm, base: str, tmp: Path) -> None:

@@ -21,6 +21,8 @@ from msgspec import Struct
 from counterform.errors import ModelError
 from counterform.metrics import Measured, Shift
 
+Objective = Literal["sft", "grpo", "dpo", "kto", "orpo"]  # what an arm is trained for, each by a trainer of its own
+
 
 class Mark(StrEnum):
     """A grade. Never a bool: a verifier that could not tell says UNKNOWN, which is not WRONG."""
@@ -189,6 +191,8 @@ class Example(Struct, frozen=True, kw_only=True, gc=False):
     prompt: str
     completion: str | None
     """None where the trainer samples it (reinforcement learning)."""
+    rejected: str | None = None
+    """What the completion is preferred to; None where it stands alone."""
     kind: str = ""
     """Kinds of an arm's examples count alike in its loss, however many tokens each has; empty: a token counts as it comes."""
 
@@ -197,7 +201,7 @@ class Arm(Struct, frozen=True, kw_only=True):
     """One training set, compiled from the same cases as every other arm of its study."""
 
     name: str
-    objective: Literal["sft", "grpo"] = "sft"
+    objective: Objective = "sft"
     differs_by: str
     """One line: what sets this arm apart from the others."""
     examples: tuple[Example, ...]
@@ -205,6 +209,8 @@ class Arm(Struct, frozen=True, kw_only=True):
     """What the trainer of its objective is told besides (JSON values only)."""
     teacher_tokens: int = 0
     """Written by another model to make these examples."""
+    generated_tokens: int = 0
+    """Sampled from a model to make these examples: the attempts that stand in them, each once, and what the recipe asked for."""
 
 
 class Ledger(Struct, frozen=True, kw_only=True):
@@ -218,6 +224,8 @@ class Ledger(Struct, frozen=True, kw_only=True):
     rollouts_dropped: int = 0
     teacher_tokens: int = 0
     optimizer_steps: int = 0
+    idle_steps: int = 0
+    """Steps that were no update."""
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
 

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from counterform.arms.cases import choose_pairs, make_cases, match, match_card
 from counterform.errors import DataError
+from counterform.report.tables import card_sentence
 from counterform.types import Arm, Attempt, Case, Completion, Example, Graded, Mark, Problem, StepVerdict, Verdict
 
 RIGHT, WRONG, UNKNOWN = Mark.RIGHT, Mark.WRONG, Mark.UNKNOWN
@@ -181,3 +182,33 @@ def test_the_match_card_counts():
     assert (long.prompt_tokens, long.loss_tokens) == (9, 15)
     assert (short.examples, short.problems) == (len(twice[1].examples), 3)
     assert match_card([SHORT], cases, by="examples", counts=counts, count=count).by == "examples"
+
+
+def test_the_match_card_counts_cut_attempts_and_pairs_of_one_text():
+    right, wrong = graded("a1", RIGHT, RIGHT), graded("a2", WRONG, WRONG)
+    cut = replace(
+        wrong, attempt=replace(wrong.attempt, completion=replace(wrong.attempt.completion, text="...", finish="length"))
+    )
+    problem = Problem(id="a", prompt="", answer="1")
+    cases = [Case(problem=problem, right=right, wrong=one) for one in (cut, cut, wrong)]
+    card = match_card([SHORT], cases, by="examples", counts={"right_only": 0, "wrong_only": 0}, count=count)
+    same = right.attempt.completion.text == wrong.attempt.completion.text
+    assert (card.wrong_cut, card.same_texts) == (2, int(same))
+    said = card_sentence(card)
+    assert "In 2 the wrong attempt was cut at max_tokens" in said
+    assert ("are the same text" in said) == same
+    assert "cut" not in card_sentence(replace(card, wrong_cut=0))
+
+
+def test_the_match_card_names_what_loss_tokens_cannot_hold():
+    sampling = Arm(
+        name="grpo", objective="grpo", differs_by="it samples", examples=(replace(SHORT.examples[0], completion=None),)
+    )
+
+    def known(examples):
+        return [3] * len(examples), [0 if e.completion is None else len(e.completion.split()) for e in examples]
+
+    counts = {"right_only": 0, "wrong_only": 0}
+    for by, named in (("loss_tokens", True), ("examples", False)):
+        said = card_sentence(match_card([LONG, sampling], [], by=by, counts=counts, count=known))
+        assert ("not held for grpo" in said) is named

@@ -3,7 +3,9 @@ import pytest
 from msgspec.structs import replace
 
 from counterform.arms.criticising import Criticised, worded
-from counterform.arms.critique import Critique
+from counterform.arms.critique import CftThenAnswer, Critique, Mixed
+from counterform.arms.critique_controls import CritiqueFormat, ShuffledCritique, VerdictOnly
+from counterform.arms.imitation import Rejection
 from counterform.bench import Bench
 from counterform.errors import DataError, StudyError
 from counterform.parts import made
@@ -184,3 +186,116 @@ class TestBalanced:
     def test_one_verdict_alone_cannot_be_balanced(self, cases):
         with pytest.raises(DataError, match=r"hold right alone. Take a share_wrong between 0 and 1"):
             Critique(balanced=True, share_wrong=0.0)(cases, np.random.default_rng(0))
+
+
+class TestWithAnswersBeside:
+    """A model that has seen nothing but critiques answers with a critique: two arms keep its own kind of answer."""
+
+    def test_promises(self, cases):
+        for recipe in (CftThenAnswer(), Mixed(), Mixed(share_critiques=0), Mixed(share_critiques=1)):
+            check_recipe(recipe, cases)
+
+    def test_then_an_answer(self, cases):
+        plain = Critique()(cases, np.random.default_rng(0)).examples
+        for case, one, example in zip(
+            cases, plain, CftThenAnswer()(cases, np.random.default_rng(0)).examples, strict=True
+        ):
+            assert example.prompt == one.prompt
+            assert set(example.attempt_ids) == {*one.attempt_ids, case.right.attempt.id}
+            assert example.completion == f"{one.completion}\n{case.right.attempt.completion.text}"
+
+    @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
+    def test_mixed_lies_between_rft_and_cft(self, cases, share):
+        many = cases * 4
+        critiques = Critique()(many, np.random.default_rng(0)).examples
+        answers = Rejection()(many, np.random.default_rng(0)).examples
+        mixed = Mixed(share_critiques=share)(many, np.random.default_rng(0)).examples
+        taken = [one == critique for one, critique in zip(mixed, critiques, strict=True)]
+        assert all(t or one == answer for t, one, answer in zip(taken, mixed, answers, strict=True))
+        assert sum(taken) == round(share * len(many))
+        wrong = [shown_in(case, e) is case.wrong for case, e in zip(many, critiques, strict=True)]
+        of_wrong = sum(t for t, w in zip(taken, wrong, strict=True) if w)
+        assert abs(of_wrong - share * sum(wrong)) <= 1, "both kinds of attempts give their share"
+
+    def test_the_critic_is_asked_only_of_what_is_shown(self, cases):
+        class Counting(Steps):
+            asked = 0
+
+            def __call__(self, shown, *, seed):
+                Counting.asked += len(shown)
+                return super().__call__(shown, seed=seed)
+
+        Mixed(share_critiques=0.25, bench=Bench(critic=lambda *_: Counting()))(cases, np.random.default_rng(0))
+        assert Counting.asked == 5
+
+
+class TestKeyAndVerdict:
+    """The key and a verdict are no critique: a critic that locates no error teaches where nothing is."""
+
+    @pytest.fixture
+    def nameless(self, cases):
+        """Cases of which the step verifier reads no wrong step."""
+        bare = [replace(c, wrong=replace(c.wrong, verdict=replace(c.wrong.verdict, steps=()))) for c in cases]
+        return bare
+
+    @pytest.mark.parametrize("recipe", [Critique, CftThenAnswer, Mixed, ShuffledCritique])
+    def test_refused_with_the_critics_that_can(self, nameless, recipe):
+        with pytest.raises(
+            DataError, match=r"0 locate an error.*'The answer should be .* The attempt is wrong\.'.*reference.*model"
+        ):
+            recipe()(nameless, np.random.default_rng(0))
+
+    def test_made_all_the_same_where_that_is_asked_for(self, nameless):
+        arm = Critique(least_located=0)(nameless, np.random.default_rng(0))
+        assert "0 of 11 critiques of wrong attempts locate an error" in arm.differs_by
+
+    def test_the_threshold_is_a_half(self, cases, nameless):
+        for located, refused in ((10, True), (11, False)):
+            some = [cases[0]] * located + [nameless[0]] * (21 - located)
+            recipe = Critique(share_wrong=1.0)
+            if refused:
+                with pytest.raises(
+                    DataError, match="of 21 critiques of wrong attempts by the step verifier, 10 locate"
+                ):
+                    recipe(some, np.random.default_rng(0))
+            else:
+                assert "11 of 21 critiques" in recipe(some, np.random.default_rng(0)).differs_by
+
+    def test_a_control_that_teaches_no_place_is_made(self, nameless):
+        for recipe in (VerdictOnly(), CritiqueFormat()):
+            check_recipe(recipe, nameless)
+
+    def test_right_attempts_alone_are_no_matter(self, nameless):
+        check_recipe(Critique(share_wrong=0.0), nameless)
+
+    def test_a_critic_that_lets_out_the_answer_is_counted(self, cases):
+        class Telling(Critic):
+            name = "one who tells"
+
+            def __call__(self, shown, *, seed):
+                texts = [
+                    f"Step 1 is wrong. In the end it is {p.answer}." if at % 2 else "Step 1 is off."
+                    for at, (p, _) in enumerate(shown)
+                ]
+                return [
+                    Criticism(attempt_id=g.attempt.id, verdict=Mark.WRONG, text=text)
+                    for text, (_, g) in zip(texts, shown, strict=True)
+                ]
+
+        hidden = [replace(c, problem=replace(c.problem, answer="4711")) for c in cases]
+        recipe = Critique(share_wrong=1.0, bench=Bench(critic=lambda *_: Telling()))
+        assert (
+            "10 of the 21 whose prompt does not hold the right answer state it"
+            in recipe(hidden, np.random.default_rng(0)).differs_by
+        )
+        step_one = [
+            replace(
+                c,
+                problem=replace(c.problem, answer="1", prompt="?"),
+                wrong=replace(c.wrong, verdict=replace(c.wrong.verdict, steps=())),
+            )
+            for c in cases
+        ]
+        assert "; 10 of the 21" in recipe(step_one, np.random.default_rng(0)).differs_by, (
+            "the number of a step is no answer"
+        )

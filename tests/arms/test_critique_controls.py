@@ -87,12 +87,12 @@ def case(number, error, steps=6, hint="", answer=""):
 )
 def test_a_shuffled_critique_never_names_the_right_step_or_says_so(errors, share, seed):
     cases = [case(number, error) for number, error in enumerate(errors)]
-    recipe = ShuffledCritique(share_wrong=share)
+    recipe = ShuffledCritique(share_wrong=share, least_located=0)
     try:
         examples = made(recipe, cases, seed).examples
     except ControlError:
         return
-    whole = made(Critique(share_wrong=share), cases, seed).examples
+    whole = made(Critique(share_wrong=share, least_located=0), cases, seed).examples
     assert sorted(e.completion for e in examples) == sorted(e.completion for e in whole)
     for one, own, example in zip(cases, whole, examples, strict=True):
         named = named_error(example.completion)
@@ -166,7 +166,9 @@ def test_no_hint_that_comes_to_what_is_right_there_stands_at_another_attempt(cri
 
 def test_what_is_right_there_can_be_avoided_where_hints_differ():
     cases = [case(at, at % 5, hint=f"1 + {at % 4} = {1 + at % 4}.") for at in range(60)]
-    for one, example in zip(cases, made(ShuffledCritique(share_wrong=1.0), cases).examples, strict=True):
+    for one, example in zip(
+        cases, made(ShuffledCritique(share_wrong=1.0, least_located=0), cases).examples, strict=True
+    ):
         assert f"= {1 + int(one.problem.id) % 4}." not in example.completion
 
 
@@ -175,9 +177,9 @@ def test_an_answer_that_the_problems_share_is_not_said_of_another(answers):
     """Nobody can name a step of these, so their critiques say what the answer should be, in whatever writing."""
     same = [case(at, None, answer=answers[at % len(answers)]) for at in range(6)]
     with pytest.raises(ControlError, match="6 critiques"):
-        made(ShuffledCritique(share_wrong=1.0), same)
+        made(ShuffledCritique(share_wrong=1.0, least_located=0), same)
     rows = [*same, *(case(10 + at, None) for at in range(12))]
-    for one, example in zip(rows, made(ShuffledCritique(share_wrong=1.0), rows).examples, strict=True):
+    for one, example in zip(rows, made(ShuffledCritique(share_wrong=1.0, least_located=0), rows).examples, strict=True):
         if one in same:
             assert not any(f"should be {answer}." in example.completion for answer in answers)
 

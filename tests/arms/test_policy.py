@@ -1,17 +1,38 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from counterform.arms.calc import CalcTraces
-from counterform.arms.policy import Grpo, Grpo2G, GrpoPenalty, GrpoRandom, RoC, RoCBoth, RoCNoFailures, RoCWaves
+from counterform.arms.policy import (
+    LEARNS_FROM,
+    REWARDS,
+    FormatReward,
+    Grpo,
+    Grpo2G,
+    GrpoPenalty,
+    GrpoRandom,
+    MajorityReward,
+    Nsr,
+    Psr,
+    RandomReward,
+    RoC,
+    RoCBoth,
+    RoCNoFailures,
+    RoCWaves,
+)
 from counterform.errors import DataError, StudyError
 from counterform.parts import PARTS, part
 from counterform.testing import check_recipe
+from counterform.train.grpo import LearnsFrom
+from counterform.train.rewards import Kind
 
-RECIPES = (Grpo, Grpo2G, GrpoPenalty, GrpoRandom, RoC, RoCBoth, RoCNoFailures, RoCWaves)
+SELECTIONS = (Grpo, Grpo2G, GrpoPenalty, GrpoRandom, RoC, RoCBoth, RoCNoFailures, RoCWaves)
+REWARDED = (Psr, Nsr, RandomReward, FormatReward, MajorityReward)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", [*SELECTIONS, *REWARDED])
 def test_promises(recipe, cases):
     check_recipe(recipe(), cases)
     arm = recipe()(cases, None)
@@ -21,7 +42,7 @@ def test_promises(recipe, cases):
 
 
 def test_what_sets_them_apart(cases):
-    told = {r.name: (r().options["generate"], r().options["keep"], r().options["mode"]) for r in RECIPES}
+    told = {r.name: (r().options["generate"], r().options["keep"], r().options["mode"]) for r in SELECTIONS}
     assert told == {
         "grpo": (1, 1, "random"),
         "grpo_2g": (2, 2, "random"),
@@ -32,7 +53,7 @@ def test_what_sets_them_apart(cases):
         "roc_no_failures": (2, 1, "no_failures"),
         "roc_waves": (2, 1, "waves"),
     }
-    assert {r.name for r in RECIPES if r().options["penalty_weight"]} == {"grpo_penalty"}
+    assert {r.name for r in SELECTIONS if r().options["penalty_weight"]} == {"grpo_penalty"}
 
 
 def test_options():
@@ -43,15 +64,45 @@ def test_options():
         "mode": "released",
         "penalties": ["process"],
         "penalty_weight": 0.0,
+        "reward": "right",
+        "learns_from": "all",
         "tool": "calc",
         "tool_failures": 0.2,
     }
-    for wrong in ({"keep": 3}, {"keep": 0}, {"tool_failures": 1.5}, {"penalty_weight": -1}, {"tool": "calculator"}):
-        with pytest.raises(ValueError, match=r"keep|in 0\.\.1|unknown tool"):
+    for wrong in (
+        {"keep": 3},
+        {"keep": 0},
+        {"tool_failures": 1.5},
+        {"penalty_weight": -1},
+        {"tool": "calculator"},
+        {"reward": "luck"},
+        {"learns_from": "both"},
+    ):
+        with pytest.raises(ValueError, match=r"keep|in 0\.\.1|unknown (tool|reward|learns_from)"):
             RoC(**wrong)
     with pytest.raises(StudyError, match="proces"):
         RoC(penalties=["proces"])
     assert "process" in PARTS["penalty"]
+
+
+def test_a_control_differs_from_grpo_in_one_thing():
+    """And any arm has its own control by an option."""
+    differs = {r.name: {k: v for k, v in r().options.items() if v != Grpo().options[k]} for r in REWARDED}
+    assert differs == {
+        "psr": {"learns_from": "successes"},
+        "nsr": {"learns_from": "failures"},
+        "random_reward": {"reward": "random"},
+        "format_reward": {"reward": "format"},
+        "majority_reward": {"reward": "majority"},
+    }
+    assert RoC(reward="random").options == RoC().options | {"reward": "random"}
+    with pytest.raises(ValueError, match="whole groups"):
+        RoCWaves(reward="majority")
+
+
+def test_the_options_are_those_that_the_trainer_knows():
+    assert get_args(Kind) == REWARDS
+    assert get_args(LearnsFrom) == LEARNS_FROM
 
 
 class TestCalcTraces:

@@ -8,12 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from counterform.cli import app
 from counterform.errors import DataError, RunDirError, StudyError
 from counterform.export import FORMATS, export
-from counterform.export.rows import ROW_FORMATS, write_arm
+from counterform.export.rows import PAIR_FORMATS, ROW_FORMATS, write_arm
 from counterform.problems.examples import read_examples
 from counterform.problems.ledger import Ledger
 from counterform.problems.readers import read_attempts
@@ -45,6 +46,27 @@ def test_whatever_stands_in_an_arm_comes_back(to, examples, tmp_path_factory):
         assert read_examples(path).examples == examples
 
 
+@settings(max_examples=25)
+@given(examples=examples, rejected=texts)
+@pytest.mark.parametrize("to", PAIR_FORMATS)
+def test_pairs_come_back_from_the_preference_format_of_trl(to, examples, rejected, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("out")
+    pairs = [replace(example, rejected=rejected) for example in examples]
+    write_arm(folder, "mine", pairs, to)
+    [path] = data_files(folder)
+    assert {"prompt", "chosen", "rejected"} <= json.loads(path.read_text(encoding="utf-8").splitlines()[0]).keys()
+    assert read_examples(path).examples == pairs
+
+
+@pytest.mark.parametrize("to", sorted(set(ROW_FORMATS) - set(PAIR_FORMATS)))
+def test_a_format_without_pairs_refuses_them(run, tmp_path, to):
+    pair = Example(problem_id="a", prompt="?", completion="yes", rejected="no")
+    RunDir(run).write_rows("arms/texts.parquet", [pair], Example)
+    with pytest.raises(DataError, match=r"learns from pairs.*--to trl or --to trl-messages"):
+        export(run, "texts", to=to, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("to", ROW_FORMATS)
 def test_an_arm_of_a_run(run, tmp_path, to):
     done = export(run, "texts", to=to, out=tmp_path / "out")
@@ -53,6 +75,12 @@ def test_an_arm_of_a_run(run, tmp_path, to):
     for path in data_files(tmp_path / "out"):
         assert path in done.files
         assert read_examples(path).examples == arm
+
+
+def test_an_arm_that_weighs_its_examples_is_written_without_the_weights(tmp_path):
+    weighed = [Example(problem_id=str(at), prompt="?", completion="yes", kind="right") for at in range(2)]
+    write_arm(tmp_path, "mine", weighed, "trl")
+    assert read_examples(tmp_path / "mine.jsonl").examples == [replace(example, kind="") for example in weighed]
 
 
 def test_what_does_not_read_back_is_not_written(run, tmp_path, monkeypatch):

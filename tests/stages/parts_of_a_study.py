@@ -5,6 +5,7 @@ import re
 import time
 from pathlib import Path
 
+from counterform.arms.imitation import Rejection
 from counterform.models.scripted import ScriptedModel
 from counterform.problems.ledger import Ledger
 from counterform.train.trainer import Trainer
@@ -52,6 +53,33 @@ class Copy(Trainer):
     def train(self, arm, *, base, seed, out: Path):
         (out / "weights.txt").write_text(f"{arm.name} {seed} {self.spec.sft} {len(arm.examples)}")
         return Checkpoint(arm=arm.name, seed=seed, path=str(out), ledger=Cost(examples=len(arm.examples)))
+
+
+class Idle(Copy):
+    """Takes two steps, of which none was an update."""
+
+    def train(self, arm, *, base, seed, out: Path):
+        (out / "weights.txt").write_text(arm.name)
+        return Checkpoint(arm=arm.name, seed=seed, path=str(out), ledger=Cost(optimizer_steps=2, idle_steps=2))
+
+
+class Mute(Solver):
+    """Answers nothing that could be graded."""
+
+    @classmethod
+    def open(cls, spec):
+        return cls(lambda prompt, sample: "Hm.", name="mute", logprob=lambda prompt, continuation: -1.0)
+
+
+class Needy(Rejection):
+    """An arm that needs what this machine may not have."""
+
+    name = "needy"
+    missing = ""
+
+    @property
+    def lacks(self) -> str:
+        return type(self).missing
 
 
 class OtherCopy(Copy):

@@ -87,6 +87,9 @@ TABLE = {
     "train.trainer": ("parts_of_a_study:OtherCopy", TRAINED),
     "train.sft": ({"learning_rate": 1e-2}, TRAINED),
     "train.grpo": ({"learning_rate": 1e-2}, NOTHING),  # no arm samples for itself
+    "train.dpo": ({"beta": 0.2}, NOTHING),  # and none learns from pairs
+    "train.kto": ({"beta": 0.2}, NOTHING),
+    "train.orpo": ({"beta": 0.2}, NOTHING),
     "train.lora": ({"r": 2}, TRAINED),
     "train.launch": (("--num_processes", "2"), TRAINED),
     "probes": (("accuracy", "find_error", "shift", "process"), probes("process")),

@@ -160,6 +160,51 @@ class TestExactness:
         assert logged(roc, "roc/one_sided") == [0.0]
 
 
+class TestOneSideAlone:
+    """Successes alone, failures alone: the advantage is that of the whole group, and then one sign of it is gone."""
+
+    UNEVEN = (1.0, 0.0, 0.0, 0.0)
+
+    def step(self, out, learns_from):
+        trainer = made(
+            RoCGRPOTrainer,
+            out,
+            keep=4,
+            mode="random",
+            learns_from=learns_from,
+            rewards=self.UNEVEN,
+            options={"max_grad_norm": 0.0},
+        )
+        before = weights(trainer)
+        trainer.train()
+        return weights(trainer) - before, trainer
+
+    def test_the_two_steps_add_up_to_that_of_both(self, tmp_path):
+        both, successes, failures = (self.step(tmp_path, one)[0] for one in ("all", "successes", "failures"))
+        torch.testing.assert_close(successes + failures, both, rtol=0, atol=2e-5)
+        for one in (successes, failures):
+            assert one.abs().max() > 1e-3
+            assert (one - both).abs().max() > 1e-3
+
+    def test_the_advantages(self, tmp_path, monkeypatch):
+        shown, compute = [], GRPOTrainer.compute_loss
+
+        def spying(self, model, inputs, *args, **kwargs):
+            shown.append(inputs)
+            return compute(self, model, inputs, *args, **kwargs)
+
+        monkeypatch.setattr(GRPOTrainer, "compute_loss", spying)
+        trainers = [self.step(tmp_path, one)[1] for one in ("all", "successes", "failures")]
+        both, successes, failures = (rows["advantages"] for rows in shown)
+        assert ((both > 0).sum(), (both < 0).sum()) == (2, 6)
+        assert torch.equal(successes, both.clamp(min=0))
+        assert torch.equal(failures, both.clamp(max=0))
+        for trainer, rows in zip(trainers, shown, strict=True):
+            tokens = rows["completion_mask"].sum(1)
+            assert trainer.loss_tokens == int(tokens[rows["advantages"] != 0].sum())
+            assert trainer.rollouts_kept == 8, "the others stay in the batch: baseline, divisor and anchor are the same"
+
+
 def lengths(completions, **columns):
     return [float(len(completion[0]["content"])) for completion in completions]
 

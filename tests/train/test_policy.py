@@ -15,7 +15,7 @@ from counterform.study import BASE, TrainSpec
 from counterform.testing import check_trainer
 from counterform.train.policy import GRPO, HISTORY, Selection, _Judge, selection
 from counterform.train.tokens import token_counter
-from counterform.types import Case, Graded
+from counterform.types import Case, Graded, Mark, Verdict
 from counterform.verify.answer import Answers
 from counterform.verify.steps import grade
 
@@ -87,6 +87,19 @@ def test_waves_sample_what_they_need_and_2g_at_most(grading, tmp_path):
     assert ledger.rollouts_kept == 16
     assert 1 <= used <= 2
     assert used == (ledger.rollouts_kept + ledger.rollouts_dropped) / 16
+
+
+def test_steps_that_were_no_update_are_counted(grading, tmp_path):
+    """Nothing could be graded, so no rollout has an advantage: the base again, and the ledger says so."""
+
+    def ungraded(attempts):
+        unknown = Verdict(attempt_id="", outcome=Mark.UNKNOWN, lenient=Mark.UNKNOWN, verifier="none")
+        return [Graded(attempt=a, verdict=unknown) for a in attempts]
+
+    ledger = trained(Grpo(reward="random"), tmp_path, ungraded).ledger
+    assert (ledger.optimizer_steps, ledger.idle_steps) == (2, 2)
+    before, after = (load_file(folder / "model.safetensors") for folder in (BASE, tmp_path))
+    assert all((before[name] == after[name]).all() for name in after)
 
 
 class TestRewards:

@@ -105,8 +105,14 @@ def match_card(
         problems_with_right_only=counts["right_only"],
         problems_with_wrong_only=counts["wrong_only"],
         wrong_with_located_error=sum(case.wrong.verdict.first_error is not None for case in cases),
+        wrong_cut=sum(case.wrong.attempt.completion.finish == "length" for case in cases),
+        same_texts=sum(_text(case.right) == _text(case.wrong) for case in cases),
         arms=tuple(rows),
     )
+
+
+def _text(graded: Graded) -> str:
+    return graded.attempt.completion.text.strip()
 
 
 def _first_of_each(table: pa.Table, most: int) -> pa.Table:

@@ -29,6 +29,7 @@ class VerdictOnly(Criticising):
 
     name = "verdict_only"
     differs_by = "an attempt is shown, and the target is the verdict on it alone"
+    teaches_where = False
 
     def targets(self, rows: Sequence[Criticised], rng: np.random.Generator) -> tuple[list[str], list[str]]:
         """The verdicts."""
@@ -40,6 +41,7 @@ class CritiqueFormat(Criticising):
 
     name = "critique_format"
     differs_by = "an attempt is shown, and the target is the form of a critique, which says nothing of it"
+    teaches_where = False
 
     def targets(self, rows: Sequence[Criticised], rng: np.random.Generator) -> tuple[list[str], list[str]]:
         """A text that the number of steps alone decides."""

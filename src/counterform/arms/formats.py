@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -21,7 +21,7 @@ from counterform.problems.route import IN_FREE_FORM, WITH_A_LETTER, near_misses
 from counterform.problems.route_map import Map, in_words
 from counterform.text.answers import answer_of, bare
 from counterform.text.wording import answer_sentence, option
-from counterform.types import Arm, Case, Example, Problem
+from counterform.types import Arm, Case, Example, Objective, Problem
 
 ANSWERS = ("multiple choice", "free form")
 OBJECTIVES = ("sft", "grpo")
@@ -66,7 +66,7 @@ class Format(Recipe):
             if value not in options:
                 raise ValueError(unknown_name(what, value, options))
         self._choose = answers == ANSWERS[0]
-        self.objective: Literal["sft", "grpo"] = "grpo" if objective == "grpo" else "sft"
+        self.objective: Objective = "grpo" if objective == "grpo" else "sft"
         self._shows = {"format": answers, "domain": domain, "objective": objective}
         target = "sampled by the arm itself" if objective == "grpo" else "the target is the worked solution"
         self.differs_by = f"{target}, and the format is {answers}" + (f"; problems of {domain} alone" if domain else "")

@@ -8,7 +8,7 @@ import numpy as np
 
 from counterform.arms.recipe import Recipe
 from counterform.errors import DataError
-from counterform.types import Arm, Case, Example
+from counterform.types import Arm, Case, Example, Graded, Problem
 
 
 class Imitation(Recipe):
@@ -38,13 +38,15 @@ class Rejection(Recipe):
     differs_by = "the target is an attempt that was graded right"
 
     def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm:
-        examples = tuple(
-            Example(
-                problem_id=case.problem.id,
-                attempt_ids=(case.right.attempt.id,),
-                prompt=case.problem.prompt,
-                completion=case.right.attempt.completion.text,
-            )
-            for case in cases
-        )
+        examples = tuple(imitated(case.problem, case.right) for case in cases)
         return Arm(name=self.name, differs_by=self.differs_by, examples=examples)
+
+
+def imitated(problem: Problem, graded: Graded) -> Example:
+    """Problem -> an attempt at it."""
+    return Example(
+        problem_id=problem.id,
+        attempt_ids=(graded.attempt.id,),
+        prompt=problem.prompt,
+        completion=graded.attempt.completion.text,
+    )

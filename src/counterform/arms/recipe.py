@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
 from counterform.bench import Bench
-from counterform.types import Arm, Case
+from counterform.types import Arm, Case, Objective
 
 
 class Recipe(ABC):
@@ -21,7 +21,7 @@ class Recipe(ABC):
 
     differs_by: str
     """One line: what sets this arm apart from the others."""
-    objective: Literal["sft", "grpo"] = "sft"
+    objective: Objective = "sft"
     draws_as: ClassVar[str] = ""
     """Recipes that share it draw alike, so that a control shows the attempts of what it controls; empty: its name in the study file."""
     leaves_out: ClassVar[bool] = False
@@ -35,6 +35,11 @@ class Recipe(ABC):
     @abstractmethod
     def name(self) -> str:
         """Of the arm, outside a study; a class attribute will do."""
+
+    @property
+    def lacks(self) -> str:
+        """What this arm needs and this machine does not have, in words; such an arm is refused, and the others go on."""
+        return ""
 
     @property
     def shows(self) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from counterform.errors import DataError, StudyError, unknown_name
-from counterform.export.rows import ROW_FORMATS, write_arm
+from counterform.export.rows import PAIR_FORMATS, ROW_FORMATS, write_arm
 from counterform.export.verl_grpo import write_grpo
 from counterform.results import MatchCard
 from counterform.store import RunDir, finished_run
@@ -48,6 +48,11 @@ def export(run: str | Path, arm: str, *, to: str, out: str | Path) -> Exported:
         raise DataError(
             f"arm {arm!r} has no completions, since its trainer samples them, and {to!r} needs them. "
             f"Write its problems with --to {VERL_GRPO}."
+        )
+    if to not in (*PAIR_FORMATS, VERL_GRPO) and any(example.rejected is not None for example in examples):
+        raise DataError(
+            f"arm {arm!r} learns from pairs of a preferred and a rejected text, and {to!r} has rows of one. Write TRL's preference format, "
+            f"which its DPO, KTO and ORPO trainers read: --to {' or --to '.join(PAIR_FORMATS)}."
         )
     with RunDir(out.resolve().parent).appearing_dir(out.resolve().name) as folder:
         if to == VERL_GRPO:

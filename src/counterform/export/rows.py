@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec.structs import replace
 
 from counterform.errors import DataError
 from counterform.problems.examples import TRL_SEPARATOR, read_examples
@@ -23,12 +24,20 @@ def _turn(role: str, text: str | None) -> Row:
 
 
 def _trl(example: Example) -> Row:
-    return {"prompt": example.prompt, "completion": f"{TRL_SEPARATOR}{example.completion}"}
+    return {"prompt": example.prompt, **{name: f"{TRL_SEPARATOR}{text}" for name, text in _answers(example).items()}}
 
 
 def _trl_messages(example: Example) -> Row:
     # Not one list of `messages`: TRL would put the loss on the prompt too.
-    return {"prompt": [_turn("user", example.prompt)], "completion": [_turn("assistant", example.completion)]}
+    answers = {name: [_turn("assistant", text)] for name, text in _answers(example).items()}
+    return {"prompt": [_turn("user", example.prompt)], **answers}
+
+
+def _answers(example: Example) -> dict[str, str | None]:
+    """By TRL's columns: of its preference format where there are two."""
+    if example.rejected is None:
+        return {"completion": example.completion}
+    return {"chosen": example.completion, "rejected": example.rejected}
 
 
 def _messages(example: Example) -> Row:
@@ -56,6 +65,8 @@ ROW_FORMATS: dict[str, dict[str, Callable[[Example], Row]]] = {
     "openrlhf": {"{arm}.jsonl": _openrlhf},
 }
 """Format -> file name -> row of one example."""
+PAIR_FORMATS = ("trl", "trl-messages")
+"""Those that can hold a pair, of which one text is preferred."""
 
 _MESSAGES = pa.schema(
     [
@@ -79,7 +90,8 @@ def write_arm(folder: Path, arm: str, examples: Sequence[Example], to: str) -> i
         else:
             with path.open("wb") as stream:
                 stream.writelines(msgspec.json.encode(row) + b"\n" for row in rows)
-        if read_examples(path).examples != list(examples):
+        # No format has weights of rows, and so none has the kinds that they are reckoned from.
+        if read_examples(path).examples != [replace(example, kind="") for example in examples]:
             raise DataError(
                 f"{path.name} does not read back as the arm {arm!r}, so nothing is written. Please report it."
             )

@@ -1,6 +1,7 @@
 """The reader of training rows: those that other trainers read, back into examples.
 
-    prompt + completion (TRL, as text or as messages)    messages (verl, TRL)    instruction + input + output (Alpaca)
+    prompt + completion (TRL, as text or as messages)    prompt + chosen + rejected (TRL's preference format, either way)
+    messages (verl, TRL)    instruction + input + output (Alpaca)
     conversations (ShareGPT)    input + output (OpenRLHF)
 
 A text is taken as it stands, to the last space.
@@ -49,7 +50,7 @@ def read_examples(path: str | Path) -> ReadExamples:
 
 
 def _example(row: Row) -> Example:
-    prompt, completion = _pair(row)
+    prompt, completion, rejected = _texts(row)
     problem, attempts = row.get("problem_id"), row.get("attempt_ids") or ()
     if not isinstance(attempts, list | tuple) or not all(isinstance(name, str) for name in attempts):
         raise Unusable(f"`attempt_ids` is {excerpt(attempts)}, not a list of ids")
@@ -60,14 +61,19 @@ def _example(row: Row) -> Example:
         attempt_ids=tuple(attempts),
         prompt=prompt,
         completion=completion,
+        rejected=rejected,
     )
 
 
-def _pair(row: Row) -> tuple[str, str]:
+def _texts(row: Row) -> tuple[str, str, str | None]:
+    """Prompt, completion, and what it is preferred to."""
+    if all(name in row for name in _PREFERENCE):
+        sides = [_trl({"prompt": row["prompt"], "completion": row[side]}) for side in ("chosen", "rejected")]
+        return *sides[0], sides[1][1]
     for columns, read in _FORMATS:
         if all(name in row for name in columns):
-            return read(row)
-    readable = "; ".join(" + ".join(columns) for columns, _ in _FORMATS)
+            return *read(row), None
+    readable = "; ".join(" + ".join(columns) for columns in (_PREFERENCE, *(columns for columns, _ in _FORMATS)))
     raise Unusable(f"no known columns among {excerpt(sorted(row))}. Readable: {readable}")
 
 
@@ -100,6 +106,7 @@ def _text(row: Row, name: str) -> str:
     return value
 
 
+_PREFERENCE = ("prompt", "chosen", "rejected")
 _FORMATS: Sequence[tuple[tuple[str, ...], Callable[[Row], tuple[str, str]]]] = (
     (("prompt", "completion"), _trl),
     (("messages",), lambda row: _turns(row["messages"], "role", "content", ("user", "assistant"))),

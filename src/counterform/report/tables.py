@@ -144,11 +144,22 @@ def card_table(card: MatchCard | None, existing: Mapping[str, str] = {}) -> Tabl
 def card_sentence(card: MatchCard) -> str:
     """How the arms were matched, and what the pool could not give."""
     held = "the number of examples" if card.by == "examples" else "the number of loss tokens"
+    sampling = [arm.arm for arm in card.arms if not arm.loss_tokens]
+    if card.by == "loss_tokens" and sampling:
+        held += f" (not held for {', '.join(sampling)}, which sample for themselves: the ledger has what they came to)"
     return (
         f"{number(card.cases)} cases, matched by {held}. The first wrong step can be named in "
         f"{number(card.wrong_with_located_error)} of their wrong attempts. Left out: "
         f"{number(card.problems_with_right_only)} problems with right attempts only and "
         f"{number(card.problems_with_wrong_only)} with wrong attempts only."
+        + (
+            f" In {number(card.wrong_cut)} the wrong attempt was cut at max_tokens: wrong for want of room, it may be."
+            * bool(card.wrong_cut)
+        )
+        + (
+            f" In {number(card.same_texts)} right and wrong attempt are the same text: nothing but the grade sets them apart."
+            * bool(card.same_texts)
+        )
     )
 
 
@@ -161,6 +172,7 @@ _LEDGER_HEADINGS = {
     "rollouts_dropped": "Rollouts dropped",
     "teacher_tokens": "Teacher tokens",
     "optimizer_steps": "Steps",
+    "idle_steps": "No update",
     "seconds": "Seconds",
     "peak_memory_mb": "Peak memory, MB",
 }

@@ -21,6 +21,9 @@ from counterform.stages.work import Work
 from counterform.study import ArmSpec, ModelSpec
 from counterform.types import Arm, Case, Example
 
+ARM_FACTS = ("differs_by", "objective", "options", "teacher_tokens", "generated_tokens")
+"""Of an arm, what stands in its unit's record beside the file of its examples."""
+
 
 def arm_units(work: Work) -> Iterator[Unit]:
     """Every arm that is trained here, and then the match card. Raises DataError where none can be made, and no arm exists already."""
@@ -51,7 +54,7 @@ class ArmUnit(Unit):
             return []
         card = self._compiler.card(arm)
         work.making.facts |= {
-            **{name: getattr(arm, name) for name in ("differs_by", "objective", "options", "teacher_tokens")},
+            **{name: getattr(arm, name) for name in ARM_FACTS},
             "card": msgspec.to_builtins(card),
             "left out": self._compiler.left_out,
         }
@@ -146,6 +149,8 @@ class _Compiler:
             with _without_collector():
                 arm = _compile(spec, self._work.recipes[name], cases)
             self._work.asked = asked
+            if not self._work.study.attempts.file:  # of recorded attempts nobody knows the tokens
+                arm = msgspec.structs.replace(arm, generated_tokens=arm.generated_tokens + _written(arm, cases))
             if self._work.study.match.by == "examples":  # each is asked for once
                 return arm
             self._compiled[name] = arm
@@ -206,6 +211,8 @@ def _usable(recipe: Recipe, cases: list[Case]) -> list[Case]:
 def _compile(spec: ArmSpec, recipe: Recipe, cases: Sequence[Case]) -> Arm:
     import numpy as np
 
+    if recipe.lacks:
+        raise DataError(f"arm {spec.name!r} needs {recipe.lacks}. Install it, or leave this arm out.")
     # Two arms with one recipe get the same examples: an A/A test differs by nothing but seed variance.
     # A control draws as the recipe that it controls: both show the same attempts.
     arm = recipe(cases, np.random.default_rng(derived_seed("arm", recipe.draws_as or spec.recipe)))
@@ -216,11 +223,18 @@ def _compile(spec: ArmSpec, recipe: Recipe, cases: Sequence[Case]) -> Arm:
     return msgspec.structs.replace(arm, name=spec.name)
 
 
+def _written(arm: Arm, cases: Sequence[Case]) -> int:
+    """Tokens of the sampled attempts that stand in an arm's examples, each counted once."""
+    tokens = {g.attempt.id: g.attempt.completion.tokens for case in cases for g in (case.right, case.wrong)}
+    standing = {name for example in arm.examples for name in example.attempt_ids}
+    return sum(tokens.get(name, 0) for name in standing)
+
+
 def _token_counter(spec: ModelSpec) -> Callable[[Sequence[Example]], tuple[list[int], list[int]]]:
     if spec.kind != "hf":
         return lambda examples: (
             [len(e.prompt.split()) for e in examples],
-            [len((e.completion or "").split()) for e in examples],
+            [len((e.completion or "").split()) + len((e.rejected or "").split()) for e in examples],
         )
     from counterform.models.hf import load_tokenizer
     from counterform.train.tokens import token_counter

@@ -18,7 +18,7 @@ from counterform.stages.probe import WEIGHTS, held_out_items
 from counterform.stages.probed import fixed, not_asked, probed
 from counterform.stages.unit import Unit
 from counterform.stages.work import Work
-from counterform.types import Graded, Reading, Verdict
+from counterform.types import Checkpoint, Graded, Mark, Reading, Verdict
 
 
 def find_units(work: Work) -> Iterator[Unit]:
@@ -45,6 +45,7 @@ def _find_results(work: Work) -> None:
     notes = _notes(work, items)
     probes: list[Probe] = [made("probe", name, {}, "$.probes", bench=work.bench()) for name in work.study.probes]
     readings = {probe.name: probe.checked(_readings(work, probe)) for probe in probes}
+    notes += [note for name, rows in readings.items() for note in _all_unknown(name, rows)]
     context = _context(work, readings)
     found: dict[str, Found] = {probe.name: probe.find(readings[probe.name], context) for probe in probes}
     lines: list[Baseline] = []
@@ -80,6 +81,7 @@ def _notes(work: Work, items: HeldOut) -> list[str]:
     for name in work.arms:
         checkpoints = [work.checkpoint(name, seed) for seed in work.study.seeds]
         notes += [f"{c.arm}, seed {c.seed}, was not read: {c.failure}" for c in checkpoints if c.failure]
+        notes += [_no_update(c) for c in checkpoints if 0 < c.ledger.optimizer_steps == c.ledger.idle_steps]
     notes += [f"{arm.name} was not trained here: {arm.what}." for arm in work.existing.values()]
     notes += [note for record in work.files.records.of_kind("answers") for note in record.notes]
     notes += not_asked(work)
@@ -107,6 +109,26 @@ def _verdicts(work: Work, arm: Answering) -> Iterator[tuple[list[Verdict], list[
         for name in work.files.fact(f"probe/{arm.name}/{seed}/process", "attempts") or []:
             rows = work.files.read_rows(name, Graded)
             yield [row.verdict for row in rows], [row.attempt.problem_id for row in rows]
+
+
+def _no_update(checkpoint: Checkpoint) -> str:
+    return (
+        f"{checkpoint.arm}, seed {checkpoint.seed}: none of its {checkpoint.ledger.optimizer_steps} steps was an update, since no group of "
+        "rollouts had two different rewards. It is the base model again."
+    )
+
+
+def _all_unknown(probe: str, readings: Sequence[Reading]) -> list[str]:
+    """A sentence for each model of which a probe could grade nothing at all."""
+    marks: dict[str, list[Mark]] = {}
+    for reading in readings:
+        marks.setdefault(reading.arm, []).append(reading.mark)
+    return [
+        f"{arm}: every one of {len(found)} readings of {probe} is UNKNOWN. Nothing it answered could be graded, so they say nothing of what "
+        "it can do."
+        for arm, found in marks.items()
+        if set(found) == {Mark.UNKNOWN}
+    ]
 
 
 def _readings(work: Work, probe: Probe) -> list[Reading]:

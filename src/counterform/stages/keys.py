@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -22,6 +22,7 @@ from counterform.models.source import commits, source_of
 from counterform.parts import part
 from counterform.store import RunDir, key_of, key_of_path
 from counterform.study import ArmSpec, ModelSpec, Study, TrainSpec
+from counterform.types import Objective
 
 _NAMED_OBJECT = re.compile(r"(\w+(?:\.\w+)*):\w+")
 _OF_HOW_IT_RUNS = ("batch_size", "concurrency", "api_key_env")
@@ -112,6 +113,7 @@ class Keys:
             _compiled(spec),
             [_compiled(other) for other in study.trained] if bound else [],
             self.lexicon if recipe.uses_lexicon else "",
+            *([recipe.lacks] if recipe.lacks else []),
         )
 
     @property
@@ -121,9 +123,9 @@ class Keys:
 
     def checkpoint(self, name: str, seed: int, spec: TrainSpec) -> str:
         """Of everything that decides what one training run becomes. spec: with the arm's own options in it."""
-        # An arm is not trained again because the options of the other objective have changed.
-        other = {"sft": "grpo", "grpo": "sft"}[self._recipes[name].objective]
-        spec = msgspec.structs.replace(spec, **{other: {}})
+        # An arm is not trained again because the options of another objective have changed.
+        others = set(get_args(Objective)) - {self._recipes[name].objective}
+        spec = msgspec.structs.replace(spec, **{other: {} for other in others})
         return key_of(self.arm(name), self._edition(f"arm/{name}"), self.base, spec, sources(spec), seed)
 
     def reading(self, probe: str, model: str, arm: str, seed: int) -> str:

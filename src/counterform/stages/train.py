@@ -9,6 +9,7 @@ import msgspec
 
 from counterform.errors import TrainingDiverged
 from counterform.models.sampling import derived_seed
+from counterform.stages.arms import ARM_FACTS
 from counterform.stages.unit import Unit
 from counterform.stages.work import Work
 from counterform.train.trainer import Trainer
@@ -75,7 +76,7 @@ def arm_of(work: Work, name: str) -> Arm:
     """A compiled arm, from its files."""
     examples = tuple(work.files.read_rows(f"arms/{name}.parquet", Example))
     facts = work.files.records[f"arm/{name}"].facts
-    told = {part: facts[part] for part in ("differs_by", "objective", "options", "teacher_tokens")}
+    told = {part: facts[part] for part in ARM_FACTS if part in facts}
     return Arm(name=name, examples=examples, **told)
 
 
@@ -84,7 +85,10 @@ def _train_one(work: Work, arm: Arm, seed: int, directory: Path) -> Checkpoint:
         # The arm's name is part of the seed: two arms must not share their luck, or an A/A test would be no test.
         luck = derived_seed("train", arm.name, seed)
         checkpoint = work.trainer(arm.name).train(arm, base=work.study.model, seed=luck, out=directory)
-        ledger = msgspec.structs.replace(checkpoint.ledger, teacher_tokens=arm.teacher_tokens)
+        generated = checkpoint.ledger.generated_tokens + arm.generated_tokens
+        ledger = msgspec.structs.replace(
+            checkpoint.ledger, teacher_tokens=arm.teacher_tokens, generated_tokens=generated
+        )
         own = work.own_options[arm.name]
         return msgspec.structs.replace(checkpoint, arm=arm.name, seed=seed, ledger=ledger, own_options=own)
     except TrainingDiverged as error:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -31,6 +31,9 @@ EXACT_LOSSES = ("dapo", "cispo", "vespo", "bnpo")
 ROW_LOSSES = ("grpo", "sapo", "dr_grpo", "luspo")
 """Those that divide by rows: exact only where every micro-batch keeps as many rows as every other."""
 
+LearnsFrom = Literal["all", "successes", "failures"]
+"""Rollouts whose advantage stays: of one sign alone, for learning from successes or from failures."""
+
 PenaltyFunc = Callable[..., Sequence[float]]
 """Called as TRL calls a reward function; one number in [0, 1] a completion, 0 is clean."""
 
@@ -44,6 +47,9 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     `paper`, and the kept failures leave the loss alone: among successes of equal reward no advantage would be left.
     With `waves` a group is sampled `keep` at first, then `wave` rollouts at a time (None: a quarter of keep) until more could not
     make its kept ones cleaner, and `num_generations` at most (`waves.py`). penalty_funcs: their mean is the penalty.
+    learns_from: `successes` sets every negative advantage to 0, `failures` every positive one (PSR and NSR, Zhu et al. 2025, arXiv
+    2506.01347, with the group's own baseline). Those rollouts stay in the batch: baseline, the number that the loss is divided by and the KL
+    anchor are those of `all`, so the two gradients add up to its own.
     patience: steps in a row in which no group had two different rewards. Such a step is no update (TRL's would still move by
     momentum and weight decay); after so many TrainingDiverged is raised.
 
@@ -68,6 +74,7 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         keep: int | None = None,
         mode: Mode = "paper",
         penalty_funcs: Sequence[PenaltyFunc] = (),
+        learns_from: LearnsFrom = "all",
         patience: int = 20,
         wave: int | None = None,
         **kwargs: Any,
@@ -75,6 +82,7 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.keep = self.num_generations // 2 if keep is None else keep
         self.mode, self.patience = mode, patience
+        self._least, self._most = {"all": (None, None), "successes": (0, None), "failures": (None, 0)}[learns_from]
         self._penalties = [getattr(func, "__name__", type(func).__name__) for func in penalty_funcs]
         # A penalty is a reward of weight 0: TRL calls it, gathers it over processes and writes it beside the completions.
         self.reward_funcs = [*self.reward_funcs, *penalty_funcs]
@@ -90,6 +98,8 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
                 "batch. Use a rollout_func for the tool, or mode 'paper'."
             )
         self._selections = self._idle_steps = 0
+        self.idle_steps = 0
+        """Steps that were no update."""
         self._kept = torch.zeros(0, dtype=torch.bool)
         self._inputs: list[dict[str, Any]] = []
         self._found: torch.Tensor | None = None
@@ -223,7 +233,11 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         """TRL's batch of this process, without the dropped rows."""
         self._inputs, self._sampled = inputs, None
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        return self._without_dropped(output) if self.model.training else output
+        if not self.model.training:
+            return output
+        if self._one_sided:
+            output["advantages"] = output["advantages"].clamp(self._least, self._most)
+        return self._without_dropped(output)
 
     def _without_dropped(self, output: dict[str, Any]) -> dict[str, Any]:
         if "num_images" in output:
@@ -241,6 +255,10 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             output = _only(output, kept, self.args.steps_per_generation)
         return output
 
+    @property
+    def _one_sided(self) -> bool:
+        return (self._least, self._most) != (None, None)
+
     def _here(self, rows: int) -> slice:
         start = self.accelerator.process_index * rows
         return slice(start, start + rows)
@@ -249,7 +267,10 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         """TRL's loss; counts its tokens, over all processes, and notes whether this step has anything to learn from."""
         self._window_teaches |= self._teaches
         if self.model.training:
-            self.loss_tokens += int(self.accelerator.reduce(_learnt(inputs).sum(), reduction="sum"))
+            learnt = _learnt(inputs)
+            if self._one_sided:
+                learnt = learnt * (inputs["advantages"] != 0)[:, None]
+            self.loss_tokens += int(self.accelerator.reduce(learnt.sum(), reduction="sum"))
         loss: torch.Tensor = super().compute_loss(model, inputs, *args, **kwargs)
         if not loss.isfinite():
             raise TrainingDiverged(
@@ -265,6 +286,7 @@ class RoCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             self._idle_steps = 0
             return
         self._idle_steps += 1
+        self.idle_steps += 1
         said = "no group has two different rewards, so there is nothing to learn from"
         if self._idle_steps >= self.patience:
             raise TrainingDiverged(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -19,8 +20,9 @@ from counterform.models.source import spec_of
 from counterform.parts import made
 from counterform.study import ModelSpec, TrainSpec
 from counterform.text.answers import answer_of
-from counterform.train.grpo import RoCGRPOTrainer, check_selection
+from counterform.train.grpo import LearnsFrom, RoCGRPOTrainer, check_selection
 from counterform.train.penalties import Penalty, Rollout
+from counterform.train.rewards import Kind, rewards_of
 from counterform.train.roc import Mode
 from counterform.train.rollouts import Rollouts
 from counterform.train.sft import check_options, lora_config, peak_memory_mb, steps_of, usual_options
@@ -64,6 +66,9 @@ class Selection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     penalties: tuple[str, ...] = ()
     penalty_weight: float = 0.0
     """Of the mean penalty, taken off the reward."""
+    reward: Kind = "right"
+    """What a rollout is rewarded for (`train.rewards`)."""
+    learns_from: LearnsFrom = "all"
     tool: str = ""
     tool_failures: float = 0.0
     answers: tuple[str, ...] = ()
@@ -115,8 +120,8 @@ class GRPO(Trainer):
         prompts = [row["prompt"] for row in training_rows(arm.examples, tokenizer)]
         ids = [example.problem_id for example in arm.examples]
         answers = chosen.answers or [""] * len(ids)
-        judge = _Judge(self.bench.grade, chosen)
         config = self._config(chosen, seed, out)
+        judge = _Judge(self.bench.grade, chosen, group=config.num_generations, seed=seed)
         # Of the reference model, which TRL loads by its name.
         config.trust_remote_code = spec_of(base).trust_remote_code
         rollouts = Rollouts(seed, tool_failures=chosen.tool_failures if chosen.tool else None)
@@ -127,6 +132,7 @@ class GRPO(Trainer):
                 penalty_funcs=judge.penalty_funcs,
                 keep=self._keep(chosen),
                 mode=chosen.mode,
+                learns_from=chosen.learns_from,
                 args=config,
                 train_dataset=datasets.Dataset.from_dict(
                     {"prompt": prompts, "problem_id": ids, "right_answer": answers}
@@ -153,6 +159,7 @@ class GRPO(Trainer):
             rollouts_kept=trainer.rollouts_kept,
             rollouts_dropped=trainer.rollouts_dropped,
             optimizer_steps=trainer.state.global_step,
+            idle_steps=trainer.idle_steps,
             seconds=time.monotonic() - started,
             peak_memory_mb=peak_memory_mb(),
         )
@@ -197,8 +204,9 @@ class GRPO(Trainer):
 class _Judge:
     """Rewards and penalties of a batch of rollouts, from one grading of it."""
 
-    def __init__(self, grade: Grade, chosen: Selection) -> None:
-        self._grade, self.weight = grade, chosen.penalty_weight
+    def __init__(self, grade: Grade, chosen: Selection, *, group: int = 1, seed: int = 0) -> None:
+        self._grade, self.weight, self._kind = grade, chosen.penalty_weight, chosen.reward
+        self._group, self._rng = group, np.random.default_rng(seed)
         self.penalties: dict[str, Penalty] = {name: made("penalty", name, {}, "penalties") for name in chosen.penalties}
         self.penalty_funcs = [self._func(name) for name in self.penalties]
         self._batch: Any = None
@@ -207,19 +215,22 @@ class _Judge:
     def reward(
         self, completions: list[Any], log_metric: Callable[[str, float], None], **columns: Any
     ) -> list[float | None]:
-        """1 for a right answer, 0 for a wrong one, less the weighted penalty; None where the outcome is UNKNOWN."""
-        rewards: list[float | None] = []
-        for graded, rollout in self._look(completions, columns):
+        """What the arm rewards (1 for a right answer, 0 for a wrong one), less the weighted penalty; None where that is UNKNOWN."""
+        looked = self._look(completions, columns)
+        for graded, rollout in looked:
             if rollout.tool_calls:
                 log_metric("tool_errors", rollout.tool_errors / rollout.tool_calls)
-            outcome = graded.verdict.outcome
-            if outcome is Mark.UNKNOWN:
-                rewards.append(None)
-                continue
-            log_metric("right", float(outcome is Mark.RIGHT))
-            found = [penalty(rollout) for penalty in self.penalties.values()] if self.weight else [0.0]
-            rewards.append(float(outcome is Mark.RIGHT) - self.weight * sum(found) / max(len(found), 1))
-        return rewards
+            if graded.verdict.outcome is not Mark.UNKNOWN:
+                log_metric("right", float(graded.verdict.outcome is Mark.RIGHT))
+        won = rewards_of(self._kind, [graded for graded, _ in looked], group=self._group, rng=self._rng)
+        if not self.weight:
+            return won
+        return [
+            None
+            if reward is None
+            else reward - self.weight * float(np.mean([p(rollout) for p in self.penalties.values()]))
+            for reward, (_, rollout) in zip(won, looked, strict=True)
+        ]
 
     def _func(self, name: str) -> Callable[..., list[float]]:
         def penalty(completions: list[Any], **columns: Any) -> list[float]:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from counterform.errors import extra
 from counterform.models.hf import plain_text
 from counterform.types import Example
@@ -16,25 +18,51 @@ with extra("train"):
 
 def training_rows(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase) -> list[dict[str, Any]]:
     """Rows in TRL's prompt-completion format: messages where the tokenizer has a chat template, else text."""
-    plain = plain_text(tokenizer)
-    pairs = [(plain(example.prompt), plain(example.completion or "")) for example in examples]
-    if tokenizer.chat_template is None:
-        return [{"prompt": prompt, "completion": f"\n{completion}"} for prompt, completion in pairs]
     return [
-        {
-            "prompt": [{"role": "user", "content": prompt}],
-            "completion": [{"role": "assistant", "content": completion}],
-        }
-        for prompt, completion in pairs
+        {"prompt": prompt, "completion": completion}
+        for prompt, completion in _turns(examples, [example.completion or "" for example in examples], tokenizer)
     ]
+
+
+def preference_rows(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase) -> list[dict[str, Any]]:
+    """Rows in TRL's preference format, with the prompt apart."""
+    chosen = _turns(examples, [example.completion or "" for example in examples], tokenizer)
+    rejected = _turns(examples, [example.rejected or "" for example in examples], tokenizer)
+    return [
+        {"prompt": prompt, "chosen": right, "rejected": wrong}
+        for (prompt, right), (_, wrong) in zip(chosen, rejected, strict=True)
+    ]
+
+
+def _turns(
+    examples: Sequence[Example], texts: Sequence[str], tokenizer: PreTrainedTokenizerBase
+) -> list[tuple[Any, Any]]:
+    """Each prompt with an answer to it: messages where the tokenizer has a chat template, else text."""
+    plain = plain_text(tokenizer)
+    pairs = [(plain(example.prompt), plain(text)) for example, text in zip(examples, texts, strict=True)]
+    if tokenizer.chat_template is None:
+        return [(prompt, f"\n{text}") for prompt, text in pairs]
+    return [([{"role": "user", "content": prompt}], [{"role": "assistant", "content": text}]) for prompt, text in pairs]
 
 
 def token_counter(
     tokenizer: PreTrainedTokenizerBase,
 ) -> Callable[[Sequence[Example]], tuple[list[int], list[int]]]:
-    """A function from examples to their prompt tokens and their loss tokens."""
+    """A function from examples to their prompt tokens and their loss tokens.
+
+    A pair has both for each of its texts: the prompt is read twice.
+    """
 
     def count(examples: Sequence[Example]) -> tuple[list[int], list[int]]:
+        prompts, losses = count_chosen(examples)
+        paired = [at for at, example in enumerate(examples) if example.rejected is not None]
+        others = [replace(examples[at], completion=examples[at].rejected) for at in paired]
+        for at, prompt, loss in zip(paired, *count_chosen(others), strict=True):
+            prompts[at] += prompt
+            losses[at] += loss
+        return prompts, losses
+
+    def count_chosen(examples: Sequence[Example]) -> tuple[list[int], list[int]]:
         rows = training_rows(examples, tokenizer)
         prompts, wholes = [], []
         for row in rows:
