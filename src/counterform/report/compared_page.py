@@ -17,12 +17,19 @@ _ITEM = 24
 _HEAD = ("arms", "scorer", "pairs", "base", "other", "difference [95 %]", "verdict")
 
 
-def write_page(found: Compared, folder: Path) -> list[Path]:
-    """Write compare.md and compare.json. Raises DataError where the folder holds anything else."""
-    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - {_PAGE, _DATA}):
+def require_free(folder: Path) -> None:
+    """Raises DataError where a folder holds anything but an earlier comparison."""
+    if folder.exists() and (
+        not folder.is_dir() or {path.name for path in folder.iterdir()} - {_PAGE, _DATA, "answers"}
+    ):
         raise DataError(
             f"{str(folder)!r} holds other things and is left as it is. Give an empty folder, or a new name."
         )
+
+
+def write_page(found: Compared, folder: Path) -> list[Path]:
+    """Write compare.md and compare.json. Raises DataError where the folder holds anything else."""
+    require_free(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _PAGE).write_text(page(found), encoding="utf-8")
     (folder / _DATA).write_text(as_json(found) + "\n", encoding="utf-8")
