@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from counterform.compare.asking import Asking, Question, Questions, ask, require_askable
 from counterform.compare.places import model_of
+from counterform.compare.texts import MAX_READ, Texts
 from counterform.compare.watch import Regrader
 from counterform.errors import DataError, StudyError
 from counterform.logs.collect import LoggedArm, Source, read
@@ -81,11 +82,21 @@ def read_all(places: Sequence[Place], source: Source) -> list[LoggedArm]:
 
 
 def read_and_graded(places: Sequence[Place], source: Source) -> tuple[list[LoggedArm], list[str]]:
-    """The same arms with our own grades beside those of the logs, and notes on what could not be graded."""
-    with Regrader() as regrader:
+    """The same arms with our own grades and what else was read in the texts, and notes on what could not be."""
+    share = min(1.0, MAX_READ / max(1, sum(_bytes(place.path) for place in places)))
+    with Regrader(Texts(share=share)) as regrader:
         arms = read_all(places, replace(source, watch=regrader))
         regrader.finish()
-        return arms, [f"{count:,} answers could not be graded again: {why}" for why, count in regrader.missing.items()]
+        notes = [f"{count:,} answers could not be graded again: {why}" for why, count in regrader.missing.items()]
+    if share < 1:
+        notes.append(
+            f"steps and search are read in the responses to {share:.1%} of the items, chosen by their questions alone"
+        )
+    return arms, notes
+
+
+def _bytes(path: Path) -> int:
+    return sum(file.stat().st_size for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file())
 
 
 def ordered(arms: Sequence[LoggedArm], base: str) -> list[int]:

@@ -17,9 +17,11 @@ from counterform.compare.match import match
 from counterform.compare.notes import notes_on, nothing, why_not
 from counterform.compare.result import Compared, Level, Named
 from counterform.compare.shown import disagreeing, shown
+from counterform.compare.texts import Texts
 from counterform.compare.watch import LENIENT, OURS, STRICT
 from counterform.errors import DataError
 from counterform.findings.paired import Comparison, FormSplit, Pass, Run, corrected, form_split, passes
+from counterform.findings.stats import FEW_CLUSTERS
 from counterform.logs.answers import Answers
 from counterform.logs.collect import LoggedArm, Source
 from counterform.logs.items import Items
@@ -200,11 +202,14 @@ def _passes(contrast: Contrast) -> Iterator[Pass]:
 
 
 def _traits(contrast: Contrast) -> Iterator[Comparison]:
-    """Length, and markers where they were counted."""
-    kinds = contrast.match.first[0].traits if all(table.traits for table in contrast.match.second) else {}
-    runs = {LENGTH: contrast.match.lengths()} | {f"{kind}, per response": contrast.match.trait(kind) for kind in kinds}
-    found = [contrast.comparison(name, values, "neither", count=True) for name, values in runs.items()]
-    yield from (comparison for comparison in found if comparison is not None)
+    """Length, and what else was read in the texts; what fewer than six items show says nothing."""
+    lengths = contrast.comparison(LENGTH, contrast.match.lengths(), "neither", count=True)
+    read = all(table.traits for table in (*contrast.match.first, *contrast.match.second))
+    found = [
+        contrast.comparison(trait.name, contrast.match.trait(trait.name), trait.better, count=trait.is_count)
+        for trait in (Texts(share=1).traits if read else ())
+    ]
+    yield from (c for c in (lengths, *found) if c is not None and (c is lengths or c.clusters >= FEW_CLUSTERS))
 
 
 def _levels(contrasts: Sequence[Contrast], by: str) -> Iterator[Level]:
