@@ -16,7 +16,7 @@ from counterform.compare.contrast import Contrast
 from counterform.compare.match import match
 from counterform.compare.notes import notes_on, nothing, why_not
 from counterform.compare.result import Compared, Level, Named
-from counterform.compare.shown import disagreeing, shown
+from counterform.compare.shown import shown
 from counterform.compare.texts import Texts
 from counterform.compare.watch import LENIENT, OURS, STRICT
 from counterform.errors import DataError
@@ -76,16 +76,18 @@ def compare(
         raise DataError(nothing(contrasts, arms, order))
     letters = {LETTERS[index]: arms[index] for index in order}
     metrics = {c.metric for c in comparisons}
+    texts, differing = shown([place.path for place in places], source, contrasts, letters) if detail else ([], {})
     return Compared(
         arms=tuple(_named(letter, arm) for letter, arm in letters.items()),
+        pairings=tuple(contrast.pairing for contrast in contrasts),
         comparisons=tuple(comparisons),
         regraded=tuple(c for c in scored if c not in comparisons) if detail else (),
         form_splits=tuple(split for contrast in contrasts for split in _form_splits(contrast)),
         passes=tuple(found for contrast in contrasts for found in _passes(contrast)),
         traits=tuple(_families([c for contrast in contrasts for c in _traits(contrast)])),
         levels=tuple(_levels(contrasts, by)) if by else (),
-        disagreements=sum(disagreeing(arm) for arm in letters.values()),
-        shown=tuple(shown([place.path for place in places], source, contrasts, letters)) if detail else (),
+        shown=tuple(texts),
+        differing=differing,
         files=tuple((letter, file) for letter, arm in letters.items() for file in arm.files),
         notes=tuple(
             dict.fromkeys(

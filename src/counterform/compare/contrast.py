@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from msgspec import Struct
 
 from counterform.compare.match import Match
+from counterform.compare.result import Pairing
 from counterform.findings.paired import Comparison, Run, compared
 from counterform.logs.reader import Direction
 
@@ -24,6 +26,24 @@ class Contrast(Struct, frozen=True, kw_only=True):
     def is_paired(self) -> bool:
         """Whether any answer of one arm has a partner."""
         return any(len(pairs.first) for pairs in self.match.pairs)
+
+    @property
+    def pairing(self) -> Pairing:
+        """How its answers were paired, over all runs."""
+        every = self.match.pairs
+        return Pairing(
+            first=self.first,
+            second=self.second,
+            task=self.task,
+            by=every[0].by,
+            pairs=sum(len(pairs.first) for pairs in every),
+            items=len(np.unique(np.concatenate(self.match.items))),
+            only_in_first=self.match.only_in_first,
+            only_in_second=self.match.only_in_second,
+            other_question=sum(len(pairs.other_question) for pairs in every),
+            ambiguous=sum(len(pairs.ambiguous) for pairs in every),
+            other_prompt=sum(pairs.other_prompt for pairs in every),
+        )
 
     def comparison(
         self, metric: str, runs: Sequence[Run], better: Direction, *, count: bool = False

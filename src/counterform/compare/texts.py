@@ -30,11 +30,12 @@ class Trait(Struct, frozen=True, kw_only=True):
     """0 and 1 are no marks."""
 
 
-WRONG_STEPS = Trait(name="a wrong step, of responses with an equation that could be read", better="low", is_count=False)
+# A wrong step: of responses with an equation that could be read. Search: of those that name two candidates or more (text/search.py).
+WRONG_STEPS = Trait(name="a wrong step", better="low", is_count=False)
 _SEARCH = (
-    Trait(name="breadth first, of responses that name two candidates or more", is_count=False),
-    Trait(name="switches to another candidate, per step"),
-    Trait(name="returns to a candidate that was left, per switch"),
+    Trait(name="breadth first", is_count=False),
+    Trait(name="switches, per step"),
+    Trait(name="returns, per switch"),
 )
 
 
