@@ -163,10 +163,12 @@ def report(
 
 @app.command()
 def compare(
-    logs: Annotated[
-        list[Path] | None,
+    arms: Annotated[
+        list[str] | None,
         typer.Argument(
-            help="Two or more logs, or folders of logs; the first is A. Left out: two that come with the package."
+            metavar="ARM...",
+            help="Two or more: logs, folders of logs, checkpoints (a directory, hf:HUB_ID), endpoints (http://HOST/v1#MODEL); the "
+            "first is A. Left out: two logs that come with the package.",
         ),
     ] = None,
     base: Annotated[str, typer.Option(help="The arm that the others are compared with: its letter or path.")] = "",
@@ -176,6 +178,13 @@ def compare(
     by: Annotated[str, typer.Option(metavar="COLUMN", help="A column to break the results down by.")] = "",
     columns: Annotated[str, typer.Option(help="Of plain files, e.g. item=qid,text=reply,score=ok.")] = "",
     reader: Annotated[str, typer.Option(help="The format of the logs: a name, or module:object.")] = "",
+    samples: Annotated[int, typer.Option(help="Of models: answers to each item.")] = 1,
+    temperature: Annotated[float, typer.Option(help="Of models; 0: greedy.")] = 0.0,
+    max_tokens: Annotated[int, typer.Option(help="Of models: of one answer, at most.")] = 512,
+    chat: Annotated[
+        bool,
+        typer.Option("--chat", help="Of checkpoints: use the chat template even where a log holds the whole prompt."),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="An empty folder for a page with everything.")] = None,
     require: Annotated[
         list[str] | None, typer.Option(help='E.g. "B > A", "B >= A - 1pt": exit 0 shown, 1 otherwise, 3 undecided.')
@@ -183,24 +192,34 @@ def compare(
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print a summary for GitHub.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare evaluations that exist already: inspect, lm-eval, lighteval, TRL, verl and others, paired by item."""
-    from counterform.compare import compare as compare_logs
-    from counterform.compare import example_logs
+    """Compare what exists already, paired by item: logs of inspect, lm-eval, lighteval, TRL, verl and others, checkpoints, endpoints."""
+    from counterform.compare import Asking, example_logs
+    from counterform.compare import compare as compare_arms
     from counterform.findings.require import judge_all, parse
     from counterform.logs.plain import parse_columns
     from counterform.report.compared import as_json as in_json
     from counterform.report.compared import lines, summary
-    from counterform.report.compared_page import write_page
+    from counterform.report.compared_page import require_free, write_page
 
     requirements = [parse(text) for text in require or ()]
-    found = compare_logs(
-        logs or example_logs(),
+    if out is not None:
+        require_free(out)
+    found = compare_arms(
+        arms or example_logs(),
         base=base,
         items=items,
         by=by,
         columns=parse_columns(columns),
         reader=reader,
         detail=out is not None,
+        asking=Asking(
+            samples=samples,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            chat=chat,
+            folder=out and out / "answers",
+            say=_say,
+        ),
     )
     if out is not None:
         for path in write_page(found, out):

@@ -122,6 +122,7 @@ PARTS: dict[str, dict[str, str]] = {
         "inside": "counterform.report.sections.inside:WhatChangedInside",
     },
     "log": {
+        "counterform": "counterform.logs.answers:Answers",
         "inspect": "counterform.logs.inspect:Inspect",
         "lm-eval": "counterform.logs.lm_eval:LmEval",
         "lighteval": "counterform.logs.lighteval:Lighteval",

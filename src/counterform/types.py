@@ -296,6 +296,10 @@ class Model(ABC):
         """The summed log-probability (nats) of each continuation after the prompt. Raises ModelError where it shows none."""
         raise ModelError(f"{self.name!r} shows no log-probabilities.")
 
+    def bare(self) -> Model:
+        """The same model that is put each prompt as it stands, without a chat template. Raises ModelError where it always has one."""
+        raise ModelError(f"{self.name!r} puts every prompt into a chat template.")
+
     def unread_words(self, text: str) -> str:
         """The words of a text that the model cannot read, its vocabulary lacking them; empty where it can, or nobody can say."""
         return ""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
 
 from counterform.findings.paired import Comparison, FormSplit, Pass
 from counterform.logs.collect import LogFile
+from counterform.logs.pairing import Proof
 
 
 class Named(Struct, frozen=True, kw_only=True):
@@ -21,6 +23,25 @@ class Named(Struct, frozen=True, kw_only=True):
     runs: int
 
 
+class Pairing(Struct, frozen=True, kw_only=True):
+    """How the answers of two arms were paired on a task, and how many could not be."""
+
+    first: str
+    second: str
+    task: str
+    by: Proof
+    pairs: int
+    items: int
+    only_in_first: int
+    only_in_second: int
+    other_question: int
+    """Ids that are other questions in the two."""
+    ambiguous: int
+    """Ids that stand for several questions within one."""
+    other_prompt: int
+    """Items whose prompt was rendered differently; they are paired all the same."""
+
+
 class Level(Struct, frozen=True, kw_only=True):
     """One comparison among the items of one level of a column."""
 
@@ -29,18 +50,29 @@ class Level(Struct, frozen=True, kw_only=True):
     comparison: Comparison
 
 
+class Response(Struct, frozen=True, kw_only=True):
+    """What one arm answered, and what each scorer made of it."""
+
+    arm: str
+    text: str
+    cut: int = 0
+    """Characters that were left out at the end."""
+    marks: tuple[tuple[str, float | None], ...] = ()
+    """Scorer and value; None: not scored."""
+
+
 class Shown(Struct, frozen=True, kw_only=True):
-    """One item with both arms' responses, to read."""
+    """One item with its responses, to read."""
 
     kind: Literal["flip", "gain", "disagreement"]
     """`flip`: the base right, the other wrong; `gain`: the other way round; `disagreement`: their grade is not ours."""
     task: str
-    metric: str
+    metrics: tuple[str, ...]
+    """Scorers by which it is so."""
     item: str
     prompt: str
     key: str | None
-    responses: tuple[tuple[str, str], ...]
-    """Arm and response."""
+    responses: tuple[Response, ...]
     note: str = ""
 
 
@@ -48,6 +80,7 @@ class Compared(Struct, frozen=True, kw_only=True):
     """All that a comparison found; arms by letter, the base first."""
 
     arms: tuple[Named, ...]
+    pairings: tuple[Pairing, ...]
     comparisons: tuple[Comparison, ...]
     """By the scorers of the logs; by counterform's own verifier where they have none in common."""
     regraded: tuple[Comparison, ...]
@@ -57,8 +90,8 @@ class Compared(Struct, frozen=True, kw_only=True):
     traits: tuple[Comparison, ...]
     """Length of the responses in characters and, in detail, markers of doubt and checking in a response."""
     levels: tuple[Level, ...]
-    disagreements: int
-    """Answers that a scorer of the logs and our verifier grade differently; 0 too where nothing was regraded."""
+    differing: Mapping[str, int]
+    """By kind, how many items there are to read, of which `shown` holds the first; empty unless in detail."""
     shown: tuple[Shown, ...]
     files: tuple[tuple[str, LogFile], ...]
     """Each with its arm's letter."""

@@ -2,47 +2,36 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from counterform.compare.match import Match
-from counterform.compare.result import Shown
+from counterform.compare.contrast import Contrast
+from counterform.compare.result import Response, Shown
 from counterform.compare.watch import LENIENT, OURS, STRICT, Keeper
 from counterform.logs.collect import LoggedArm, Source, read
 from counterform.logs.reader import Row
 from counterform.logs.table import Table
 
-FLIPS, GAINS, DISAGREEMENTS = 40, 10, 40
-"""Shown at most, of each metric."""
-CHARACTERS = 4_000
+Kind = Literal["flip", "gain", "disagreement"]
+MOST: dict[Kind, int] = {"flip": 1000, "gain": 750, "disagreement": 750}
+"""Shown at most."""
+CHARACTERS = 8_000
 """Shown of a text at most."""
 _Answer = tuple[Hashable, int]
 
 
-class Contrasted(Protocol):
-    """Two arms on one task."""
-
-    @property
-    def first(self) -> str: ...
-    @property
-    def second(self) -> str: ...
-    @property
-    def task(self) -> str: ...
-    @property
-    def match(self) -> Match: ...
-
-
 class _Wanted(Struct, frozen=True, kw_only=True):
-    kind: Literal["flip", "gain", "disagreement"]
+    kind: Kind
     task: str
-    metric: str
+    metrics: tuple[str, ...]
     item: str
     answers: tuple[tuple[str, _Answer], ...]
     """Arm, and which of its answers."""
@@ -50,48 +39,63 @@ class _Wanted(Struct, frozen=True, kw_only=True):
 
 
 def shown(
-    paths: Sequence[str | Path], source: Source, contrasts: Sequence[Contrasted], arms: Mapping[str, LoggedArm]
-) -> list[Shown]:
-    """What is worth reading, with its texts, which are read a second time: they were not kept."""
-    wanted = [
+    paths: Sequence[Path], source: Source, contrasts: Sequence[Contrast], arms: Mapping[str, LoggedArm]
+) -> tuple[list[Shown], dict[str, int]]:
+    """What is worth reading, with its texts, which are read a second time: they were not kept; and how much there is of each kind."""
+    every = [
         *(found for contrast in contrasts for found in _flips(contrast)),
         *(found for letter, arm in arms.items() for found in _disagreements(letter, arm)),
     ]
+    counts = Counter(found.kind for found in every)
+    wanted = [found for kind, most in MOST.items() for found in islice((w for w in every if w.kind == kind), most)]
     keeper = Keeper({answer: None for found in wanted for _, answer in found.answers})
     for path in paths:
-        read(Path(path), replace(source, watch=keeper), apart=len(paths) == 1)
-    return [_with_texts(found, keeper.rows) for found in wanted if all(a in keeper.rows for _, a in found.answers)]
+        read(path, replace(source, watch=keeper), apart=len(paths) == 1)
+    tables = {table.name: table for arm in arms.values() for runs in arm.tasks.values() for table in runs}
+    kept = [found for found in wanted if all(answer in keeper.rows for _, answer in found.answers)]
+    return [_with_texts(found, keeper.rows, tables) for found in kept], dict(counts)
 
 
-def _with_texts(found: _Wanted, rows: Mapping[_Answer, Row]) -> Shown:
+def _with_texts(found: _Wanted, rows: Mapping[_Answer, Row], tables: Mapping[Hashable, Table]) -> Shown:
     first = rows[found.answers[0][1]]
     return Shown(
         kind=found.kind,
         task=found.task,
-        metric=found.metric,
+        metrics=found.metrics,
         item=found.item,
         prompt=first.prompt[:CHARACTERS],
         key=None if first.key is None else first.key[:CHARACTERS],
-        responses=tuple((letter, (rows[answer].text or "")[:CHARACTERS]) for letter, answer in found.answers),
+        responses=tuple(_response(letter, at, rows[name, at], tables[name]) for letter, (name, at) in found.answers),
         note=found.note,
     )
 
 
-def _flips(contrast: Contrasted) -> Iterator[_Wanted]:
-    """Pairs that differ by a scorer of the logs that gives marks, or by ours where there is none; each is shown once."""
+def _response(letter: str, at: int, row: Row, table: Table) -> Response:
+    values = [(scorer, float(table.values(scorer)[at])) for scorer in table.scorers]
+    text = row.text or ""
+    return Response(
+        arm=letter,
+        text=text[:CHARACTERS],
+        cut=max(0, len(text) - CHARACTERS),
+        marks=tuple((scorer, None if value != value else value) for scorer, value in values),
+    )
+
+
+def _flips(contrast: Contrast) -> Iterator[_Wanted]:
+    """Pairs that differ by scorers of the logs that give marks, or by ours where there is none; each is shown once for each kind."""
     every = contrast.match.scorers
-    scorers = [scorer for scorer in every if scorer not in OURS] or every
-    kinds: tuple[tuple[Literal["flip", "gain"], float, int], ...] = (("flip", 1.0, FLIPS), ("gain", 0.0, GAINS))
-    for kind, value, most in kinds:
+    kinds: tuple[tuple[Kind, float], ...] = (("flip", 1.0), ("gain", 0.0))
+    for kind, value in kinds:
         found: dict[object, _Wanted] = {}
-        for scorer in scorers:
+        for scorer in [scorer for scorer in every if scorer not in OURS] or every:
             if all(_marks(run.first) and _marks(run.second) for run in contrast.match.runs(scorer)):
-                for wanted in islice(_differing(contrast, scorer, kind, value), most):
-                    found.setdefault(wanted.answers, wanted)
-        yield from islice(found.values(), most)
+                for wanted in _differing(contrast, scorer, kind, value):
+                    before = found.get(wanted.answers)
+                    found[wanted.answers] = replace(before, metrics=(*before.metrics, scorer)) if before else wanted
+        yield from found.values()
 
 
-def _differing(contrast: Contrasted, scorer: str, kind: Literal["flip", "gain"], value: float) -> Iterator[_Wanted]:
+def _differing(contrast: Contrast, scorer: str, kind: Kind, value: float) -> Iterator[_Wanted]:
     sides = zip(
         contrast.match.first, contrast.match.second, contrast.match.pairs, contrast.match.runs(scorer), strict=True
     )
@@ -101,7 +105,7 @@ def _differing(contrast: Contrasted, scorer: str, kind: Literal["flip", "gain"],
             yield _Wanted(
                 kind=kind,
                 task=contrast.task,
-                metric=scorer,
+                metrics=(scorer,),
                 item=names[int(pairs.items[at])],
                 answers=(
                     (contrast.first, (first.name, int(pairs.first[at]))),
@@ -112,11 +116,6 @@ def _differing(contrast: Contrasted, scorer: str, kind: Literal["flip", "gain"],
 
 def _marks(values: NDArray[np.float64]) -> bool:
     return bool((np.isnan(values) | np.isin(values, (0.0, 1.0))).all())
-
-
-def disagreeing(arm: LoggedArm) -> int:
-    """Answers of an arm that a scorer of its logs and our verifier grade differently."""
-    return sum(len(found) for runs in arm.tasks.values() for table in runs for _, found, _ in _disagreeing(table))
 
 
 def _disagreeing(table: Table) -> Iterator[tuple[str, NDArray[np.int64], str]]:
@@ -137,11 +136,11 @@ def _disagreements(letter: str, arm: LoggedArm) -> Iterator[_Wanted]:
         for table in runs:
             names, items = list(table.items), table.items_of(table.keys)
             for scorer, found, note in _disagreeing(table):
-                for at in found[:DISAGREEMENTS]:
+                for at in found:
                     yield _Wanted(
                         kind="disagreement",
                         task=task,
-                        metric=scorer,
+                        metrics=(scorer,),
                         item=names[int(items[at])],
                         answers=((letter, (table.name, int(at))),),
                         note=note,

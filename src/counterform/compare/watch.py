@@ -1,4 +1,4 @@
-"""What is done with each response while a log is read: graded again, its markers counted, or kept to be shown."""
+"""What is done with each response while a log is read: graded again, its words and steps read, or kept to be shown."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from types import TracebackType
 
 import numpy as np
 
+from counterform.compare.texts import Texts
 from counterform.errors import MissingExtra
 from counterform.logs.reader import MAX_REASON, Row
 from counterform.logs.table import Table
-from counterform.text.lexicon import load_lexicon
 from counterform.types import Mark, OutcomeVerdict, Problem
 from counterform.verify.answer import Answers
 
@@ -28,23 +28,23 @@ _VALUES = {Mark.RIGHT: 1.0, Mark.WRONG: 0.0, Mark.UNKNOWN: nan}
 class _Seen:
     """What came of one table's responses, in the order of its answers."""
 
-    def __init__(self, table: Table, kinds: int) -> None:
+    def __init__(self, table: Table) -> None:
         self.table = table
         self.strict: list[float] = []
         self.lenient: list[float] = []
-        self.markers: list[list[float]] = [[] for _ in range(kinds)]
+        self.traits: list[list[float]] = []
         self.reasons: dict[int, str] = {}
         self.waiting = 0
 
 
 class Regrader:
-    """Grades every response that has a key with our own verifier, and counts markers in every response. Close it."""
+    """Grades every response that has a key with our own verifier, and reads what else stands in every response. Close it."""
 
-    def __init__(self) -> None:
-        self._lexicon = load_lexicon()
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
         self._answers = Answers(SECONDS)
         self._seen: dict[int, _Seen] = {}
-        self._pending: list[tuple[_Seen, str | None, str | None]] = []
+        self._pending: list[tuple[_Seen, Row]] = []
         self._characters = 0
         self.missing: Counter[str] = Counter()
         """Answers that could not be compared because something is not installed, by what is said of it."""
@@ -59,43 +59,43 @@ class Regrader:
         """Look at one row; the second row of an answer (another filter) holds the same response."""
         seen = self._seen.get(id(table))
         if seen is None:
-            seen = self._seen[id(table)] = _Seen(table, len(self._lexicon.kinds))
+            seen = self._seen[id(table)] = _Seen(table)
         if at < seen.waiting:
             return
         seen.waiting += 1
-        self._pending.append((seen, row.text, row.key))
+        self._pending.append((seen, row))
         self._characters += len(row.text or "")
         if len(self._pending) >= ROWS or self._characters >= CHARACTERS:
             self._flush()
 
     def finish(self) -> None:
-        """Put what was found into the tables: two scorers, and a column of counts for each kind of marker."""
+        """Put what was found into the tables: two scorers, and a column for each trait."""
         self._flush()
         for seen in self._seen.values():
             for scorer, values in ((STRICT, seen.strict), (LENIENT, seen.lenient)):
                 if not np.isnan(values).all():
                     seen.table.add_scorer(scorer, np.array(values), seen.reasons)
-            for kind, counts in zip(self._lexicon.kinds, seen.markers, strict=True):
-                seen.table.traits[kind] = np.array(counts)
+            columns = np.array(seen.traits).T
+            seen.table.traits |= {trait.name: column for trait, column in zip(self._texts.traits, columns, strict=True)}
 
     def _flush(self) -> None:
         pending, self._pending, self._characters = self._pending, [], 0
         if not pending:
             return
-        counts = self._lexicon.counts([text or "" for _, text, _ in pending]).astype(float)
-        counts[[text is None for _, text, _ in pending]] = nan
-        gradable = [(key, text) for _, text, key in pending if text is not None and key is not None]
-        verdicts = iter(self._graded(gradable))
-        for (seen, text, key), marked in zip(pending, counts, strict=True):
-            verdict = next(verdicts) if text is not None and key is not None else None
+        traits = self._texts([row for _, row in pending])
+        verdicts = iter(
+            self._graded([(row.key, row.text) for _, row in pending if row.text is not None and row.key is not None])
+        )
+        for (seen, row), values in zip(pending, traits, strict=True):
+            verdict = next(verdicts) if row.text is not None and row.key is not None else None
             strict, lenient = (nan, nan) if verdict is None else _values(verdict)
             if lenient != lenient:
-                why = "no response" if text is None else "no key" if verdict is None else verdict.reason
+                silent = row.failure or "no response"
+                why = silent if row.text is None else "no key" if verdict is None else verdict.reason
                 seen.reasons[len(seen.lenient)] = why[:MAX_REASON]
             seen.strict.append(strict)
             seen.lenient.append(lenient)
-            for column, count in zip(seen.markers, marked, strict=True):
-                column.append(float(count))
+            seen.traits.append(values)
 
     def _graded(self, pairs: list[tuple[str, str]]) -> list[OutcomeVerdict]:
         asked = [(Problem(id="", prompt="", answer=key), text) for key, text in pairs]

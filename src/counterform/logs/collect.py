@@ -167,7 +167,9 @@ class _Reading:
             key = (kept.step, model, kept.task)
             table = fresh.get(key)
             if table is None:
-                table = fresh[key] = self.tables.get(key, {}).get(run) or Table(log.reader.name, (run, *key))
+                table = fresh[key] = self.tables.get(key, {}).get(run) or Table(
+                    kept.named_by or log.reader.name, (run, *key)
+                )
             at = table.add(kept, _level(kept, by) if by else "")
             digest = hash((digest, key, kept.item, kept.sample, kept.scores, kept.text))
             if watch is not None:
@@ -238,9 +240,10 @@ def _reader_of(path: Path, source: Source) -> LogReader | None:
 def _recognised(path: Path, source: Source) -> list[_Found]:
     """The logs that a user names. Raises DataError that says what else it is."""
     if not path.exists():
-        web = str(path).startswith(("http:", "https:"))
-        kind = "Endpoints are not compared yet" if web else "There is no such file or folder"
-        raise DataError(f"{str(path)!r}: {kind}. Give a log or a folder of logs: {_formats(source)}.")
+        raise DataError(
+            f"{str(path)!r}: there is no such file or folder. Give a log or a folder of logs ({_formats(source)}), the directory of a "
+            f"checkpoint, hf:{path} if it is a model on the hub, or an endpoint, http://HOST/v1#MODEL."
+        )
     if path.is_file():
         reader = _reader_of(path, source)
         if reader is None and _head(path).names >= {"results", "configs"}:
@@ -251,12 +254,19 @@ def _recognised(path: Path, source: Source) -> list[_Found]:
             source.plain.columns(_head(path))  # raises, and says which columns are missing
             raise AssertionError("plain recognises what it can read")
         return [_Found(path, reader, reader.about(path))]
-    if any((path / name).is_file() for name in ("config.json", "adapter_config.json")) and any(
-        path.glob("*.safetensors")
-    ):
-        raise DataError(
-            f"{str(path)!r} is a checkpoint. Checkpoints are not compared yet: evaluate it first, and give the log. {_formats(source)}."
-        )
+    tools = _logs_in(path, source)
+    if not tools:
+        raise DataError(f"{str(path)!r} holds no log. Formats: {_formats(source)}.")
+    return [_Found(file, reader, reader.about(file)) for file, reader in tools]
+
+
+def holds_logs(path: Path, source: Source) -> bool:
+    """Whether a folder holds logs of a tool; its other tables may be anything."""
+    return any(reader is not source.plain for _, reader in _logs_in(path, source))
+
+
+def _logs_in(path: Path, source: Source) -> list[tuple[Path, LogReader]]:
+    """The logs of tools in a folder; where there is none, those with columns of known names."""
     found = []
     for file in sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")):
         try:
@@ -265,10 +275,7 @@ def _recognised(path: Path, source: Source) -> list[_Found]:
             continue  # a folder holds other things too
         if reader is not None:
             found.append((file, reader))
-    tools = [(file, reader) for file, reader in found if reader is not source.plain] or found
-    if not tools:
-        raise DataError(f"{str(path)!r} holds no log. Formats: {_formats(source)}.")
-    return [_Found(file, reader, reader.about(file)) for file, reader in tools]
+    return [(file, reader) for file, reader in found if reader is not source.plain] or found
 
 
 def _head(path: Path) -> Head:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +225,7 @@ def _row(sample: _Sample, task: _Task) -> Row:
         identified="id",
         content=content_id(question, sample.choices or [], sample.target),
         prompt=question,
+        message=_with_choices(question, sample.choices or []),
         sample=sample.epoch,
         scores=tuple(scores),
         failure=failure,
@@ -234,6 +235,12 @@ def _row(sample: _Sample, task: _Task) -> Row:
         task=task.task,
         columns=sample.metadata or {},
     )
+
+
+def _with_choices(question: str, choices: Sequence[str]) -> str:
+    """The question with its choices as inspect letters them (`multiple_choice`); empty where it has none."""
+    lettered = [f"{chr(ord('A') + at)}) {choice}" for at, choice in enumerate(choices[:26])]
+    return "\n".join([question, "", *lettered]) if lettered else ""
 
 
 def _resolved(text: str, attached: Mapping[str, str]) -> str:

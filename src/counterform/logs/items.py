@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from counterform.errors import DataError
 from counterform.logs.plain import KNOWN, rows
-from counterform.logs.reader import Broken, Row, key_text, message_text
+from counterform.logs.reader import Broken, Row, content_id, key_text, message_text
 from counterform.logs.streams import head
+
+
+class _Held(NamedTuple):
+    prompt: str
+    key: str | None
+    columns: Mapping[str, Any]
 
 
 class Items:
     """The rows of a file by item and by question. Raises DataError where it names none."""
 
     def __init__(self, path: Path) -> None:
-        self._named: dict[str, tuple[str | None, Mapping[str, Any]]] = {}
-        self._asked: dict[str, tuple[str | None, Mapping[str, Any]]] = {}
+        self._named: dict[str, _Held] = {}
+        self._asked: dict[str, _Held] = {}
         beginning = head(path, lambda _: ())
         for row in rows(beginning, Broken()):
             item, prompt, key = (_first(row, KNOWN[what]) for what in ("item", "prompt", "key"))
-            held = (key_text(key), row)
+            held = _Held(message_text(prompt), key_text(key), row)
             if item is not None:
                 self._named[str(item)] = held
-            if asked := message_text(prompt):
-                self._asked["".join(asked.split())] = held
+            if held.prompt:
+                self._asked["".join(held.prompt.split())] = held
         if not (self._named or self._asked):
             raise DataError(
                 f"{str(path)!r} names no items. Columns: {', '.join(sorted(beginning.names)) or 'none'}. "
@@ -39,8 +45,26 @@ class Items:
         held = self._named.get(row.item) or self._asked.get("".join(row.prompt.split()))
         if held is None:
             return None
-        key, columns = held
-        return replace(row, key=row.key if key is None else key, columns={**row.columns, **columns})
+        return replace(
+            row,
+            prompt=row.prompt or held.prompt,
+            key=row.key if held.key is None else held.key,
+            columns={**row.columns, **held.columns},
+        )
+
+    def rows(self) -> Iterator[Row]:
+        """The items themselves, with a prompt, as rows that nobody has answered: what a model is asked where there is no log."""
+        for name, held in (self._named or self._asked).items():
+            if held.prompt:
+                yield Row(
+                    item=name if self._named else content_id(held.prompt, held.key or ""),
+                    identified="id" if self._named else "content",
+                    content=content_id(held.prompt),
+                    prompt=held.prompt,
+                    key=held.key,
+                    task=str(_first(held.columns, KNOWN["task"]) or ""),
+                    columns=held.columns,
+                )
 
 
 def _first(row: Mapping[str, Any], names: Iterable[str]) -> Any:

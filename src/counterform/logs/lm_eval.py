@@ -89,11 +89,14 @@ class LmEval(LogReader):
             numbers = copies.setdefault(item, {})
             sample = numbers.setdefault(row.get("doc_id"), len(numbers))
             scores = tuple(_scores(row))
+            context, stops = _asked(row.get("arguments"))
             yield Row(
                 item=item,
                 identified="content",
                 content=item,
                 prompt=first_text(doc, _QUESTIONS) or str(doc),
+                context=context,
+                stops=stops,
                 rendered=str(row.get("prompt_hash") or ""),
                 sample=sample,
                 scores=scores,
@@ -116,6 +119,23 @@ def _scores(row: Mapping[str, Any]) -> Iterator[Score]:
             yield Score(f"{name},{row.get('filter', 'none')}", None, "a metric of the whole set, not of a document")
         else:
             yield numeric(f"{name},{row.get('filter', 'none')}", value)
+
+
+def _asked(arguments: Any) -> tuple[str, tuple[str, ...]]:
+    """The text that was to be gone on from, and where the answer was to end; nothing for choices that were only ranked."""
+    first = (
+        next(iter(arguments.values()), None)
+        if isinstance(arguments, dict)
+        else arguments[:1]
+        if isinstance(arguments, list)
+        else None
+    )
+    parts = list(first.values()) if isinstance(first, dict) else first[0] if isinstance(first, list) and first else ()
+    if not (isinstance(parts, list) and len(parts) == 2 and isinstance(parts[1], dict)):
+        return "", ()
+    until = parts[1].get("until")
+    stops = tuple(stop for stop in (until if isinstance(until, list) else [until]) if isinstance(stop, str))
+    return parts[0] if isinstance(parts[0], str) else "", stops
 
 
 def _response(resps: Any) -> str | None:

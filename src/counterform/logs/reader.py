@@ -51,10 +51,18 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     item: str
     """The item's name: the tool's own id, or `content_id` of what the item is."""
     identified: Identified
+    named_by: str = ""
+    """The reader whose names of items are used, where it is another than the one that reads this row."""
     content: str = ""
     """A hash of what the item is: two rows of one `item` with different ones are not the same question. Empty: not known."""
     prompt: str = ""
     """The question, as text; empty: the log does not hold it."""
+    context: str = ""
+    """The whole text that the model was to go on from (template, examples), where the log holds it as one text."""
+    message: str = ""
+    """What the user said to the model, where it is more than `prompt` (choices, instructions)."""
+    stops: tuple[str, ...] = ()
+    """Sequences at which the model's text was ended."""
     rendered: str = ""
     """A hash of the prompt as the model saw it (template, examples); may differ between two logs of one item, which is said."""
     sample: int | None = None

@@ -38,6 +38,7 @@ class SkyRL(LogReader):
                 identified="content",
                 content=item,
                 prompt=prompt,
+                context=prompt if isinstance(row.get("input_prompt"), str) else "",
                 scores=(_score(row.get("score")),),
                 text=message_text(row.get("output_response")),
                 key=key_text(truth),

@@ -46,6 +46,7 @@ class Trl(LogReader):
                 identified="content",
                 content=item,
                 prompt=prompt,
+                context=prompt if isinstance(row["prompt"], str) else "",
                 scores=tuple(numeric(name, row[name]) for name in rewards),
                 failure="" if rewards else "no reward in the row",
                 text=message_text(row["completion"]),

@@ -36,6 +36,7 @@ class Verl(LogReader):
                 identified="content",
                 content=item,
                 prompt=prompt,
+                context=prompt if isinstance(row.get("input"), str) else "",
                 scores=(numeric("score", row.get("score")), *(numeric(name, row[name]) for name in more)),
                 text=message_text(row.get("output")),
                 key=key_text(truth),

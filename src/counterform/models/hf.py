@@ -63,6 +63,7 @@ class HFModel(Writer, Inspectable):
         self.model, self.tokenizer, self.name, self.batch_size = model.eval(), tokenizer, name, batch_size
         self.tool_failures = tool_failures
         self._failures: Counter[str] = Counter()
+        self._bare = False
         self._plain = plain_text(tokenizer)
         self._looked: dict[str, list[bool]] = {}
         named = model.generation_config.eos_token_id
@@ -141,6 +142,12 @@ class HFModel(Writer, Inspectable):
             )
         for batch in self._decoded(rows, temperature):
             yield from ((*job, self._completion(rows[job])) for job in batch)
+
+    def bare(self) -> HFModel:
+        """The same weights; a prompt is read as it stands, its special tokens too."""
+        found = copy.copy(self)
+        found._bare = True
+        return found
 
     def write(
         self,
@@ -261,6 +268,9 @@ class HFModel(Writer, Inspectable):
         return len(prompt) <= room
 
     def _prompt_ids(self, prompt: str) -> list[int]:
+        if self._bare:
+            begins = bool(self.tokenizer.bos_token) and prompt.startswith(self.tokenizer.bos_token)
+            return list(self.tokenizer(prompt, add_special_tokens=not begins)["input_ids"])
         prompt = self._plain(prompt)
         if self.tokenizer.chat_template is None:
             return list(self.tokenizer(prompt)["input_ids"])

@@ -45,7 +45,7 @@ def lines(found: Compared) -> list[str]:
     if len(found.comparisons) > _ROWS:
         rows[-1] = f"and {len(found.comparisons) - _ROWS + 1} comparisons more: --json, or --out DIR"
     out += rows
-    out += [_form(split) for split in found.form_splits[:1]]
+    out += [form_sentence(split) for split in found.form_splits[:1]]
     out += _pass_lines(found)
     notes = [f"! {note}" for note in found.notes]
     left = LINES - len(out)
@@ -78,9 +78,15 @@ def _row(c: Comparison, with_task: bool) -> str:
     if c.mcnemar_p is not None:
         parts.append(f"McNemar p = {c.mcnemar_p:.2g}")
     parts += [f"{n:,} {what}" for n, what in _unpaired(c) if n]
-    if c.verdict == "undecided" and c.mde < float("inf"):
-        parts.append(f"would have shown {_size(c.mde, c.share)}")
+    if would := not_found(c):
+        parts.append(would)
     return "; ".join(parts) + ")"
+
+
+def not_found(c: Comparison) -> str:
+    """What an undecided comparison would have shown; empty for a decided one, and where nothing is known of it."""
+    known = c.verdict == "undecided" and c.mde < float("inf")
+    return f"would have shown {_size(c.mde, c.share)}" if known else ""
 
 
 def _unpaired(c: Comparison) -> list[tuple[int, str]]:
@@ -118,7 +124,8 @@ def difference(c: Comparison) -> str:
     return f"{signed(c.estimate, c.share)}{unit} [{signed(c.low, c.share)}, {signed(c.high, c.share)}]"
 
 
-def _form(split: FormSplit) -> str:
+def form_sentence(split: FormSplit) -> str:
+    """What of a difference is format, in a sentence without its end."""
     gain, form, rest = (
         f"{signed(value, True)} [{signed(low, True)}, {signed(high, True)}]"
         for value, low, high in (
@@ -184,7 +191,7 @@ def summary(found: Compared) -> str:
     out += [f"- **{arm.letter}**: {cell(arm.label)} {cell(', '.join(arm.models))}".rstrip() for arm in found.arms]
     out += ["", *_table(found.comparisons)]
     for split in found.form_splits:
-        out += ["", cell(_form(split)) + "."]
+        out += ["", cell(form_sentence(split)) + "."]
     if found.notes:
         out += ["", *(f"- {cell(note)}" for note in found.notes)]
     return "\n".join(out) + "\n"

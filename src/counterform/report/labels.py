@@ -9,8 +9,8 @@ from counterform.results import Results
 from counterform.text.numbers import share
 
 VERDICT_SIGNS = {
-    **dict.fromkeys(("better", "more", "supported"), "●"),
-    **dict.fromkeys(("worse", "less", "refuted"), "◆"),
+    **dict.fromkeys(("better", "more", "higher", "supported"), "●"),
+    **dict.fromkeys(("worse", "less", "lower", "refuted"), "◆"),
     "undecided": "○",
 }
 """Of findings, and of published claims. A verdict is never told by colour alone: the sign is the marker of its row in the plots."""

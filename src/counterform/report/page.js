@@ -1,6 +1,5 @@
 "use strict";
 
-const dataOf = (id) => JSON.parse(document.getElementById(id).textContent);
 const ROOT = document.documentElement;
 
 // ---- Plots: figures speak of the page's variables, so light, dark and paper need only a second drawing.
@@ -59,7 +58,7 @@ addEventListener("afterprint", () => {
 });
 setTimeout(drawInTurn, 0);
 
-// ---- Attempts: hostile text, so every word of it goes through textContent.
+// ---- Attempts.
 
 const PAGE = 25;
 const { arms, problems, rows } = dataOf("attempts-data");
@@ -71,23 +70,8 @@ const ATTEMPTS = rows.map(([arm, seed, problem, id, outcome, lenient, process, r
   return { ...attempt, haystack: [id, problemId, prompt, reason, text, ...grades].join("\n").toLowerCase() };
 });
 
-const control = (id) => document.getElementById(id);
 let matches = ATTEMPTS;
 let first = 0;
-
-// A character that turns or hides text is shown by its number.
-function visible(text) {
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g,
-    (character) => `⟨U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
-}
-
-function element(name, className, text, ...children) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text) made.textContent = visible(text);
-  made.append(...children);
-  return made;
-}
 
 function pieceItem(piece) {
   if (typeof piece === "string") return element("li", "", "", element("span", "text", piece.trim()));

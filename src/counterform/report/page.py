@@ -1,29 +1,19 @@
-"""The report as one self-contained HTML page that asks the network for nothing.
-
-Completions are hostile text. Three walls stand between them and the reader's browser: the data is escaped JSON
-in a block that is never run, the script writes it with `textContent` only, and the page's Content-Security-Policy
-lets exactly its own two scripts run, by their hashes.
-"""
+"""The report of a study as one self-contained HTML page; the walls around its hostile text are in html.py."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import msgspec
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from counterform.report import labels, overview, tables
+from counterform.report import overview
 from counterform.report.contents import sections
 from counterform.report.data import ReportData, ShownAttempt, load, recorded
+from counterform.report.html import asset, html, script_json
 from counterform.report.section import plots
 from counterform.store import RunDir
-from counterform.text import numbers
 from counterform.types import Mark, Problem, StepVerdict
 
 MAX_ATTEMPT_BYTES = 4_000_000
@@ -45,13 +35,10 @@ def render(data: ReportData) -> str:
     attempts, text_limit = attempts_json(data)
     shown = [(section, blocks) for section in sections(data.results) if (blocks := section.blocks(data))]
     figures = {plot.id: plot.figure.to_plotly_json() for _, blocks in shown for plot in plots(blocks)}
-    scripts = [get_plotlyjs(), _asset("page.js")]
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.globals.update(labels=labels, numbers=numbers, overview=overview, tables=tables)
-    environment.tests["kind"] = lambda block, name: type(block).__name__ == name
-    return environment.from_string(_asset("page.html.j2")).render(
+    return html(
+        "page.html.j2",
+        name=data.name,
+        scripts=[get_plotlyjs(), asset("text.js"), asset("page.js")],
         data=data,
         results=data.results,
         first=overview.overview(data.results, recorded(data).retained),
@@ -59,9 +46,7 @@ def render(data: ReportData) -> str:
         attempts=attempts,
         text_limit=text_limit,
         plots=script_json(figures),
-        css=Markup(_asset("page.css")),
-        scripts=[Markup(script) for script in scripts],
-        script_sources=" ".join(_source_hash(script) for script in scripts),
+        overview=overview,
     )
 
 
@@ -72,14 +57,6 @@ def attempts_json(data: ReportData) -> tuple[Markup, int]:
         if len(block.encode()) <= MAX_ATTEMPT_BYTES:
             break
     return block, limit
-
-
-def script_json(value: Any) -> Markup:
-    """JSON that can stand inside a script element: nothing in it can end the element or start another."""
-    text = msgspec.json.encode(value).decode()
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
 
 
 def _attempts(data: ReportData, limit: int) -> dict[str, Any]:
@@ -138,11 +115,3 @@ def pieces(text: str, steps: tuple[StepVerdict, ...]) -> list[Any]:
     if text[at:].strip():
         found.append(text[at:])
     return found
-
-
-def _source_hash(script: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-
-
-def _asset(name: str) -> str:
-    return files("counterform.report").joinpath(name).read_text(encoding="utf-8")

@@ -68,7 +68,7 @@ class AnswersUnit(Unit):
         return [file]
 
     def _read(self, work: Work, problems: Sequence[Problem]) -> tuple[Path, list[Attempt], int]:
-        from counterform.logs.answers import column_of_answers, is_log, read_log
+        from counterform.logs.attempts import column_of_answers, is_log, read_log
 
         path, columns = self._arm.source(self._seed)
         spec = work.study.problems
