@@ -39,11 +39,11 @@ class Labelled(Reader, frozen=True):
 
 def reader(sandbox, code, cases):
     def labels(_quoted, _background, asked):
-        return [mark if mark in ("keeps", "breaks") else None for mark in sandbox.marks([code], asked)[0]]
+        return [mark if mark in ("keeps", "breaks", "unsure") else None for mark in sandbox.marks([code], asked)[0]]
 
     def examples(quoted, background):
         found = zip(cases, labels(quoted, background, cases), strict=True)
-        return [Example(case=case, label=label, origin="sentence") for case, label in found if label]
+        return [Example(case=case, label=label, origin="sentence") for case, label in found if label in ("keeps", "breaks")]
 
     return Reader(examples, labels)
 

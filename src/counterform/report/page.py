@@ -60,6 +60,7 @@ def render(data: ReportData) -> str:
         text_limit=text_limit,
         plots=script_json(figures),
         css=Markup(_asset("page.css")),
+        wordmark=Markup(_asset("wordmark.svg").rstrip()),
         scripts=[Markup(script) for script in scripts],
         script_sources=" ".join(_source_hash(script) for script in scripts),
     )

@@ -34,11 +34,18 @@ _ACTIONS = tuple(
         "pay charge",
         "lend borrow loan",
         "renew extend",
+        "waive forgive",
     )
 )
 _ROLES = {"user": {"user", "customer", "member", "passenger", "client", "patron", "reader"}, "assistant": {"agent", "assistant", "you", "your"}}
+_MEANS = {"amount": {"dollar", "euro", "pound", "cent", "usd", "eur", "price", "cost", "fee", "sum"}}
+"""What a field holds that sentences call by its unit."""
 _GENERIC = frozenset("id ids name number type list value total new details info method of the a".split())
 _PLAIN = frozenset(("yes", "no", "user", "assistant", "true", "false"))
+BESIDE = "calls beside it"
+"""The unit of `call.beside`."""
+NEGATIVE = "below zero"
+"""The unit of a number with a minus."""
 _EXCEPTIONS = r"\b(?:unless|except(?: for| if| when)?|other than|excluding|apart from|or if|only if|only when)\b"
 _FILLERS = frozenset(
     "the a an is are be been was were has have had it its this that these those of to in on for by with and or not no any all each you your "
@@ -92,7 +99,7 @@ def parts_of(rule: ast.FunctionDef, box: Toolbox) -> Parts:
 
 class _Check:
     def __init__(self, parts: Parts, quoted: Sequence[Sentence], background: Sequence[Sentence], box: Toolbox) -> None:
-        self.parts, self.box, self.quoted = parts, box, quoted
+        self.parts, self.box, self.quoted, self.background = parts, box, quoted, background
         self.text = " ; ".join(sentence.text for sentence in quoted)
         self.around = " ; ".join([self.text, *(sentence.text for sentence in background)])
         self.headings = " ; ".join(dict.fromkeys(" ; ".join(sentence.headings[-2:]) for sentence in quoted))
@@ -100,6 +107,7 @@ class _Check:
         self.values = _once([*parts.texts, *(value for values in box.values().values() for value in values)])
 
     def all(self) -> None:
+        self.has_a_condition()
         self.numbers_are_said()
         self.texts_are_said()
         self.fields_are_said()
@@ -107,20 +115,32 @@ class _Check:
         self.tools_are_meant()
         self.nothing_is_left_out()
 
+    def has_a_condition(self) -> None:
+        """A rule that is broken by every call of its tools is one only where the sentence forbids them."""
+        parts = self.parts
+        if not (parts.numbers or parts.texts or parts.fields or parts.roles) and not self.forbids_all():
+            raise Refused("its code has no condition but the tool, and the sentence does not forbid it altogether")
+
+    def forbids_all(self) -> bool:
+        return any(reading.FORBIDS.search(s.text) and not reading.NEEDS.search(s.text) for s in self.quoted) and not any(
+            True for s in self.quoted for _ in _exceptions(s.text)
+        )
+
     def numbers_are_said(self) -> None:
         for node, beside, unit in self.parts.numbers:
-            if self.mentioned(node, beside, unit) or (node.value == 0 and reading.says_nothing(self.text)):
+            if self.mentioned(node, beside, unit) or (node.value == 0 and unit not in (BESIDE, NEGATIVE) and reading.says_nothing(self.text)):
                 continue
             raise Refused(f"its code has {_number(node.value)}{_of(beside, unit)}, and the sentence does not say so")
 
     def mentioned(self, node: ast.Constant, beside: Sequence[str], unit: str) -> list[Mention]:
         """Where the sentences say this number of these things."""
         assert isinstance(node.value, int | float)
-        value = abs(float(node.value))
+        # call.beside counts the other calls: "one call" is none beside it.
+        value = abs(float(node.value)) + (unit == BESIDE)
         return [m for m in self.mentions if value in (m.value, m.value / 100 if m.percent else m.value) and self.fits(m, beside, unit)]
 
     def fits(self, mention: Mention, beside: Sequence[str], unit: str) -> bool:
-        if unit and not reading.alike(mention.after, unit.rstrip("s")):
+        if unit and unit != BESIDE and not reading.alike(mention.after, unit.rstrip("s")):
             return False
         named = [text for text in beside if text in self.parts.texts and text not in _PLAIN and not reading.times(text)]
         if named:
@@ -147,7 +167,7 @@ class _Check:
         values = self.box.values()
         for field in self.parts.fields:
             own = [word for word in reading.words(field) if word not in _GENERIC] or reading.words(field)
-            if reading.shares_word(own, there) or any(reading.has_phrase(self.text, value) for value in values.get(field, ())):
+            if reading.shares_word(own, there) or _MEANS.get(field, set()) & set(there) or any(reading.has_phrase(self.text, value) for value in values.get(field, ())):
                 continue
             raise Refused(f"its code looks at {field!r}, and the sentence does not speak of it")
 
@@ -158,10 +178,19 @@ class _Check:
             near = [(place, name) for name, names in _ROLES.items() for place, word in enumerate(there) if word in names]
             if not any(name == role for _, name in near):
                 raise Refused(f"its code looks at what the {role} said, and the sentence speaks of the {other}" if near else f"its code looks at what the {role} said, and the sentence does not")
-            for text in self.parts.texts:
-                places = [at for at, word in enumerate(there) if [word] == reading.words(text)]
-                if places and min(near, key=lambda pair: min(abs(pair[0] - at) for at in places))[1] != role:
+            for text in self.parts.spoken:
+                if self.speakers(text) - {role, ""}:
                     raise Refused(f"its code looks for {text!r} in what the {role} said, and the sentence has the {other} say it")
+
+    def speakers(self, text: str) -> set[str]:
+        """Of the sentences that name a text, who is spoken of last before it."""
+        found = set()
+        for sentence in [*self.quoted, *self.background]:
+            there, wanted = reading.words(sentence.text), reading.words(text)
+            places = [at for at in range(len(there)) if there[at : at + len(wanted)] == wanted]
+            before = there[: places[0]] if places and wanted else []
+            found.add(next((role for word in reversed(before) for role, names in _ROLES.items() if word in names), ""))
+        return found
 
     def tools_are_meant(self) -> None:
         used = self.parts.tools
@@ -171,6 +200,9 @@ class _Check:
             return
         if not used:
             raise Refused(f"its code judges calls of every tool, and the sentence is about {' and '.join(sorted(verbs))}")
+        for group in _ACTIONS:
+            if verbs & group and not any(_verbs(name) & group for name in used):
+                raise Refused(f"its code judges no call that is to {' or '.join(sorted(verbs & group))}, of which the sentence speaks")
         meant = [tool for tool in self.box.tools.values() if verbs & _verbs(tool.name)]
         for name in used:
             if not verbs & _verbs(name):
@@ -188,7 +220,7 @@ class _Check:
     def objects(self, tool: Tool) -> int:
         """How many of the things in a tool's name the sentence speaks of."""
         there = reading.words(self.text)
-        return sum(reading.shares_word([word], there) for word in dict.fromkeys(reading.words(tool.name)) if word not in _verbs(tool.name) | _ROLES["user"])
+        return sum(reading.shares_word([word], there) for word in dict.fromkeys(reading.words(tool.name)) if word not in _verbs(tool.name) | {"user", "customer"})
 
     def nothing_is_left_out(self) -> None:
         used = {m for node, beside, unit in self.parts.numbers for m in self.mentioned(node, beside, unit)}
@@ -211,9 +243,10 @@ class _Check:
         return mention.value == 1 and mention.boundary == "at most" and not self.parts.numbers
 
     def demanded(self, sentence: Sentence) -> Iterator[str]:
-        """Values that a sentence names, of a field that the rule looks at, and what it puts in quotes."""
+        """What a sentence puts in quotes; values that it names, of several words or of a field that the rule looks at."""
         yield from (text for text in reading.quoted(sentence.text) if "e.g" not in sentence.text)
         for field, values in self.box.values().items():
+            yield from (value for value in values if len(reading.words(value)) > 1 and reading.has_phrase(sentence.text, value, self.values))
             if field in self.parts.fields or any(value in self.parts.texts and value not in _PLAIN for value in values):
                 yield from (value for value in values if value not in _PLAIN and reading.has_phrase(sentence.text, value, self.values))
 
@@ -236,6 +269,7 @@ def _constants(node: ast.AST, beside: tuple[str, ...], unit: str) -> Iterator[tu
                     yield from _constants(key, beside, unit)
         case ast.Compare(left=left, comparators=others):
             sides = [left, *others]
+            unit = BESIDE if any(is_beside(side) for side in sides) else unit
             for at, side in enumerate(sides):
                 around = tuple(text for other in sides[:at] + sides[at + 1 :] for text in _texts(other))
                 yield from _constants(side, around + (tuple(_texts(side)) if not isinstance(side, ast.Constant) else ()), unit)
@@ -243,7 +277,9 @@ def _constants(node: ast.AST, beside: tuple[str, ...], unit: str) -> Iterator[tu
             own = tuple(text for item in items for text in _texts(item))
             for item in items:
                 yield from _constants(item, beside + own, unit)
-        case ast.Subscript(value=value, slice=ast.Constant(value=int())):
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() as number):
+            yield number, beside, NEGATIVE
+        case ast.Subscript(value=value, slice=ast.Constant(value=int()) | ast.UnaryOp(operand=ast.Constant())):
             yield from _constants(value, beside, unit)  # which item of a list: told apart by examples alone
         case ast.Call(func=ast.Name(id="timedelta"), keywords=keywords):
             for keyword in keywords:
@@ -284,6 +320,11 @@ def _role_nodes(node: ast.AST) -> Iterator[ast.Constant]:
             yield constant
         case ast.Compare(comparators=[ast.Constant(value="user" | "assistant") as constant]):
             yield constant
+
+
+def is_beside(node: ast.AST) -> bool:
+    """Whether this is the number of other calls of the same message."""
+    return isinstance(node, ast.Attribute) and node.attr == "beside"
 
 
 def _spoken(rule: ast.AST) -> Iterator[str]:

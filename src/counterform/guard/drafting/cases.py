@@ -10,7 +10,8 @@ from msgspec import Struct
 
 MAX_CHARACTERS = 20_000
 """Of one example as JSON."""
-Label = Literal["keeps", "breaks"]
+Label = Literal["keeps", "breaks", "unsure"]
+"""`unsure`: the sentences leave it open, and the rule says that it cannot tell."""
 
 
 class LookedUp(Struct, frozen=True, kw_only=True):

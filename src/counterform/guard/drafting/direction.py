@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from counterform.guard.drafting import reading
-from counterform.guard.drafting.against_text import Parts
+from counterform.guard.drafting.against_text import Parts, is_beside
 from counterform.guard.drafting.language import Refused, hints
 from counterform.guard.drafting.reading import Boundary, Mention
 from counterform.guard.drafting.sentences import Sentence
@@ -51,11 +51,14 @@ def _check_bound(comparison: ast.Compare, broken: Side, parts: Parts, quoted: Se
     left, right = comparison.left, comparison.comparators[0]
     op = type(comparison.ops[0])
     for constant, turned in ((_number(right), False), (_number(left), True)):
-        if constant is None or constant.value == 0:
+        if constant is None:
+            continue
+        number = abs(float(constant.value)) + is_beside(left if constant is right else right)  # type: ignore[arg-type]
+        if number == 0:
             continue
         outside = _TURNED[op] if turned else op
         outside = outside if broken == "holds" else _OPPOSITE[outside]
-        said = [m for s in quoted for m in reading.mentions(s.number, s.text) if m.value == abs(float(constant.value))]  # type: ignore[arg-type]
+        said = [m for s in quoted for m in reading.mentions(s.number, s.text) if m.value == number]
         said = _of_the_same(said, comparison, parts)
         bounds = {m.boundary: m for m in said if m.boundary}
         if not bounds:
@@ -109,11 +112,8 @@ def _modality(text: str, value: str, others: Sequence[str]) -> Iterator[Literal[
 
 
 def _values(comparison: ast.Compare, parts: Parts) -> list[str]:
-    """Texts that a field is compared with; not those looked for in somebody's words, which are no field's value."""
-    both = [comparison.left, *comparison.comparators]
-    if any(isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("said", "lower") for side in both for node in ast.walk(side)):
-        return []
-    return [text for text in _strings(comparison) if text in parts.texts and text not in ("yes", "no")]
+    """Texts that a field is compared with, or that are looked for in somebody's words. `yes` of a field says nothing without the field."""
+    return [text for text in _strings(comparison) if text in parts.texts and (text not in ("yes", "no") or text in parts.spoken)]
 
 
 def _number(node: ast.expr) -> ast.Constant | None:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from counterform.errors import MissingExtra, ModelError
 from counterform.guard.drafting import wording
 from counterform.guard.drafting.cases import Case, Example, Label
-from counterform.guard.drafting.language import FUNCTIONS, parse
+from counterform.guard.drafting.language import FUNCTIONS, Refused, parse
 from counterform.guard.drafting.proof import Draft, Proof, Proving, Reader
 from counterform.guard.drafting.replies import Replied
 from counterform.guard.drafting.sandbox import Sandbox
@@ -71,9 +71,9 @@ class Drafted(Struct, frozen=True, kw_only=True):
 
 
 def draft_policy(
-    policy: Path, tools: Path, model: Callable[[], Model], replies: Path, *, traces: Path | None = None, say: Callable[[str], None] = lambda _: None
+    policy: Path, tools: Path, model: Callable[[], Model], replies: Callable[[], Path], *, traces: Path | None = None, say: Callable[[str], None] = lambda _: None
 ) -> Drafted:
-    """Draft and prove the rules of a policy. replies: the file in which the model's replies are kept.
+    """Draft and prove the rules of a policy. replies: makes the file in which the model's replies are kept.
 
     Raises DataError for files that cannot be used, ModelError for a model that cannot be asked.
     """
@@ -83,7 +83,7 @@ def draft_policy(
     opened = model()
     sandbox = Sandbox()
     try:
-        ask = Replied(opened, replies)
+        ask = Replied(opened, replies())
         drafts, uncovered = _drafts(found, box, ask)
         proving = Proving(box, sandbox, _reader(ask, box))
         rules = []
@@ -152,13 +152,19 @@ def _reader(ask: Replied, box: Toolbox) -> Reader:
 
     def examples(quoted: Sequence[Sentence], background: Sequence[Sentence]) -> list[Example]:
         (text,) = ask([wording.examples_prompt(quoted, background, box)])
-        return wording.read_written(text or "")
+        return wording.read_written(_heard(text))
 
     def labels(quoted: Sequence[Sentence], background: Sequence[Sentence], cases: Sequence[Case]) -> list[Label | None]:
         texts = ask([wording.label_prompt(quoted, background, case) for case in cases])
-        return [wording.read_label(text or "") for text in texts]
+        return [wording.read_label(_heard(text)) for text in texts]
 
     return Reader(examples, labels)
+
+
+def _heard(text: str | None) -> str:
+    if text is None:
+        raise Refused("the model was not heard while it was proven; run the same command again")
+    return text
 
 
 def _proven(draft: Draft, proving: Proving) -> DraftedRule:

@@ -125,6 +125,9 @@ class _Trial:
         sides = [forced(rule, node) for node in compared]
         codes = [self.code, *(other.code for other in others), *(code for pair in sides for code in pair)]
         own, *marks = self.sandbox.marks(codes, cases)
+        for case, mark in zip(cases, own, strict=True):
+            if parts.tools and mark == "breaks" and case.tool not in parts.tools:
+                raise Refused(f"it is broken by a call of a tool that it does not name: {shown(case)}")
         for at, node in enumerate(compared):
             held, failed = marks[len(others) + 2 * at], marks[len(others) + 2 * at + 1]
             direction.check(node, direction.side(held, failed), parts, self.draft.quoted)
@@ -155,13 +158,13 @@ class _Trial:
         labels = self.reader.labels(self.draft.quoted, self.draft.background, [cases[at] for at in wanted])
         found = set[int]()
         for at, label in zip(wanted, labels, strict=True):
-            if label is None:
+            if label is None or (label == "unsure" and own[at] != "unsure"):
                 unsure.add(at)
                 continue
             self.examples.append(Example(case=cases[at], label=label, origin="asked"))
             found.add(at)
             if label != own[at]:
-                raise Refused(f"by the sentence alone this call {label} it, and its code says `{own[at]}`: {shown(cases[at])}")
+                raise Refused(f"by the sentence alone this call comes out as `{label}`, and by its code as `{own[at]}`: {shown(cases[at])}")
         return found
 
     def names(self, parts: against_text.Parts) -> Names:
@@ -177,7 +180,7 @@ class _Trial:
 
 def _apart(own: Sequence[str], other: Sequence[str], without: set[int]) -> int | None:
     """The nearest case that tells two rules apart; first of those of which both can tell."""
-    sure = ("keeps", "breaks")
+    sure = ("keeps", "breaks", "unsure")
     differ = [at for at, (a, b) in enumerate(zip(own, other, strict=True)) if a != b and a in sure and at not in without]
     return next((at for at in differ if other[at] in sure), next(iter(differ), None))
 

@@ -36,7 +36,7 @@ _AFTER: tuple[tuple[Boundary, str], ...] = (
     ("at least", r"or (?:more|over|older|above|longer)|at least|(?:at )?minimum"),
 )
 FORBIDS = re.compile(r"\b(?:cannot|can't|can not|must not|mustn't|may not|not allowed|never|do not|don't|should not|shouldn't|not be|deny|decline|refuse|forbidden|prohibited|no longer)\b", re.IGNORECASE)
-NEEDS = re.compile(r"\b(?:only if|only when|must be|has to be|have to be|needs? to be|should be|must have|if and only if|only be|only for|must|only)\b", re.IGNORECASE)
+NEEDS = re.compile(r"\b(?:only if|only when|must be|has to be|have to be|needs? to|should be|must have|if and only if|only be|only for|must|only)\b", re.IGNORECASE)
 _QUOTED = re.compile(r"(?<!\w)'([^']{1,40})'(?!\w)|\"([^\"]{1,40})\"")
 _NOTHING = re.compile(r"\b(?:zero|no|not|none|never|without|cannot|only|any|nothing|but)\b|n't\b", re.IGNORECASE)
 
@@ -73,13 +73,14 @@ def mentions(number: int, text: str) -> list[Mention]:
         end = min((cut.start() for cut in breaks if cut.start() >= match.end() and not _goes_on(masked, cut)), default=len(text))
         last = max(begin, found[at - 1].end() if at else 0)
         digits = match[1]
+        boundary = _boundary(masked[last : match.start()], masked[match.end() : end + 14])
         rows.append(
             Mention(
                 value=float(digits.replace(",", "")) if digits else NUMBERS[match[3].lower()],
                 sentence=number,
                 clause=text[begin:end],
-                boundary=_boundary(masked[last : match.start()], masked[match.end() : end + 14]),
-                forbids=bool(FORBIDS.search(masked[begin : match.start()])),
+                boundary=boundary,
+                forbids=bool(FORBIDS.search(masked[begin : end if boundary in ("over", "under") else match.start()])),
                 after=next(iter(words(masked[match.end() :])), ""),
                 in_digits=bool(digits),
                 percent=bool(match[2]),
@@ -146,8 +147,8 @@ def without_quotes(text: str) -> str:
 
 
 def clauses(text: str) -> Iterator[str]:
-    """Parts of a sentence between commas."""
-    yield from (part for part in re.split(r"[,;:.()]|\b(?:but|otherwise|unless|except)\b", text) if part.strip())
+    """Parts of a sentence between commas; what stands in brackets belongs to what they stand behind."""
+    yield from (part for part in re.split(r"[,;:.]|\b(?:but|otherwise|unless|except)\b", text) if part.strip())
 
 
 def _boundary(before: str, after: str) -> Boundary:

@@ -33,7 +33,7 @@ class Sandbox:
         self._process: subprocess.Popen[bytes] | None = None
 
     def marks(self, codes: Sequence[str], cases: Sequence[Case]) -> list[list[str]]:
-        """What each rule says of each case: `keeps`, `breaks`, or `could not tell: WHY`. The codes have passed `language.parse`."""
+        """What each rule says of each case: `keeps`, `breaks`, `unsure` (it says so), or `could not tell: WHY`. The codes have passed `language.parse`."""
         rows = [msgspec.to_builtins(case) for case in cases]
         return self._ask(codes, {"cases": rows}, len(rows))
 

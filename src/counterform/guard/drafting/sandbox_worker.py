@@ -55,7 +55,7 @@ def states(job: dict[str, Any]) -> list[tuple[State, Call]]:
 
 
 def marks(code: str, pairs: list[tuple[State, Call]], seconds: float) -> list[str]:
-    """What a rule says of each: `breaks`, `keeps`, or why it could not tell."""
+    """What a rule says of each: `breaks`, `keeps`, `unsure` where it says itself that it cannot tell, or why it could not."""
     found: list[str] = []
     try:
         signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -82,6 +82,8 @@ def _mark(rule: Rule, state: State, call: Call) -> str:
     try:
         return "keeps" if rule(state, call) is None else "breaks"
     except Exception as error:
+        if type(error) is LookupError:  # what the language has for saying so
+            return "unsure"
         return f"could not tell: {type(error).__name__}: {error}"[:200]
 
 

@@ -48,7 +48,7 @@ def on_traces(codes: Sequence[str], recorded: Sequence[Recorded], sandbox: Sandb
         for rule, marks in enumerate(sandbox.judged(codes, one.messages, len(made))):
             for (at, call), mark in zip(made, marks, strict=True):
                 broken[rule] += mark == "breaks"
-                unknown[rule] += mark.startswith("could not")
+                unknown[rule] += mark not in ("keeps", "breaks")
                 if mark == "breaks" and len(shown[rule]) < MOST_SHOWN:
                     shown[rule].append(BrokenCall(conversation=one.name, message=at, call=quoted_call(call)))
     return [

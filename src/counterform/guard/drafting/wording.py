@@ -147,9 +147,9 @@ def read_written(text: str) -> list[Example]:
 
 
 def read_label(text: str) -> Label | None:
-    """The label of a reply to `label_prompt`; None where it is unsure, says both, or cannot be read."""
+    """The label of a reply to `label_prompt`; None where it says several, or cannot be read."""
     found = set(re.findall(r"\b(keep|break|unsure)s?\b", text[:MAX_REPLY].lower()))
-    return {"keep": "keeps", "break": "breaks"}.get(found.pop()) if len(found) == 1 else None  # type: ignore[return-value]
+    return {"keep": "keeps", "break": "breaks", "unsure": "unsure"}.get(found.pop()) if len(found) == 1 else None  # type: ignore[return-value]
 
 
 def _read(rows: str, origin: Literal["draft", "sentence"]) -> list[Example]:
