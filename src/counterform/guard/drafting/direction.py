@@ -37,17 +37,21 @@ def side(held: Sequence[str], failed: Sequence[str]) -> Side:
     return "both" if yes and no else "holds" if yes else "fails" if no else "neither"
 
 
-def check(comparison: ast.Compare, broken: Side, parts: Parts, quoted: Sequence[Sentence]) -> None:
-    """Raises Refused where the sentence says that the other side breaks the rule, or has the bound elsewhere."""
+def check(comparison: ast.Compare, broken: Side, parts: Parts, quoted: Sequence[Sentence]) -> bool:
+    """Whether the words of the sentence say that this side breaks the rule; False: they leave it open.
+
+    Raises Refused where they say that the other side does, or have the bound elsewhere.
+    """
+    if any(text in parts.tools for text in _strings(comparison)):
+        return True  # that no call of other tools breaks the rule was seen
     if broken in ("both", "neither") or len(comparison.ops) != 1:
-        return
+        return False
     if type(comparison.ops[0]) in _OPPOSITE:
-        _check_bound(comparison, broken, parts, quoted)
-    else:
-        _check_value(comparison, broken, parts, quoted)
+        return _check_bound(comparison, broken, parts, quoted)
+    return _check_value(comparison, broken, parts, quoted)
 
 
-def _check_bound(comparison: ast.Compare, broken: Side, parts: Parts, quoted: Sequence[Sentence]) -> None:
+def _check_bound(comparison: ast.Compare, broken: Side, parts: Parts, quoted: Sequence[Sentence]) -> bool:
     left, right = comparison.left, comparison.comparators[0]
     op = type(comparison.ops[0])
     for constant, turned in ((_number(right), False), (_number(left), True)):
@@ -67,7 +71,8 @@ def _check_bound(comparison: ast.Compare, broken: Side, parts: Parts, quoted: Se
             raise Refused(
                 f"its code is broken {_SIGNS[outside]} {constant.value}, and the sentence says {next(iter(bounds.values())).clause.strip()!r}"
             )
-        return
+        return True
+    return False
 
 
 def _of_the_same(said: list[Mention], comparison: ast.Compare, parts: Parts) -> list[Mention]:
@@ -85,14 +90,17 @@ def _fits(mention: Mention, outside: type[ast.cmpop]) -> bool:
     return outside is (_OPPOSITE[due] if mention.forbids else due)
 
 
-def _check_value(comparison: ast.Compare, broken: Side, parts: Parts, quoted: Sequence[Sentence]) -> None:
+def _check_value(comparison: ast.Compare, broken: Side, parts: Parts, quoted: Sequence[Sentence]) -> bool:
     """`cannot` and `only if` say of a value whether it breaks the rule."""
     negative = isinstance(comparison.ops[0], ast.NotEq | ast.NotIn | ast.IsNot)
     having = "breaks" if (broken == "holds") != negative else "keeps"
+    decided = False
     for value in _values(comparison, parts):
         said = {word for sentence in quoted for word in _modality(sentence.text, value, parts.texts)}
         if len(said) == 1 and having not in said:
             raise Refused(f"its code {having} the rule where something is {value!r}, and the sentence says the opposite")
+        decided = decided or len(said) == 1
+    return decided
 
 
 def _modality(text: str, value: str, others: Sequence[str]) -> Iterator[Literal["keeps", "breaks"]]:

@@ -8,14 +8,14 @@ cases are searched and labelled from the sentences alone; and its bounds are bro
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
 from counterform.guard.drafting import against_text, direction, language
 from counterform.guard.drafting.cases import Case, Example, Label, shown
 from counterform.guard.drafting.language import Refused
-from counterform.guard.drafting.mutants import Names, forced, mutants
+from counterform.guard.drafting.mutants import Mutant, Names, forced, mutants
 from counterform.guard.drafting.sandbox import Sandbox
 from counterform.guard.drafting.search import Neighbourhood
 from counterform.guard.drafting.sentences import Sentence
@@ -53,6 +53,8 @@ class Proof(Struct, frozen=True, kw_only=True):
     examples: tuple[Example, ...]
     mutants: int = 0
     """All of them told apart, where the rule is believed."""
+    left_open: tuple[str, ...] = ()
+    """Comparisons of which the words of the sentences do not say which side breaks the rule: examples alone stand for these."""
     searched: int = 0
     """Cases among which examples were looked for."""
     refused: str = ""
@@ -80,6 +82,7 @@ class _Trial:
         self.name, self.code = "", draft.code
         self.examples = list(draft.examples)
         self.mutants, self.searched = 0, 0
+        self.left_open: list[str] = []
 
     def proof(self, refused: str) -> Proof:
         return Proof(
@@ -88,6 +91,7 @@ class _Trial:
             examples=tuple(self.examples),
             mutants=self.mutants,
             searched=self.searched,
+            left_open=tuple(dict.fromkeys(self.left_open)),
             refused=refused,
         )
 
@@ -118,54 +122,27 @@ class _Trial:
         parts = against_text.parts_of(rule, self.box)
         others = mutants(rule, self.names(parts))
         self.mutants = len(others)
-        near = Neighbourhood(rule, self.box.values(), list(self.box.tools))
-        cases = near.around([example.case for example in self.examples])
+        written = [example.case for example in self.examples if example.origin == "sentence"]
+        own, *marks = self.sandbox.marks([self.code, *(other.code for other in others)], written)
+        others = [other for other, said in zip(others, marks, strict=True) if said == own]
+        cases = Neighbourhood(rule, self.box.values(), list(self.box.tools)).around([e.case for e in self.examples])
         self.searched = len(cases)
+        own = self.sides(rule, parts, cases)
+        _Hunt(self, cases, own, others, self.sandbox.marks([other.code for other in others], cases)).run()
+
+    def sides(self, rule: ast.FunctionDef, parts: against_text.Parts, cases: Sequence[Case]) -> list[str]:
+        """The rule's marks of the cases; Refused where it is broken on a side that its sentences do not mean."""
         compared = direction.comparisons(rule)
-        sides = [forced(rule, node) for node in compared]
-        codes = [self.code, *(other.code for other in others), *(code for pair in sides for code in pair)]
-        own, *marks = self.sandbox.marks(codes, cases)
+        pairs = [forced(rule, node) for node in compared]
+        own, *marks = self.sandbox.marks([self.code, *(code for pair in pairs for code in pair)], cases)
         for case, mark in zip(cases, own, strict=True):
             if parts.tools and mark == "breaks" and case.tool not in parts.tools:
                 raise Refused(f"it is broken by a call of a tool that it does not name: {shown(case)}")
         for at, node in enumerate(compared):
-            held, failed = marks[len(others) + 2 * at], marks[len(others) + 2 * at + 1]
-            direction.check(node, direction.side(held, failed), parts, self.draft.quoted)
-        alive = dict(enumerate(others))
-        place = {shown(case): at for at, case in enumerate(cases)}
-        known = {place[shown(e.case)] for e in self.examples if e.origin == "sentence"}
-        unsure = set[int]()
-        tries = dict.fromkeys(alive, 0)
-        while True:
-            for at in [at for at in alive if any(marks[at][case] != own[case] for case in known)]:
-                del alive[at]
-            if not alive:
-                return
-            wanted = dict[int, None]()
-            for at, other in alive.items():
-                case = _apart(own, marks[at], known | unsure)
-                if case is None:
-                    raise Refused(f"no example tells it from what it would be with a fault ({other.what}), of {len(cases):,} that were tried")
-                if tries[at] >= TRIES or len(known) + len(unsure) >= MOST_ASKED:
-                    raise Refused(f"the sentence alone does not tell it from what it would be with a fault ({other.what})")
-                if not any(marks[at][case] != own[case] for case in wanted) and len(wanted) < _ROUND:
-                    wanted[case] = None
-                    tries[at] += 1
-            known |= self.ask(list(wanted), cases, own, unsure)
-
-    def ask(self, wanted: list[int], cases: Sequence[Case], own: Sequence[str], unsure: set[int]) -> set[int]:
-        """Which of these cases the sentences tell of; Refused where they tell otherwise than the rule."""
-        labels = self.reader.labels(self.draft.quoted, self.draft.background, [cases[at] for at in wanted])
-        found = set[int]()
-        for at, label in zip(wanted, labels, strict=True):
-            if label is None or (label == "unsure" and own[at] != "unsure"):
-                unsure.add(at)
-                continue
-            self.examples.append(Example(case=cases[at], label=label, origin="asked"))
-            found.add(at)
-            if label != own[at]:
-                raise Refused(f"by the sentence alone this call comes out as `{label}`, and by its code as `{own[at]}`: {shown(cases[at])}")
-        return found
+            side = direction.side(marks[2 * at], marks[2 * at + 1])
+            if not direction.check(node, side, parts, self.draft.quoted):
+                self.left_open.append(ast.unparse(node)[:100])
+        return own
 
     def names(self, parts: against_text.Parts) -> Names:
         """What may stand in the place of the rule's names."""
@@ -176,6 +153,52 @@ class _Trial:
         return Names(tools=tuple(self.box.tools), fields=tuple(fields | looked_up), values=texts | values)
 
 
+
+
+class _Hunt:
+    """Asks about cases until every mutant that is left was told from the rule by one that its sentences decide."""
+
+    def __init__(self, trial: _Trial, cases: Sequence[Case], own: Sequence[str], others: Sequence[Mutant], marks: Sequence[Sequence[str]]) -> None:
+        self._trial, self._cases, self._own, self._others, self._marks = trial, cases, own, others, marks
+        self._known, self._unsure = set[int](), set[int]()
+
+    def run(self) -> None:
+        alive = dict.fromkeys(range(len(self._others)), 0)
+        while alive:
+            self._ask(self._wanted(alive))
+            alive = {at: tries for at, tries in alive.items() if not self._is_told_apart(at, self._known)}
+
+    def _wanted(self, alive: dict[int, int]) -> list[int]:
+        """The cases to ask about next; how often each mutant was tried is counted in `alive`."""
+        wanted = dict[int, None]()
+        for at, tries in alive.items():
+            what = self._others[at].what
+            case = _apart(self._own, self._marks[at], self._known | self._unsure)
+            if case is None:
+                raise Refused(f"no example tells it from what it would be with a fault ({what}), of {len(self._cases):,} that were tried")
+            if tries >= TRIES or len(self._known) + len(self._unsure) >= MOST_ASKED:
+                raise Refused(f"the sentence alone does not tell it from what it would be with a fault ({what})")
+            if len(wanted) < _ROUND and not self._is_told_apart(at, wanted):
+                wanted[case] = None
+                alive[at] += 1
+        return list(wanted)
+
+    def _is_told_apart(self, at: int, cases: Iterable[int]) -> bool:
+        return any(self._marks[at][case] != self._own[case] for case in cases)
+
+    def _ask(self, wanted: Sequence[int]) -> None:
+        """Raises Refused where the sentences tell otherwise than the rule."""
+        draft, cases = self._trial.draft, [self._cases[at] for at in wanted]
+        labels = self._trial.reader.labels(draft.quoted, draft.background, cases)
+        for at, case, label in zip(wanted, cases, labels, strict=True):
+            own = self._own[at]
+            if label is None or (label == "unsure" and own != "unsure"):
+                self._unsure.add(at)
+                continue
+            self._trial.examples.append(Example(case=case, label=label, origin="asked"))
+            self._known.add(at)
+            if label != own:
+                raise Refused(f"by the sentence alone this call comes out as `{label}`, and by its code as `{own}`: {shown(case)}")
 
 
 def _apart(own: Sequence[str], other: Sequence[str], without: set[int]) -> int | None:

@@ -50,8 +50,10 @@ def read_policy_text(path: Path) -> str:
     try:
         size = path.stat().st_size
         text = path.read_bytes().decode("utf-8-sig") if size <= 4 * MAX_CHARACTERS else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the policy {path} cannot be read as UTF-8 text: {error}. Give a Markdown or text file.") from error
+    except OSError as error:
+        raise DataError(f"the policy {path} cannot be read: {error.strerror}. Give a Markdown or text file.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"the policy {path} is no UTF-8 text: {error.reason}. Give a Markdown or text file.") from error
     if size > 4 * MAX_CHARACTERS or len(text) > MAX_CHARACTERS:
         raise DataError(
             f"the policy {path} has {size:,} bytes; at most {MAX_CHARACTERS:,} characters are drafted at once. Cut it by topic."
