@@ -475,6 +475,54 @@ def judge(
         print_judged(found, _console())
 
 
+@guard.command("draft")
+def draft(
+    policy: Annotated[Path, typer.Argument(help="The policy's text, Markdown or plain.")],
+    tools: Annotated[Path, typer.Option(help="The tools it speaks of: JSON, as `tools` of a chat request.")],
+    model: Annotated[str, typer.Option(help="As `trust --model`; or module:function of a scripted model.")],
+    base_url: Annotated[str, typer.Option(help="An OpenAI-compatible endpoint, e.g. http://127.0.0.1:8000/v1.")] = "",
+    traces: Annotated[
+        Path | None, typer.Option(help="Recorded conversations, as for `guard judge`: what rules say of them.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="A folder for the page and replies; default POLICY.draft.")] = None,
+    accept: Annotated[Path | None, typer.Option(help="Write the proven rules into this new policy file.")] = None,
+    rule: Annotated[list[str] | None, typer.Option(help="Accept this proven rule; again for more. Else all.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Draft rules out of a policy's text, and prove each; a person accepts them. Run it again to go on after any interruption."""
+    import msgspec
+
+    from counterform.guard.drafting.accept import write_policy
+    from counterform.guard.drafting.drafting import draft_policy, require_heard
+    from counterform.guard.drafting.folder import DraftFolder
+    from counterform.parts import part
+    from counterform.report.draft_page import write_draft_page
+    from counterform.report.drafted import print_drafted
+    from counterform.study import ModelSpec
+
+    if rule and accept is None:
+        raise StudyError("--rule chooses what --accept FILE writes. Give that too.")
+    if accept is not None and accept.exists():
+        raise StudyError(f"{accept} exists and is left as it is. Give another path.")
+    folder = DraftFolder(out or Path(f"{policy.stem}.draft"))
+    kind = "openai" if base_url else "scripted" if ":" in model else "hf"
+    spec = ModelSpec(kind=kind, path=model, base_url=base_url)
+    found = draft_policy(
+        policy, tools, lambda: part("model", kind).open(spec), folder.open_replies, traces=traces, say=_say
+    )
+    folder.write(found)
+    page = write_draft_page(found, folder.page)
+    if as_json:
+        print(plain_json(msgspec.json.encode(found).decode()))
+    else:
+        print_drafted(found, _console())
+    _say(f"page      {page}")
+    require_heard(found)
+    if accept is not None:
+        names = write_policy(found, accept, rule or ())
+        _say(f"{accept} has {len(names)} rules: {', '.join(names)}. Look at it: counterform guard check {accept}")
+
+
 @guard.command("serve")
 def serve(
     upstream: Annotated[str, typer.Option(help="The endpoint, e.g. http://127.0.0.1:8000/v1.")],

@@ -102,8 +102,23 @@ class TestLogic:
             require(checked(tmp_path, POLICY.replace("> _LIMIT", "> _LIMIT and 1 > 2")))
 
     def test_what_is_beyond_is_said(self, tmp_path):
-        found, _ = self.logic(tmp_path, ("a", 'state.last("look") is None'), ("b", 'len(call.arguments["x"]) > 3'))
+        found, _ = self.logic(tmp_path, ("a", 'helper(call) is None'), ("b", '(lambda: call.beside)() > 3'))
         assert all(said.startswith("beyond arithmetic and logic:") for said in found.values())
+
+    def test_values_of_which_only_the_words_are_known(self, tmp_path):
+        """The state and lengths have some value, and the same words the same one, through local names too."""
+        status = 'state.last("look")["status"]'
+        found, contradictions = self.logic(
+            tmp_path,
+            ("a", f'call.name == "pay" and {status} != "open"'),
+            ("b", f'call.name == "pay" and {status} == "open"'),
+            ("c", 'len(call.arguments["x"]) > 3 and len(call.arguments["x"]) < 2'),
+            ("d", f'call.name == "pay" and {status} != "open" and call.beside > 1'),
+            ("e", 'call.name == "tell" and state.last("look", call.arguments["x"]) is None'),
+            ("f", 'call.name == "tell" and state.last("look", call.arguments["y"]) is not None'),
+        )
+        assert found == {"a": "sound", "b": "sound", "c": "dead", "d": "implied by a", "e": "sound", "f": "sound"}
+        assert contradictions == ("no call of 'pay' can pass: a, b",)
 
     def test_other_forms(self, tmp_path):
         text = '''

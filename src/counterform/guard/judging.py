@@ -95,7 +95,7 @@ def judge_file(path: Path, policy: Policy) -> Judged:
             rule=verdict.rule,
             mark=verdict.mark,
             hint=verdict.hint,
-            call=_quoted(call),
+            call=quoted_call(call),
             user_said=_user_said(state),
         )
         for one, found in rows
@@ -161,7 +161,8 @@ def _pass_hat(rows: Sequence[tuple[str, bool]]) -> dict[int, float]:
     }
 
 
-def _quoted(call: Call) -> str:
+def quoted_call(call: Call) -> str:
+    """A call as it is quoted: its name and arguments, cut."""
     shown = call.unread or msgspec.json.encode(dict(call.arguments)).decode(errors="replace")
     return f"{call.name[:100]}({shown})"[:QUOTE]
 

@@ -1,19 +1,21 @@
 """Rules of arithmetic and logic as formulas: which can never be broken, which say nothing new, which forbid every call.
 
-A rule is read when its body is `if` statements that return a text or None, over `call.name`, `call.arguments[...]`, numbers,
-strings, comparisons, `and`, `or`, `not`, `in`, + - * and the file's own constants. Arguments are taken to be there and of
-the kind that they are compared with. Anything else, the state above all, is beyond it and is said so.
+A rule is read when its body is `if` statements that return a text or None, over numbers, strings, comparisons, `and`, `or`,
+`not`, `in`, + - * and the file's own constants. `call.arguments[...]`, what `state` is asked and other expressions without the file's own
+functions are values of which nothing is known but that the same words have the same value; what they are compared with says their
+kind. So what is found here holds, and more may hold that is not found. A loop or a function of the file is beyond it, and that is said.
 """
 
 from __future__ import annotations
 
 import ast
-import inspect
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from counterform.errors import extra
-from counterform.guard.policy import PolicyFile
 
 with extra("guard"):
     import z3
@@ -22,6 +24,8 @@ MILLISECONDS = 2_000
 """For one question put to z3; a question that takes longer is left open."""
 MOST_RULES = 200
 """Rules that are compared with each other."""
+MOST_STEPS = 20_000
+"""For the reading of one rule: names that stand for names that stand for others can be doubled without end."""
 
 _COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: lambda a, b: a == b,
@@ -38,29 +42,47 @@ _COMPUTED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 
 
+_KNOWN = frozenset(("abs", "all", "any", "float", "int", "len", "max", "min", "round", "set", "sorted", "str", "sum", "datetime", "timedelta"))
+"""Functions that say the same of the same."""
+_METHODS = frozenset(
+    ("last", "said", "get", "keys", "values", "items", "lower", "strip", "split", "startswith", "endswith", "fromisoformat", "total_seconds")
+)
+
+
+class Contradiction(Struct, frozen=True):
+    """A tool of which no call could pass, and the rules that forbid them all."""
+
+    tool: str
+    rules: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"no call of {self.tool!r} can pass: {', '.join(self.rules)}"
+
+
 class _BeyondError(Exception):
     """Something that is no arithmetic or logic."""
 
 
-def examine(policy: PolicyFile) -> tuple[dict[str, str], tuple[str, ...]]:
-    """What logic says of each rule, by name, and the contradictions."""
-    written = {node.name: node for node in ast.parse(policy.source).body if isinstance(node, ast.FunctionDef)}
+def examine(
+    rules: Mapping[str, ast.FunctionDef | None], constants: Mapping[str, Any]
+) -> tuple[dict[str, str], tuple[Contradiction, ...]]:
+    """What logic says of each rule, by name, and the contradictions.
+
+    rules: each as it is written; None: it is no plain function of its file. constants: values that names of the file have.
+    """
     found: dict[str, str] = {}
     broken: dict[str, Any] = {}
     tools: dict[str, None] = {}
-    for rule in policy.rules[:MOST_RULES]:
-        reader = _Reader(policy.names)
+    for name, node in list(rules.items())[:MOST_RULES]:
+        reader = _Reader(constants)
         try:
-            node = written.get(rule.name)
             if node is None:
-                raise _BeyondError("it is not written in this file")
-            if node.decorator_list or not inspect.isfunction(rule.check):
-                raise _BeyondError("a decorator may change what it does")
-            broken[rule.name] = reader.broken(node)
+                raise _BeyondError("it is no function that is written in this file, or a decorator may change what it does")
+            broken[name] = reader.broken(node)
             tools.update(dict.fromkeys(reader.tools))
-            found[rule.name] = "sound"
-        except (_BeyondError, z3.Z3Exception) as error:
-            found[rule.name] = f"beyond arithmetic and logic: {error}"[:200]
+            found[name] = "sound"
+        except (_BeyondError, z3.Z3Exception, RecursionError) as error:
+            found[name] = f"beyond arithmetic and logic: {error}"[:200]
     for name, formula in broken.items():
         if _impossible(formula):
             found[name] = "dead"
@@ -73,7 +95,7 @@ def examine(policy: PolicyFile) -> tuple[dict[str, str], tuple[str, ...]]:
     return found, tuple(_contradictions(broken, list(tools)))
 
 
-def _contradictions(broken: Mapping[str, Any], tools: Sequence[str]) -> list[str]:
+def _contradictions(broken: Mapping[str, Any], tools: Sequence[str]) -> list[Contradiction]:
     """Of each tool that rules name, whether they leave any call of it."""
     found = []
     for tool in tools:
@@ -83,8 +105,7 @@ def _contradictions(broken: Mapping[str, Any], tools: Sequence[str]) -> list[str
         for name, formula in broken.items():
             solver.assert_and_track(z3.Not(formula), name)
         if solver.check() == z3.unsat:
-            core = sorted(str(name) for name in solver.unsat_core())
-            found.append(f"no call of {tool!r} can pass: {', '.join(core)}")
+            found.append(Contradiction(tool, tuple(sorted(str(name) for name in solver.unsat_core()))))
     return found
 
 
@@ -105,6 +126,7 @@ class _Reader:
     def __init__(self, names: Mapping[str, Any]) -> None:
         self._names, self._local = names, dict[str, ast.expr]()
         self.tools: list[str] = []
+        self._steps = 0
 
     def broken(self, node: ast.FunctionDef) -> Any:
         self._state, self._call = (argument.arg for argument in node.args.args)
@@ -118,7 +140,7 @@ class _Reader:
         match first:
             case ast.Expr(value=ast.Constant()) | ast.Pass():
                 return self._block(rest, behind)
-            case ast.Return(value=None) | ast.Return(value=ast.Constant(value=None)):
+            case ast.Return(value=None) | ast.Return(value=ast.Constant(value=None)) | ast.Raise():
                 return z3.BoolVal(False)
             case ast.Return(value=ast.Constant(value=str()) | ast.JoinedStr()):
                 return z3.BoolVal(True)
@@ -157,17 +179,19 @@ class _Reader:
         if isinstance(op, ast.In | ast.NotIn):
             options = self._constant(right)
             if not isinstance(options, tuple | list | set | frozenset):
-                raise _BeyondError(f"`in` something that is no row of constants: {ast.unparse(right)[:60]}")
+                there = self._unknown(ast.Compare(left, [ast.In()], [right]), bool)
+                return there if isinstance(op, ast.In) else z3.Not(there)
             alike = [self._compared(left, ast.Eq(), ast.Constant(option)) for option in sorted(options, key=str)]
             return z3.Or(*alike) if isinstance(op, ast.In) else z3.Not(z3.Or(*alike))
-        if type(op) not in _COMPARED:
-            raise _BeyondError(f"{type(op).__name__}: {ast.unparse(left)[:60]}")
+        if isinstance(op, ast.Is | ast.IsNot):
+            same = self._unknown(ast.Compare(left, [ast.Is()], [right]), bool)
+            return same if isinstance(op, ast.Is) else z3.Not(same)
         kind = self._kind(left) or self._kind(right) or float
         a, b = self._value(left, kind), self._value(right, kind)
         if kind is str and self._is_name(left) | self._is_name(right):
             self.tools += [side for node in (left, right) if isinstance(side := self._constant(node), str)]
         if kind in (str, bool) and not isinstance(op, ast.Eq | ast.NotEq):
-            raise _BeyondError(f"an order of texts: {ast.unparse(left)[:60]}")
+            return self._unknown(ast.Compare(left, [op], [right]), bool)
         return _COMPARED[type(op)](a, b)
 
     def _kind(self, node: ast.expr) -> type | None:
@@ -201,7 +225,13 @@ class _Reader:
                 return of == self._call
         return False
 
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > MOST_STEPS:
+            raise _BeyondError("it is too long")
+
     def _value(self, node: ast.expr, kind: type) -> Any:
+        self._step()
         if isinstance(node, ast.Name) and node.id in self._local:
             return self._value(self._local[node.id], kind)
         value = self._constant(node)
@@ -214,12 +244,43 @@ class _Reader:
         if self._is_name(node) and kind is str:
             return _name()
         match node:
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in _COMPUTED and kind is float:
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _COMPUTED and kind is float and self._counts(node):
                 return _COMPUTED[type(op)](self._value(left, float), self._value(right, float))
-            case ast.Subscript(
-                value=ast.Attribute(value=ast.Name(id=of), attr="arguments"), slice=ast.Constant(value=str(name))
-            ) if of == self._call:
-                # A name of its own for each kind: no argument is a number here and a text there.
-                make = {float: z3.Real, str: z3.String, bool: z3.Bool}[kind]
-                return make(f"{name} ({kind.__name__})")
-        raise _BeyondError(ast.unparse(node)[:80])
+        return self._unknown(node, kind)
+
+    def _counts(self, node: ast.expr) -> bool:
+        """Whether + - * are of numbers, and not of times or texts."""
+        whole = ast.walk(self._written_out(node))
+        return not any(isinstance(inner, ast.Name) and inner.id in ("datetime", "timedelta") for inner in whole)
+
+    def _unknown(self, node: ast.expr, kind: type) -> Any:
+        """A value of which only its words are known; each kind has a name of its own, since no value is a number here and a text there."""
+        whole = self._written_out(node)
+        inside = {id(inner) for part in ast.walk(whole) if isinstance(part, ast.comprehension) for inner in ast.walk(part.target)}
+        bound = {inner.id for inner in ast.walk(whole) if isinstance(inner, ast.Name) and id(inner) in inside}
+        for inner in ast.walk(whole):
+            match inner:
+                case ast.Call(func=ast.Name(id=name)) if name not in _KNOWN:
+                    raise _BeyondError(f"a function of its own: {ast.unparse(inner)[:60]}")
+                case ast.Call(func=ast.Attribute(attr=name)) if name not in _METHODS:
+                    raise _BeyondError(f"a function of its own: {ast.unparse(inner)[:60]}")
+                case ast.Call(func=func) if not isinstance(func, ast.Name | ast.Attribute):
+                    raise _BeyondError(ast.unparse(inner)[:60])
+                case ast.Name(id=name) if name not in bound | _KNOWN | {self._state, self._call} and name not in self._names:
+                    raise _BeyondError(f"{name!r}, of which nothing is known")
+                case ast.Await() | ast.Yield() | ast.YieldFrom() | ast.NamedExpr() | ast.Lambda():
+                    raise _BeyondError(ast.unparse(inner)[:60])
+        make = {float: z3.Real, str: z3.String, bool: z3.Bool}[kind]
+        return make(f"{ast.unparse(whole)} ({kind.__name__})")
+
+    def _written_out(self, node: ast.expr) -> ast.expr:
+        """The expression with what its local names stand for, rule and rule alike."""
+        local, step = self._local, self._step
+
+        class WrittenOut(ast.NodeTransformer):
+            def visit_Name(self, inner: ast.Name) -> ast.AST:  # noqa: N802
+                step()
+                return self.visit(copy.deepcopy(local[inner.id])) if inner.id in local else inner
+
+        whole: ast.expr = WrittenOut().visit(copy.deepcopy(node))
+        return whole

@@ -1,0 +1,1 @@
+"""Rules drafted out of a policy's text, and proven before they are believed."""
