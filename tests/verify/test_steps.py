@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from counterform.errors import ModelError
 from counterform.types import (
     Attempt,
     Completion,
@@ -234,7 +235,7 @@ def test_a_step_with_an_equation_that_does_not_hold_as_read_is_not_right(text):
 
 
 def test_a_sign_that_the_attempt_itself_defines_is_not_arithmetic_from_there_on():
-    text = "Define a * b = a + 2b.\nThen 1 * 2 = 5.\nAnd 3 + 4 = 8."
+    text = "Define a * b = a + 2b.\nThen 1 * 2 = 5.\n3 + 4 = 8."
     marks = [verdict.mark for verdict in grade_steps(Arithmetic(), PROBLEM, text)]
     assert marks == [Mark.UNKNOWN, Mark.UNKNOWN, Mark.WRONG]
     # A letter that its meaning does not name defines no sign: nobody turns the checks off by writing "define".
@@ -246,3 +247,20 @@ def test_points_between_thousands_are_a_doubt_only_where_they_make_the_step_righ
     assert marked("1.500 + 500 = 2.000").mark is Mark.UNKNOWN
     assert marked("1.500 + 500 = 2.100").mark is Mark.WRONG
     assert marked("1.500 + 0.5 = 2.000").mark is Mark.RIGHT
+
+
+class OutOfQuota(StepVerifier, Watch):
+    """A step verifier that asks an endpoint, which does not answer any more."""
+
+    name = "endpoint"
+
+    def start(self, problem):
+        return self
+
+    def feed(self, step):
+        raise ModelError("429 insufficient_quota")
+
+
+def test_a_verifier_whose_endpoint_does_not_answer_is_no_unknown():
+    with pytest.raises(ModelError, match="429"):
+        grade_steps(OutOfQuota(), PROBLEM, "7 + 5 = 12.")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
+from counterform.errors import ModelError
 from counterform.text.steps import split_steps
 from counterform.types import (
     Attempt,
@@ -32,13 +33,18 @@ _POINTS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:\.\d{3})+(?![\d.]?\d)")
 
 
 def grade_steps(verifier: StepVerifier, problem: Problem, text: str) -> tuple[StepVerdict, ...]:
-    """Every step of a finished attempt graded. From where the verifier fails on, all steps are UNKNOWN."""
+    """Every step of a finished attempt graded. From where the verifier fails on, all steps are UNKNOWN.
+
+    Raises ModelError where the verifier asks a model that cannot be reached.
+    """
     graded: list[StepVerdict] = []
     spans = split_steps(text)
     try:
         watch = verifier.start(problem)
         for start, end in spans:
             graded.append(replace(watch.feed(text[start:end]), span=(start, end)))
+    except ModelError:
+        raise  # an endpoint out of quota is no data: all of this is done again once it answers
     except Exception as error:  # anybody's verifier, fed hostile text
         failed = StepVerdict(mark=Mark.UNKNOWN, rule="verifier failed", hint=f"{type(error).__name__}: {error}"[:200])
         graded += [replace(failed, span=span) for span in spans[len(graded) :]]
