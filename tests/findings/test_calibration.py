@@ -151,3 +151,9 @@ def test_the_bins_of_a_reliability_plot(rng):
 def test_a_model_asked_in_words_is_said_so(rng):
     rows = [reading("verbalised", "p0", 0, Mark.RIGHT, 0.5), reading("self-consistency", "p0", 0, Mark.RIGHT, 1.0)]
     assert any("no log-probabilities" in note for note in self_trust(rows)[1])
+
+
+def test_of_one_problem_nothing_is_known(rng):
+    bins = self_trust(model(rng, skill=0.3, problems=1))[0].reliability
+    assert bins
+    assert {(one.low, one.high) for one in bins} == {(0.0, 1.0)}

@@ -70,6 +70,13 @@ class TestInside:
         assert nats["large", "other"].estimate == pytest.approx(0.6, rel=0.1)
         assert nats["small", "form"].estimate == pytest.approx(0.003, rel=0.1)
         assert all(level.low <= level.estimate <= level.high for level in (*found.shares, *found.per_token))
+        assert {(level.n_items, level.n_seeds) for level in (*found.shares, *found.per_token)} == {(60, 2)}
+
+    def test_an_arm_that_says_nothing_takes_no_other_with_it(self):
+        wild = [*inside("wild", form=1.0, other=0.0, seeds=(0,)), *inside("wild", form=0.0, other=1.0, seeds=(1,))]
+        shares = {(level.arm, level.condition) for level in find_inside([*wild, *self.ROWS])[0].shares}
+        assert ("wild", "form") not in shares
+        assert shares >= {("small", "form"), ("large", "form")}
 
     def test_luck_is_pooled_in_proportion(self):
         # The large arm's seed variance, in nats, is more than all of the small arm's change.

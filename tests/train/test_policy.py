@@ -8,7 +8,7 @@ from trl import GRPOTrainer
 
 from counterform.arms.policy import Grpo, Grpo2G, GrpoPenalty, RoC, RoCWaves
 from counterform.bench import Bench
-from counterform.errors import StudyError, TrainingDiverged
+from counterform.errors import ModelError, StudyError, TrainingDiverged
 from counterform.models.hf import load_tokenizer
 from counterform.problems.ledger import Ledger
 from counterform.study import BASE, TrainSpec
@@ -124,6 +124,15 @@ class TestRewards:
         assert format_ == [0.0, 0.0, 1.0]
         assert told.count(("tool_errors", 0.5)) == 3
         assert [value for name, value in told if name == "right"] == [1.0, 0.0]
+
+    def test_an_endpoint_out_of_quota_ends_the_training_and_is_no_reward(self):
+        """A judge that was not heard once must not become a reward of None in weights that are kept."""
+
+        def unreachable(attempts):
+            raise ModelError("no usable answer: 429 insufficient_quota")
+
+        with pytest.raises(ModelError, match="429"):
+            self.judged(unreachable, Grpo(), ["The answer is 100."])
 
     def test_a_penalty_inside_the_reward(self, grading):
         texts = [PROBLEMS[0].solution, "The answer is 100.", "I think it is less."]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from counterform.errors import ModelError
 from counterform.types import (
     Attempt,
     Completion,
@@ -219,3 +220,47 @@ def test_grade_keeps_order_recorded_grades_and_silence():
     assert verdicts[0].reason == "the model was not heard"
     assert verdicts[0].steps == ()
     assert verdicts[1].first_error == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5 + 3 = 9 + 2 = 11",  # the second equation holds, and the first does not
+        "40 + 2 = 41 + 2 = 43",
+        "3! = 6!",
+    ],
+)
+def test_a_step_with_an_equation_that_does_not_hold_as_read_is_not_right(text):
+    assert marked(text).mark is not Mark.RIGHT
+
+
+def test_a_sign_that_the_attempt_itself_defines_is_not_arithmetic_from_there_on():
+    text = "Define a * b = a + 2b.\nThen 1 * 2 = 5.\n3 + 4 = 8."
+    marks = [verdict.mark for verdict in grade_steps(Arithmetic(), PROBLEM, text)]
+    assert marks == [Mark.UNKNOWN, Mark.UNKNOWN, Mark.WRONG]
+    # A letter that its meaning does not name defines no sign: nobody turns the checks off by writing "define".
+    text = "Define the cost a * b = 20.\nThen 3 * 4 = 13."
+    assert [verdict.mark for verdict in grade_steps(Arithmetic(), PROBLEM, text)][-1] is Mark.WRONG
+
+
+def test_points_between_thousands_are_a_doubt_only_where_they_make_the_step_right():
+    assert marked("1.500 + 500 = 2.000").mark is Mark.UNKNOWN
+    assert marked("1.500 + 500 = 2.100").mark is Mark.WRONG
+    assert marked("1.500 + 0.5 = 2.000").mark is Mark.RIGHT
+
+
+class OutOfQuota(StepVerifier, Watch):
+    """A step verifier that asks an endpoint, which does not answer any more."""
+
+    name = "endpoint"
+
+    def start(self, problem):
+        return self
+
+    def feed(self, step):
+        raise ModelError("429 insufficient_quota")
+
+
+def test_a_verifier_whose_endpoint_does_not_answer_is_no_unknown():
+    with pytest.raises(ModelError, match="429"):
+        grade_steps(OutOfQuota(), PROBLEM, "7 + 5 = 12.")

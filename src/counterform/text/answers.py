@@ -358,9 +358,8 @@ def _meant(text: str, events: Sequence[Statement]) -> tuple[list[Statement], int
                 continue
         if event.form is Form.HASHES and content[:1].isalpha() and text[event.tail :].strip():
             continue  # a heading
-        if event.form is Form.BOX and (
-            _WEIGHED_BOX.search(lead) or text[event.tail : event.tail + 2].strip("$ ") == "?"
-        ):
+        asked = text[event.tail : event.tail + 2].strip("$ ") == "?"
+        if event.form is Form.BOX and (asked or _WEIGHED_BOX.search(lead)):
             rest = event.tail
             continue
         found.append(event)
@@ -371,8 +370,7 @@ def _content(text: str, event: Statement) -> str:
     """The answer of one statement; what stands in tags may state it once more."""
     content = text[event.start : event.end]
     if event.form is Form.TAGS:
-        inner = stated(content)
-        return inner.answer or content
+        return stated(content).answer or content
     return without_remark(content) if event.form is not Form.BOX else content
 
 

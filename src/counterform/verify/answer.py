@@ -16,7 +16,8 @@ from types import TracebackType
 from counterform.text import answers
 from counterform.types import Mark, OutcomeVerdict, OutcomeVerifier, Problem
 from counterform.verify import frames, prose, reading
-from counterform.verify.comparison import Grade, compare
+from counterform.verify.amounts import Grade
+from counterform.verify.comparison import compare
 from counterform.verify.labels import by_label
 from counterform.verify.symbolic import SymbolicPool
 from counterform.verify.values import Measure, Opaque

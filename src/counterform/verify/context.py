@@ -87,6 +87,9 @@ _OF = re.compile(
 _DEFINES = re.compile(
     r"(?<![\w)])[a-zA-Z]\s*(\\[a-zA-Z]+|[^\w\s(){}=,.;:$'\"^_\\]{1,2})\s*[a-zA-Z](?!\w)[\s$]*(?:=|is defined|is the|means|denotes|stands for)"
 )
+_DEFINED_HERE = re.compile(
+    r"(?<![\w)])([a-zA-Z])\s*(\\[a-zA-Z]+|[^\w\s(){}=,.;:$'\"^_\\]{1,2})\s*([a-zA-Z])(?!\w)[\s$]*(?:=|as|to be|means)([^.=]{1,60})"
+)
 _OPERATION = re.compile(r"\boperat(?:ion|or)s?\b[^.]{0,60}?(\\[a-zA-Z]+|[^\w\s(){}=,.;:$'\"^_\\])")
 
 
@@ -96,6 +99,17 @@ def defined_signs(prompt: str) -> frozenset[str]:
     if "perat" in prompt or "efine" in prompt:
         return frozenset((*_DEFINES.findall(prompt), *_OPERATION.findall(prompt)))
     return frozenset()
+
+
+def defined_here(step: str) -> frozenset[str]:
+    """Signs that an attempt says the meaning of itself: "Define a * b = a + 2b", with both letters in what it is."""
+    if "efine" not in step and "means" not in step:
+        return frozenset()
+    return frozenset(
+        sign
+        for one, sign, other, meaning in _DEFINED_HERE.findall(step[:LONG])
+        if {one, other} <= set(re.findall(r"[a-zA-Z]", meaning))
+    )
 
 
 def is_share(tokens: Tokens, side: Side) -> bool:

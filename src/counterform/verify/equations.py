@@ -193,6 +193,8 @@ class _Reader:
         if kind in ("", ",", "B", "w", "=", "a", "i", "<", "?"):
             return True
         if kind == "!":
+            if "!" in self._kinds[: right.end]:
+                return False  # 3! = 6! may end in a factorial too
             return self._kinds[right.end + 1 : right.end + 2] in ("", ",", "B", "w")
         if kind == "-":
             return self._kinds[right.end + 1 : right.end + 2] in ("w", "B")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
+from counterform.errors import ModelError
 from counterform.text.steps import split_steps
 from counterform.types import (
     Attempt,
@@ -19,8 +20,8 @@ from counterform.types import (
     Verdict,
     Watch,
 )
-from counterform.verify.context import defined_signs
-from counterform.verify.equations import Left, read
+from counterform.verify.context import defined_here, defined_signs
+from counterform.verify.equations import Left, claims, read
 from counterform.verify.exact import Number
 
 UNREAD = StepVerdict(mark=Mark.UNKNOWN, rule="unread")
@@ -29,14 +30,22 @@ _MENDED = replace(_SOUND, mends=True)
 _SIGN_OF_TIMES = re.compile(r"\\(?:times|cdot)(?![a-zA-Z])|[×·⋅∗]")
 
 
+_POINTS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:\.\d{3})+(?![\d.]?\d)")
+
+
 def grade_steps(verifier: StepVerifier, problem: Problem, text: str) -> tuple[StepVerdict, ...]:
-    """Every step of a finished attempt graded. From where the verifier fails on, all steps are UNKNOWN."""
+    """Every step of a finished attempt graded. From where the verifier fails on, all steps are UNKNOWN.
+
+    Raises ModelError where the verifier asks a model that cannot be reached.
+    """
     graded: list[StepVerdict] = []
     spans = split_steps(text)
     try:
         watch = verifier.start(problem)
         for start, end in spans:
             graded.append(replace(watch.feed(text[start:end]), span=(start, end)))
+    except ModelError:
+        raise  # an endpoint out of quota is no data: all of this is done again once it answers
     except Exception as error:  # anybody's verifier, fed hostile text
         failed = StepVerdict(mark=Mark.UNKNOWN, rule="verifier failed", hint=f"{type(error).__name__}: {error}"[:200])
         graded += [replace(failed, span=span) for span in spans[len(graded) :]]
@@ -116,17 +125,29 @@ class ArithmeticWatch(Watch):
     def feed(self, step: str) -> StepVerdict:
         """Grade one step: WRONG with the right value as hint, RIGHT if something was read, else UNKNOWN."""
         wrong, self._wrong = self._wrong, ""
-        claims, self._last = read(step, self._known, self._defined, self._last)
+        self._defined |= defined_here(step)
+        found, self._last = read(step, self._known, self._defined, self._last)
         verdict = UNREAD
-        for claim in claims:
+        # One that does not hold as it was read may yet be meant otherwise: nothing is said of a step with such a one.
+        doubtful = any(claim.mark is Mark.UNKNOWN and claim.left for claim in found)
+        for claim in found:
             if claim.mark is Mark.WRONG:
+                if _holds_with_points_between_thousands(step):
+                    return UNREAD
                 self._wrong = claim.left
                 return StepVerdict(mark=Mark.WRONG, rule="arithmetic", hint=claim.hint[:400])
-            if claim.mark is Mark.RIGHT:
+            if claim.mark is Mark.RIGHT and not doubtful:
                 verdict = _SOUND
         if wrong and verdict is _SOUND and re.search(rf"(?<![\d.]){re.escape(_bare(wrong))}=", _bare(step)):
             return _MENDED
         return verdict
+
+
+def _holds_with_points_between_thousands(step: str) -> bool:
+    """Whether a step is right as it is written on the continent: 1.500 + 500 = 2.000."""
+    english = _POINTS.sub(lambda number: number[0].replace(".", ""), step)
+    marks = {claim.mark for claim in claims(english)} if english != step else set()
+    return Mark.RIGHT in marks and Mark.WRONG not in marks
 
 
 def _bare(equation: str) -> str:
