@@ -143,17 +143,35 @@ def test_an_unknown_part_names_its_nearest_neighbour_and_the_options(refused, te
         ('probes = ["accuracy", "accuracy"]', "$.probes: "),
         ("seeds = [-1]", "$.seeds"),
         ('arms = [".x:y"]', "$.arms[0]: unknown arm"),
-        ('arms = [{name = "a"}]', "$.arms[0]: the arm 'a' says nothing of who answers. Give exactly one of recipe, checkpoint"),
-        ('arms = [{name = "a", recipe = "sft", responses = "a.csv"}]', "$.arms[0]: the arm 'a' has recipe and responses"),
+        (
+            'arms = [{name = "a"}]',
+            "$.arms[0]: the arm 'a' says nothing of who answers. Give exactly one of recipe, checkpoint",
+        ),
+        (
+            'arms = [{name = "a", recipe = "sft", responses = "a.csv"}]',
+            "$.arms[0]: the arm 'a' has recipe and responses",
+        ),
         ('arms = ["sft", {name = "sft", checkpoint = "d"}]', "$.arms: names must differ"),
         ('arms = [{name = "a", checkpoint = "d", train = {lr = 1}}]', "$.arms[0].train: is for an arm with a recipe"),
         ('arms = [{name = "a", checkpoint = ["d", "d"]}]', "$.arms[0].checkpoint: names the same one twice"),
         ('arms = [{name = "a", responses = ""}]', "$.arms[0].responses: names nothing"),
-        ('arms = [{name = "a", responses = "column"}]', "$.arms[0].responses: 'column' is a column of the file of problems"),
-        ('arms = [{name = "a", model = {kind = "opanai"}}]', "$.arms[0].model.kind: unknown model 'opanai'. Did you mean 'openai'?"),
-        ('arms = [{name = "a", model = {kind = "openai", revision = "v"}}]', "$.arms[0].model.revision: is of a model of kind 'hf'"),
+        (
+            'arms = [{name = "a", responses = "column"}]',
+            "$.arms[0].responses: 'column' is a column of the file of problems",
+        ),
+        (
+            'arms = [{name = "a", model = {kind = "opanai"}}]',
+            "$.arms[0].model.kind: unknown model 'opanai'. Did you mean 'openai'?",
+        ),
+        (
+            'arms = [{name = "a", model = {kind = "openai", revision = "v"}}]',
+            "$.arms[0].model.revision: is of a model of kind 'hf'",
+        ),
         ('arms = ["sft"]\nbase = false', "$.base: is false, and these arms are trained from the base"),
-        ('[problems]\nfamily = "ledger"\ntrain = 0', "$.problems.train: is 0, and these arms are made of training problems: 'sft'"),
+        (
+            '[problems]\nfamily = "ledger"\ntrain = 0',
+            "$.problems.train: is 0, and these arms are made of training problems: 'sft'",
+        ),
         (
             'base = false\narms = [{name = "a", responses = "a.csv"}, {name = "b", responses = "b.csv"}]',
             '$.base: is false, so say what is compared: contrasts = [["b", "a"]]',

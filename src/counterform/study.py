@@ -74,6 +74,11 @@ class Study(Options, frozen=True):
         return tuple(arm for arm in self.arm_specs if not arm.recipe)
 
     @property
+    def keyless(self) -> bool:
+        """Whether problems may do without keys, since somebody has recorded what is right."""
+        return bool(self.attempts.file) or any(arm.answers for arm in self.existing)
+
+    @property
     def arm_specs(self) -> tuple[ArmSpec, ...]:
         """Every arm with its name and recipe; `module:object` is named by its object."""
         return tuple(
@@ -279,8 +284,8 @@ def _wrong_in_arm(arm: ArmSpec, study: Study, where: str) -> Iterator[tuple[str,
     if arm.recipe:
         require_known("arm", arm.recipe, where)
         return
-    for key, given in (("options", arm.options), ("train", arm.train)):
-        if given:
+    for key, options in (("options", arm.options), ("train", arm.train)):
+        if options:
             yield f".{key}", f"is for an arm with a recipe, and {arm.name!r} is not made or trained here"
     if arm.model is not None:
         require_known("model", arm.model.kind, f"{where}.model.kind")

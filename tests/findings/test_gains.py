@@ -432,8 +432,6 @@ class TestFormShare:
 class TestSeedsOfTheirOwn:
     """Arms that exist already come with as many seeds as they have, or are one fixed thing."""
 
-    METRICS: ClassVar = {"accuracy": (Metric(name="pass@1"),)}
-
     def rows(self, arm, levels):
         rng = np.random.default_rng(len(arm))
         return [
@@ -457,7 +455,7 @@ class TestSeedsOfTheirOwn:
             *self.rows("three", {5: 0.5, 6: 0.9, 7: 0.7}),
             *self.rows("one", {0: 0.7}),
         ]
-        return find(readings, self.METRICS, contrasts=[("three", "one")], form_shares=[("one", "three")], fixed=fixed)
+        return find(readings, contrasts=[("three", "one")], form_shares=[("one", "three")], fixed=fixed)
 
     def test_arms_with_other_numbers_of_seeds_are_compared_at_all_their_items(self):
         found = self.found({"base": ""}).findings

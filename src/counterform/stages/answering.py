@@ -77,6 +77,10 @@ class Answering(ABC):
         """The study's [probe] table as far as it can be asked for."""
         return spec
 
+    def has_other_tokens(self, model: Model) -> bool:
+        """Whether the model that it has opened does not count in the base's tokens. Raises ModelError."""
+        return False
+
     def marked(self, seed: int, attempts: Sequence[Attempt]) -> Sequence[Attempt]:
         """Its attempts with the grades that came with them."""
         return attempts
@@ -125,6 +129,15 @@ class Served(Answering):
             spec = msgspec.structs.replace(spec, dtype=dtype_read(self._base))
         model: Model = part("model", spec.kind).open(spec)
         return model
+
+    def has_other_tokens(self, model: Model) -> bool:
+        """Whether its vocabulary is another than the base's; an endpoint's is nobody's to see."""
+        if self._specs[0].kind != "hf" or self._base.kind != "hf":
+            return self._specs[0].kind != self._base.kind
+        from counterform.models.hf import HFModel, load_tokenizer
+
+        known = model.tokenizer.get_vocab() if isinstance(model, HFModel) else None
+        return bool(known != load_tokenizer(self._base).get_vocab())
 
     def missing(self, needs: frozenset[Need]) -> frozenset[Need]:
         """What its kind of model does not show."""

@@ -84,7 +84,8 @@ def _notes(work: Work, items: HeldOut) -> list[str]:
         notes += [_no_update(c) for c in checkpoints if 0 < c.ledger.optimizer_steps == c.ledger.idle_steps]
     notes += [f"{arm.name} was not trained here: {arm.what}." for arm in work.existing.values()]
     notes += [note for record in work.files.records.of_kind("answers") for note in record.notes]
-    notes += not_asked(work)
+    of_probes = [note for record in work.files.records.of_kind("probe") for note in record.notes]
+    notes += [*not_asked(work), *dict.fromkeys(of_probes)]
     if any(not problem.answer for problem in items.problems):
         notes.append(
             "The problems have no keys: right and wrong are as they were recorded, strict and lenient alike, and answers "

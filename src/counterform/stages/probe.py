@@ -27,6 +27,11 @@ EXEMPLARS = 16
 """Training problems from which every exemplar of a few-shot prompt is drawn."""
 WEIGHTS = "readings/internals/weights.json"
 VALIDITY = "validity"
+OF_TOKENS = {
+    "traits": "traits: {arm} counts other tokens than the base, so its length and its rates per token are in another unit.",
+    "internals": "internals: {arm} has other tokens than the base, or shows none, so there is no KL of it and no linear probe.",
+}
+"""Probes that count or compare tokens, and what is to be said of an arm that has others than the base."""
 
 
 def base_units(work: Work) -> Iterator[Unit]:
@@ -133,6 +138,8 @@ class ProbeUnit(Unit):
         work.making.facts |= {"arm": arm, "seed": seed, "readings": names[0], "attempts": names[1:]}
         if self._probe == VALIDITY and (arm, seed) == (BASE_ARM, work.study.seeds[0]):
             work.count("training problems whose solutions make exemplars of validity", len(items.exemplars["valid"]))
+        if work.study.base and self._probe in OF_TOKENS and session.who.has_other_tokens(session.model):
+            work.making.notes.append(OF_TOKENS[self._probe].format(arm=arm))
         # Of the model as a whole: a probe that reads what another has heard also reads what it has not.
         failed = {kind: n for kind, n in session.model.failures.items() if is_transient(kind)}
         work.lose(f"{kind} {n} {time.time_ns()}" for kind, n in failed.items())

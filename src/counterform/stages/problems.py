@@ -27,10 +27,8 @@ class ProblemsUnit(Unit):
         from counterform.problems.source import generated, read
 
         spec = work.study.problems
-        # Where somebody has recorded what is right, problems may do without a key.
-        recorded = any(arm.answers for arm in work.study.existing) or bool(work.study.attempts.file)
-        path = work.study.file(spec.file)
-        split = generated(work.family, spec) if work.family else read(path, spec, keyless=recorded)
+        path, keyless = work.study.file(spec.file), work.study.keyless
+        split = generated(work.family, spec) if work.family else read(path, spec, keyless=keyless)
         if work.family is None:
             work.count("broken problem rows", len(split.broken))
         for line, reason in split.broken[:3]:

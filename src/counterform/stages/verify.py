@@ -78,7 +78,7 @@ def audit(study: Study) -> list[AuditRow]:
         return audit_family(family, outcome, steps)
     steps = made("step verifier", named or "arithmetic", {}, "$.verify.steps")
     spec = study.problems
-    problems = read_problems(study.file(spec.file), **columns(spec)).problems
+    problems = read_problems(study.file(spec.file), **columns(spec), keyless=study.keyless).problems
     attempts = []
     if study.attempts.file:
         read = read_attempts(
