@@ -70,7 +70,7 @@ class Answers(Struct, frozen=True, kw_only=True):
 
 
 class Level(Struct, frozen=True, kw_only=True):
-    """Where the base stands in a share of which more is better."""
+    """Where the base stands in a share, turned so that more is better."""
 
     words: str
     value: float

@@ -66,9 +66,9 @@ def looked_at(work: Work) -> Looked:
         own=own,
         base=base,
         levels=[
-            Level(words=table.of.words, value=level_of(table))
+            _level(table)
             for table in base_tables(work)
-            if table.metric.unit == "share" and table.metric.better == "high"
+            if table.metric.unit == "share" and table.metric.better != "neither"
         ],
         cases=cards[0].cases if cards else 0,
         cases_wanted=work.study.match.cases,
@@ -110,9 +110,13 @@ def base_tables(work: Work) -> list[Table]:
     return found
 
 
-def level_of(table: Table) -> float:
-    """Where the base stands."""
-    return float(pseudo(table, BASE_ARM, table.read_by([BASE_ARM])).mean())
+def _level(table: Table) -> Level:
+    """Where the base stands; of what is better low, how much of the rest it has."""
+    value = float(pseudo(table, BASE_ARM, table.read_by([BASE_ARM])).mean())
+    high = table.metric.better == "high"
+    return Level(
+        words=table.of.words if high else f"the opposite of {table.of.words}", value=value if high else 1 - value
+    )
 
 
 class _Pool:
