@@ -5,6 +5,8 @@ import re
 import time
 from pathlib import Path
 
+import msgspec
+
 from counterform.arms.imitation import Rejection
 from counterform.models.scripted import ScriptedModel
 from counterform.problems.ledger import Ledger
@@ -104,3 +106,33 @@ class Ceiling(Solver):
         Solver.open(spec)
         trained = list(SOLVED)[:12]
         return cls(lambda prompt, sample: answer(prompt, sample if prompt in trained else 1), name="ceiling")
+
+
+class Always(Solver):
+    """Right at every problem: no case can be made."""
+
+    @classmethod
+    def open(cls, spec):
+        Solver.open(spec)
+        return cls(lambda prompt, sample: answer(prompt, 1), name="always")
+
+
+TIME = [0.0]
+"""A clock that only `Timed` moves."""
+
+
+class Timed(Copy):
+    """Takes three seconds and half a second for each step, two steps for each row."""
+
+    def steps(self, rows):
+        return 2 * rows
+
+    def shortened(self, steps):
+        return Timed(msgspec.structs.replace(self.spec, sft={"max_steps": steps}), bench=self.bench)
+
+    def train(self, arm, *, base, seed, out: Path):
+        steps = self.spec.sft["max_steps"]
+        TIME[0] += 3 + 0.5 * steps
+        (out / "weights.txt").write_bytes(bytes(2**20))
+        cost = Cost(optimizer_steps=steps, loss_tokens=10 * steps, prompt_tokens=30 * steps, peak_memory_mb=50_000)
+        return Checkpoint(arm=arm.name, seed=seed, path=str(out), ledger=cost)

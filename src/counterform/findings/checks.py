@@ -70,7 +70,7 @@ class Answers(Struct, frozen=True, kw_only=True):
 
 
 class Level(Struct, frozen=True, kw_only=True):
-    """Where the base stands in a share of which more is better."""
+    """Where the base stands in a share, turned so that more is better."""
 
     words: str
     value: float
@@ -117,8 +117,9 @@ def checks(looked: Looked) -> list[Check]:
 def _graded(value: float, limits: tuple[float, float], *, above: bool = True) -> tuple[State, float]:
     """The state of a value, and the threshold that it passed or would have to pass for a warning."""
     weak, void = limits
-    beyond = (lambda limit: value >= limit) if above else (lambda limit: value < limit)
-    return ("void", void) if beyond(void) else ("warning", weak) if beyond(weak) else ("sound", weak)
+    size = value if above else -value
+    passed = [size >= limit if above else size > -limit for limit in (weak, void)]
+    return ("void", void) if passed[1] else ("warning", weak) if passed[0] else ("sound", weak)
 
 
 def _levels(looked: Looked) -> Iterator[Check]:

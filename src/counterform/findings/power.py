@@ -129,7 +129,7 @@ def mixed_groups(right: Floats, known: Floats, size: int) -> float:
 def _levels(pilot: Pilot, shape: tuple[int, int], rng: np.random.Generator) -> Floats:
     """What is read at each problem on average."""
     if not pilot.marks:
-        return pilot.level + np.sqrt(max(pilot.problems, 0.0)) * rng.standard_normal(shape)
+        return pilot.level + np.sqrt(max(pilot.problems, 0.0)) * rng.standard_normal(shape)  # type: ignore[no-any-return]
     top = pilot.bounds[1]
     share = pilot.level / top
     room = share * (1 - share)
@@ -143,13 +143,13 @@ def _readings(pilot: Pilot, there: Floats, shift: Floats, rng: np.random.Generat
     """(studies, problems, seeds) readings of one arm, whose seeds are moved by so many logits (studies, 1, seeds)."""
     if not pilot.marks:
         noise = np.sqrt(max(pilot.sampling, 0.0)) * rng.standard_normal((*there.shape, shift.shape[-1]))
-        return there[..., None] + shift * _logit_worth(pilot) + noise
+        return there[..., None] + shift * _logit_worth(pilot) + noise  # type: ignore[no-any-return]
     top = pilot.bounds[1]
     share = np.clip(there / top, 1e-12, 1 - 1e-12)
     moved = special.expit(special.logit(share)[..., None] + shift)
     if not 0 < pilot.level < top:
         return np.broadcast_to(there[..., None], moved.shape)
-    return top * rng.binomial(_samples(pilot), moved) / _samples(pilot)
+    return top * rng.binomial(_samples(pilot), moved) / _samples(pilot)  # type: ignore[no-any-return]
 
 
 def _logit_worth(pilot: Pilot) -> float:

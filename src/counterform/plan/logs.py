@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +50,7 @@ class _Spread(Struct, frozen=True, kw_only=True):
         )
 
 
-def plan_logs(paths: Sequence[str | Path], *, columns: Mapping[str, Sequence[str]] | None = None) -> LogPlan:
+def plan_logs(paths: Sequence[str | Path]) -> LogPlan:
     """What the answers of one arm, or of two to the same items, say of a comparison of arms like them.
 
     Raises DataError for logs of which nothing can be told, StudyError for any other number of them.
@@ -58,7 +58,7 @@ def plan_logs(paths: Sequence[str | Path], *, columns: Mapping[str, Sequence[str
     if len(paths) not in (1, 2):
         raise StudyError(f"--pilot reads one log, or two of the same items; got {len(paths)}.")
     readers = [parts.made("log", name, {}, "--pilot") for name in parts.PARTS["log"] if name != Plain.name]
-    source = Source(readers=readers, plain=Plain(columns))
+    source = Source(readers=readers, plain=Plain())
     arms = [read(Path(path), source, apart=True) for path in paths]
     first, second = arms[0][0], arms[1][0] if len(arms) > 1 else None
     notes = [f"{found[0].label}: the first of {len(found)} models is read" for found in arms if len(found) > 1]
@@ -67,6 +67,11 @@ def plan_logs(paths: Sequence[str | Path], *, columns: Mapping[str, Sequence[str
         raise DataError(f"{str(paths[0])!r} and {str(paths[1])!r} have no task in common: nothing pairs.")
     if len(tasks) > 1:
         notes.append(f"the first of {len(tasks)} tasks is read; give a log of another one alone")
+    notes += [
+        f"{arm.label}: the first of {len(arm.tasks[tasks[0]])} runs is read"
+        for arm in (first, second)
+        if arm is not None and len(arm.tasks[tasks[0]]) > 1
+    ]
     return _planned(first, second, tasks[0], notes)
 
 
@@ -121,7 +126,7 @@ def _scorer(first: LoggedArm, second: LoggedArm | None, task: str, notes: list[s
     if not scored:
         raise DataError(
             f"{first.label!r} holds no score{'' if other is None else ' that the other log has too'}"
-            f" ({len(table):,} answers). Name the column with `counterform compare --columns`, or score the log first."
+            f" ({len(table):,} answers). Score it first: `counterform grade` does where there are keys."
         )
     telling = [name for name in scored if np.nanmax(table.values(name)) > np.nanmin(table.values(name))]
     if telling and telling[0] != scored[0]:

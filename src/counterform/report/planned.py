@@ -31,7 +31,8 @@ def lines(plan: Plan) -> list[str]:
 
 
 def _lines(plan: Plan) -> Iterator[str]:
-    yield f"{plan.name}: {_duration(sum(cost.seconds for cost in plan.costs))} on this machine, {plan.cases:,} cases, {_counted(plan.seeds, 'seed')}"
+    whole, seeds = _duration(sum(cost.seconds for cost in plan.costs)), _counted(plan.seeds, "seed")
+    yield f"{plan.name}: {whole} on this machine, {plan.cases:,} cases, {seeds}"
     yield (
         f"(from {plan.problems} of its problems, {plan.attempts:,} attempts and a few steps of training, in {_duration(plan.seconds)})"
     )

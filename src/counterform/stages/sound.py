@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterform.arms.critique import Critique
@@ -66,9 +67,9 @@ def looked_at(work: Work) -> Looked:
         own=own,
         base=base,
         levels=[
-            Level(words=table.of.words, value=level_of(table))
+            _level(table)
             for table in base_tables(work)
-            if table.metric.unit == "share" and table.metric.better == "high"
+            if table.metric.unit == "share" and table.metric.better != "neither"
         ],
         cases=cards[0].cases if cards else 0,
         cases_wanted=work.study.match.cases,
@@ -110,9 +111,13 @@ def base_tables(work: Work) -> list[Table]:
     return found
 
 
-def level_of(table: Table) -> float:
-    """Where the base stands."""
-    return float(pseudo(table, BASE_ARM, table.read_by([BASE_ARM])).mean())
+def _level(table: Table) -> Level:
+    """Where the base stands; of what is better low, how much of the rest it has."""
+    value = float(pseudo(table, BASE_ARM, table.read_by([BASE_ARM])).mean())
+    high = table.metric.better == "high"
+    return Level(
+        words=table.of.words if high else f"the opposite of {table.of.words}", value=value if high else 1 - value
+    )
 
 
 class _Pool:
@@ -121,14 +126,13 @@ class _Pool:
     def __init__(self, work: Work) -> None:
         attempts = work.pool_table("attempts", ["problem_id", "completion"])
         verdicts = work.pool_table("verdicts", ["outcome", "lenient", "reason"])
-        self._finish = np.asarray(pc.struct_field(attempts["completion"], "finish"))
-        self._outcome, self._lenient, self._reason = (
-            np.asarray(verdicts[name]) for name in ("outcome", "lenient", "reason")
-        )
-        self._problem = np.asarray(attempts["problem_id"])
-        held_out = {problem.id for problem in work.problems("held_out")}
-        self._held_out = np.array([problem in held_out for problem in self._problem], dtype=bool)
-        self._heard = self._finish != "error"
+        finish = pc.struct_field(attempts["completion"], "finish")
+        held_out = pa.array([problem.id for problem in work.problems("held_out")], pa.string())
+        self._problem, self._reason = attempts["problem_id"], verdicts["reason"]
+        self._heard, self._cut = _is_not(finish, "error"), ~_is_not(finish, "length")
+        self._held_out = pc.is_in(self._problem, held_out).to_numpy()
+        self._known = _is_not(verdicts["outcome"], Mark.UNKNOWN)
+        self._right, self._lenient = (~_is_not(verdicts[name], Mark.RIGHT) for name in ("outcome", "lenient"))
 
     @property
     def all(self) -> Answers:
@@ -140,21 +144,23 @@ class _Pool:
 
     def tally(self) -> tuple[np.ndarray, np.ndarray]:
         """Right and graded answers of each problem."""
-        known = self._outcome != Mark.UNKNOWN.value
-        at = np.unique(self._problem, return_inverse=True)[1]
-        right = np.bincount(at, weights=self._outcome == Mark.RIGHT.value)
-        return right, np.bincount(at, weights=known)
+        at = self._problem.combine_chunks().dictionary_encode().indices.to_numpy()
+        return np.bincount(at, weights=self._right), np.bincount(at, weights=self._known)
 
     def _answers(self, kept: np.ndarray) -> Answers:
-        unknown = kept & (self._outcome == Mark.UNKNOWN.value)
+        unknown = kept & ~self._known
         return Answers(
             n=int(kept.sum()),
-            right=int((kept & (self._outcome == Mark.RIGHT.value)).sum()),
-            lenient=int((kept & (self._lenient == Mark.RIGHT.value)).sum()),
+            right=int((kept & self._right).sum()),
+            lenient=int((kept & self._lenient).sum()),
             unknown=int(unknown.sum()),
-            cut=int((kept & (self._finish == "length")).sum()),
-            reasons=_reasons(self._reason[unknown].tolist()),
+            cut=int((kept & self._cut).sum()),
+            reasons=_reasons(self._reason.filter(pa.array(unknown)).to_pylist()),
         )
+
+
+def _is_not(column: pa.ChunkedArray, value: str) -> np.ndarray:
+    return pc.not_equal(column, str(value)).to_numpy()  # type: ignore[no-any-return]
 
 
 def _reasons(reasons: Iterator[str] | Sequence[str]) -> dict[str, int]:
