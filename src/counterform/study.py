@@ -186,6 +186,24 @@ class ProbeSpec(_Table, frozen=True):
     """JSON file of epistemic markers by kind, for `traits`, `internals` and the arms that strip them; empty: our own."""
 
 
+class DecideSpec(_Table, frozen=True):
+    """When the contrasts of a study are clear enough to stop: how they are looked at while problems and seeds are read."""
+
+    contrasts: tuple[tuple[str, str], ...] = ()
+    """Pairs of arms [a, b]: a - b in pass@1. None: everything is read at once."""
+    margin: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.0
+    """A difference of less than this share does not matter; 0: two arms are never called equivalent."""
+    alpha: Annotated[float, Meta(gt=0.0, le=0.5)] = 0.05
+    """The chance that any of these contrasts of equal arms is called better or worse, over all looks."""
+    batch: Positive = 25
+    """Held-out problems that are read between two looks."""
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Those of the contrasts."""
+        return tuple(dict.fromkeys(arm for contrast in self.contrasts for arm in contrast))
+
+
 class Study(_Table, frozen=True):
     """A whole study."""
 
@@ -209,6 +227,7 @@ class Study(_Table, frozen=True):
     """Pairs of arms [a, b]: `strategy` is also read of models a quarter, a half and three quarters of the way from a's weights to b's."""
     form_shares: tuple[tuple[str, str], ...] = ()
     """Pairs of arms [control, full]: how much of the full arm's gain the control has too."""
+    decide: DecideSpec = DecideSpec()
 
     @property
     def arm_specs(self) -> tuple[ArmSpec, ...]:
@@ -310,6 +329,14 @@ def checked(study: Study, source: str) -> Study:
         for name in pair:
             if name not in [*names, BASE_ARM]:
                 refuse(f"$.contrasts[{index}]", unknown_name("arm", name, [*names, BASE_ARM]))
+    for index, pair in enumerate(study.decide.contrasts):
+        for name in pair:
+            if name not in [*names, BASE_ARM]:
+                refuse(f"$.decide.contrasts[{index}]", unknown_name("arm", name, [*names, BASE_ARM]))
+        if pair[0] == pair[1] or study.decide.contrasts.count(pair) + study.decide.contrasts.count(pair[::-1]) > 1:
+            refuse(f"$.decide.contrasts[{index}]", f"names an arm twice, or stands twice: {list(pair)}")
+    if study.decide.contrasts and "accuracy" not in study.probes:
+        refuse("$.decide", f"decides by what 'accuracy' reads, which is not among $.probes: {list(study.probes)}")
     for index, pair in enumerate(study.form_shares):
         for name in pair:
             if name not in names:

@@ -152,7 +152,10 @@ class Work:
     def reading_key(self, probe: str, arm: str, seed: int) -> str:
         """Of everything that decides what one probe reads off one model."""
         model = self.keys.base if arm == BASE_ARM else self.checkpoint_key(arm, seed)
-        return self.keys.reading(probe, model, arm, seed)
+        key = self.keys.reading(probe, model, arm, seed)
+        # The answers of a study that decides are drawn batch by batch.
+        decides = arm in self.study.decide.arms and "problems" in part("probe", probe).reads
+        return key_of(key, "decide", self.study.decide.batch) if decides else key
 
     def trainer(self, arm: str) -> Trainer:
         """What trains this arm; one for all arms of an objective that are trained alike.
