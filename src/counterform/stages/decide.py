@@ -22,6 +22,7 @@ from counterform.models.sampling import derived_seed
 from counterform.parts import made
 from counterform.probes.accuracy import STRICT
 from counterform.probes.probe import HeldOut, Probe
+from counterform.results import decode
 from counterform.stages.probe import Items, Session
 from counterform.stages.rounds import round_files
 from counterform.stages.train import train_units
@@ -126,8 +127,7 @@ def decision_notes(work: Work) -> list[str]:
     """How the study stopped, for whoever reads its findings; nothing of a study that does not decide."""
     if not work.study.decide.contrasts:
         return []
-    found = msgspec.json.decode((work.files / FILE).read_bytes(), type=Decision)
-    return list(_sentences(found))
+    return list(_sentences(decode((work.files / FILE).read_bytes(), Decision)))
 
 
 class _Rounds:
@@ -300,6 +300,9 @@ _WORDS = {
 def _sentences(decision: Decision) -> Iterator[str]:
     for one in decision.contrasts:
         value, low, high = (f"{100 * each:+.1f}" for each in (one.value, one.low, one.high))
+        if np.isnan(one.value):
+            yield f"{one.arm} against {one.versus} stays undecided: an arm was not trained with every seed, or nothing was heard"
+            continue
         yield (
             f"{one.arm} against {one.versus} {_WORDS[one.outcome]}: {value} points [{low}, {high}] in {STRICT} at look {one.looks}, "
             f"with {one.problems} problems and {one.seeds} seeds; the interval allows for all looks"
