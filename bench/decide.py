@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from calibration import HARD, SAMPLES, centres, decided
@@ -217,9 +218,65 @@ def _table(values: Floats) -> Floats:
     return np.moveaxis(values, 0, -1)
 
 
-def tables(rows: Sequence[dict]) -> Iterator[str]:
-    """Markdown."""
-    yield from ()
+def tables(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Markdown: false finds; cost, power and what it was spent on; margins. Per cent, the least and the most over levels."""
+    yield from _head("seeds", "luck", "items", "false finds", "stopped as futile", "cost with futility")
+    for (items, seeds, lucks), of in _groups(rows, "null", "items", "seeds", "lucks"):
+        yield _line(seeds, _luck(lucks), items, _span(of, "found"), _span(of, "futile"), _span(of, "cost_f"))
+    yield ""
+    yield from _head(
+        "right", "seeds", "luck", "a training costs", "items at most", "1.6 MDE: cost", "found", "MDE: cost", "found",
+        "MDE: seeds", "equal: cost", "equal: seeds",
+    )  # fmt: skip
+    for key, of in _groups(rows, "effect", "level", "training", "more", "seeds", "lucks"):
+        level, training, more, seeds, lucks = key
+        large, just, none = (
+            next((row for row in of if row["cell"]["effect"] == effect), None) for effect in (1.6, 1.0, 0.0)
+        )
+        if large is None or just is None or none is None:
+            continue
+        yield _line(
+            f"{100 * level:.0f} %",
+            seeds,
+            _luck(lucks),
+            f"{training:.0f} items",
+            f"x {more}",
+            *(f"{100 * row[name]:.0f}" for row in (large, just) for name in ("cost_f", "found_f")),
+            f"{just['seeds_f']:.1f}",
+            f"{100 * none['cost_f']:.0f}",
+            f"{none['seeds_f']:.1f}",
+        )
+    yield ""
+    yield from _head("luck", "margin", "true difference", "equivalent", "better or worse", "futile", "cost")
+    for row in (row for row in rows if row["kind"] == "margin"):
+        margin = f"{100 * row['cell']['margin']:.0f} points"
+        shares = (f"{100 * row[name]:.1f}" for name in ("equivalent", "found_f", "futile", "cost_f"))
+        yield _line(_luck(row["cell"]["lucks"]), margin, f"{100 * row['size']:.0f} points", *shares)
+
+
+def _groups(rows: Sequence[dict[str, Any]], kind: str, *names: str) -> Iterator[tuple[list[Any], list[dict[str, Any]]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["kind"] == kind:
+            groups.setdefault(json.dumps([row["cell"][name] for name in names]), []).append(row)
+    yield from ((json.loads(key), groups[key]) for key in sorted(groups, key=json.loads))
+
+
+def _luck(lucks: Sequence[float]) -> str:
+    return f"{lucks[0]:g}" if lucks[0] == lucks[1] else f"{lucks[0]:g} and {lucks[1]:g}"
+
+
+def _span(rows: Sequence[dict[str, Any]], name: str) -> str:
+    least, most = (f"{100 * end(row[name] for row in rows):.1f}" for end in (min, max))
+    return least if least == most else f"{least} to {most}"
+
+
+def _head(*cells: str) -> list[str]:
+    return [_line(*cells), _line(*["---"] * len(cells))]
+
+
+def _line(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from msgspec import Struct
 from counterform.errors import RunDirError, StudyError, unknown_name
 from counterform.results import Results, decode
 from counterform.stages.arms import arm_units
+from counterform.stages.decide import decided
 from counterform.stages.doses import dose_units
 from counterform.stages.find import find_units
 from counterform.stages.probe import base_units, probe_units
@@ -121,10 +122,12 @@ def run(
         files.write_mark(msgspec.json.encode(here))
         for name, stage in STAGES.items():
             started = time.monotonic()
+            if name == ("base" if study.decide.contrasts else "train"):
+                require_sound(work, anyway=anyway)
+            if name == "base" and study.decide.contrasts:
+                work = decided(work)
             if name == "find":
                 _set_aside_what_left(work)
-            if name == "train":
-                require_sound(work, anyway=anyway)
             with closing(_units(stage, work)) as units:
                 for unit in units:
                     do(work, unit)
@@ -149,6 +152,10 @@ def do_units(path: Path, names: Sequence[str], *, say: Say = lambda line: None) 
     if study is None:
         raise RunDirError(f"no study was run into {path} yet. `counterform problems STUDY --out {path}` begins one.")
     work = Work(study, files, say)
+    if study.decide.contrasts:
+        raise StudyError(
+            f"{path} holds a study with [decide]: what is done next follows from what was read. Use `counterform run`."
+        )
     every = {unit.name: unit for stage in STAGES.values() for unit in stage(work)}
     for name in names:
         if name not in every:
@@ -185,4 +192,7 @@ def _set_aside_what_left(work: Work) -> None:
     keys = {unit.name: unit.key(work) for stage in stages for unit in stage(work)}
     # Those two are made from what is left then, and have their own keys.
     keys |= {name: work.files.records[name].key for name in ("find", "report") if name in work.files.records}
+    if work.study.decide.contrasts:  # which rounds there were follows from what was read
+        rounds = [name for name in work.files.records if name.partition("/")[0] in ("decide", "decision")]
+        keys |= {name: work.files.records[name].key for name in rounds}
     work.files.records.set_aside(keys)

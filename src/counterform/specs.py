@@ -236,3 +236,21 @@ class ProbeSpec(Options, frozen=True):
     """guard: how the model is told of a broken rule ({step}, {rule}); empty: in plain English."""
     lexicon: str = ""
     """JSON file of epistemic markers by kind, for `traits`, `internals` and the arms that strip them; empty: our own."""
+
+
+class DecideSpec(Options, frozen=True):
+    """When the contrasts of a study are clear enough to stop: how they are looked at while problems and seeds are read."""
+
+    contrasts: tuple[tuple[str, str], ...] = ()
+    """Pairs of arms [a, b]: a - b in pass@1. None: everything is read at once."""
+    margin: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.0
+    """A difference of less than this share does not matter; 0: two arms are never called equivalent."""
+    alpha: Annotated[float, Meta(gt=0.0, le=0.5)] = 0.05
+    """The chance that any of these contrasts of equal arms is called better or worse, over all looks."""
+    batch: Positive = 25
+    """Held-out problems that are read between two looks."""
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Those of the contrasts."""
+        return tuple(dict.fromkeys(arm for contrast in self.contrasts for arm in contrast))

@@ -18,6 +18,7 @@ from counterform.specs import FILES, Options, Seed, is_file, several
 from counterform.specs import NAME as NAME
 from counterform.specs import ArmSpec as ArmSpec
 from counterform.specs import AttemptsSpec as AttemptsSpec
+from counterform.specs import DecideSpec as DecideSpec
 from counterform.specs import MatchSpec as MatchSpec
 from counterform.specs import ModelSpec as ModelSpec
 from counterform.specs import Name as Name
@@ -62,6 +63,7 @@ class Study(Options, frozen=True):
     """Pairs of arms [a, b]: `strategy` is also read of models a quarter, a half and three quarters of the way from a's weights to b's."""
     form_shares: tuple[tuple[str, str], ...] = ()
     """Pairs of arms [control, full]: how much of the full arm's gain the control has too."""
+    decide: DecideSpec = DecideSpec()
 
     @property
     def trained(self) -> tuple[ArmSpec, ...]:
@@ -223,6 +225,15 @@ def checked(study: Study, source: str) -> Study:
         for name in pair:
             if name not in [*names, BASE_ARM]:
                 refuse(f"$.contrasts[{index}]", unknown_name("arm", name, [*names, BASE_ARM]))
+    in_rounds = [*(arm.name for arm in study.trained), *([BASE_ARM] if study.base else [])]
+    for index, pair in enumerate(study.decide.contrasts):
+        for name in pair:
+            if name not in in_rounds:
+                refuse(f"$.decide.contrasts[{index}]", unknown_name("arm that is trained here", name, in_rounds))
+        if pair[0] == pair[1] or study.decide.contrasts.count(pair) + study.decide.contrasts.count(pair[::-1]) > 1:
+            refuse(f"$.decide.contrasts[{index}]", f"names an arm twice, or stands twice: {list(pair)}")
+    if study.decide.contrasts and "accuracy" not in study.probes:
+        refuse("$.decide", f"decides by what 'accuracy' reads, which is not among $.probes: {list(study.probes)}")
     for index, pair in enumerate(study.form_shares):
         for name in pair:
             if name not in names:

@@ -45,6 +45,21 @@ class OtherSolver(Solver):
     """The same, under another name."""
 
 
+class Learner(Solver):
+    """Solves every problem once it was trained as the arm `sft`; any other arm answers as before."""
+
+    @classmethod
+    def open(cls, spec):
+        solver = super().open(spec)
+        if "checkpoints/sft/" not in spec.path:
+            return solver
+        return cls(
+            lambda prompt, sample: f"The answer is {SOLVED[prompt]}.",
+            name=spec.path[-5:],
+            logprob=lambda prompt, continuation: -1.0,
+        )
+
+
 class Steps(Ledger):
     """The family's verifier, under another name."""
 

@@ -131,13 +131,13 @@ def look(
 
 def outcome(found: Look, items: int, seeds: int, design: Design) -> Outcome:
     """Of one study's look, with so many items and seeds."""
-    for said, outcome in (
+    for so, became in (
         (found.better, Outcome.BETTER),
         (found.worse, Outcome.WORSE),
         (found.equivalent, Outcome.EQUIVALENT),
     ):
-        if bool(said):
-            return outcome
+        if bool(so):
+            return became
     if items >= design.items and seeds >= design.seeds:
         return Outcome.EXHAUSTED
     return Outcome.FUTILE if bool(found.futile) else Outcome.OPEN
@@ -170,7 +170,8 @@ def _seed_next(found: Scatter, items: int, seeds: int, design: Design) -> Boolea
         / (design.cost(n, s) - paid)
         for n, s in ((more, seeds), (items, seeds + 1))
     ]
-    return saved[1] > saved[0]  # type: ignore[no-any-return]
+    better: Booleans = saved[1] > saved[0]
+    return better
 
 
 def _signs(a: Floats, b: Floats) -> Floats:

@@ -22,12 +22,17 @@ def remembered(
     bench: Bench, model: Model, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int
 ) -> list[list[Completion]]:
     """As `model.generate`; an equal question of one bench gets the equal answer from memory."""
-    question = key_of(model.name, list(prompts), n, seed, temperature, max_tokens)
+    question = question_of(model, prompts, n=n, seed=seed, temperature=temperature, max_tokens=max_tokens)
     if question not in bench.answers:
         bench.answers[question] = model.generate(
             prompts, n=n, seed=seed, temperature=temperature, max_tokens=max_tokens
         )
     return bench.answers[question]
+
+
+def question_of(model: Model, prompts: Sequence[str], *, n: int, seed: int, temperature: float, max_tokens: int) -> str:
+    """Under what a bench remembers what a model answered."""
+    return key_of(model.name, list(prompts), n, seed, temperature, max_tokens)
 
 
 def attempts_of(

@@ -183,7 +183,7 @@ def _head(path: Path) -> Head:
         return msgspec.json.decode(head_of(path).read_bytes(), type=Head)
     except FileNotFoundError as error:
         raise DataError(f"{head_of(path)} is missing, which says how many lines {path.name} has. {_KEPT}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OSError) as error:
         raise DataError(f"{head_of(path)} cannot be read: it was changed. {_KEPT}") from error
 
 
@@ -201,7 +201,7 @@ def _read(path: Path) -> bytes:
 def _line(path: Path, at: int, text: bytes) -> Line:
     try:
         line = msgspec.json.decode(text, type=Line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path} was changed: line {at} is no line of a ledger. {_KEPT}") from error
     # What would be read but is not what was written (white space, a field more) is a change too.
     if line.hashed() != line.hash or msgspec.json.encode(line) != text:

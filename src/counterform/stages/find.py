@@ -13,6 +13,7 @@ from counterform.parts import made
 from counterform.probes.probe import Context, Found, HeldOut, Probe
 from counterform.results import Baseline, Results, WeightChanges
 from counterform.stages.answering import Answering
+from counterform.stages.decide import decision_notes
 from counterform.stages.doses import dose_file, doses
 from counterform.stages.probe import WEIGHTS, held_out_items
 from counterform.stages.probed import fixed, not_asked, probed
@@ -31,7 +32,9 @@ class FindUnit(Unit):
 
     def key(self, work: Work) -> str:
         readings = [
-            unit for unit in work.files.records if unit.partition("/")[0] in ("probe", "dose", "weights", "train")
+            unit
+            for unit in work.files.records
+            if unit.partition("/")[0] in ("probe", "dose", "weights", "train", "decision")
         ]
         return work.keys.findings(readings)
 
@@ -76,7 +79,7 @@ def _find_results(work: Work) -> None:
 
 def _notes(work: Work, items: HeldOut) -> list[str]:
     """What a reader of the findings must know of how they came about."""
-    notes: list[str] = [*work.files.records["problems"].notes, *work.differences()]
+    notes: list[str] = [*decision_notes(work), *work.files.records["problems"].notes, *work.differences()]
     notes += [f"{name} was refused: {why}" for name, why in work.refused.items()]
     for name in work.arms:
         checkpoints = [work.checkpoint(name, seed) for seed in work.study.seeds]

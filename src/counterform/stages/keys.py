@@ -132,7 +132,7 @@ class Keys:
         """Of everything that decides what one probe reads off one model (its key)."""
         reads = part("probe", probe).reads
         spec = self._study.probe
-        return key_of(
+        key = key_of(
             model,
             self.problems,
             self.verifiers,
@@ -142,6 +142,9 @@ class Keys:
             self.pool if "attempts" in reads else "",
             self.shifted if "shifted" in reads else "",
         )
+        # The answers of a study that decides are drawn batch by batch.
+        decides = arm in self._study.decide.arms and "problems" in reads
+        return key_of(key, "decide", self._study.decide.batch) if decides else key
 
     def findings(self, readings: Iterable[str]) -> str:
         """Of what is found in these units' readings."""

@@ -12,11 +12,12 @@ import msgspec
 
 from counterform.bench import Bench
 from counterform.models.recorded import NOT_RECORDED
-from counterform.models.sampling import derived_seed
+from counterform.models.sampling import derived_seed, question_of
 from counterform.parts import made, part
 from counterform.probes.probe import HeldOut, Probe
 from counterform.stages.answering import Answering
 from counterform.stages.probed import probed, probes_of
+from counterform.stages.rounds import answers_of_rounds
 from counterform.stages.unit import Unit
 from counterform.stages.work import OpenLater, Work
 from counterform.store import key_of
@@ -93,6 +94,27 @@ class Session:
         """One for all probes of this model."""
         return self.work.bench(self._grade, self.who.spec(self.seed, self.work.study.probe))
 
+    def remember(self, answered: Sequence[Graded]) -> None:
+        """What this model answered to the first held-out problems before; the probes are given these answers."""
+        spec, problems = self.work.study.probe, self.items.all.problems[: self.work.study.probe.problems]
+        by_problem: dict[str, list[Completion]] = {problem.id: [] for problem in problems}
+        for graded in answered:
+            by_problem[graded.attempt.problem_id].append(graded.attempt.completion)
+        question = question_of(
+            self.model,
+            [problem.prompt for problem in problems],
+            n=spec.samples,
+            seed=derived_seed("probe", self.who.name, self.seed),
+            temperature=spec.temperature,
+            max_tokens=spec.max_tokens,
+        )
+        self.bench.answers[question] = list(by_problem.values())
+
+    def count_lost(self, work: Work) -> None:
+        """Record the calls that failed and may not fail again."""
+        failed = {kind: n for kind, n in self.model.failures.items() if is_transient(kind)}
+        work.lose(f"{kind} {n} {time.time_ns()}" for kind, n in failed.items())
+
     def _grade(self, attempts: Sequence[Attempt]) -> list[Graded]:
         items = self.items.all
         problems = {problem.id: problem for problem in (*items.problems, *items.shifted)}
@@ -127,6 +149,8 @@ class ProbeUnit(Unit):
         arm, seed = session.who.name, session.seed
         session.shown.clear()
         items = session.items.all
+        if answered := answers_of_rounds(work, arm, seed):
+            session.remember(answered)
         reader: Probe = made("probe", self._probe, {}, "$.probes", bench=session.bench)
         readings = reader.checked(reader(session.model, items, arm=arm, seed=derived_seed("probe", arm, seed)))
         readings = [msgspec.structs.replace(reading, seed=seed) for reading in readings]
@@ -141,8 +165,7 @@ class ProbeUnit(Unit):
         if work.study.base and self._probe in OF_TOKENS and session.who.has_other_tokens(session.model):
             work.making.notes.append(OF_TOKENS[self._probe].format(arm=arm))
         # Of the model as a whole: a probe that reads what another has heard also reads what it has not.
-        failed = {kind: n for kind, n in session.model.failures.items() if is_transient(kind)}
-        work.lose(f"{kind} {n} {time.time_ns()}" for kind, n in failed.items())
+        session.count_lost(work)
         work.say(f"probe     {arm} seed {seed}, {self._probe}: {time.monotonic() - started:.1f} s")
         return names
 
