@@ -33,7 +33,7 @@ def test_with_its_critique(cases):
         said = f"The answer should be {case.problem.answer}." if first is None else f"Step {first + 1} is wrong"
         assert said in example.prompt
         assert example.completion == case.problem.solution
-    assert "17 of 21 critiques of wrong attempts locate an error" in arm.differs_by
+    assert "locates an error in 17 of 21 wrong attempts" in arm.differs_by
 
 
 def test_without_a_worked_solution_the_right_attempt_is_the_target(cases):
