@@ -66,7 +66,9 @@ def test_critiques_of_no_use_refuse_the_arm_only_where_they_are_shown(cases, cri
     assert made(Correction(bench=bench), cases).examples == made(Correction(), cases).examples
 
 
-@pytest.mark.parametrize("options", [{"critique": "yes"}, {"least_located": 1.5}])
+@pytest.mark.parametrize(
+    "options", [{"critique": "yes"}, {"least_located": 1.5}, {"least_located": "half"}, {"least_located": True}]
+)
 def test_options_that_cannot_be(options):
     with pytest.raises(ValueError, match=r"critique is true or false|a share, from 0 to 1"):
         Correction(**options)

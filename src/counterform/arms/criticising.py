@@ -205,6 +205,6 @@ def worded(row: Criticised) -> str:
 
 def share_of(option: str, value: float) -> float:
     """The value, if it is a share. Raises ValueError otherwise."""
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{option} is a share, from 0 to 1; got {value}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
+        raise ValueError(f"{option} is a share, from 0 to 1; got {value!r}")
     return value
