@@ -33,7 +33,7 @@ def test_with_its_critique(cases):
         said = f"The answer should be {case.problem.answer}." if first is None else f"Step {first + 1} is wrong"
         assert said in example.prompt
         assert example.completion == case.problem.solution
-    assert "17 of 21 critiques of wrong attempts locate an error" in arm.differs_by
+    assert "locates an error in 17 of 21 wrong attempts" in arm.differs_by
 
 
 def test_without_a_worked_solution_the_right_attempt_is_the_target(cases):
@@ -66,7 +66,9 @@ def test_critiques_of_no_use_refuse_the_arm_only_where_they_are_shown(cases, cri
     assert made(Correction(bench=bench), cases).examples == made(Correction(), cases).examples
 
 
-@pytest.mark.parametrize("options", [{"critique": "yes"}, {"least_located": 1.5}])
+@pytest.mark.parametrize(
+    "options", [{"critique": "yes"}, {"least_located": 1.5}, {"least_located": "half"}, {"least_located": True}]
+)
 def test_options_that_cannot_be(options):
     with pytest.raises(ValueError, match=r"critique is true or false|a share, from 0 to 1"):
         Correction(**options)

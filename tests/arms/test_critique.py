@@ -247,7 +247,7 @@ class TestKeyAndVerdict:
 
     def test_made_all_the_same_where_that_is_asked_for(self, nameless):
         arm = Critique(least_located=0)(nameless, np.random.default_rng(0))
-        assert "0 of 11 critiques of wrong attempts locate an error" in arm.differs_by
+        assert "locates an error in 0 of 11 wrong attempts" in arm.differs_by
 
     def test_the_threshold_is_a_half(self, cases, nameless):
         for located, refused in ((10, True), (11, False)):
@@ -259,7 +259,7 @@ class TestKeyAndVerdict:
                 ):
                     recipe(some, np.random.default_rng(0))
             else:
-                assert "11 of 21 critiques" in recipe(some, np.random.default_rng(0)).differs_by
+                assert "in 11 of 21 wrong" in recipe(some, np.random.default_rng(0)).differs_by
 
     def test_a_control_that_teaches_no_place_is_made(self, nameless):
         for recipe in (VerdictOnly(), CritiqueFormat()):
@@ -285,7 +285,7 @@ class TestKeyAndVerdict:
         hidden = [replace(c, problem=replace(c.problem, answer="4711")) for c in cases]
         recipe = Critique(share_wrong=1.0, bench=Bench(critic=lambda *_: Telling()))
         assert (
-            "10 of the 21 whose prompt does not hold the right answer state it"
+            "states the right answer in 10 of the 21 whose prompt does not hold it"
             in recipe(hidden, np.random.default_rng(0)).differs_by
         )
         step_one = [
@@ -296,6 +296,6 @@ class TestKeyAndVerdict:
             )
             for c in cases
         ]
-        assert "; 10 of the 21" in recipe(step_one, np.random.default_rng(0)).differs_by, (
+        assert "in 10 of the 21" in recipe(step_one, np.random.default_rng(0)).differs_by, (
             "the number of a step is no answer"
         )

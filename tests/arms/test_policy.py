@@ -77,6 +77,7 @@ def test_options():
         {"tool": "calculator"},
         {"reward": "luck"},
         {"learns_from": "both"},
+        {"reward": 3},
     ):
         with pytest.raises(ValueError, match=r"keep|in 0\.\.1|unknown (tool|reward|learns_from)"):
             RoC(**wrong)

@@ -168,8 +168,8 @@ def located(arm: str, critic: str, rows: Sequence[Criticised], least: float) -> 
     hidden = [row for row in wrong if not _stands_in(row.case.problem.answer, _shown_text(row))]
     leaks = sum(_stands_in(row.case.problem.answer, _STEP_NUMBER.sub("", worded(row))) for row in hidden)
     return [
-        f"{n_located} of {len(wrong)} critiques of wrong attempts locate an error; {leaks} of the {len(hidden)} whose prompt does not "
-        "hold the right answer state it"
+        f"the critic locates an error in {n_located} of {len(wrong)} wrong attempts, and states the right answer in {leaks} of the "
+        f"{len(hidden)} whose prompt does not hold it"
     ]
 
 
@@ -205,6 +205,6 @@ def worded(row: Criticised) -> str:
 
 def share_of(option: str, value: float) -> float:
     """The value, if it is a share. Raises ValueError otherwise."""
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{option} is a share, from 0 to 1; got {value}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
+        raise ValueError(f"{option} is a share, from 0 to 1; got {value!r}")
     return value

@@ -126,7 +126,7 @@ class Mixed(Criticising):
 
     def criticised(self, cases: Sequence[Case], shown: Sequence[Graded], rng: np.random.Generator) -> Sequence[int]:
         """A share of the cases of which a wrong attempt is shown, and of the others."""
-        wrong = [graded is case.wrong for case, graded in zip(cases, shown, strict=True)]
+        wrong = np.array([graded is case.wrong for case, graded in zip(cases, shown, strict=True)])
         order = np.lexsort((rng.random(len(cases)), wrong))
         # Every so many of a list that is sorted by kind: both kinds give their share, to within one.
         whole = self._share_critiques * len(cases)

@@ -76,7 +76,7 @@ class Grpo(Recipe):
             raise ValueError("penalty_weight and tool_failures lie in 0..1")
         for name, options in (("tool", TOOLS), ("reward", REWARDS), ("learns_from", LEARNS_FROM)):
             if self.options[name] not in options:
-                raise ValueError(unknown_name(name, self.options[name], options))
+                raise ValueError(unknown_name(name, str(self.options[name]), options))
         if self.options["reward"] == "majority" and self.options["mode"] == "waves":
             raise ValueError("reward 'majority' is of whole groups, and mode 'waves' samples them bit by bit")
         for penalty in penalties:

@@ -1,4 +1,4 @@
-"""What a trainer logs step by step of an arm that samples for itself, and what a report calls it."""
+"""What a trainer logs step by step of an arm that samples for itself or learns from pairs, and what a report calls it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,19 @@ LABELS = {
     ),
     "roc/reward": MetricLabel("Reward", "Mean over the rollouts, before the selection."),
     "completions/mean_length": MetricLabel("Length", "Tokens that the model wrote, a rollout."),
-    "entropy": MetricLabel("Token entropy", "Nats per token, over the rollouts that are learnt from."),
+    "entropy": MetricLabel("Token entropy", "Nats per token, over the rollouts or pairs that are learnt from."),
     "roc/used": MetricLabel(
         "Rollouts sampled",
         "In units of those that are learnt from: 1 for G of G, 2 for G of 2G, between them where a group stops in waves.",
         lower_is_better=True,
+    ),
+    "rewards/margins": MetricLabel(
+        "Margin of right over wrong",
+        "Of pairs: how far the loss's own reward of the right attempt is above that of the wrong one.",
+    ),
+    "logps/chosen": MetricLabel(
+        "Log-probability of right attempts",
+        "Of pairs, in nats. A margin can grow while it falls: then both become less likely.",
     ),
 }
 

@@ -160,7 +160,8 @@ class Preference(Trainer):
 
     def _config(self, arm: Arm, seed: int, out: Path) -> Any:
         # TRL's own collators take what they need; ORPO's says so on every run otherwise.
-        options = usual_options() | {"remove_unused_columns": self.has_reference} | self._options | arm.options
+        quiet = {"remove_unused_columns": self.has_reference, "logging_steps": 1}
+        options = usual_options() | quiet | self._options | arm.options
         with refused_options(f"$.train.{self.table}", TypeError, ValueError):
             return self.config(output_dir=str(out), seed=seed, data_seed=seed, save_strategy="no", **options)
 

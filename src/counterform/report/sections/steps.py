@@ -1,4 +1,4 @@
-"""What arms that sample for themselves logged while they learnt: a table, and one figure per measure."""
+"""What arms that sample for themselves or learn from pairs logged while they learnt: a table, and one figure per measure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CURVE = 250
 
 
 class WhileTheyLearnt(Section):
-    """What arms that sample for themselves logged."""
+    """What arms that sample for themselves or learn from pairs logged."""
 
     title = "While they learnt"
     link = "While they learnt"
@@ -38,7 +38,7 @@ class WhileTheyLearnt(Section):
         ]
         return [
             Prose(
-                "What arms that sample for themselves logged at every step of their training: lines are means over seeds. What is said of "
+                "What arms that sample for themselves or learn from pairs logged at every step: lines are means over seeds. What is said of "
                 "right answers before the selection is the model's doing; what is said after it is the selection's."
             ),
             Key(tuple(Sign(words=arm, sign=sign, colour=colour) for arm, (colour, _, sign) in styles.items())),
