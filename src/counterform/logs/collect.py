@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,7 @@ def read(path: Path, source: Source, *, apart: bool) -> list[LoggedArm]:
                 files=tuple(file for file, keys in reading.files if not keys or not keys.isdisjoint(mine)),
                 tasks=parts,
                 better=reading.better,
-                identities=frozenset(reading.identities),
+                identities=frozenset(identity for key in mine for identity in reading.identities[key]),
                 notes=tuple(notes),
             )
         )
@@ -136,7 +136,8 @@ class _Reading:
         """Each with the tables that it has rows of."""
         self.better: dict[str, Direction] = {}
         self.mixed = False
-        self.identities: set[object] = set()
+        self.identities: defaultdict[_Key, set[object]] = defaultdict(set)
+        """Of the evaluations that hold a table's rows."""
         self._columns: dict[str, None] = {}
         self._digests: dict[int, Path] = {}
 
@@ -153,7 +154,8 @@ class _Reading:
 
     def take(self, log: _Found) -> None:
         """Read one file."""
-        run, broken, digest, count = log.reader.run(log.path), Broken(), 0, 0
+        run, broken, count = log.reader.run(log.path), Broken(), 0
+        digests: dict[_Key, int] = {}
         fresh: dict[_Key, Table] = {}
         models: dict[str, None] = {}
         items, by, watch = self._source.items, self._source.by, self._source.watch
@@ -171,17 +173,19 @@ class _Reading:
                     kept.named_by or log.reader.name, (run, *key)
                 )
             at = table.add(kept, _level(kept, by) if by else "")
-            digest = hash((digest, key, kept.item, kept.sample, kept.scores, kept.text))
+            digests[key] = hash((digests.get(key), kept.item, kept.sample, kept.scores, kept.text))
             if watch is not None:
                 watch(table, at, kept)
             if by and count <= LEVELS:
                 self._columns.update(dict.fromkeys(kept.columns))
         self.mixed |= len(models) > 1
         notes = _notes(log.about, broken, count)
+        digest = hash(frozenset(digests.items()))
         if fresh and self._digests.setdefault(digest, log.path) != log.path:
             notes.append(f"the same rows as {self._digests[digest]}: the same log twice, read once")
             fresh = {}
-        self.identities.add(log.about.identity or digest)
+        for key, rows in digests.items():
+            self.identities[key].add((log.about.identity, key) if log.about.identity else rows)
         for key, table in fresh.items():
             table.expect(log.about.scorers)
             self.tables.setdefault(key, {})[run] = table

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from counterform.errors import DataError
 from counterform.logs.plain import KNOWN, rows
-from counterform.logs.reader import Broken, Row, content_id, key_text, message_text
+from counterform.logs.reader import Broken, Row, content_id, key_text, last_message, message_text
 from counterform.logs.streams import head
 
 
@@ -42,7 +42,7 @@ class Items:
 
     def of(self, row: Row) -> Row | None:
         """A log's row with the key and the columns of its item; None where the list does not hold it."""
-        held = self._named.get(row.item) or self._asked.get("".join(row.prompt.split()))
+        held = self._named.get(row.item) or self._asked.get("".join(last_message(row.prompt).split()))
         if held is None:
             return None
         return replace(
