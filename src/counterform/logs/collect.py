@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -272,7 +273,7 @@ def holds_logs(path: Path, source: Source) -> bool:
 def _logs_in(path: Path, source: Source) -> list[tuple[Path, LogReader]]:
     """The logs of tools in a folder; where there is none, those with columns of known names."""
     found = []
-    for file in sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")):
+    for file in _files_in(path):
         try:
             reader = _reader_of(file, source)
         except DataError:
@@ -280,6 +281,16 @@ def _logs_in(path: Path, source: Source) -> list[tuple[Path, LogReader]]:
         if reader is not None:
             found.append((file, reader))
     return [(file, reader) for file, reader in found if reader is not source.plain] or found
+
+
+def _files_in(path: Path) -> list[Path]:
+    """Every file below a folder that this user can see, hidden ones apart, in order."""
+    return sorted(
+        Path(folder, name)
+        for folder, _, names in os.walk(path)
+        for name in names
+        if not name.startswith(".") and os.path.isfile(os.path.join(folder, name))
+    )
 
 
 def _head(path: Path) -> Head:

@@ -184,6 +184,13 @@ def numeric(scorer: str, value: object) -> Score:
     return Score(scorer, None, f"not a number: {str(value)[:40]}")
 
 
+def item_name(value: object) -> str | None:
+    """An id as text, equal for 3, "3" and 3.0 (what a table with a gap makes of 3); None where there is none."""
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() else None if math.isnan(value) else value
+    return None if value is None else str(value)
+
+
 def message_text(value: object) -> str:
     """A prompt or message as text: text itself, the texts of a message, or the messages of a list, one a line."""
     if isinstance(value, str):
