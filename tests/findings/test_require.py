@@ -42,6 +42,17 @@ def test_what_cannot_be_read(text):
         parse(text)
 
 
+@pytest.mark.parametrize("text", ["A != B", "B == A", "B = A", "B => A"])
+def test_equality_is_refused_with_what_can_be_required_instead(text):
+    with pytest.raises(StudyError, match=r"two requirements, B >= A - 1pt and B <= A \+ 1pt"):
+        parse(text)
+
+
+def test_fewer_than_six_items_show_nothing():
+    assert judge(parse("B > A"), [at(0.2, 1.0, clusters=5)]) == "undecided"
+    assert judge(parse("B > A"), [at(0.2, 1.0, clusters=6)]) == "shown"
+
+
 @pytest.mark.parametrize(
     ("text", "low", "high", "outcome"),
     [

@@ -34,6 +34,8 @@ def placed(names: Sequence[str | Path], source: Source, *, base: str, asking: As
     Models are asked what the base's log asks, or else the first log, or where there is none the items of the source. Raises DataError
     where nothing says what to ask, ModelError for a model that cannot be loaded or reached.
     """
+    if not all(str(name).strip() for name in names):
+        raise StudyError("an arm has an empty name. Give a log, a folder of logs, a checkpoint, or an endpoint.")
     specs = [model_of(str(name), source) for name in names]
     if not any(specs):
         return [Place(path=Path(name), label=str(name)) for name in names]

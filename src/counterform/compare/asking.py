@@ -14,15 +14,13 @@ from msgspec import Struct
 from counterform import parts
 from counterform.errors import DataError, StudyError
 from counterform.logs.answers import Answer
-from counterform.logs.reader import Row
+from counterform.logs.reader import Row, last_message
 from counterform.logs.table import Table
 from counterform.store import appearing, disk_errors, key_of, key_of_path
 from counterform.study import ModelSpec
 from counterform.types import Completion, Model, is_transient
 
 _WEIGHTS = ("*.safetensors", "*.bin", "*.json", "*.jinja", "*.model", "*.txt")
-_TEMPLATED = re.compile(r"<\|[\w/]+\|>|\[/?INST\]|<(?:start|end)_of_turn>|^<s>|<｜")
-"""Signs of a chat template in a text."""
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -36,9 +34,11 @@ class Question(Struct, frozen=True, kw_only=True):
 
     @property
     def message(self) -> str:
-        """What a user says to the model."""
+        """What a user says to the model: all of the log's prompt, or of one that went through a chat template the user's last message."""
         row = self.row
-        return row.context if row.context and not _TEMPLATED.search(row.context) else row.message or row.prompt
+        text = row.context or row.message or row.prompt
+        said = last_message(text)
+        return said if said == text or not row.message else row.message
 
 
 class Asking(Struct, frozen=True, kw_only=True):

@@ -42,7 +42,7 @@ def compare(
     names: Sequence[str | Path],
     *,
     base: str = "",
-    items: Path | None = None,
+    items: str | Path | None = None,
     by: str = "",
     columns: Mapping[str, Sequence[str]] | None = None,
     reader: str = "",
@@ -57,7 +57,7 @@ def compare(
     """
     known = [Answers.name, reader] if reader else [name for name in parts.PARTS["log"] if name != Plain.name]
     readers = [parts.made("log", name, {}, "--reader") for name in known]
-    source = Source(readers=readers, plain=Plain(columns), items=None if items is None else Items(items), by=by)
+    source = Source(readers=readers, plain=Plain(columns), items=None if items is None else Items(Path(items)), by=by)
     places = placed(names, source, base=base, asking=asking or Asking())
     detail_missing: list[str] = []
     if detail:

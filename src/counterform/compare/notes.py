@@ -79,7 +79,7 @@ def why_not(contrast: Contrast) -> str:
             "no scorer is common to the logs, and they do not hold responses with keys that could be graded again. "
             "Score both with one scorer, or give the keys: --items FILE."
         )
-    reasons = ", ".join(_pairing_notes(contrast, contrast.match.scorers)) or "no reason is given"
+    reasons = ", ".join(_pairing_notes(contrast, contrast.match.scorers[:1])) or "no reason is given"
     return f"no pair of answers is scored in both logs: {reasons}."
 
 
@@ -90,4 +90,5 @@ def _held(arm: LoggedArm) -> str:
         + f", scored by {', '.join(name for name in runs[0].scorers if name not in OURS) or 'nothing'}"
         for task, runs in list(arm.tasks.items())[:3]
     ]
-    return f"holds {'; '.join(parts_held)}"
+    odd = [note for file in arm.files for note in file.notes][:3]
+    return f"holds {'; '.join(parts_held)}" + (f" ({'; '.join(odd)})" if odd else "")

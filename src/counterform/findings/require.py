@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from counterform.errors import StudyError
 from counterform.findings.paired import Comparison
+from counterform.findings.stats import FEW_CLUSTERS
 
 Outcome = Literal["shown", "otherwise", "undecided"]
 _FORM = re.compile(
@@ -36,7 +37,15 @@ def parse(text: str) -> Requirement:
     """Read a requirement. Raises StudyError with the forms that there are."""
     found = _FORM.fullmatch(text.strip())
     if not found or found["left"] == found["right"]:
-        raise StudyError(f"--require {text!r} cannot be read. Write it as {FORMS}; arms are named by their letters.")
+        equal = re.search(r"!=|==|≠|(?<![<>])=", text)
+        why = (
+            ": no data show two arms equal. Within a margin is two requirements, B >= A - 1pt and B <= A + 1pt"
+            if equal
+            else ""
+        )
+        raise StudyError(
+            f"--require {text!r} cannot be read{why}. Write it as {FORMS}; arms are named by their letters."
+        )
     margin = float(found["margin"] or 0) * (-1 if found["plus"] == "-" else 1) / (100 if found["points"] else 1)
     up = found["sign"].startswith(">")
     return Requirement(
@@ -50,7 +59,7 @@ def parse(text: str) -> Requirement:
 
 
 def judge(requirement: Requirement, comparisons: Sequence[Comparison]) -> Outcome:
-    """Whether it is shown: by each comparison's 95 % interval, and of several by all of them.
+    """Whether it is shown: by each comparison's 95 % interval, and of several by all of them. Fewer than six items show nothing.
 
     comparisons: those of arms named by letter. Raises StudyError where none is of these arms and this metric, or where points are asked of what is
     no share.
@@ -73,6 +82,8 @@ def judge(requirement: Requirement, comparisons: Sequence[Comparison]) -> Outcom
 def _judged(requirement: Requirement, c: Comparison) -> Outcome:
     if requirement.points and not c.share:
         raise StudyError(f"--require {requirement.text!r}: {c.metric} is no share. Give the margin without pt.")
+    if c.clusters < FEW_CLUSTERS:
+        return "undecided"
     low, high = (c.low, c.high) if c.second == requirement.greater else (-c.high, -c.low)
     if low > requirement.margin:
         return "shown"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import os
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def read(path: Path, source: Source, *, apart: bool) -> list[LoggedArm]:
                 files=tuple(file for file, keys in reading.files if not keys or not keys.isdisjoint(mine)),
                 tasks=parts,
                 better=reading.better,
-                identities=frozenset(reading.identities),
+                identities=frozenset(identity for key in mine for identity in reading.identities[key]),
                 notes=tuple(notes),
             )
         )
@@ -136,7 +137,8 @@ class _Reading:
         """Each with the tables that it has rows of."""
         self.better: dict[str, Direction] = {}
         self.mixed = False
-        self.identities: set[object] = set()
+        self.identities: defaultdict[_Key, set[object]] = defaultdict(set)
+        """Of the evaluations that hold a table's rows."""
         self._columns: dict[str, None] = {}
         self._digests: dict[int, Path] = {}
 
@@ -153,7 +155,8 @@ class _Reading:
 
     def take(self, log: _Found) -> None:
         """Read one file."""
-        run, broken, digest, count = log.reader.run(log.path), Broken(), 0, 0
+        run, broken, count = log.reader.run(log.path), Broken(), 0
+        digests: dict[_Key, int] = {}
         fresh: dict[_Key, Table] = {}
         models: dict[str, None] = {}
         items, by, watch = self._source.items, self._source.by, self._source.watch
@@ -171,17 +174,19 @@ class _Reading:
                     kept.named_by or log.reader.name, (run, *key)
                 )
             at = table.add(kept, _level(kept, by) if by else "")
-            digest = hash((digest, key, kept.item, kept.sample, kept.scores, kept.text))
+            digests[key] = hash((digests.get(key), kept.item, kept.sample, kept.scores, kept.text))
             if watch is not None:
                 watch(table, at, kept)
             if by and count <= LEVELS:
                 self._columns.update(dict.fromkeys(kept.columns))
         self.mixed |= len(models) > 1
         notes = _notes(log.about, broken, count)
+        digest = hash(frozenset(digests.items()))
         if fresh and self._digests.setdefault(digest, log.path) != log.path:
             notes.append(f"the same rows as {self._digests[digest]}: the same log twice, read once")
             fresh = {}
-        self.identities.add(log.about.identity or digest)
+        for key, rows in digests.items():
+            self.identities[key].add((log.about.identity, key) if log.about.identity else rows)
         for key, table in fresh.items():
             table.expect(log.about.scorers)
             self.tables.setdefault(key, {})[run] = table
@@ -268,7 +273,7 @@ def holds_logs(path: Path, source: Source) -> bool:
 def _logs_in(path: Path, source: Source) -> list[tuple[Path, LogReader]]:
     """The logs of tools in a folder; where there is none, those with columns of known names."""
     found = []
-    for file in sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")):
+    for file in _files_in(path):
         try:
             reader = _reader_of(file, source)
         except DataError:
@@ -276,6 +281,16 @@ def _logs_in(path: Path, source: Source) -> list[tuple[Path, LogReader]]:
         if reader is not None:
             found.append((file, reader))
     return [(file, reader) for file, reader in found if reader is not source.plain] or found
+
+
+def _files_in(path: Path) -> list[Path]:
+    """Every file below a folder that this user can see, hidden ones apart, in order."""
+    return sorted(
+        Path(folder, name)
+        for folder, _, names in os.walk(path)
+        for name in names
+        if not name.startswith(".") and os.path.isfile(os.path.join(folder, name))
+    )
 
 
 def _head(path: Path) -> Head:

@@ -216,7 +216,8 @@ def _row(sample: _Sample, task: _Task) -> Row:
         failure, scores = "invalidated", []
     elif sample.error is not None and not scores:
         message = sample.error.get("message", "") if isinstance(sample.error, dict) else sample.error
-        failure = f"error: {str(message).partition(chr(10))[0]}"[:_MAX_REASON]
+        said = re.sub(r"\b(?:0x)?[0-9a-f]{8,}\b", "…", str(message).partition("\n")[0])  # an address is no reason
+        failure = f"error: {said}"[:_MAX_REASON]
     elif not scores:
         failure = "never scored"
     text = _response(sample.output)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from counterform.errors import DataError
 from counterform.logs.plain import KNOWN, rows
-from counterform.logs.reader import Broken, Row, content_id, key_text, message_text
+from counterform.logs.reader import Broken, Row, content_id, item_name, key_text, last_message, message_text
 from counterform.logs.streams import head
 
 
@@ -30,8 +30,8 @@ class Items:
         for row in rows(beginning, Broken()):
             item, prompt, key = (_first(row, KNOWN[what]) for what in ("item", "prompt", "key"))
             held = _Held(message_text(prompt), key_text(key), row)
-            if item is not None:
-                self._named[str(item)] = held
+            if (name := item_name(item)) is not None:
+                self._named[name] = held
             if held.prompt:
                 self._asked["".join(held.prompt.split())] = held
         if not (self._named or self._asked):
@@ -42,7 +42,7 @@ class Items:
 
     def of(self, row: Row) -> Row | None:
         """A log's row with the key and the columns of its item; None where the list does not hold it."""
-        held = self._named.get(row.item) or self._asked.get("".join(row.prompt.split()))
+        held = self._named.get(row.item) or self._asked.get("".join(last_message(row.prompt).split()))
         if held is None:
             return None
         return replace(

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from counterform.logs.reader import (
     About,
     Broken,
@@ -39,7 +41,8 @@ _OURS = frozenset(
         "target_hash",
     ]
 )
-_LOW = frozenset({"perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte", "brier_score", "ter", "wer"})
+_LOW = frozenset({"word_perplexity", "byte_perplexity", "bits_per_byte", "brier_score", "ter", "wer"})
+LIKELIHOOD = "log-likelihoods, of which lm-eval makes its perplexity: high is better"
 MAX_RESULTS = 1 << 27
 
 
@@ -73,6 +76,8 @@ class LmEval(LogReader):
     def direction(self, about: About, scorer: str) -> Direction:
         """As the results say, or as the metric is known."""
         metric = scorer.partition(",")[0]
+        if metric == "perplexity":
+            return "high"  # a row holds the log-likelihood
         return about.better.get(metric, "low" if metric in _LOW else "high")
 
     def rows(self, path: Path, broken: Broken) -> Iterator[Row]:
@@ -118,7 +123,8 @@ def _scores(row: Mapping[str, Any]) -> Iterator[Score]:
         if isinstance(value, list | dict):
             yield Score(f"{name},{row.get('filter', 'none')}", None, "a metric of the whole set, not of a document")
         else:
-            yield numeric(f"{name},{row.get('filter', 'none')}", value)
+            score = numeric(f"{name},{row.get('filter', 'none')}", value)
+            yield replace(score, reason=LIKELIHOOD) if name == "perplexity" and score.value is not None else score
 
 
 def _asked(arguments: Any) -> tuple[str, tuple[str, ...]]:

@@ -56,6 +56,8 @@ def pair(first: Table, second: Table) -> Pairs:
     sizes = [_answers(first, left_out), _answers(second, [int(partner[item]) for item in left_out])]
     partner[left_out] = -1
     keys, theirs = first.keys, second.keys
+    if not same_tool:  # one counts samples from 0, another epochs from 1
+        keys, theirs = first.ranked(keys), second.ranked(theirs)
     has = partner[first.items_of(keys)] >= 0 if len(keys) else np.zeros(0, dtype=bool)
     mine = np.flatnonzero(has)
     _, at, other_at = np.intersect1d(

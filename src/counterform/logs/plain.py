@@ -18,6 +18,7 @@ from counterform.logs.reader import (
     Row,
     Score,
     content_id,
+    item_name,
     key_text,
     message_text,
     number,
@@ -106,7 +107,7 @@ class Plain(LogReader):
         beginning = head(path, lambda _: ())
         columns = self.columns(beginning)
         for index, row in enumerate(rows(beginning, broken), 1):
-            item, prompt = row.get(columns.of("item")), message_text(row.get(columns.of("prompt")))
+            item, prompt = item_name(row.get(columns.of("item"))), message_text(row.get(columns.of("prompt")))
             if item is None and not prompt:
                 broken.add(f"row {index}", "names no item")
                 continue
@@ -130,13 +131,13 @@ def rows(beginning: Head, broken: Broken) -> Iterator[Mapping[str, Any]]:
                 broken.add(f"row {index}", "not an object")
 
 
-def _row(row: Mapping[str, Any], columns: Columns, item: Any, prompt: str) -> Row:
+def _row(row: Mapping[str, Any], columns: Columns, item: str | None, prompt: str) -> Row:
     key = key_text(row.get(columns.of("key")))
     identified: Identified = "content" if item is None else "id"
     scores = tuple(_score(name, row.get(name)) for name in columns.names["score"])
     text, sample = row.get(columns.of("text")), str(row.get(columns.of("sample")))
     return Row(
-        item=content_id(prompt, key or "") if item is None else str(item),
+        item=content_id(prompt, key or "") if item is None else item,
         identified=identified,
         content=content_id(prompt) if prompt else "",
         prompt=prompt,

@@ -7,6 +7,7 @@ what they hold and streams their rows; nothing is kept of a row that has been ha
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
@@ -183,6 +184,13 @@ def numeric(scorer: str, value: object) -> Score:
     return Score(scorer, None, f"not a number: {str(value)[:40]}")
 
 
+def item_name(value: object) -> str | None:
+    """An id as text, equal for 3, "3" and 3.0 (what a table with a gap makes of 3); None where there is none."""
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() else None if math.isnan(value) else value
+    return None if value is None else str(value)
+
+
 def message_text(value: object) -> str:
     """A prompt or message as text: text itself, the texts of a message, or the messages of a list, one a line."""
     if isinstance(value, str):
@@ -195,6 +203,21 @@ def message_text(value: object) -> str:
     if isinstance(value, Iterable):
         return "\n".join(text for part in value if (text := message_text(part)))
     return ""
+
+
+_USER = re.compile(
+    r"(?:<\|im_start\|>user\n|<\|start_header_id\|>user<\|end_header_id\|>|<start_of_turn>user\n|\[INST\]|<\|user\|>|<｜User｜>|<user>)"
+    r"(.*?)"
+    r"(?:<\|im_end\|>|<\|eot_id\|>|<end_of_turn>|\[/INST\]|<\|end\|>|<\|assistant\|>|<｜Assistant｜>|<model>|\Z)",
+    re.DOTALL,
+)
+"""What a user says in a rendered chat of ChatML, Llama, Gemma, Mistral, Phi, DeepSeek, or the embedded world."""
+
+
+def last_message(text: str) -> str:
+    """What the user said last in a prompt that went through a chat template; any other text as it is."""
+    said = _USER.findall(text) if "<" in text or "[INST]" in text else ()
+    return str(said[-1]).strip() if said else text
 
 
 def key_text(value: object) -> str | None:

@@ -27,6 +27,8 @@ MAX_LINE = 1 << 28
 CHUNK = 1 << 20
 FIRST_MEMBERS, FIRST_ROWS = 3, 20
 """Of a JSON document, and of rows, looked at to recognise them."""
+DELIMITERS = ",;\t"
+PACKED = {b"\x1f\x8b": ("packed by gzip", "gunzip"), b"\x28\xb5\x2f\xfd": ("packed by Zstandard", "unzstd")}
 _SPACE = " \t\r\n"
 _AFTER = frozenset(",:]} \t\r\n")
 
@@ -179,7 +181,7 @@ def parquet(path: Path) -> Iterator[dict[str, Any]]:
             for batch in file.iter_batches(batch_size=2048):
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{str(path)!r} is not a readable Parquet file: {error}.") from error
+        raise DataError(f"{str(path)!r} is not a readable Parquet file: {str(error).rstrip('.')}.") from error
 
 
 def delimited(path: Path, broken: Broken) -> Iterator[dict[str, Any]]:
@@ -188,7 +190,7 @@ def delimited(path: Path, broken: Broken) -> Iterator[dict[str, Any]]:
     with opened(path) as stream:
         first = stream.readline(CHUNK)
         stream.seek(0)
-        reader = csv.reader(stream, delimiter="\t" if first.count("\t") > first.count(",") else ",")
+        reader = csv.reader(stream, delimiter=max(DELIMITERS, key=first.count))
         try:
             header = next(reader, [])
             for values in reader:
@@ -212,6 +214,11 @@ def head(path: Path, zip_names: Any) -> Head:
     if start == b"PAR1":
         row = next(parquet(path), {})
         return Head(path=path, container="parquet", names=frozenset(_schema(path)), row=row)
+    for sign, (how, tool) in PACKED.items():
+        if start.startswith(sign):
+            raise DataError(f"{str(path)!r} is {how}. Unpack it first: {tool} {path.name}")
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError(f"{str(path)!r} is text in UTF-16. Save it as UTF-8.")
     return _text_head(path)
 
 
@@ -233,7 +240,7 @@ def _text_head(path: Path) -> Head:
             names = {name for row in islice(lines(path, Broken()), FIRST_ROWS) for name in row}
             return Head(path=path, container="jsonl", names=frozenset(names), row=value)
         return _document_head(path)
-    if b"," in line or b"\t" in line:
+    if any(sign.encode() in line for sign in DELIMITERS):
         row = next(delimited(path, Broken()), {})
         return Head(path=path, container="csv", names=frozenset(row), row=row)
     raise DataError(f"{str(path)!r} begins with {line[:40]!r}: no JSON, Parquet, CSV or zip that is known.")

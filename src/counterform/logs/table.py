@@ -10,7 +10,7 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from counterform.logs.reader import Row
+from counterform.logs.reader import Row, last_message
 
 _SAMPLES = 20
 """Bits of a key that number the sample of an item."""
@@ -92,7 +92,7 @@ class Table:
         if item == len(self.contents):
             self.identified.add(row.identified)
             self.contents.append(row.content)
-            self.questions.append(hash("".join(row.prompt.split())) if row.prompt else 0)
+            self.questions.append(hash("".join(last_message(row.prompt).split())) if row.prompt else 0)
             self.rendered.append(row.rendered)
             self.prompts.append(row.prompt[:80])
             self.levels.append(level)
@@ -127,6 +127,15 @@ class Table:
         """The packed keys with each item replaced by `items[item]`."""
         packed: Ints = (items[keys >> _SAMPLES] << _SAMPLES) | (keys & (MAX_SAMPLES - 1))
         return packed
+
+    def ranked(self, keys: Ints) -> Ints:
+        """The packed keys with the samples of each item numbered from 0."""
+        order = np.argsort(keys, kind="stable")
+        items = keys[order] >> _SAMPLES
+        starts = np.searchsorted(items, items)
+        found = np.empty_like(keys)
+        found[order] = (items << _SAMPLES) | (np.arange(len(keys)) - starts)
+        return found
 
     def values(self, scorer: str) -> Floats:
         """The values of one scorer, in the order in which the answers came."""

@@ -70,7 +70,7 @@ def _arm_lines(found: Compared) -> Iterator[str]:
 
 def _row(c: Comparison, with_task: bool) -> str:
     name = f"{c.task}: {c.metric}" if with_task and c.task else c.metric
-    counts = f"{c.pairs:,} pairs" + (f" of {c.clusters:,} items" if c.clusters != c.pairs else "")
+    counts = _several(c.pairs, "pair") + (f" of {_several(c.clusters, 'item')}" if c.clusters != c.pairs else "")
     counts += f", {c.runs} runs" if c.runs > 1 else ""
     parts = [f"{name}: {_levels(c)}, {difference(c)}, {c.verdict} ({counts}"]
     if c.first_only is not None:
@@ -81,6 +81,10 @@ def _row(c: Comparison, with_task: bool) -> str:
     if would := not_found(c):
         parts.append(would)
     return "; ".join(parts) + ")"
+
+
+def _several(n: int, what: str) -> str:
+    return f"{n:,} {what}{'s' * (n != 1)}"
 
 
 def not_found(c: Comparison) -> str:
@@ -103,7 +107,7 @@ def _levels(c: Comparison) -> str:
 
 def level(value: float, share: bool) -> str:
     """A level in words: a share as a percentage."""
-    return f"{100 * value:.1f} %" if share else f"{value:.4g}"
+    return f"{100 * value:.1f} %" if share else f"{value:.4g}".replace("-", "−")
 
 
 def _size(value: float, share: bool) -> str:
