@@ -10,9 +10,11 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
+import msgspec
 from msgspec import Struct
 
 from counterform.guard.drafting import reading
+from counterform.guard.drafting.cases import Case
 from counterform.guard.drafting.language import Refused, hints
 from counterform.guard.drafting.reading import Mention
 from counterform.guard.drafting.sentences import Sentence
@@ -64,6 +66,8 @@ class Parts(Struct, frozen=True):
     tools: tuple[str, ...]
     """Those of which calls are judged."""
     roles: tuple[str, ...]
+    compared: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    """(fields, texts) of each comparison of a field with a text."""
     spoken: tuple[str, ...]
     """Texts that are looked for in what somebody said."""
 
@@ -72,6 +76,16 @@ def check(rule: ast.FunctionDef, quoted: Sequence[Sentence], background: Sequenc
     """Raises Refused, with the words that do not fit, where the rule and its sentences are not about the same."""
     parts = parts_of(rule, box)
     _Check(parts, quoted, background, box).all()
+
+
+def check_examples(parts: Parts, quoted: Sequence[Sentence], cases: Sequence[Case]) -> None:
+    """Raises Refused where a value of examples stands in the sentence, and the rule does not look for it: `gift_card_1` and "gift card"."""
+    for case in cases:
+        for text in _leaves(msgspec.to_builtins(case)):
+            stem = re.sub(r"[_ ]?\d+$", "", text)
+            several = 2 <= len(reading.words(stem)) <= 4
+            if several and stem not in parts.texts and any(reading.has_phrase(s.text, stem) for s in quoted if case.user != text):
+                raise Refused(f"the sentence speaks of {' '.join(reading.words(stem))!r}, and its code leaves that out")
 
 
 def parts_of(rule: ast.FunctionDef, box: Toolbox) -> Parts:
@@ -94,7 +108,7 @@ def parts_of(rule: ast.FunctionDef, box: Toolbox) -> Parts:
             tools.append(str(node.value))
         else:
             texts.append(str(node.value))
-    return Parts(tuple(numbers), _once(texts), _once(fields), _once(tools), _once(roles.values()), _once(_spoken(rule)))
+    return Parts(tuple(numbers), _once(texts), _once(fields), _once(tools), _once(roles.values()), _compared(rule), _once(_spoken(rule)))
 
 
 class _Check:
@@ -111,6 +125,7 @@ class _Check:
         self.numbers_are_said()
         self.texts_are_said()
         self.fields_are_said()
+        self.values_are_of_their_field()
         self.roles_are_said()
         self.tools_are_meant()
         self.nothing_is_left_out()
@@ -170,6 +185,14 @@ class _Check:
             if reading.shares_word(own, there) or _MEANS.get(field, set()) & set(there) or any(reading.has_phrase(self.text, value) for value in values.get(field, ())):
                 continue
             raise Refused(f"its code looks at {field!r}, and the sentence does not speak of it")
+
+    def values_are_of_their_field(self) -> None:
+        """A value of one field's `enum` is not compared with another field."""
+        for fields, texts in self.parts.compared:
+            for text in texts:
+                own = [field for field, values in self.box.values().items() if text in values]
+                if own and text not in _PLAIN and fields and not set(own) & set(fields):
+                    raise Refused(f"its code compares {', '.join(fields)} with {text!r}, which is a value of {own[0]!r}")
 
     def roles_are_said(self) -> None:
         there = reading.words(self.around)
@@ -245,10 +268,45 @@ class _Check:
     def demanded(self, sentence: Sentence) -> Iterator[str]:
         """What a sentence puts in quotes; values that it names, of several words or of a field that the rule looks at."""
         yield from (text for text in reading.quoted(sentence.text) if "e.g" not in sentence.text)
+        for text in self.parts.texts:
+            yield from (
+                other
+                for other in _beside(sentence.text, text)
+                if reading.words(text)[-1:] == other.split()[-1:] and not set(other.split()) & {"or", "and", ",", "the", "a"}
+            )
         for field, values in self.box.values().items():
             yield from (value for value in values if len(reading.words(value)) > 1 and reading.has_phrase(sentence.text, value, self.values))
             if field in self.parts.fields or any(value in self.parts.texts and value not in _PLAIN for value in values):
                 yield from (value for value in values if value not in _PLAIN and reading.has_phrase(sentence.text, value, self.values))
+
+
+def _leaves(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _leaves(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _leaves(inner)
+
+
+def _beside(text: str, value: str) -> Iterator[str]:
+    """What a sentence sets beside a value by `or`, `and` or a comma: gift card or credit card."""
+    wanted, there = reading.words(value), [word for part in re.split(r"[^\w,]+", text) for word in _with_comma(part)]
+    size = len(wanted)
+    for at in range(len(there) - size + 1):
+        if size < 2 or there[at : at + size] != wanted:
+            continue
+        before, after = at - 1, at + size
+        if before - size >= -1 and there[before] in ("or", "and", ","):
+            yield " ".join(there[before - size : before])
+        if after < len(there) and there[after] in ("or", "and", ","):
+            yield " ".join(there[after + 1 : after + 1 + size])
+
+
+def _with_comma(part: str) -> list[str]:
+    return [*reading.words(part), *([","] if part.endswith(",") else [])]
 
 
 def _exceptions(text: str) -> Iterator[str]:
@@ -325,6 +383,15 @@ def _role_nodes(node: ast.AST) -> Iterator[ast.Constant]:
 def is_beside(node: ast.AST) -> bool:
     """Whether this is the number of other calls of the same message."""
     return isinstance(node, ast.Attribute) and node.attr == "beside"
+
+
+def _compared(rule: ast.AST) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    found = []
+    for node in ast.walk(rule):
+        match node:
+            case ast.Compare(left=ast.Subscript(slice=ast.Constant(value=str(field))), ops=[ast.Eq() | ast.NotEq() | ast.In() | ast.NotIn()], comparators=[right]):
+                found.append(((field,), tuple(_texts(right)) if not isinstance(right, ast.Subscript) else ()))
+    return tuple(found)
 
 
 def _spoken(rule: ast.AST) -> Iterator[str]:

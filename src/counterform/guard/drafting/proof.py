@@ -17,7 +17,7 @@ from counterform.guard.drafting.cases import Case, Example, Label, shown
 from counterform.guard.drafting.language import Refused
 from counterform.guard.drafting.mutants import Mutant, Names, forced, mutants
 from counterform.guard.drafting.sandbox import Sandbox
-from counterform.guard.drafting.search import Neighbourhood
+from counterform.guard.drafting.search import Neighbourhood, probes
 from counterform.guard.drafting.sentences import Sentence
 from counterform.guard.drafting.toolbox import Toolbox
 
@@ -107,6 +107,7 @@ class _Trial:
         written = self.reader.examples(self.draft.quoted, self.draft.background)
         self.examples += written
         self.come_out_right(written, "examples written from the sentence alone")
+        against_text.check_examples(against_text.parts_of(rule, self.box), self.draft.quoted, [example.case for example in written])
         self.tell_mutants_apart(rule)
 
     def come_out_right(self, examples: Sequence[Example], whose: str) -> None:
@@ -128,7 +129,9 @@ class _Trial:
         cases = Neighbourhood(rule, self.box.values(), list(self.box.tools)).around([e.case for e in self.examples])
         self.searched = len(cases)
         own = self.sides(rule, parts, cases)
-        _Hunt(self, cases, own, others, self.sandbox.marks([other.code for other in others], cases)).run()
+        hunt = _Hunt(self, cases, own, others, self.sandbox.marks([other.code for other in others], cases))
+        hunt.run()
+        hunt.ask_beside(probes([example.case for example in self.examples], cases))
 
     def sides(self, rule: ast.FunctionDef, parts: against_text.Parts, cases: Sequence[Case]) -> list[str]:
         """The rule's marks of the cases; Refused where it is broken on a side that its sentences do not mean."""
@@ -167,6 +170,12 @@ class _Hunt:
         while alive:
             self._ask(self._wanted(alive))
             alive = {at: tries for at, tries in alive.items() if not self._is_told_apart(at, self._known)}
+
+    def ask_beside(self, places: Sequence[int]) -> None:
+        """Ask about cases that differ in what the rule may have left out: no mutant of a rule has more in it than the rule."""
+        wanted = [at for at in places if at not in self._known | self._unsure and self._own[at] in ("keeps", "breaks")]
+        for at in range(0, len(wanted), _ROUND):
+            self._ask(wanted[at : at + _ROUND])
 
     def _wanted(self, alive: dict[int, int]) -> list[int]:
         """The cases to ask about next; how often each mutant was tried is counted in `alive`."""
