@@ -25,7 +25,9 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium on this machine: install `chromium`"
 )
-HOSTILE = "</code><script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\">{{7*7}}\u202e"
+HOSTILE = (
+    "</code><script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\">{{7*7}}\u202e"
+)
 
 
 def drafted() -> Drafted:
@@ -33,18 +35,45 @@ def drafted() -> Drafted:
     found = sentences(POLICY)
     case = Case(tool="lend_books", arguments={"books": ["b" * 900], HOSTILE: HOSTILE})
     examples = tuple(Example(case=case, label=label, origin="asked") for label in ("keeps", "breaks"))
-    proven = Proof(name="five_books", code="def five_books(state, call):\n    return " + "'x' * 3", examples=examples, mutants=18, searched=1283, left_open=("a < b",))
+    proven = Proof(
+        name="five_books",
+        code="def five_books(state, call):\n    return " + "'x' * 3",
+        examples=examples,
+        mutants=18,
+        searched=1283,
+        left_open=("a < b",),
+    )
     shown = (BrokenCall(conversation="7, trial 0", message=4, call="lend_books(" + "y" * 280),)
     rules = (
-        DraftedRule(quotes=(3,), background=(1, 2), proof=proven, logic="sound", traces=OnTraces(calls=40, broken=1, unknown=2, shown=shown)),
-        DraftedRule(quotes=(9, 10), background=(), proof=msgspec.structs.replace(proven, name=HOSTILE, code=HOSTILE * 50, refused=HOSTILE)),
-        DraftedRule(quotes=(), background=(), proof=Proof(name="", code="", examples=(), refused="it quotes no sentence of the policy")),
+        DraftedRule(
+            quotes=(3,),
+            background=(1, 2),
+            proof=proven,
+            logic="sound",
+            traces=OnTraces(calls=40, broken=1, unknown=2, shown=shown),
+        ),
+        DraftedRule(
+            quotes=(9, 10),
+            background=(),
+            proof=msgspec.structs.replace(proven, name=HOSTILE, code=HOSTILE * 50, refused=HOSTILE),
+        ),
+        DraftedRule(
+            quotes=(),
+            background=(),
+            proof=Proof(name="", code="", examples=(), refused="it quotes no sentence of the policy"),
+        ),
     )
     rows = [
-        Coverage(sentence=s.number, rules=("five_books",)) if s.number == 3 else Coverage(sentence=s.number, reason="its draft was refused", why=HOSTILE) if s.number in (9, 10) else Coverage(sentence=s.number, reason="needs judgement", why="z" * 500)
+        Coverage(sentence=s.number, rules=("five_books",))
+        if s.number == 3
+        else Coverage(sentence=s.number, reason="its draft was refused", why=HOSTILE)
+        if s.number in (9, 10)
+        else Coverage(sentence=s.number, reason="needs judgement", why="z" * 500)
         for s in found
     ]
-    return Drafted(policy="policy.md", model=HOSTILE, text=POLICY, sentences=tuple(found), rules=rules, coverage=tuple(rows))
+    return Drafted(
+        policy="policy.md", model=HOSTILE, text=POLICY, sentences=tuple(found), rules=rules, coverage=tuple(rows)
+    )
 
 
 def test_coverage_in_words() -> None:
@@ -57,7 +86,9 @@ def test_coverage_in_words() -> None:
 
 def test_every_sentence_and_draft_is_on_the_page() -> None:
     page = render(drafted())
-    assert page.count('<li class="open">') + page.count('<li class="covered">') + page.count('<li class="refused">') == 11
+    assert (
+        page.count('<li class="open">') + page.count('<li class="covered">') + page.count('<li class="refused">') == 11
+    )
     assert page.count('<article class="rule') == 3
     assert "<script" not in page
     assert "<img" not in page
