@@ -11,7 +11,6 @@ A plant that says of all examples and all cases searched what the rule says is c
 """
 
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -21,8 +20,8 @@ import msgspec
 from draft_plants import plants
 
 from counterform.guard.drafting.cases import Case, Example
-from counterform.guard.drafting.proof import Draft, Proving, Reader
 from counterform.guard.drafting.language import parse
+from counterform.guard.drafting.proof import Draft, Proving, Reader
 from counterform.guard.drafting.sandbox import Sandbox
 from counterform.guard.drafting.search import Neighbourhood
 from counterform.guard.drafting.sentences import read_policy_text, sentences
@@ -44,14 +43,20 @@ def reader(sandbox, code, cases):
 
     def examples(quoted, background):
         found = zip(cases, labels(quoted, background, cases), strict=True)
-        return [Example(case=case, label=label, origin="sentence") for case, label in found if label in ("keeps", "breaks")]
+        return [
+            Example(case=case, label=label, origin="sentence") for case, label in found if label in ("keeps", "breaks")
+        ]
 
     return Reader(examples, labels)
 
 
 def draft_of(rule, by_number, code, cases, sandbox):
     labels = sandbox.marks([code], cases)[0]
-    own = [Example(case=case, label=label, origin="draft") for case, label in zip(cases, labels, strict=True) if label in ("keeps", "breaks")]
+    own = [
+        Example(case=case, label=label, origin="draft")
+        for case, label in zip(cases, labels, strict=True)
+        if label in ("keeps", "breaks")
+    ]
     return Draft(
         quoted=tuple(by_number[n] for n in rule.quotes),
         background=tuple(by_number[n] for n in rule.background),
@@ -82,7 +87,10 @@ def study(name, path, policy, quick):
         found = Proving(box, sandbox, reader(sandbox, good, cases))(own)
         drafted |= set(rule.quotes)
         asked = sum(e.origin == "asked" for e in found.examples)
-        print(f"{name} {rule.quotes} {found.name}: {found.refused or 'accepted'} ({found.mutants} mutants, {found.searched} cases, {asked} asked)", flush=True)
+        print(
+            f"{name} {rule.quotes} {found.name}: {found.refused or 'accepted'} ({found.mutants} mutants, {found.searched} cases, {asked} asked)",
+            flush=True,
+        )
         short = Proving(box, sandbox, reader(sandbox, good, terse))(own)
         asked = sum(e.origin == "asked" for e in short.examples)
         print(f"  with a terse reader: {short.refused[:150] or 'accepted'} ({asked} asked)", flush=True)
@@ -94,10 +102,15 @@ def study(name, path, policy, quick):
         for what, code in [] if quick else plants(good, box):
             plant = draft_of(rule, by_number, code, cases, sandbox)
             kind = what.partition(":")[0]
-            readers = {"right": (good, cases), "terse": (good, terse), "wrong": (code, cases)}
+            readers = {"wrong": (code, cases), "right": (good, cases), "terse": (good, terse)}
+            by_words = False
             for condition, (judge, written) in readers.items():
                 counts[condition, kind, "planted"] += 1
+                if by_words:
+                    continue
                 proof = Proving(box, sandbox, reader(sandbox, judge, written))(plant)
+                # What the words refuse they refuse whoever reads.
+                by_words = proof.refused != "" and "tell it from" not in proof.refused and "alone" not in proof.refused
                 if not proof.refused:
                     verdict = "same" if same(sandbox, good, code, box, cases) else "accepted"
                     counts[condition, kind, verdict] += 1
@@ -114,16 +127,25 @@ def study(name, path, policy, quick):
 def main():
     folder = Path(sys.argv[1])
     total = Counter()
-    for name, policy in (("airline", draft_airline), ("retail", draft_retail)):
+    chosen = [
+        one
+        for one in (("airline", draft_airline), ("retail", draft_retail))
+        if not set(sys.argv) & {"airline", "retail"} or one[0] in sys.argv
+    ]
+    for name, policy in chosen:
         total += study(name, folder / f"{name}_wiki.md", policy, "--quick" in sys.argv)
     for condition in ("right", "terse", "wrong"):
         rows = sorted({key[1] for key in total if isinstance(key, tuple) and key[0] == condition})
         all_of = Counter()
         for kind in rows:
             all_of += Counter({what: total[condition, kind, what] for what in ("planted", "same", "accepted")})
-        print(f"reader {condition}: {all_of['accepted']} of {all_of['planted'] - all_of['same']} plants accepted, {all_of['same']} are the same rule")
+        print(
+            f"reader {condition}: {all_of['accepted']} of {all_of['planted'] - all_of['same']} plants accepted, {all_of['same']} are the same rule"
+        )
         for kind in rows:
-            print(f"  {kind}: {total[condition, kind, 'accepted']} of {total[condition, kind, 'planted'] - total[condition, kind, 'same']}")
+            print(
+                f"  {kind}: {total[condition, kind, 'accepted']} of {total[condition, kind, 'planted'] - total[condition, kind, 'same']}"
+            )
 
 
 if __name__ == "__main__":

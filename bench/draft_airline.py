@@ -2,7 +2,11 @@
 
 from draft_rules import Rule, case, tools
 
-USER = ("get_user_details", {"user_id": "u"}, {"membership": "regular", "payment_methods": {"gift_card_1": {}, "certificate_1": {}}})
+USER = (
+    "get_user_details",
+    {"user_id": "u"},
+    {"membership": "regular", "payment_methods": {"gift_card_1": {}, "certificate_1": {}}},
+)
 BOOKED = {
     "reservation_id": "R",
     "user_id": "u",
@@ -44,7 +48,14 @@ def about(tool, *, booked=None, user="", more=(), **arguments):
 
 
 def book(user="", more=(), **arguments):
-    plain = {"user_id": "u", "cabin": "economy", "passengers": ["a"], "payment_methods": [{"payment_id": "gift_card_1"}], "total_baggages": 0, "nonfree_baggages": 0}
+    plain = {
+        "user_id": "u",
+        "cabin": "economy",
+        "passengers": ["a"],
+        "payment_methods": [{"payment_id": "gift_card_1"}],
+        "total_baggages": 0,
+        "nonfree_baggages": 0,
+    }
     return case("book_reservation", plain | arguments, user=user, earlier=more)
 
 
@@ -54,10 +65,17 @@ def paid(*methods):
 
 def bags(level, cabin, total, extra, people=1):
     profile = ("get_user_details", {"user_id": "u"}, {"membership": level})
-    return book(more=[profile], cabin=cabin, total_baggages=total, nonfree_baggages=extra, passengers=["a", "b", "c"][:people])
+    return book(
+        more=[profile], cabin=cabin, total_baggages=total, nonfree_baggages=extra, passengers=["a", "b", "c"][:people]
+    )
 
 
-WRITES = ("book_reservation", "update_reservation_flights", "update_reservation_baggages", "update_reservation_passengers")
+WRITES = (
+    "book_reservation",
+    "update_reservation_flights",
+    "update_reservation_baggages",
+    "update_reservation_passengers",
+)
 ONE = {"flight_number": "F1", "date": "2024-05-20"}
 TWO = {"flight_number": "F2", "date": "2024-05-20"}
 LAST = 'state.last("get_reservation_details", reservation_id=call.arguments["reservation_id"])'
@@ -79,7 +97,11 @@ RULES = [
     if call.beside > 0 or call.said.strip() != "":
         return "Make this one call alone, without a word to the user."''',
         keeps=[case("think"), case("book_reservation")],
-        breaks=[case("think", agent="Let me see."), case("think", other_calls=1), case("book_reservation", agent="I book it.")],
+        breaks=[
+            case("think", agent="Let me see."),
+            case("think", other_calls=1),
+            case("book_reservation", agent="I book it."),
+        ],
     ),
     Rule(
         [16],
@@ -87,7 +109,11 @@ RULES = [
         '''def five_passengers(state, call):
     if call.name == "book_reservation" and len(call.arguments["passengers"]) > 5:
         return "Book at most five passengers."''',
-        keeps=[book(passengers=list("abcde")), book(), case("update_reservation_passengers", {"passengers": list("abcdef")})],
+        keeps=[
+            book(passengers=list("abcde")),
+            book(),
+            case("update_reservation_passengers", {"passengers": list("abcdef")}),
+        ],
         breaks=[book(passengers=list("abcdef")), book(passengers=list("abcdefgh"))],
     ),
     Rule(
@@ -102,8 +128,17 @@ RULES = [
             return "Use at most one credit card."
         if sum(one.startswith("gift_card") for one in paid) > 3:
             return "Use at most three gift cards."''',
-        keeps=[paid("certificate_1", "credit_card_1", "gift_card_1"), paid("gift_card_1", "gift_card_2", "gift_card_3"), paid("credit_card_1"), paid("certificate_1")],
-        breaks=[paid("certificate_1", "certificate_2"), paid("credit_card_1", "credit_card_2"), paid("gift_card_1", "gift_card_2", "gift_card_3", "gift_card_4")],
+        keeps=[
+            paid("certificate_1", "credit_card_1", "gift_card_1"),
+            paid("gift_card_1", "gift_card_2", "gift_card_3"),
+            paid("credit_card_1"),
+            paid("certificate_1"),
+        ],
+        breaks=[
+            paid("certificate_1", "certificate_2"),
+            paid("credit_card_1", "credit_card_2"),
+            paid("gift_card_1", "gift_card_2", "gift_card_3", "gift_card_4"),
+        ],
     ),
     Rule(
         [21],
@@ -113,8 +148,15 @@ RULES = [
         user = state.last("get_user_details", user_id=call.arguments["user_id"])
         if any(method["payment_id"] not in user["payment_methods"] for method in call.arguments["payment_methods"]):
             return "Use a payment method of the user's profile."''',
-        keeps=[book(more=[USER]), book(more=[USER], payment_methods=[{"payment_id": "certificate_1"}, {"payment_id": "gift_card_1"}]), case("think")],
-        breaks=[book(more=[USER], payment_methods=[{"payment_id": "gift_card_2"}]), book(more=[USER], payment_methods=[{"payment_id": "gift_card_1"}, {"payment_id": "gift_card_2"}])],
+        keeps=[
+            book(more=[USER]),
+            book(more=[USER], payment_methods=[{"payment_id": "certificate_1"}, {"payment_id": "gift_card_1"}]),
+            case("think"),
+        ],
+        breaks=[
+            book(more=[USER], payment_methods=[{"payment_id": "gift_card_2"}]),
+            book(more=[USER], payment_methods=[{"payment_id": "gift_card_1"}, {"payment_id": "gift_card_2"}]),
+        ],
     ),
     Rule(
         [22, 23, 24],
@@ -158,7 +200,9 @@ RULES = [
         ],
         breaks=[
             about("update_reservation_flights", booked={"cabin": "basic_economy"}, flights=[TWO]),
-            about("update_reservation_flights", booked={"cabin": "basic_economy"}, flights=[ONE | {"date": "2024-05-21"}]),
+            about(
+                "update_reservation_flights", booked={"cabin": "basic_economy"}, flights=[ONE | {"date": "2024-05-21"}]
+            ),
         ],
     ),
     Rule(
@@ -168,8 +212,14 @@ RULES = [
     if call.name == "update_reservation_baggages":
         if call.arguments["total_baggages"] < {LAST}["total_baggages"]:
             return "Decline to remove checked bags."''',
-        keeps=[about("update_reservation_baggages", total_baggages=1, nonfree_baggages=0), about("update_reservation_baggages", total_baggages=2, nonfree_baggages=0)],
-        breaks=[about("update_reservation_baggages", total_baggages=0, nonfree_baggages=0), about("update_reservation_baggages", booked={"total_baggages": 3}, total_baggages=2, nonfree_baggages=2)],
+        keeps=[
+            about("update_reservation_baggages", total_baggages=1, nonfree_baggages=0),
+            about("update_reservation_baggages", total_baggages=2, nonfree_baggages=0),
+        ],
+        breaks=[
+            about("update_reservation_baggages", total_baggages=0, nonfree_baggages=0),
+            about("update_reservation_baggages", booked={"total_baggages": 3}, total_baggages=2, nonfree_baggages=2),
+        ],
     ),
     Rule(
         [37],
@@ -178,8 +228,14 @@ RULES = [
     if call.name == "update_reservation_passengers":
         if len(call.arguments["passengers"]) != len({LAST}["passengers"]):
             return "Keep the number of passengers."''',
-        keeps=[about("update_reservation_passengers", passengers=["a", "c"]), about("update_reservation_passengers", booked={"passengers": ["a"]}, passengers=["b"])],
-        breaks=[about("update_reservation_passengers", passengers=["a"]), about("update_reservation_passengers", passengers=["a", "b", "c"])],
+        keeps=[
+            about("update_reservation_passengers", passengers=["a", "c"]),
+            about("update_reservation_passengers", booked={"passengers": ["a"]}, passengers=["b"]),
+        ],
+        breaks=[
+            about("update_reservation_passengers", passengers=["a"]),
+            about("update_reservation_passengers", passengers=["a", "b", "c"]),
+        ],
     ),
     Rule(
         [39],
@@ -189,13 +245,20 @@ RULES = [
         paid = call.arguments["payment_id"]
         if not (paid.startswith("gift_card") or paid.startswith("credit_card")):
             return "Ask for a gift card or a credit card."''',
-        keeps=[about("update_reservation_flights", payment_id="gift_card_1"), about("update_reservation_flights", payment_id="credit_card_1"), about("update_reservation_baggages", payment_id="certificate_1")],
-        breaks=[about("update_reservation_flights", payment_id="certificate_1"), about("update_reservation_flights", payment_id="certificate_2")],
+        keeps=[
+            about("update_reservation_flights", payment_id="gift_card_1"),
+            about("update_reservation_flights", payment_id="credit_card_1"),
+            about("update_reservation_baggages", payment_id="certificate_1"),
+        ],
+        breaks=[
+            about("update_reservation_flights", payment_id="certificate_1"),
+            about("update_reservation_flights", payment_id="certificate_2"),
+        ],
     ),
     Rule(
         [42, 43],
         [1, 10, 41],
-        f'''def cancel_conditions(state, call):
+        f"""def cancel_conditions(state, call):
     if call.name == "cancel_reservation":
         booked = {LAST}
         if datetime.fromisoformat("2024-05-15T15:00:00") - datetime.fromisoformat(booked["created_at"]) <= timedelta(hours=24):
@@ -206,11 +269,13 @@ RULES = [
             raise LookupError("whether the condition of the insurance is met, no tool shows")
         if booked["cabin"] in ("basic_economy", "economy") and "airline" not in state.said("user").lower():
             return "Decline: booked over 24 hours ago, not business, and without insurance."
-        raise LookupError("whether the airline cancelled the flight, no tool shows")''',
+        raise LookupError("whether the airline cancelled the flight, no tool shows")""",
         keeps=[
             about("cancel_reservation", user="Yes", booked={"created_at": "2024-05-14T15:00:00"}),
             about("cancel_reservation", user="Yes", booked={"cabin": "business"}),
-            about("cancel_reservation", user="Yes", booked={"cabin": "basic_economy", "created_at": "2024-05-15T01:00:00"}),
+            about(
+                "cancel_reservation", user="Yes", booked={"cabin": "basic_economy", "created_at": "2024-05-15T01:00:00"}
+            ),
         ],
         breaks=[
             about("cancel_reservation", user="Yes", booked={"created_at": "2024-05-14T14:59:59"}),
@@ -224,8 +289,15 @@ RULES = [
     if call.name == "cancel_reservation":
         if any(flight["date"] < "2024-05-15" for flight in {LAST}["flights"]):
             return "Transfer the user to a human agent: a part of the trip is already flown."''',
-        keeps=[about("cancel_reservation"), about("cancel_reservation", booked={"flights": [ONE, TWO]}), about("cancel_reservation", booked={"flights": [ONE | {"date": "2024-05-15"}]})],
-        breaks=[about("cancel_reservation", booked={"flights": [ONE | {"date": "2024-05-14"}, TWO]}), about("cancel_reservation", booked={"flights": [ONE, TWO | {"date": "2024-05-14"}]})],
+        keeps=[
+            about("cancel_reservation"),
+            about("cancel_reservation", booked={"flights": [ONE, TWO]}),
+            about("cancel_reservation", booked={"flights": [ONE | {"date": "2024-05-15"}]}),
+        ],
+        breaks=[
+            about("cancel_reservation", booked={"flights": [ONE | {"date": "2024-05-14"}, TWO]}),
+            about("cancel_reservation", booked={"flights": [ONE, TWO | {"date": "2024-05-14"}]}),
+        ],
     ),
 ]
 CHECKABLE = (3, 5, 6, 16, 19, 21, 22, 23, 24, 25, 28, 29, 35, 36, 37, 39, 42, 43, 46, 49, 50, 52)

@@ -57,8 +57,16 @@ def status_rule(number, name, tools_judged, status):
         f'''def {name}(state, call):
     if call.name in {tuple(tools_judged)} and {LAST}["status"] != "{status}":
         return "Decline: the order is not {status}."''',
-        keeps=[*(about(tool, status=status) for tool in tools_judged), about("think", status="cancelled"), about("modify_user_address", status="cancelled")],
-        breaks=[about(tool, status=other) for tool in tools_judged for other in ("cancelled", "processed", "delivered" if status == "pending" else "pending")],
+        keeps=[
+            *(about(tool, status=status) for tool in tools_judged),
+            about("think", status="cancelled"),
+            about("modify_user_address", status="cancelled"),
+        ],
+        breaks=[
+            about(tool, status=other)
+            for tool in tools_judged
+            for other in ("cancelled", "processed", "delivered" if status == "pending" else "pending")
+        ],
     )
 
 
@@ -66,7 +74,11 @@ def profile(**methods):
     return ("get_user_details", {"user_id": "u"}, {"payment_methods": methods})
 
 
-CARD = {"credit_card_1": {"source": "credit_card"}, "gift_card_2": {"source": "gift_card", "balance": 10}, "gift_card_3": {"source": "gift_card", "balance": 9}}
+CARD = {
+    "credit_card_1": {"source": "credit_card"},
+    "gift_card_2": {"source": "gift_card", "balance": 10},
+    "gift_card_3": {"source": "gift_card", "balance": 9},
+}
 
 RULES = [
     Rule(
@@ -75,7 +87,10 @@ RULES = [
         f'''def consent(state, call):
     if call.name in {(*WRITES, "modify_user_address")} and "yes" not in state.said("user").lower():
         return "List the details of the action and ask the user to confirm it with yes."''',
-        keeps=[*(case(tool, user="Yes, please.") for tool in (*WRITES, "modify_user_address")), case("think", user="Hm.")],
+        keeps=[
+            *(case(tool, user="Yes, please.") for tool in (*WRITES, "modify_user_address")),
+            case("think", user="Hm."),
+        ],
         breaks=[case(tool, user="Why?") for tool in (*WRITES, "modify_user_address")],
     ),
     Rule(
@@ -85,7 +100,11 @@ RULES = [
     if call.beside > 0 or call.said.strip() != "":
         return "Make this one call alone, without a word to the user."''',
         keeps=[case("think"), case("cancel_pending_order")],
-        breaks=[case("think", agent="Let me see."), case("think", other_calls=1), case("cancel_pending_order", agent="I cancel it.")],
+        breaks=[
+            case("think", agent="Let me see."),
+            case("think", other_calls=1),
+            case("cancel_pending_order", agent="I cancel it."),
+        ],
     ),
     Rule(
         [22],
@@ -95,7 +114,12 @@ RULES = [
         result.call.name == call.name and result.call.arguments["order_id"] == call.arguments["order_id"] for result in state.results
     ):
         return "This was done for the order already; it can be done once."''',
-        keeps=[*(about(tool) for tool in (WRITES[5], *MODIFY)), about(MODIFY[0], more=[made(MODIFY[1])]), about("think", more=[made("think")]), about(MODIFY[0], more=[(MODIFY[0], {"order_id": "P"}, {})])],
+        keeps=[
+            *(about(tool) for tool in (WRITES[5], *MODIFY)),
+            about(MODIFY[0], more=[made(MODIFY[1])]),
+            about("think", more=[made("think")]),
+            about(MODIFY[0], more=[(MODIFY[0], {"order_id": "P"}, {})]),
+        ],
         breaks=[about(tool, more=[made(tool)]) for tool in (WRITES[5], *MODIFY)],
     ),
     status_rule(24, "cancel_only_pending", ["cancel_pending_order"], "pending"),
@@ -105,8 +129,15 @@ RULES = [
         '''def reason_of_a_cancellation(state, call):
     if call.name == "cancel_pending_order" and call.arguments["reason"] not in ("no longer needed", "ordered by mistake"):
         return "Ask for the reason: no longer needed, or ordered by mistake."''',
-        keeps=[case("cancel_pending_order", {"reason": "no longer needed"}), case("cancel_pending_order", {"reason": "ordered by mistake"}), case("think", {"reason": "x"})],
-        breaks=[case("cancel_pending_order", {"reason": "found it cheaper"}), case("cancel_pending_order", {"reason": ""})],
+        keeps=[
+            case("cancel_pending_order", {"reason": "no longer needed"}),
+            case("cancel_pending_order", {"reason": "ordered by mistake"}),
+            case("think", {"reason": "x"}),
+        ],
+        breaks=[
+            case("cancel_pending_order", {"reason": "found it cheaper"}),
+            case("cancel_pending_order", {"reason": ""}),
+        ],
     ),
     status_rule(27, "modify_only_pending", MODIFY, "pending"),
     Rule(
@@ -117,10 +148,19 @@ RULES = [
         paid = {LAST}["payment_history"]
         if any(payment["payment_method_id"] == call.arguments["payment_method_id"] for payment in paid):
             return "Ask for a payment method other than the original one."''',
-        keeps=[about("modify_pending_order_payment", payment_method_id="gift_card_2"), about("modify_pending_order_items", payment_method_id="credit_card_1")],
+        keeps=[
+            about("modify_pending_order_payment", payment_method_id="gift_card_2"),
+            about("modify_pending_order_items", payment_method_id="credit_card_1"),
+        ],
         breaks=[
             about("modify_pending_order_payment", payment_method_id="credit_card_1"),
-            about("modify_pending_order_payment", payment_method_id="gift_card_2", order={"payment_history": [{"payment_method_id": "credit_card_1"}, {"payment_method_id": "gift_card_2"}]}),
+            about(
+                "modify_pending_order_payment",
+                payment_method_id="gift_card_2",
+                order={
+                    "payment_history": [{"payment_method_id": "credit_card_1"}, {"payment_method_id": "gift_card_2"}]
+                },
+            ),
         ],
     ),
     Rule(
@@ -133,10 +173,23 @@ RULES = [
         total = sum(payment["amount"] for payment in order["payment_history"])
         if cards[call.arguments["payment_method_id"]]["balance"] < total:
             return "Decline: the gift card has not enough balance."''',
-        keeps=[about("modify_pending_order_payment", payment_method_id="gift_card_2", more=[profile(**CARD)]), about("modify_pending_order_payment", payment_method_id="credit_card_1", more=[profile(**CARD)])],
+        keeps=[
+            about("modify_pending_order_payment", payment_method_id="gift_card_2", more=[profile(**CARD)]),
+            about("modify_pending_order_payment", payment_method_id="credit_card_1", more=[profile(**CARD)]),
+        ],
         breaks=[
             about("modify_pending_order_payment", payment_method_id="gift_card_3", more=[profile(**CARD)]),
-            about("modify_pending_order_payment", payment_method_id="gift_card_2", more=[profile(**CARD)], order={"payment_history": [{"payment_method_id": "a", "amount": 6}, {"payment_method_id": "b", "amount": 5}]}),
+            about(
+                "modify_pending_order_payment",
+                payment_method_id="gift_card_2",
+                more=[profile(**CARD)],
+                order={
+                    "payment_history": [
+                        {"payment_method_id": "a", "amount": 6},
+                        {"payment_method_id": "b", "amount": 5},
+                    ]
+                },
+            ),
         ],
     ),
     status_rule(40, "return_only_delivered", ["return_delivered_order_items"], "delivered"),
@@ -147,8 +200,15 @@ RULES = [
     if call.name == "return_delivered_order_items" and not call.arguments["payment_method_id"].startswith("gift_card"):
         if not any(payment["payment_method_id"] == call.arguments["payment_method_id"] for payment in {LAST}["payment_history"]):
             return "Refund to the original payment method, or to a gift card."''',
-        keeps=[about("return_delivered_order_items", payment_method_id="credit_card_1"), about("return_delivered_order_items", payment_method_id="gift_card_2"), about("modify_pending_order_items", payment_method_id="paypal_1")],
-        breaks=[about("return_delivered_order_items", payment_method_id="paypal_1"), about("return_delivered_order_items", payment_method_id="credit_card_2")],
+        keeps=[
+            about("return_delivered_order_items", payment_method_id="credit_card_1"),
+            about("return_delivered_order_items", payment_method_id="gift_card_2"),
+            about("modify_pending_order_items", payment_method_id="paypal_1"),
+        ],
+        breaks=[
+            about("return_delivered_order_items", payment_method_id="paypal_1"),
+            about("return_delivered_order_items", payment_method_id="credit_card_2"),
+        ],
     ),
     status_rule(44, "exchange_only_delivered", ["exchange_delivered_order_items"], "delivered"),
 ]

@@ -29,7 +29,13 @@ def case(tool, arguments=None, *, user="", agent="", other_calls=0, earlier=()):
 def tools(**given):
     """Tools as a chat request offers them, of `argument argument=value|value`."""
     return [
-        {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": dict(map(_argument, line.split()))}}}
+        {
+            "type": "function",
+            "function": {
+                "name": name,
+                "parameters": {"type": "object", "properties": dict(map(_argument, line.split()))},
+            },
+        }
         for name, line in given.items()
     ]
 

@@ -102,7 +102,7 @@ class TestLogic:
             require(checked(tmp_path, POLICY.replace("> _LIMIT", "> _LIMIT and 1 > 2")))
 
     def test_what_is_beyond_is_said(self, tmp_path):
-        found, _ = self.logic(tmp_path, ("a", 'helper(call) is None'), ("b", '(lambda: call.beside)() > 3'))
+        found, _ = self.logic(tmp_path, ("a", "helper(call) is None"), ("b", "(lambda: call.beside)() > 3"))
         assert all(said.startswith("beyond arithmetic and logic:") for said in found.values())
 
     def test_values_of_which_only_the_words_are_known(self, tmp_path):

@@ -42,10 +42,42 @@ _COMPUTED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 
 
-_KNOWN = frozenset(("abs", "all", "any", "float", "int", "len", "max", "min", "round", "set", "sorted", "str", "sum", "datetime", "timedelta"))
+_KNOWN = frozenset(
+    (
+        "abs",
+        "all",
+        "any",
+        "float",
+        "int",
+        "len",
+        "max",
+        "min",
+        "round",
+        "set",
+        "sorted",
+        "str",
+        "sum",
+        "datetime",
+        "timedelta",
+    )
+)
 """Functions that say the same of the same."""
 _METHODS = frozenset(
-    ("last", "said", "get", "keys", "values", "items", "lower", "strip", "split", "startswith", "endswith", "fromisoformat", "total_seconds")
+    (
+        "last",
+        "said",
+        "get",
+        "keys",
+        "values",
+        "items",
+        "lower",
+        "strip",
+        "split",
+        "startswith",
+        "endswith",
+        "fromisoformat",
+        "total_seconds",
+    )
 )
 
 
@@ -77,7 +109,9 @@ def examine(
         reader = _Reader(constants)
         try:
             if node is None:
-                raise _BeyondError("it is no function that is written in this file, or a decorator may change what it does")
+                raise _BeyondError(
+                    "it is no function that is written in this file, or a decorator may change what it does"
+                )
             broken[name] = reader.broken(node)
             tools.update(dict.fromkeys(reader.tools))
             found[name] = "sound"
@@ -244,7 +278,9 @@ class _Reader:
         if self._is_name(node) and kind is str:
             return _name()
         match node:
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in _COMPUTED and kind is float and self._counts(node):
+            case ast.BinOp(left=left, op=op, right=right) if (
+                type(op) in _COMPUTED and kind is float and self._counts(node)
+            ):
                 return _COMPUTED[type(op)](self._value(left, float), self._value(right, float))
         return self._unknown(node, kind)
 
@@ -256,7 +292,12 @@ class _Reader:
     def _unknown(self, node: ast.expr, kind: type) -> Any:
         """A value of which only its words are known; each kind has a name of its own, since no value is a number here and a text there."""
         whole = self._written_out(node)
-        inside = {id(inner) for part in ast.walk(whole) if isinstance(part, ast.comprehension) for inner in ast.walk(part.target)}
+        inside = {
+            id(inner)
+            for part in ast.walk(whole)
+            if isinstance(part, ast.comprehension)
+            for inner in ast.walk(part.target)
+        }
         bound = {inner.id for inner in ast.walk(whole) if isinstance(inner, ast.Name) and id(inner) in inside}
         for inner in ast.walk(whole):
             match inner:
@@ -266,7 +307,9 @@ class _Reader:
                     raise _BeyondError(f"a function of its own: {ast.unparse(inner)[:60]}")
                 case ast.Call(func=func) if not isinstance(func, ast.Name | ast.Attribute):
                     raise _BeyondError(ast.unparse(inner)[:60])
-                case ast.Name(id=name) if name not in bound | _KNOWN | {self._state, self._call} and name not in self._names:
+                case ast.Name(id=name) if (
+                    name not in bound | _KNOWN | {self._state, self._call} and name not in self._names
+                ):
                     raise _BeyondError(f"{name!r}, of which nothing is known")
                 case ast.Await() | ast.Yield() | ast.YieldFrom() | ast.NamedExpr() | ast.Lambda():
                     raise _BeyondError(ast.unparse(inner)[:60])
@@ -278,7 +321,7 @@ class _Reader:
         local, step = self._local, self._step
 
         class WrittenOut(ast.NodeTransformer):
-            def visit_Name(self, inner: ast.Name) -> ast.AST:  # noqa: N802
+            def visit_Name(self, inner: ast.Name) -> ast.AST:
                 step()
                 return self.visit(copy.deepcopy(local[inner.id])) if inner.id in local else inner
 

@@ -46,7 +46,9 @@ def write_draft_page(found: Drafted, path: Path) -> Path:
 
 def render(found: Drafted) -> str:
     """The page's HTML."""
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     environment.filters.update(plain=plain)
     page = environment.from_string(_asset("draft.html.j2"))
     return page.render(
@@ -74,7 +76,10 @@ def blocks(found: Drafted) -> list[Block]:
         items.setdefault(sentence.item, []).append(sentence.number)
     for numbers in items.values():
         headings = by_number[numbers[0]].headings
-        same = next((at for at, (a, b) in enumerate(zip(headings, before, strict=False)) if a != b), min(len(headings), len(before)))
+        same = next(
+            (at for at, (a, b) in enumerate(zip(headings, before, strict=False)) if a != b),
+            min(len(headings), len(before)),
+        )
         rules = [rule for rule in found.rules if (min(rule.quotes) if rule.quotes else 1) in numbers]
         rows.append(
             Block(
@@ -91,7 +96,9 @@ def _examples(rule: DraftedRule) -> list[Example]:
     """Some of each label, those that do not come from the draft first."""
     order = ("asked", "sentence", "draft")
     rows = sorted(rule.proof.examples, key=lambda example: order.index(example.origin))
-    return [one for label in ("breaks", "keeps", "unsure") for one in [e for e in rows if e.label == label][:MOST_EXAMPLES]]
+    return [
+        one for label in ("breaks", "keeps", "unsure") for one in [e for e in rows if e.label == label][:MOST_EXAMPLES]
+    ]
 
 
 def _asset(name: str) -> str:

@@ -18,7 +18,9 @@ def print_drafted(found: Drafted, console: Console) -> None:
     for rule in found.rules:
         why = rule.proof.refused or f"{rule.proof.mutants} faults told apart; z3: {rule.logic}"
         state = "proven" if rule.accepted else "refused"
-        table.add_row(", ".join(map(str, rule.quotes)), Text(plain_line(rule.proof.name)), state, Text(plain_line(why[:300])))
+        table.add_row(
+            ", ".join(map(str, rule.quotes)), Text(plain_line(rule.proof.name)), state, Text(plain_line(why[:300]))
+        )
     console.print(table)
     for line in in_words(found):
         console.print(Text(f"· {plain_line(line)}"))
@@ -40,7 +42,10 @@ def in_words(found: Drafted) -> list[str]:
     for row in found.coverage:
         if row.reason:
             reasons.setdefault(row.reason, []).append(row.sentence)
-    lines += [f"{reason[0].upper()}{reason[1:]}: {_many(len(numbers), 'sentence')} ({_ranges(numbers)})." for reason, numbers in reasons.items()]
+    lines += [
+        f"{reason[0].upper()}{reason[1:]}: {_many(len(numbers), 'sentence')} ({_ranges(numbers)})."
+        for reason, numbers in reasons.items()
+    ]
     return lines + list(found.notes)
 
 

@@ -37,7 +37,10 @@ POLICY = """\
 - Ask why the book is late before you waive a fee.
 """
 TOOLS = [
-    {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {a: {} for a in arguments.split()}}}}
+    {
+        "type": "function",
+        "function": {"name": name, "parameters": {"type": "object", "properties": {a: {} for a in arguments.split()}}},
+    }
     for name, arguments in {
         "lend_books": "member_id books days",
         "lend_film": "member_id film",
@@ -49,11 +52,21 @@ TOOLS = [
 ]
 
 
-def call(tool: str, label: str = "", *, user: str = "", member: Mapping[str, object] | None = None, status: str = "", **arguments: object) -> dict[str, object]:
+def call(
+    tool: str,
+    label: str = "",
+    *,
+    user: str = "",
+    member: Mapping[str, object] | None = None,
+    status: str = "",
+    **arguments: object,
+) -> dict[str, object]:
     """An example as a model writes it."""
     earlier = []
     if member is not None:
-        earlier.append({"tool": "get_member", "arguments": {"member_id": "m"}, "answer": {"kind": "adult", "age": 40} | member})
+        earlier.append(
+            {"tool": "get_member", "arguments": {"member_id": "m"}, "answer": {"kind": "adult", "age": 40} | member}
+        )
     if status:
         earlier.append({"tool": "get_loan", "arguments": {"loan_id": "l"}, "answer": {"status": status}})
     key = {"loan_id": "l"} if tool == "renew_loan" else {"member_id": "m"}
@@ -91,8 +104,16 @@ EXAMPLES = {
     "up_to_21_days": [days(21, "keeps"), days(22, "breaks"), days(30, "keeps", "teacher"), days(30, "breaks", "child")],
     "no_films_under_16": [film(16, "keeps"), film(40, "keeps"), film(15, "breaks"), film(3, "breaks")],
     "renew_on_time": [renewed("on time", "keeps"), renewed("late", "breaks"), renewed("lost", "breaks")],
-    "confirmed": [call("renew_loan", "keeps", user="Yes, do."), call("renew_loan", "breaks", user="Why?"), call("renew_loan", "breaks")],
-    "fee_of_20": [call("waive_fee", "keeps", amount=20), call("waive_fee", "breaks", amount=21), call("waive_fee", "breaks", amount=50)],
+    "confirmed": [
+        call("renew_loan", "keeps", user="Yes, do."),
+        call("renew_loan", "breaks", user="Why?"),
+        call("renew_loan", "breaks"),
+    ],
+    "fee_of_20": [
+        call("waive_fee", "keeps", amount=20),
+        call("waive_fee", "breaks", amount=21),
+        call("waive_fee", "breaks", amount=50),
+    ],
 }
 SENTENCES = {
     "five_books": (3, ()),
@@ -134,10 +155,14 @@ def truth(name: str, case: Mapping[str, object]) -> bool:
     member, loan = shown.get("get_member", {}), shown.get("get_loan", {})
     return {
         "five_books": lambda: tool == "lend_books" and len(arguments["books"]) >= 6,
-        "up_to_21_days": lambda: tool == "lend_books" and arguments["days"] >= 22 and member["kind"] in ("adult", "child", *_OTHERS(member)),
+        "up_to_21_days": lambda: (
+            tool == "lend_books" and arguments["days"] >= 22 and member["kind"] in ("adult", "child", *_OTHERS(member))
+        ),
         "no_films_under_16": lambda: tool == "lend_film" and member["age"] <= 15,
-        "renew_on_time": lambda: tool == "renew_loan" and not loan["status"] == "on time",
-        "confirmed": lambda: tool == "renew_loan" and re.search("yes", str(case.get("user", "")), re.IGNORECASE) is None,
+        "renew_on_time": lambda: tool == "renew_loan" and loan["status"] != "on time",
+        "confirmed": lambda: (
+            tool == "renew_loan" and re.search("yes", str(case.get("user", "")), re.IGNORECASE) is None
+        ),
         "fee_of_20": lambda: tool == "waive_fee" and arguments["amount"] >= 21,
     }[name]()
 
@@ -148,21 +173,32 @@ def _OTHERS(member: Mapping[str, object]) -> tuple[object, ...]:  # noqa: N802
 
 def named(prompt: str) -> str:
     """Which rule's sentence a prompt quotes."""
-    words = {"at most five": "five_books", "up to 21": "up_to_21_days", "under 16": "no_films_under_16", "'on time'": "renew_on_time", "must confirm": "confirmed", "more than 20": "fee_of_20"}
+    words = {
+        "at most five": "five_books",
+        "up to 21": "up_to_21_days",
+        "under 16": "no_films_under_16",
+        "'on time'": "renew_on_time",
+        "must confirm": "confirmed",
+        "more than 20": "fee_of_20",
+    }
     return next(name for said, name in words.items() if said in prompt)
 
 
 class Desk:
     """A model that drafts what it is given, and reads sentences by hand."""
 
-    def __init__(self, drafts: str, *, always: str = "", written: Mapping[str, list[dict[str, object]]] = EXAMPLES) -> None:
+    def __init__(
+        self, drafts: str, *, always: str = "", written: Mapping[str, list[dict[str, object]]] = EXAMPLES
+    ) -> None:
         self.drafts, self.always, self.written = drafts, always, written
 
     def __call__(self, prompt: str, sample: int) -> str | None:
         if prompt.startswith("Draft"):
             wanted = re.findall(r"\d+", re.search(r"Draft sentences ([\d, ]+)\.", prompt)[1])  # type: ignore[index]
             blocks = re.split(r"(?m)^(?=RULE|UNCOVERED)", self.drafts)
-            return "".join(one for one in blocks if (found := re.match(r"(?:RULE|UNCOVERED) (\d+)", one)) and found[1] in wanted)
+            return "".join(
+                one for one in blocks if (found := re.match(r"(?:RULE|UNCOVERED) (\d+)", one)) and found[1] in wanted
+            )
         if prompt.startswith("Write"):
             return json.dumps(self.written[named(prompt.split("The tools:")[0])])
         if self.always:

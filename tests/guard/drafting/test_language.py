@@ -4,7 +4,7 @@ import pytest
 
 from counterform.guard.drafting.language import Refused, parse
 
-GOOD = '''
+GOOD = """
 def rule(state, call):
     "A rule."
     booked = state.last("get", id=call.arguments["id"])
@@ -15,7 +15,7 @@ def rule(state, call):
         raise LookupError("nobody knows")
     late = datetime.fromisoformat(booked["at"]) + timedelta(hours=24)
     return "No." if booked["at"] > "2026" and late is None else None
-'''
+"""
 HOSTILE = {
     "import": "def a(state, call):\n    import os\n    return 'x'",
     "file": "def a(state, call):\n    if open('/etc/passwd'):\n        return 'x'",

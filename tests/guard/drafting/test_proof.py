@@ -7,7 +7,23 @@ import pytest
 
 from counterform.guard.drafting.drafting import draft_policy
 from counterform.models.scripted import ScriptedModel
-from tests.guard.drafting.library import CODE, EXAMPLES, GOOD, MEMBER, POLICY, REST, TOOLS, Desk, block, books, call, code, days, film, renewed
+from tests.guard.drafting.library import (
+    CODE,
+    EXAMPLES,
+    GOOD,
+    MEMBER,
+    POLICY,
+    REST,
+    TOOLS,
+    Desk,
+    block,
+    books,
+    call,
+    code,
+    days,
+    film,
+    renewed,
+)
 
 pytest.importorskip("z3")
 
@@ -40,20 +56,56 @@ NO_TEACHER = [days(21, "keeps"), days(22, "breaks"), days(30, "breaks", "teacher
 WRONG = {
     "bound moved": ("five_books", 'call.name == "lend_books" and len(call.arguments["books"]) > 6', BOUND_6),
     "bound taken in": ("five_books", 'call.name == "lend_books" and len(call.arguments["books"]) >= 5', BOUND_AT_5),
-    "comparison turned": ("five_books", 'call.name == "lend_books" and len(call.arguments["books"]) <= 5', flipped(EXAMPLES["five_books"])),
-    "another field": ("five_books", 'call.name == "lend_books" and call.arguments["days"] > 5', [days(5, "keeps"), days(6, "breaks")]),
-    "another tool": ("five_books", 'call.name == "renew_loan" and len(call.arguments["books"]) > 5', [call("renew_loan", label, books=list("abcdef"[:n])) for label, n in (("keeps", 5), ("breaks", 6))]),
+    "comparison turned": (
+        "five_books",
+        'call.name == "lend_books" and len(call.arguments["books"]) <= 5',
+        flipped(EXAMPLES["five_books"]),
+    ),
+    "another field": (
+        "five_books",
+        'call.name == "lend_books" and call.arguments["days"] > 5',
+        [days(5, "keeps"), days(6, "breaks")],
+    ),
+    "another tool": (
+        "five_books",
+        'call.name == "renew_loan" and len(call.arguments["books"]) > 5',
+        [call("renew_loan", label, books=list("abcdef"[:n])) for label, n in (("keeps", 5), ("breaks", 6))],
+    ),
     "no tool": ("five_books", 'len(call.arguments["books"]) > 5', EXAMPLES["five_books"]),
     "exception dropped": ("up_to_21_days", 'call.name == "lend_books" and call.arguments["days"] > 21', NO_TEACHER),
-    "condition negated": ("up_to_21_days", f'call.name == "lend_books" and call.arguments["days"] > 21 and {MEMBER}["kind"] == "teacher"', [days(21, "keeps"), days(22, "keeps"), days(30, "breaks", "teacher")]),
-    "exception for others": ("up_to_21_days", f'call.name == "lend_books" and call.arguments["days"] > 21 and {MEMBER}["kind"] != "adult"', [days(30, "keeps"), days(30, "breaks", "teacher")]),
-    "side of a bound": ("no_films_under_16", f'call.name == "lend_film" and {MEMBER}["age"] >= 16', flipped(EXAMPLES["no_films_under_16"])),
-    "bound of an age": ("no_films_under_16", f'call.name == "lend_film" and {MEMBER}["age"] <= 16', [film(17, "keeps"), film(16, "breaks")]),
+    "condition negated": (
+        "up_to_21_days",
+        f'call.name == "lend_books" and call.arguments["days"] > 21 and {MEMBER}["kind"] == "teacher"',
+        [days(21, "keeps"), days(22, "keeps"), days(30, "breaks", "teacher")],
+    ),
+    "exception for others": (
+        "up_to_21_days",
+        f'call.name == "lend_books" and call.arguments["days"] > 21 and {MEMBER}["kind"] != "adult"',
+        [days(30, "keeps"), days(30, "breaks", "teacher")],
+    ),
+    "side of a bound": (
+        "no_films_under_16",
+        f'call.name == "lend_film" and {MEMBER}["age"] >= 16',
+        flipped(EXAMPLES["no_films_under_16"]),
+    ),
+    "bound of an age": (
+        "no_films_under_16",
+        f'call.name == "lend_film" and {MEMBER}["age"] <= 16',
+        [film(17, "keeps"), film(16, "breaks")],
+    ),
     "only if turned": ("renew_on_time", CODE["renew_on_time"].replace("!=", "=="), flipped(EXAMPLES["renew_on_time"])),
-    "another value": ("renew_on_time", CODE["renew_on_time"].replace("on time", "late"), [renewed("late", "keeps"), renewed("on time", "breaks")]),
+    "another value": (
+        "renew_on_time",
+        CODE["renew_on_time"].replace("on time", "late"),
+        [renewed("late", "keeps"), renewed("on time", "breaks")],
+    ),
     "roles swapped": ("confirmed", CODE["confirmed"].replace('"user"', '"assistant"'), EXAMPLES["confirmed"][1:]),
     "yes turned": ("confirmed", CODE["confirmed"].replace("not in", "in"), flipped(EXAMPLES["confirmed"])),
-    "fee moved": ("fee_of_20", CODE["fee_of_20"].replace("20", "50"), [call("waive_fee", label, amount=n) for label, n in (("keeps", 50), ("breaks", 51))]),
+    "fee moved": (
+        "fee_of_20",
+        CODE["fee_of_20"].replace("20", "50"),
+        [call("waive_fee", label, amount=n) for label, n in (("keeps", 50), ("breaks", 51))],
+    ),
 }
 
 
@@ -97,21 +149,35 @@ def test_the_words_alone_refuse_it(drafted, kind):
 OR = f'call.name == "lend_books" and (call.arguments["days"] > 21 or {MEMBER}["kind"] != "teacher")'
 ALWAYS = 'call.name == "renew_loan" and state.said("user").lower() != "yes"'
 UNTOLD = {
-    "or for and": ("up_to_21_days", OR, [days(21, "keeps", "teacher"), days(21, "breaks"), days(22, "breaks", "teacher")]),
-    "too strict": ("confirmed", ALWAYS, [call("renew_loan", "keeps", user="yes"), call("renew_loan", "breaks", user="Yes, do.")]),
+    "or for and": (
+        "up_to_21_days",
+        OR,
+        [days(21, "keeps", "teacher"), days(21, "breaks"), days(22, "breaks", "teacher")],
+    ),
+    "too strict": (
+        "confirmed",
+        ALWAYS,
+        [call("renew_loan", "keeps", user="yes"), call("renew_loan", "breaks", user="Yes, do.")],
+    ),
 }
 
 
 @pytest.mark.parametrize("kind", UNTOLD)
 def test_an_independent_reader_refuses_what_the_words_do_not_tell(drafted, kind):
     name, condition, rows = UNTOLD[kind]
-    assert not drafted(block(name, condition, rows), written={name: rows}, always="").rules[0].proof.refused.startswith("its code")
+    assert (
+        not drafted(block(name, condition, rows), written={name: rows}, always="")
+        .rules[0]
+        .proof.refused.startswith("its code")
+    )
     found = drafted(block(name, condition, rows)).rules[0]
     assert "alone" in found.proof.refused
 
 
 def test_a_reader_that_cannot_tell_proves_nothing(drafted):
-    found = drafted(block("five_books"), always="unsure", written={"five_books": [books(1, "keeps"), books(9, "breaks")]}).rules[0]
+    found = drafted(
+        block("five_books"), always="unsure", written={"five_books": [books(1, "keeps"), books(9, "breaks")]}
+    ).rules[0]
     assert "the sentence alone does not tell it from" in found.proof.refused
     nothing = drafted(block("five_books"), written={"five_books": []}).rules[0]
     assert "do not show it both kept and broken" in nothing.proof.refused

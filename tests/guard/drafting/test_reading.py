@@ -34,5 +34,8 @@ def test_words():
     assert has_phrase("three gift cards", "gift_card")
     assert not has_phrase("each basic economy passenger", "economy", ["basic_economy", "economy"])
     assert has_phrase("basic economy or economy", "economy", ["basic_economy"])
-    assert quoted("Either 'no longer needed' or \"on time\", the user's choice, isn't it?") == ["no longer needed", "on time"]
+    assert quoted("Either 'no longer needed' or \"on time\", the user's choice, isn't it?") == [
+        "no longer needed",
+        "on time",
+    ]
     assert times("It is 2026-03-02T15:00:00 now.") == {"2026-03-02 15:00:00"}

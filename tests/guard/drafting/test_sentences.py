@@ -47,10 +47,18 @@ def test_every_word_is_in_one_sentence():
 
 def test_another_language_is_seen():
     german, english = "Jede Reservierung darf höchstens fünf Personen haben.", "Each reservation has five people."
-    assert [sentences(text)[0].is_english for text in (german, english, "本は五冊まで。", "Be friendly.")] == [False, True, False, True]
+    assert [sentences(text)[0].is_english for text in (german, english, "本は五冊まで。", "Be friendly.")] == [
+        False,
+        True,
+        False,
+        True,
+    ]
 
 
-@pytest.mark.parametrize(("text", "message"), [("", "no sentence"), ("# A\n---\n", "no sentence"), ("- One thing.\n" * 2001, "2,001 sentences")])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "no sentence"), ("# A\n---\n", "no sentence"), ("- One thing.\n" * 2001, "2,001 sentences")],
+)
 def test_what_cannot_be_drafted_is_refused(text, message):
     with pytest.raises(DataError, match=message):
         sentences(text)

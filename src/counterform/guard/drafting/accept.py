@@ -49,7 +49,9 @@ def write_policy(found: Drafted, path: Path, only: Sequence[str] = ()) -> list[s
             raise StudyError(unknown_name("proven rule", name, proven))
     chosen = [rule for name, rule in proven.items() if not only or name in only]
     if not chosen:
-        raise StudyError(f"no rule of {found.policy} was proven, so there is nothing to accept. The report says why of each draft.")
+        raise StudyError(
+            f"no rule of {found.policy} was proven, so there is nothing to accept. The report says why of each draft."
+        )
     text = policy_text(found, chosen)
     try:
         with disk_errors(path), path.open("x", encoding="utf-8") as file:
@@ -62,8 +64,14 @@ def write_policy(found: Drafted, path: Path, only: Sequence[str] = ()) -> list[s
 def policy_text(found: Drafted, rules: Sequence[DraftedRule]) -> str:
     """The policy file of some rules."""
     sentences = {sentence.number: sentence.text for sentence in found.sentences}
-    head = _HEAD.format(title=_plain(f"Rules of {found.policy}."), model=_plain(found.model), policy=_plain(found.policy))
-    parts = [head if any("datetime" in rule.proof.code or "timedelta" in rule.proof.code for rule in rules) else head.replace("from datetime import datetime, timedelta\n\n", "")]
+    head = _HEAD.format(
+        title=_plain(f"Rules of {found.policy}."), model=_plain(found.model), policy=_plain(found.policy)
+    )
+    parts = [
+        head
+        if any("datetime" in rule.proof.code or "timedelta" in rule.proof.code for rule in rules)
+        else head.replace("from datetime import datetime, timedelta\n\n", "")
+    ]
     for rule in rules:
         tree = parse(rule.proof.code)
         quote = " ".join(sentences[number] for number in rule.quotes)
@@ -84,7 +92,11 @@ def _test(rule: DraftedRule) -> str:
         for case in list(cases.values())[: MOST_EXAMPLES // 2]:
             earlier = [(one.tool, one.arguments, one.answer) for one in case.earlier]
             more = {"user": case.user, "agent": case.agent, "other_calls": case.other_calls, "earlier": earlier}
-            given = "".join(f", {name}={pformat(msgspec.to_builtins(value), width=110, compact=True)}" for name, value in more.items() if value)
+            given = "".join(
+                f", {name}={pformat(msgspec.to_builtins(value), width=110, compact=True)}"
+                for name, value in more.items()
+                if value
+            )
             call = f"_shown({case.tool!r}, {case.arguments!r}{given})"
             lines.append(f"    assert {rule.proof.name}(*{call})" + (" is None" if label == "keeps" else ""))
     return "\n" + "\n".join(lines) + "\n"

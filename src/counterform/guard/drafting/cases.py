@@ -76,4 +76,6 @@ def _example(row: object, origin: Literal["draft", "sentence"]) -> Example | Non
 
 def shown(case: Case) -> str:
     """A case as JSON, without what is empty."""
-    return msgspec.json.encode({key: value for key, value in msgspec.to_builtins(case).items() if value not in ("", 0, [], {})}).decode()
+    return msgspec.json.encode(
+        {key: value for key, value in msgspec.to_builtins(case).items() if value not in ("", 0, (), {})}
+    ).decode()

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from counterform.guard.drafting import reading
-from counterform.guard.drafting.against_text import Parts, is_beside
 from counterform.guard.drafting.language import Refused, hints
+from counterform.guard.drafting.parts import Parts, is_beside
 from counterform.guard.drafting.reading import Boundary, Mention
 from counterform.guard.drafting.sentences import Sentence
 
@@ -62,14 +62,14 @@ def _check_bound(comparison: ast.Compare, broken: Side, parts: Parts, quoted: Se
             continue
         outside = _TURNED[op] if turned else op
         outside = outside if broken == "holds" else _OPPOSITE[outside]
-        said = [m for s in quoted for m in reading.mentions(s.number, s.text) if m.value == number]
+        said = [m for s in quoted for m in reading.mentions(s.number, s.text) if m.means(number)]
         said = _of_the_same(said, comparison, parts)
         bounds = {m.boundary: m for m in said if m.boundary}
         if not bounds:
-            raise Refused(f"its code has the bound {constant.value}, and the sentence does not say on which side it is kept")
+            raise Refused(f"its code has the bound {number:g}, and the sentence does not say on which side it is kept")
         if not any(_fits(mention, outside) for mention in bounds.values()):
             raise Refused(
-                f"its code is broken {_SIGNS[outside]} {constant.value}, and the sentence says {next(iter(bounds.values())).clause.strip()!r}"
+                f"its code is broken {_SIGNS[outside]} {number:g}, and the sentence says {next(iter(bounds.values())).clause.strip()!r}"
             )
         return True
     return False
@@ -98,7 +98,9 @@ def _check_value(comparison: ast.Compare, broken: Side, parts: Parts, quoted: Se
     for value in _values(comparison, parts):
         said = {word for sentence in quoted for word in _modality(sentence.text, value, parts.texts)}
         if len(said) == 1 and having not in said:
-            raise Refused(f"its code {having} the rule where something is {value!r}, and the sentence says the opposite")
+            raise Refused(
+                f"its code {having} the rule where something is {value!r}, and the sentence says the opposite"
+            )
         decided = decided or len(said) == 1
     return decided
 
@@ -113,15 +115,19 @@ def _modality(text: str, value: str, others: Sequence[str]) -> Iterator[Literal[
         forbids, needs = reading.FORBIDS.search(clause_without), reading.NEEDS.search(clause_without)
         if forbids and not needs:
             yield "breaks"
-        elif needs and not forbids and reading.has_phrase(clause[needs.end() :], value, others):
-            yield "keeps"
-        elif not forbids and not needs and " always " in f" {clause.lower()} ":
+        elif (needs and not forbids and reading.has_phrase(clause[needs.end() :], value, others)) or (
+            not forbids and not needs and " always " in f" {clause.lower()} "
+        ):
             yield "keeps"
 
 
 def _values(comparison: ast.Compare, parts: Parts) -> list[str]:
     """Texts that a field is compared with, or that are looked for in somebody's words. `yes` of a field says nothing without the field."""
-    return [text for text in _strings(comparison) if text in parts.texts and (text not in ("yes", "no") or text in parts.spoken)]
+    return [
+        text
+        for text in _strings(comparison)
+        if text in parts.texts and (text not in ("yes", "no") or text in parts.spoken)
+    ]
 
 
 def _number(node: ast.expr) -> ast.Constant | None:

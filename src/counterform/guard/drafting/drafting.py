@@ -24,7 +24,10 @@ from counterform.guard.drafting.traces import OnTraces, on_traces
 from counterform.guard.recorded import Recorded, read_recorded
 from counterform.types import Model
 
-Uncovered = wording.Reason | Literal["its draft was refused", "nothing was drafted", "is not in English", "the model was not heard"]
+Uncovered = (
+    wording.Reason
+    | Literal["its draft was refused", "nothing was drafted", "is not in English", "the model was not heard"]
+)
 
 
 class DraftedRule(Struct, frozen=True, kw_only=True):
@@ -71,7 +74,13 @@ class Drafted(Struct, frozen=True, kw_only=True):
 
 
 def draft_policy(
-    policy: Path, tools: Path, model: Callable[[], Model], replies: Callable[[], Path], *, traces: Path | None = None, say: Callable[[str], None] = lambda _: None
+    policy: Path,
+    tools: Path,
+    model: Callable[[], Model],
+    replies: Callable[[], Path],
+    *,
+    traces: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Drafted:
     """Draft and prove the rules of a policy. replies: makes the file in which the model's replies are kept.
 
@@ -90,7 +99,11 @@ def draft_policy(
         for draft in drafts:
             rules.append(_proven(draft, proving))
             proof = rules[-1].proof
-            say(f"{proof.name or 'a draft'} of sentence {', '.join(map(str, rules[-1].quotes))}: {proof.refused or 'proven'}"[:300])
+            say(
+                f"{proof.name or 'a draft'} of sentence {', '.join(map(str, rules[-1].quotes))}: {proof.refused or 'proven'}"[
+                    :300
+                ]
+            )
         rules, notes = _together(rules, found)
         rules = _replayed(rules, recorded, sandbox)
         return Drafted(
@@ -118,13 +131,18 @@ def require_heard(found: Drafted) -> None:
         )
 
 
-def _drafts(found: Sequence[Sentence], box: Toolbox, ask: Replied) -> tuple[list[Draft], dict[int, tuple[Uncovered, str]]]:
+def _drafts(
+    found: Sequence[Sentence], box: Toolbox, ask: Replied
+) -> tuple[list[Draft], dict[int, tuple[Uncovered, str]]]:
     """The drafts of all items, and sentences without one, with why."""
     items = [list(group) for _, group in groupby(found, key=lambda sentence: sentence.item)]
     uncovered: dict[int, tuple[Uncovered, str]] = {}
     for sentence in found:
         if not sentence.is_english:
-            uncovered[sentence.number] = ("is not in English", "The words of a sentence are held against its rule, and only English is read.")
+            uncovered[sentence.number] = (
+                "is not in English",
+                "The words of a sentence are held against its rule, and only English is read.",
+            )
     asked = [item for item in items if not all(sentence.number in uncovered for sentence in item)]
     texts = ask([wording.draft_prompt(item, found, box) for item in asked])
     by_number = {sentence.number: sentence for sentence in found}
@@ -137,7 +155,9 @@ def _drafts(found: Sequence[Sentence], box: Toolbox, ask: Replied) -> tuple[list
         for rule in read.rules:
             draft = Draft(
                 quoted=tuple(by_number[number] for number in rule.quotes if number in by_number),
-                background=tuple(by_number[number] for number in rule.background if number in by_number and number not in rule.quotes),
+                background=tuple(
+                    by_number[number] for number in rule.background if number in by_number and number not in rule.quotes
+                ),
                 code=rule.code,
                 examples=rule.examples,
             )
@@ -194,7 +214,8 @@ def _together(rules: Sequence[DraftedRule], found: Sequence[Sentence]) -> tuple[
         refused |= dict.fromkeys(contradiction.rules, reason)
         notes.append(f"These sentences contradict each other: {reason}.")
     return [
-        _with(rule, refused=refused.get(rule.proof.name, ""), logic=said[rule.proof.name]) if rule.accepted else rule for rule in rules
+        _with(rule, refused=refused.get(rule.proof.name, ""), logic=said[rule.proof.name]) if rule.accepted else rule
+        for rule in rules
     ], tuple(notes)
 
 
@@ -215,7 +236,9 @@ def _named_apart(rules: Sequence[DraftedRule]) -> list[DraftedRule]:
         if name != rule.proof.name:
             tree = parse(rule.proof.code)
             tree.name = name
-            rule = msgspec.structs.replace(rule, proof=msgspec.structs.replace(rule.proof, name=name, code=ast.unparse(tree)))
+            rule = msgspec.structs.replace(
+                rule, proof=msgspec.structs.replace(rule.proof, name=name, code=ast.unparse(tree))
+            )
         found.append(rule)
     return found
 
@@ -224,18 +247,26 @@ def _replayed(rules: Sequence[DraftedRule], recorded: Sequence[Recorded], sandbo
     if not recorded:
         return list(rules)
     accepted = [rule for rule in rules if rule.accepted]
-    said = dict(zip((rule.proof.name for rule in accepted), on_traces([rule.proof.code for rule in accepted], recorded, sandbox), strict=True))
+    said = dict(
+        zip(
+            (rule.proof.name for rule in accepted),
+            on_traces([rule.proof.code for rule in accepted], recorded, sandbox),
+            strict=True,
+        )
+    )
     return [msgspec.structs.replace(rule, traces=said[rule.proof.name]) if rule.accepted else rule for rule in rules]
 
 
-def _coverage(sentence: Sentence, rules: Sequence[DraftedRule], uncovered: dict[int, tuple[Uncovered, str]]) -> Coverage:
+def _coverage(
+    sentence: Sentence, rules: Sequence[DraftedRule], uncovered: dict[int, tuple[Uncovered, str]]
+) -> Coverage:
     mine = [rule for rule in rules if sentence.number in rule.quotes]
     accepted = tuple(rule.proof.name for rule in mine if rule.accepted)
     if accepted:
         return Coverage(sentence=sentence.number, rules=accepted)
     if mine:
         return Coverage(sentence=sentence.number, reason="its draft was refused", why=mine[-1].proof.refused)
-    reason, why = uncovered.get(sentence.number, ("nothing was drafted", "The model's reply has no rule of it that can be read, and no reason."))
+    reason, why = uncovered.get(
+        sentence.number, ("nothing was drafted", "The model's reply has no rule of it that can be read, and no reason.")
+    )
     return Coverage(sentence=sentence.number, reason=reason, why=why)
-
-

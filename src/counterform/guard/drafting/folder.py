@@ -21,7 +21,9 @@ class DraftFolder:
             raise RunDirError(f"{path} is no folder and is left as it is. Give another with --out.")
         names = {entry.name for entry in path.iterdir()} if path.exists() else set()
         if strange := sorted(name for name in names - {_REPLIES, _FOUND, _PAGE} if not is_partial(name)):
-            raise RunDirError(f"{path} holds other things ({strange[0]!r}) and is left as it is. Give an empty folder with --out.")
+            raise RunDirError(
+                f"{path} holds other things ({strange[0]!r}) and is left as it is. Give an empty folder with --out."
+            )
         self._path = path
 
     @property

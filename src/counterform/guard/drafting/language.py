@@ -18,18 +18,62 @@ LONGEST = 400
 """Of a text that is written down."""
 
 FUNCTIONS = frozenset(
-    ("abs", "all", "any", "float", "int", "len", "max", "min", "round", "set", "sorted", "str", "sum", "timedelta", "LookupError")
+    (
+        "abs",
+        "all",
+        "any",
+        "float",
+        "int",
+        "len",
+        "max",
+        "min",
+        "round",
+        "set",
+        "sorted",
+        "str",
+        "sum",
+        "timedelta",
+        "LookupError",
+    )
 )
 OF_CALL = frozenset(("name", "arguments", "said", "beside"))
 OF_STATE = frozenset(("messages", "results", "last", "said"))
 OTHERS = frozenset(
-    ("call", "name", "arguments", "value", "text", "pending", "get", "keys", "values", "items", "lower", "strip", "split", "startswith", "endswith")
-    + ("fromisoformat", "total_seconds", "days")
+    [
+        *("call", "name", "arguments", "value", "text", "pending"),  # of results
+        *("get", "keys", "values", "items", "lower", "strip", "split", "startswith", "endswith"),
+        *("fromisoformat", "total_seconds", "days"),
+    ]
 )
 """Attributes of whatever else: results and their calls, dicts, texts and times."""
 _NODES: tuple[type[ast.AST], ...] = (
-    *(ast.Module, ast.FunctionDef, ast.arguments, ast.arg, ast.Expr, ast.Assign, ast.If, ast.For, ast.Return, ast.Raise, ast.Pass),
-    *(ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv),
+    *(
+        ast.Module,
+        ast.FunctionDef,
+        ast.arguments,
+        ast.arg,
+        ast.Expr,
+        ast.Assign,
+        ast.If,
+        ast.For,
+        ast.Return,
+        ast.Raise,
+        ast.Pass,
+    ),
+    *(
+        ast.BoolOp,
+        ast.And,
+        ast.Or,
+        ast.UnaryOp,
+        ast.Not,
+        ast.USub,
+        ast.BinOp,
+        ast.Add,
+        ast.Sub,
+        ast.Mult,
+        ast.Div,
+        ast.FloorDiv,
+    ),
     *(ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Is, ast.IsNot),
     *(ast.IfExp, ast.Call, ast.keyword, ast.Constant, ast.Attribute, ast.Subscript, ast.Name, ast.Load, ast.Store),
     *(ast.Tuple, ast.List, ast.Set, ast.Dict, ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.comprehension),

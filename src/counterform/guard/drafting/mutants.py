@@ -92,7 +92,10 @@ def _broken(
     match node:
         case ast.If(test=test):
             for value in (True, False):
-                yield f"`if {_text(test)}` {'dropped' if value else 'never holds'}", _with(rule, test, ast.Constant(value))
+                yield (
+                    f"`if {_text(test)}` {'dropped' if value else 'never holds'}",
+                    _with(rule, test, ast.Constant(value)),
+                )
         case ast.comprehension(ifs=[_, *_]):
             kept, node.ifs = node.ifs, []
             yield f"`if {_text(kept[0])}` dropped", ast.unparse(rule)
@@ -105,11 +108,11 @@ def _broken(
             yield f"{_text(op)} became {_text(node.op)}", ast.unparse(rule)
             node.op = op
         case ast.Compare(ops=ops):
-            for at, op in enumerate(ops):
-                for other in _COMPARED[type(op)]:
+            for at, compared in enumerate(ops):
+                for other in _COMPARED[type(compared)]:
                     ops[at] = other()
                     yield f"the comparison became `{_text(node)}`", ast.unparse(rule)
-                ops[at] = op
+                ops[at] = compared
         case ast.keyword(arg=str(unit), value=value) if unit in _UNITS:
             node.arg = _UNITS[unit]
             yield f"{unit} became {node.arg}", ast.unparse(rule)
@@ -189,7 +192,11 @@ def _keys(node: ast.AST) -> Iterator[str]:
             yield key
         case ast.Call(func=ast.Attribute(attr="get"), args=[ast.Constant(value=str(key)), *_]):
             yield key
-        case ast.Compare(left=ast.Constant(value=str(key)), ops=[ast.In() | ast.NotIn()], comparators=[ast.Attribute(attr="arguments")]):
+        case ast.Compare(
+            left=ast.Constant(value=str(key)),
+            ops=[ast.In() | ast.NotIn()],
+            comparators=[ast.Attribute(attr="arguments")],
+        ):
             yield key
 
 

@@ -16,8 +16,9 @@ from counterform.guard.drafting import against_text, direction, language
 from counterform.guard.drafting.cases import Case, Example, Label, shown
 from counterform.guard.drafting.language import Refused
 from counterform.guard.drafting.mutants import Mutant, Names, forced, mutants
+from counterform.guard.drafting.parts import Parts, parts_of
 from counterform.guard.drafting.sandbox import Sandbox
-from counterform.guard.drafting.search import Neighbourhood
+from counterform.guard.drafting.search import Neighbourhood, probes
 from counterform.guard.drafting.sentences import Sentence
 from counterform.guard.drafting.toolbox import Toolbox
 
@@ -107,6 +108,7 @@ class _Trial:
         written = self.reader.examples(self.draft.quoted, self.draft.background)
         self.examples += written
         self.come_out_right(written, "examples written from the sentence alone")
+        against_text.check_examples(parts_of(rule, self.box), self.draft.quoted, [example.case for example in written])
         self.tell_mutants_apart(rule)
 
     def come_out_right(self, examples: Sequence[Example], whose: str) -> None:
@@ -116,10 +118,12 @@ class _Trial:
         marks = self.sandbox.marks([self.code], [example.case for example in examples])[0]
         for example, mark in zip(examples, marks, strict=True):
             if mark != example.label:
-                raise Refused(f"of {whose}, one that {_should(example.label)} it comes out as `{mark}`: {shown(example.case)}")
+                raise Refused(
+                    f"of {whose}, one that {_should(example.label)} it comes out as `{mark}`: {shown(example.case)}"
+                )
 
     def tell_mutants_apart(self, rule: ast.FunctionDef) -> None:
-        parts = against_text.parts_of(rule, self.box)
+        parts = parts_of(rule, self.box)
         others = mutants(rule, self.names(parts))
         self.mutants = len(others)
         written = [example.case for example in self.examples if example.origin == "sentence"]
@@ -128,9 +132,13 @@ class _Trial:
         cases = Neighbourhood(rule, self.box.values(), list(self.box.tools)).around([e.case for e in self.examples])
         self.searched = len(cases)
         own = self.sides(rule, parts, cases)
-        _Hunt(self, cases, own, others, self.sandbox.marks([other.code for other in others], cases)).run()
+        hunt = _Hunt(self, cases, own, others, self.sandbox.marks([other.code for other in others], cases))
+        hunt.run()
+        place = {shown(case): at for at, case in enumerate(cases)}
+        drafted = [place[shown(example.case)] for example in self.draft.examples]
+        hunt.ask_beside([*drafted, *probes([example.case for example in self.examples], cases)])
 
-    def sides(self, rule: ast.FunctionDef, parts: against_text.Parts, cases: Sequence[Case]) -> list[str]:
+    def sides(self, rule: ast.FunctionDef, parts: Parts, cases: Sequence[Case]) -> list[str]:
         """The rule's marks of the cases; Refused where it is broken on a side that its sentences do not mean."""
         compared = direction.comparisons(rule)
         pairs = [forced(rule, node) for node in compared]
@@ -144,21 +152,28 @@ class _Trial:
                 self.left_open.append(ast.unparse(node)[:100])
         return own
 
-    def names(self, parts: against_text.Parts) -> Names:
+    def names(self, parts: Parts) -> Names:
         """What may stand in the place of the rule's names."""
         fields = dict.fromkeys(name for tool in parts.tools for name in self.box.tools[tool].parameters)
-        looked_up = dict.fromkeys(key for e in self.examples for one in e.case.earlier if isinstance(one.answer, dict) for key in one.answer)
+        looked_up = dict.fromkeys(
+            key for e in self.examples for one in e.case.earlier if isinstance(one.answer, dict) for key in one.answer
+        )
         values = {value: options for options in self.box.values().values() for value in options}
         texts = {text: parts.texts for text in parts.texts if len(parts.texts) > 1}
         return Names(tools=tuple(self.box.tools), fields=tuple(fields | looked_up), values=texts | values)
 
 
-
-
 class _Hunt:
     """Asks about cases until every mutant that is left was told from the rule by one that its sentences decide."""
 
-    def __init__(self, trial: _Trial, cases: Sequence[Case], own: Sequence[str], others: Sequence[Mutant], marks: Sequence[Sequence[str]]) -> None:
+    def __init__(
+        self,
+        trial: _Trial,
+        cases: Sequence[Case],
+        own: Sequence[str],
+        others: Sequence[Mutant],
+        marks: Sequence[Sequence[str]],
+    ) -> None:
         self._trial, self._cases, self._own, self._others, self._marks = trial, cases, own, others, marks
         self._known, self._unsure = set[int](), set[int]()
 
@@ -168,6 +183,14 @@ class _Hunt:
             self._ask(self._wanted(alive))
             alive = {at: tries for at, tries in alive.items() if not self._is_told_apart(at, self._known)}
 
+    def ask_beside(self, places: Sequence[int]) -> None:
+        """Ask about the draft's own examples, and cases that differ in what the rule may have left out: no mutant has more in it than the rule."""
+        written = {shown(e.case) for e in self._trial.examples if e.origin == "sentence"}
+        places = [at for at in dict.fromkeys(places) if shown(self._cases[at]) not in written]
+        wanted = [at for at in places if at not in self._known | self._unsure and self._own[at] in ("keeps", "breaks")]
+        for at in range(0, len(wanted), _ROUND):
+            self._ask(wanted[at : at + _ROUND])
+
     def _wanted(self, alive: dict[int, int]) -> list[int]:
         """The cases to ask about next; how often each mutant was tried is counted in `alive`."""
         wanted = dict[int, None]()
@@ -175,7 +198,9 @@ class _Hunt:
             what = self._others[at].what
             case = _apart(self._own, self._marks[at], self._known | self._unsure)
             if case is None:
-                raise Refused(f"no example tells it from what it would be with a fault ({what}), of {len(self._cases):,} that were tried")
+                raise Refused(
+                    f"no example tells it from what it would be with a fault ({what}), of {len(self._cases):,} that were tried"
+                )
             if tries >= TRIES or len(self._known) + len(self._unsure) >= MOST_ASKED:
                 raise Refused(f"the sentence alone does not tell it from what it would be with a fault ({what})")
             if len(wanted) < _ROUND and not self._is_told_apart(at, wanted):
@@ -198,13 +223,17 @@ class _Hunt:
             self._trial.examples.append(Example(case=case, label=label, origin="asked"))
             self._known.add(at)
             if label != own:
-                raise Refused(f"by the sentence alone this call comes out as `{label}`, and by its code as `{own}`: {shown(case)}")
+                raise Refused(
+                    f"by the sentence alone this call comes out as `{label}`, and by its code as `{own}`: {shown(case)}"
+                )
 
 
 def _apart(own: Sequence[str], other: Sequence[str], without: set[int]) -> int | None:
     """The nearest case that tells two rules apart; first of those of which both can tell."""
     sure = ("keeps", "breaks", "unsure")
-    differ = [at for at, (a, b) in enumerate(zip(own, other, strict=True)) if a != b and a in sure and at not in without]
+    differ = [
+        at for at, (a, b) in enumerate(zip(own, other, strict=True)) if a != b and a in sure and at not in without
+    ]
     return next((at for at in differ if other[at] in sure), next(iter(differ), None))
 
 

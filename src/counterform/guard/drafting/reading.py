@@ -23,11 +23,20 @@ NUMBERS = (
     | {"single": 1.0, "once": 1.0, "twice": 2.0, "dozen": 12.0, "hundred": 100.0, "thousand": 1000.0}
 )
 TIME = re.compile(r"\b\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2})?)?\b|\b\d{1,2}:\d{2}(?::\d{2})?\b")
-_NUMBER = re.compile(r"(?<![\w.])[$€£]?(\d[\d,]*(?:\.\d+)?)(?![\w]|\.\d)\s?(%|percent\b)?|\b(" + "|".join(NUMBERS) + r")\b", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"(?<![\w.])[$€£]?(\d[\d,]*(?:\.\d+)?)(?![\w]|\.\d)\s?(%|percent\b)?|\b(" + "|".join(NUMBERS) + r")\b",
+    re.IGNORECASE,
+)
 _BREAK = re.compile(r"[,;:()]|\b(?:and|or|but|if|unless|except|otherwise|when|while|which)\b", re.IGNORECASE)
 _BEFORE: tuple[tuple[Boundary, str], ...] = (
-    ("at most", r"at most|(?:no|not|never) (?:more|longer|later|older|higher|greater) than|not (?:exceed|over|above)|up to|within|max(?:imum)?(?: of)?|limit(?:ed)? (?:to|of|is)|only"),
-    ("at least", r"at least|(?:no|not) (?:less|fewer|earlier|younger|lower|sooner) than|not (?:under|below)|min(?:imum)?(?: of)?"),
+    (
+        "at most",
+        r"at most|(?:no|not|never) (?:more|longer|later|older|higher|greater) than|not (?:exceed|over|above)|up to|within|max(?:imum)?(?: of)?|limit(?:ed)? (?:to|of|is)|only",
+    ),
+    (
+        "at least",
+        r"at least|(?:no|not) (?:less|fewer|earlier|younger|lower|sooner) than|not (?:under|below)|min(?:imum)?(?: of)?",
+    ),
     ("over", r"(?:more|greater|higher|older|longer|later) than|over|above|exceed(?:s|ing)?|beyond"),
     ("under", r"(?:less|fewer|lower|younger|shorter|earlier) than|under|below"),
 )
@@ -35,8 +44,14 @@ _AFTER: tuple[tuple[Boundary, str], ...] = (
     ("at most", r"or (?:less|fewer|under|below)|at most|(?:at )?maximum"),
     ("at least", r"or (?:more|over|older|above|longer)|at least|(?:at )?minimum"),
 )
-FORBIDS = re.compile(r"\b(?:cannot|can't|can not|must not|mustn't|may not|not allowed|never|do not|don't|should not|shouldn't|not be|deny|decline|refuse|forbidden|prohibited|no longer)\b", re.IGNORECASE)
-NEEDS = re.compile(r"\b(?:only if|only when|must be|has to be|have to be|needs? to|should be|must have|if and only if|only be|only for|must|only)\b", re.IGNORECASE)
+FORBIDS = re.compile(
+    r"\b(?:cannot|can't|can not|must not|mustn't|may not|not allowed|never|do not|don't|should not|shouldn't|not be|deny|decline|refuse|forbidden|prohibited|no longer)\b",
+    re.IGNORECASE,
+)
+NEEDS = re.compile(
+    r"\b(?:only if|only when|must be|has to be|have to be|needs? to|should be|must have|if and only if|only be|only for|must|only)\b",
+    re.IGNORECASE,
+)
 _QUOTED = re.compile(r"(?<!\w)'([^']{1,40})'(?!\w)|\"([^\"]{1,40})\"")
 _NOTHING = re.compile(r"\b(?:zero|no|not|none|never|without|cannot|only|any|nothing|but)\b|n't\b", re.IGNORECASE)
 
@@ -56,6 +71,10 @@ class Mention(Struct, frozen=True):
     in_digits: bool
     percent: bool
 
+    def means(self, value: float) -> bool:
+        """Whether it says this number; 50% says 50 and 0.5."""
+        return value in (self.value, self.value / 100 if self.percent else self.value)
+
     @property
     def is_bound(self) -> bool:
         """Whether a rule that leaves it out leaves something out."""
@@ -69,8 +88,13 @@ def mentions(number: int, text: str) -> list[Mention]:
     breaks = list(_BREAK.finditer(masked))
     rows = []
     for at, match in enumerate(found):
-        begin = max((cut.end() for cut in breaks if cut.end() <= match.start() and not _is_after(masked, cut, match)), default=0)
-        end = min((cut.start() for cut in breaks if cut.start() >= match.end() and not _goes_on(masked, cut)), default=len(text))
+        begin = max(
+            (cut.end() for cut in breaks if cut.end() <= match.start() and not _is_after(masked, cut, match)), default=0
+        )
+        end = min(
+            (cut.start() for cut in breaks if cut.start() >= match.end() and not _goes_on(masked, cut)),
+            default=len(text),
+        )
         last = max(begin, found[at - 1].end() if at else 0)
         digits = match[1]
         boundary = _boundary(masked[last : match.start()], masked[match.end() : end + 14])
@@ -173,7 +197,9 @@ def _is_after(text: str, cut: re.Match[str], number: re.Match[str]) -> bool:
 
 def _goes_on(text: str, cut: re.Match[str]) -> bool:
     """`or more` behind a number belongs to it."""
-    return bool(re.match(r"or (?:less|fewer|more|under|over|older|below|above|longer)\b", text[cut.start() :], re.IGNORECASE))
+    return bool(
+        re.match(r"or (?:less|fewer|more|under|over|older|below|above|longer)\b", text[cut.start() :], re.IGNORECASE)
+    )
 
 
 def _spaced(text: str) -> str:
@@ -189,5 +215,5 @@ def _singular(word: str) -> str:
 def _without(row: list[str], run: list[str]) -> list[str]:
     for at in range(len(row) - len(run), -1, -1):
         if row[at : at + len(run)] == run:
-            row = row[:at] + ["~"] + row[at + len(run) :]
+            row = [*row[:at], "~", *row[at + len(run) :]]
     return row

@@ -35,11 +35,18 @@ class Replied:
 
     def __call__(self, prompts: Sequence[str]) -> list[str | None]:
         """The reply to each prompt; None where the model was not heard."""
-        keys = [blake2b(f"{self._model.name}\0{prompt}".encode(errors="replace"), digest_size=16).hexdigest() for prompt in prompts]
-        missing = dict.fromkeys((key, prompt) for key, prompt in zip(keys, prompts, strict=True) if key not in self._known)
+        keys = [
+            blake2b(f"{self._model.name}\0{prompt}".encode(errors="replace"), digest_size=16).hexdigest()
+            for prompt in prompts
+        ]
+        missing = dict.fromkeys(
+            (key, prompt) for key, prompt in zip(keys, prompts, strict=True) if key not in self._known
+        )
         wanted = list(missing)
         if wanted:
-            rows = self._model.completions([prompt for _, prompt in wanted], n=1, seed=0, temperature=0.0, max_tokens=MAX_TOKENS)
+            rows = self._model.completions(
+                [prompt for _, prompt in wanted], n=1, seed=0, temperature=0.0, max_tokens=MAX_TOKENS
+            )
             with disk_errors(self._path), self._path.open("ab") as file:
                 for at, _, completion in rows:
                     self.asked += 1
@@ -68,6 +75,8 @@ def _read(path: Path) -> dict[str, str]:
             if at == len(lines) - 1:
                 path.write_bytes(b"\n".join(lines[:-1]) + b"\n")
                 continue
-            raise RunDirError(f"{path} is broken at line {at + 1}: {error}. Remove it, and run the same command again.") from error
+            raise RunDirError(
+                f"{path} is broken at line {at + 1}: {error}. Remove it, and run the same command again."
+            ) from error
         found[kept.key] = kept.text
     return found

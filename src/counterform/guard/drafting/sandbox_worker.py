@@ -25,7 +25,24 @@ _NOBODY = 65_534
 _GIVEN = {
     "__builtins__": {
         one.__name__: one
-        for one in (abs, all, any, float, int, len, max, min, round, set, sorted, str, sum, LookupError, datetime, timedelta)
+        for one in (
+            abs,
+            all,
+            any,
+            float,
+            int,
+            len,
+            max,
+            min,
+            round,
+            set,
+            sorted,
+            str,
+            sum,
+            LookupError,
+            datetime,
+            timedelta,
+        )
     }
 }
 Rule = Callable[[State, Call], Any]
@@ -96,7 +113,11 @@ def _mark(rule: Rule, state: State, call: Call) -> str:
 
 def _state(case: dict[str, Any]) -> tuple[State, Call]:
     results = tuple(
-        Result(call=Call(name=one["tool"], arguments=frozen(one["arguments"])), text=json.dumps(one["answer"]), value=frozen(one["answer"]))
+        Result(
+            call=Call(name=one["tool"], arguments=frozen(one["arguments"])),
+            text=json.dumps(one["answer"]),
+            value=frozen(one["answer"]),
+        )
         for one in case["earlier"]
     )
     call = Call(name=case["tool"], arguments=frozen(case["arguments"]), said=case["agent"], beside=case["other_calls"])

@@ -17,6 +17,7 @@ import msgspec
 from counterform.guard.drafting.cases import Case, shown
 from counterform.guard.drafting.language import hints
 
+MOST_PROBES = 24
 MOST_SINGLE, MOST_DOUBLE = 900, 1_200
 """Cases with one leaf changed, and with two."""
 _MOST_OF_LEAF = 14
@@ -33,7 +34,7 @@ class Neighbourhood:
         constants = [n.value for n in ast.walk(rule) if isinstance(n, ast.Constant) and id(n) not in skipped]
         self._numbers = sorted({n for n in constants if isinstance(n, int | float) and not isinstance(n, bool)})
         self._texts = [text for text in dict.fromkeys(constants) if isinstance(text, str) and len(text) <= 40]
-        self._tools = list(dict.fromkeys([*(text for text in self._texts if text in tools), *tools]))[:12]
+        self._tools = list(dict.fromkeys([*(text for text in self._texts if text in tools), *tools]))[:24]
         self._spans = [
             timedelta(**{word.arg: word.value.value})
             for word in ast.walk(rule)
@@ -56,7 +57,9 @@ class Neighbourhood:
                 if value not in pool and len(pool) < _MOST_OF_LEAF:
                     pool.append(value)
         found: dict[str, Case] = {shown(case): case for case in seeds}
-        single = [(tree, path, new) for tree in trees for path, value in _leaves(tree) for new in self._instead(path, value)]
+        single = [
+            (tree, path, new) for tree in trees for path, value in _leaves(tree) for new in self._instead(path, value)
+        ]
         # Round robin over the leaves of all seeds would cost more than it brings; a shuffle with a fixed seed is as fair.
         rng = random.Random(seed)
         rng.shuffle(single)
@@ -93,13 +96,23 @@ class Neighbourhood:
         elif path == ("other_calls",):
             pool = [0, 1, 2]
         elif path in (("user",), ("agent",)):
-            pool = ["", *self._seen.get(field, ()), *(text for text in self._texts if " " not in text and "_" not in text)]
+            pool = [
+                "Let me see." if path == ("agent",) else "",
+                *self._seen.get(field, ()),
+                *(text for text in self._texts if " " not in text and "_" not in text),
+            ]
         elif isinstance(value, bool):
             pool = [not value]
         elif isinstance(value, int | float):
             pool = [*self._seen.get(field, ()), *self._numbers_near(value)]
         elif isinstance(value, str):
-            pool = [*self._values.get(field, ()), *self._seen.get(field, ()), *self._times_near(value), *self._alike(value), f"other {value}"[:60]]
+            pool = [
+                *self._values.get(field, ()),
+                *self._seen.get(field, ()),
+                *self._times_near(value),
+                *self._alike(value),
+                f"other {value}"[:60],
+            ]
         elif isinstance(value, list):
             pool = list(self._lists(value))
         for new in list(dict.fromkeys(map(_hashable, pool)))[: 3 * _MOST_OF_LEAF]:
@@ -117,7 +130,12 @@ class Neighbourhood:
         if time is None:
             return
         for origin in (*self._times, time):
-            for span in (*self._spans, *(timedelta(days=span.total_seconds() / 3600) for span in self._spans), timedelta(0), timedelta(days=1)):
+            for span in (
+                *self._spans,
+                *(timedelta(days=span.total_seconds() / 3600) for span in self._spans),
+                timedelta(0),
+                timedelta(days=1),
+            ):
                 for sign in (1, -1):
                     for nudge in (0, 1, -1):
                         try:
@@ -134,7 +152,14 @@ class Neighbourhood:
                 yield f"{text}_{value.rsplit('_', 1)[-1]}"
 
     def _lists(self, value: list[Any]) -> Iterator[list[Any]]:
-        lengths = {0, 1, 2, len(value) + 1, len(value) - 1, *(int(n) + d for n in self._numbers for d in (-1, 0, 1) if abs(n) < _LONGEST_LIST)}
+        lengths = {
+            0,
+            1,
+            2,
+            len(value) + 1,
+            len(value) - 1,
+            *(int(n) + d for n in self._numbers for d in (-1, 0, 1) if abs(n) < _LONGEST_LIST),
+        }
         for length in sorted(n for n in lengths if 0 <= n <= _LONGEST_LIST):
             if length <= len(value):
                 yield value[:length]
@@ -143,6 +168,32 @@ class Neighbourhood:
                     yield value + [item] * (length - len(value))
         for at in range(min(len(value), 4)):
             yield value[:at] + value[at + 1 :]
+
+
+def probes(seeds: Sequence[Case], cases: Sequence[Case]) -> list[int]:
+    """Places of cases that differ from a seed in one leaf: one of each other tool, and of each other leaf; at most MOST_PROBES."""
+    trees = {shown(case): _leaves_of(case) for case in seeds}
+    found: dict[tuple[Any, ...], int] = {}
+    for at, case in enumerate(cases):
+        if shown(case) in trees:
+            continue
+        leaves = _leaves_of(case)
+        for other in trees.values():
+            changed = [path for path in leaves.keys() | other.keys() if leaves.get(path, ...) != other.get(path, ...)]
+            if len(changed) == 1:
+                path = changed[0]
+                # A tool is one case each; of other leaves one says whether they matter.
+                found.setdefault(
+                    (path, case.tool) if path == ("tool",) else (tuple(p for p in path if isinstance(p, str)),), at
+                )
+                break
+    return list(found.values())[:MOST_PROBES]
+
+
+def _leaves_of(case: Case) -> dict[Path, Any]:
+    return {path: value for path, value in _leaves(_tree(case)) if not isinstance(value, list)} | {
+        (*path, "length"): len(value) for path, value in _leaves(_tree(case)) if isinstance(value, list)
+    }
 
 
 def _tree(case: Case) -> dict[str, Any]:

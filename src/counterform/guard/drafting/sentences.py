@@ -20,8 +20,62 @@ _NO_WORDS = re.compile(r"[\W_]*")
 _END = re.compile(r"""(?<=[.!?])["')\]]*\s+(?=["'(\[]?[A-Z0-9])|(?<=[。！？])""")
 _ABBREVIATED = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|approx|no|mr|mrs|ms|dr|a\.m|p\.m)\.$", re.IGNORECASE)
 _ENGLISH = frozenset(
-    "the a an of to if is are be been can cannot may must should shall will not no and or in on for with only any all each every at "
-    "by you your they this that it has have do does before after when unless than from as per use never always please".split()
+    [
+        "the",
+        "a",
+        "an",
+        "of",
+        "to",
+        "if",
+        "is",
+        "are",
+        "be",
+        "been",
+        "can",
+        "cannot",
+        "may",
+        "must",
+        "should",
+        "shall",
+        "will",
+        "not",
+        "no",
+        "and",
+        "or",
+        "in",
+        "on",
+        "for",
+        "with",
+        "only",
+        "any",
+        "all",
+        "each",
+        "every",
+        "at",
+        "by",
+        "you",
+        "your",
+        "they",
+        "this",
+        "that",
+        "it",
+        "has",
+        "have",
+        "do",
+        "does",
+        "before",
+        "after",
+        "when",
+        "unless",
+        "than",
+        "from",
+        "as",
+        "per",
+        "use",
+        "never",
+        "always",
+        "please",
+    ]
 )
 
 
@@ -42,7 +96,7 @@ class Sentence(Struct, frozen=True, kw_only=True):
     def is_english(self) -> bool:
         """Whether it has one of the commonest English words; a few words alone may be of any language."""
         words = re.findall(r"[^\W\d_]+", self.text.lower())
-        return len(words) < 5 and self.text.isascii() or not _ENGLISH.isdisjoint(words)
+        return (len(words) < 5 and self.text.isascii()) or not _ENGLISH.isdisjoint(words)
 
 
 def read_policy_text(path: Path) -> str:

@@ -57,7 +57,9 @@ def read_tools(path: Path) -> Toolbox:
         if tool is None:
             raise DataError(f"entry {at} of {path} is no tool: it needs a name that is one word. Give {_FORM}.")
         if tool.name in found:
-            raise DataError(f"{path} has two tools named {tool.name!r}, so nobody can say which one a rule means. Rename one.")
+            raise DataError(
+                f"{path} has two tools named {tool.name!r}, so nobody can say which one a rule means. Rename one."
+            )
         found[tool.name] = tool
     return Toolbox(found)
 

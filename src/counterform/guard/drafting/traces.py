@@ -52,5 +52,6 @@ def on_traces(codes: Sequence[str], recorded: Sequence[Recorded], sandbox: Sandb
                 if mark == "breaks" and len(shown[rule]) < MOST_SHOWN:
                     shown[rule].append(BrokenCall(conversation=one.name, message=at, call=quoted_call(call)))
     return [
-        OnTraces(calls=calls, broken=broken[at], unknown=unknown[at], shown=tuple(shown[at])) for at in range(len(codes))
+        OnTraces(calls=calls, broken=broken[at], unknown=unknown[at], shown=tuple(shown[at]))
+        for at in range(len(codes))
     ]

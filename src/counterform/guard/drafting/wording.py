@@ -172,7 +172,11 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _policy(asked: Sequence[Sentence], everything: Sequence[Sentence]) -> str:
     whole = sum(len(sentence.text) for sentence in everything) <= _WHOLE
     top = asked[0].headings[:2]
-    near = [s for s in everything if whole or s.number <= 20 or (s.headings[:2] == top and abs(s.number - asked[0].number) < 60)]
+    near = [
+        s
+        for s in everything
+        if whole or s.number <= 20 or (s.headings[:2] == top and abs(s.number - asked[0].number) < 60)
+    ]
     lines, headings = list[str](), tuple[str, ...]()
     for sentence in near:
         if sentence.headings != headings:
@@ -189,7 +193,8 @@ def _tools(box: Toolbox) -> str:
         return f"{name} ({' | '.join(values[name])})" if values.get(name) else name
 
     return "\n".join(
-        f"- {tool.name}({', '.join(map(of, tool.parameters))})" + (f": {' '.join(tool.description.split())[:300]}" if tool.description else "")
+        f"- {tool.name}({', '.join(map(of, tool.parameters))})"
+        + (f": {' '.join(tool.description.split())[:300]}" if tool.description else "")
         for tool in box.tools.values()
     )[:20_000]
 
