@@ -8,8 +8,10 @@ files, still stand. What the units of a stage do is in the file of its name in `
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,11 +19,13 @@ import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
+from counterform.children import PARENT, end_with_parent
 from counterform.errors import RunDirError, StudyError, unknown_name
 from counterform.results import Results, decode
 from counterform.stages.arms import arm_units
 from counterform.stages.doses import dose_units
 from counterform.stages.find import find_units
+from counterform.stages.hands import Hands, units_of
 from counterform.stages.probe import probe_units
 from counterform.stages.problems import problem_units
 from counterform.stages.report import report_units
@@ -33,6 +37,10 @@ from counterform.stages.verify import verify_units
 from counterform.stages.work import Say, Work
 from counterform.store import RunDir, finished_run, open_run, prune
 from counterform.study import Study, to_toml
+from counterform.workers.executor import Executor
+from counterform.workers.hand_out import do_stage
+from counterform.workers.progress import Progress
+from counterform.workers.serving import serve, telling
 
 
 class Run(Struct, frozen=True):
@@ -98,12 +106,15 @@ def run(
     *,
     until: str = "report",
     prune_left: bool = False,
+    workers: int = 0,
     say: Say = lambda line: None,
+    progress: Progress | None = None,
 ) -> Run:
     """Run a study into `out` (default: runs/NAME), up to and including the stage `until`.
 
     What is already there and still stands is not done again, so the same command goes on after any interruption. What has left the
-    study is in none of its results, and stays on the disk; with `prune_left` it goes. Raises RunDirError for a directory that is
+    study is in none of its results, and stays on the disk; with `prune_left` it goes. workers: units that are done at once; 0: as
+    the study says ([run]), and where it says nothing this process does all. Raises RunDirError for a directory that is
     not empty and no run of this study.
     """
     with open_run(Path(out or Path("runs") / study.name)) as files:
@@ -112,25 +123,45 @@ def run(
         require_same_study(files, here)
         work = Work(here, files, say)
         work.check()
-        if until not in BEFORE_TRAINING and not work.trained:
-            work.require_trainers()
         files.write_text("study.toml", to_toml(study))
         files.write_mark(msgspec.json.encode(here))
-        for name, stage in STAGES.items():
-            started = time.monotonic()
-            if name == "find":
-                _set_aside_what_left(work)
-            with closing(_units(stage, work)) as units:
-                for unit in units:
-                    do(work, unit)
-            say(f"{name:<9} {time.monotonic() - started:6.1f} s")
-            if name == until:
-                break
+        progress = progress or Progress(say)
+        with _executor(work, workers or study.run.workers, trains=until not in BEFORE_TRAINING) as executor:
+            for name, stage in STAGES.items():
+                with progress.stage(name):
+                    if name == "find":
+                        _set_aside_what_left(work)
+                    do_stage(work, stage(work), executor, progress)
+                if name == until:
+                    break
+        progress.end()
         if prune_left:
             _set_aside_what_left(work)
             gone = prune(files.path, files.records)
             say(f"pruned    {len(gone)} files that were no part of the study any more")
         return Run(files.path)
+
+
+def _executor(work: Work, workers: int, *, trains: bool) -> Executor:
+    """What does the units. trains: whether what trainers need is looked for before anything is done."""
+    spec = work.study.run
+    if spec.executor == "ray":
+        from counterform.workers.on_ray import Ray
+
+        return Ray(work.files.path, spec, workers)
+    if spec.executor == "slurm":
+        from counterform.workers.on_slurm import Slurm
+
+        return Slurm(work.files.path, spec)
+    from counterform.workers.here import Here
+    from counterform.workers.local import Local
+    from counterform.workers.share import places
+
+    each = places(spec, work.study.model, max(1, workers))
+    if workers > 1:
+        return Local(work.files.path, each, trains=trains)
+    work.check_trainers(needed=trains)
+    return Here(Hands(work, STAGES))
 
 
 def do_units(path: Path, names: Sequence[str], *, say: Say = lambda line: None) -> None:
@@ -140,10 +171,7 @@ def do_units(path: Path, names: Sequence[str], *, say: Say = lambda line: None) 
     process is doing. Several units of one model share it, and what it has answered.
     """
     files = finished_run(path)
-    study = msgspec.json.decode(files.mark().study, type=Study | None)
-    if study is None:
-        raise RunDirError(f"no study was run into {path} yet. `counterform problems STUDY --out {path}` begins one.")
-    work = Work(study, files, say)
+    work = Work(_study_of(files), files, say)
     every = {unit.name: unit for stage in STAGES.values() for unit in stage(work)}
     for name in names:
         if name not in every:
@@ -151,16 +179,34 @@ def do_units(path: Path, names: Sequence[str], *, say: Say = lambda line: None) 
     if "find" in names:
         _set_aside_what_left(work)
     for stage in STAGES.values():
-        with closing(_units(stage, work)) as units:
+        with closing(units_of(stage, work)) as units:
             for unit in units:
                 if unit.name in names:
                     _require_needs(work, unit, every)
                     say(f"{unit.name} {'is done' if do(work, unit, wait=False) else 'stands already'}")
 
 
-def _units(stage: Callable[[Work], Iterator[Unit]], work: Work) -> Generator[Unit, None, None]:
-    """A stage that can be closed: what it has opened goes with it, whatever ends it."""
-    yield from stage(work)
+def serve_units(path: Path, say: Say) -> None:
+    """Do jobs of units that are read from standard input, as JSON, and tell what becomes of each on standard output."""
+    if PARENT in os.environ:
+        end_with_parent()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job ignores
+
+    def open_hands() -> Hands:
+        files = finished_run(path)
+        return Hands(Work(_study_of(files), files, say), STAGES)
+
+    with telling() as tell:
+        serve(sys.stdin.buffer, open_hands, tell)
+
+
+def _study_of(files: RunDir) -> Study:
+    study = msgspec.json.decode(files.mark().study, type=Study | None)
+    if study is None:
+        raise RunDirError(
+            f"no study was run into {files.path} yet. `counterform problems STUDY --out {files.path}` begins one."
+        )
+    return study
 
 
 def _require_needs(work: Work, unit: Unit, every: dict[str, Unit]) -> None:

@@ -186,6 +186,19 @@ class ProbeSpec(_Table, frozen=True):
     """JSON file of epistemic markers by kind, for `traits`, `internals` and the arms that strip them; empty: our own."""
 
 
+class RunSpec(_Table, frozen=True):
+    """Where a study is run; it changes no result, and is in no key."""
+
+    executor: Literal["local", "ray", "slurm"] = "local"
+    """local: processes of this machine. ray: tasks of a Ray cluster. slurm: array jobs. All see the run directory at one path."""
+    workers: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    """Units that are done at once; 0: as many as pays (docs/workers.md)."""
+    gpus: dict[Literal["sample", "arm", "train", "probe", "dose", "weights"], Annotated[float, Meta(ge=0.0)]] = {}
+    """GPUs that a unit of this kind needs; left out: none is asked for."""
+    slurm: dict[str, Any] = {}
+    """slurm: options of submitit's executor, passed through (`slurm_partition`, `timeout_min`, `mem_gb`)."""
+
+
 class Study(_Table, frozen=True):
     """A whole study."""
 
@@ -203,6 +216,7 @@ class Study(_Table, frozen=True):
     train: TrainSpec = TrainSpec()
     probes: tuple[str, ...] = ("accuracy", "find_error", "process")
     probe: ProbeSpec = ProbeSpec()
+    run: RunSpec = RunSpec()
     contrasts: tuple[tuple[str, str], ...] = ()
     """Pairs of arms [a, b] compared with each other: a - b."""
     doses: tuple[tuple[str, str], ...] = ()
@@ -274,11 +288,13 @@ def embedded_text() -> str:
 def to_toml(study: Study) -> str:
     """The study as a TOML text that says only what differs from the defaults; `{data}` stays unresolved.
 
-    Directories of this machine are left out, so that the text can be published and run elsewhere with --data.
+    Directories of this machine, and how it was used, are left out, so that the text can be published and run elsewhere with --data.
     """
     told: dict[str, Any] = {"name": study.name}
     for field in msgspec.structs.fields(Study)[1:]:
         value = getattr(study, field.name)
+        if isinstance(value, RunSpec):
+            continue
         if isinstance(value, Struct):
             # Against the table's own defaults: a table that stands in a file starts from those.
             default = msgspec.to_builtins(type(value)())

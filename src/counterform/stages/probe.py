@@ -101,16 +101,18 @@ class ProbeUnit(Unit):
         arm, seed = session.arm, session.seed
         trained = () if arm == BASE_ARM else (f"train/{arm}/{seed}",)
         away = ("shifted",) if "shifted" in part("probe", probe).reads else ()
-        super().__init__(f"probe/{arm}/{seed}/{probe}", needs=("problems", "audit", "verify/", *trained, *away))
+        needs = ("problems", "audit", "verify/", *trained, *away)
+        super().__init__(f"probe/{arm}/{seed}/{probe}", needs=needs, together=f"probe/{arm}/{seed}")
         self._session, self._probe = session, probe
 
     def key(self, work: Work) -> str:
         return work.reading_key(self._probe, self._session.arm, self._session.seed)
 
     def make(self, work: Work) -> list[str]:
-        session, started = self._session, time.monotonic()
+        session = self._session
         arm, seed = session.arm, session.seed
         session.shown.clear()
+        written = session.model.tokens
         items = session.items.all
         reader: Probe = made("probe", self._probe, {}, "$.probes", bench=session.bench)
         readings = reader.checked(reader(session.model, items, arm=arm, seed=derived_seed("probe", arm, seed)))
@@ -125,8 +127,8 @@ class ProbeUnit(Unit):
             work.count("training problems whose solutions make exemplars of validity", len(items.exemplars["valid"]))
         # Of the model as a whole: a probe that reads what another has heard also reads what it has not.
         failed = {kind: n for kind, n in session.model.failures.items() if is_transient(kind)}
+        work.making.tokens = session.model.tokens - written
         work.lose(f"{kind} {n} {time.time_ns()}" for kind, n in failed.items())
-        work.say(f"probe     {arm} seed {seed}, {self._probe}: {time.monotonic() - started:.1f} s")
         return names
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -50,6 +49,8 @@ class Making:
         self.facts: dict[str, Any] = {}
         self.lost: list[str] = []
         """Names of calls that failed and may not fail again."""
+        self.tokens = 0
+        """That were generated, or trained on."""
 
 
 class Work:
@@ -85,8 +86,6 @@ class Work:
 
     def check(self) -> None:
         """Make or find everything that the study names, before anything runs: not after an hour of sampling."""
-        with contextlib.suppress(MissingExtra):  # which a study that ends before `train` does not need
-            self.require_trainers()
         taken: dict[str, str] = {}
         for name in self.study.probes:
             own = part("probe", name).name
@@ -98,10 +97,14 @@ class Work:
         for key in ("problems", "attempts", "shifted", "base", "lexicon"):
             getattr(self.keys, key)
 
-    def require_trainers(self) -> None:
-        """Raises StudyError for options that no trainer takes, and MissingExtra where the packages are missing."""
-        for name in self.recipes:
-            self.trainer(name)
+    def check_trainers(self, *, needed: bool) -> None:
+        """Raises StudyError for options that no trainer takes, and MissingExtra where packages are missing that are needed."""
+        try:
+            for name in self.recipes:
+                self.trainer(name)
+        except MissingExtra:
+            if needed and not self.trained:
+                raise
 
     @property
     def trained(self) -> bool:
