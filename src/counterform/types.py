@@ -65,7 +65,9 @@ class Completion(Struct, frozen=True, kw_only=True, gc=False):
 
 def is_transient(failure: str) -> bool:
     """Whether a call that failed so says nothing about what was asked: a rate limit, a server's error, a time-out, a lost line."""
-    return failure in ("408", "409", "429", "timeout", "connection") or bool(re.fullmatch("5[0-9][0-9]", failure))
+    return failure in ("408", "409", "429", "timeout", "connection", "broken") or bool(
+        re.fullmatch("5[0-9][0-9]", failure)
+    )
 
 
 class Attempt(Struct, frozen=True, kw_only=True, gc=False):
@@ -298,6 +300,11 @@ class Model(ABC):
     def failures(self) -> Mapping[str, int]:
         """Calls that failed, by reason."""
         return {}
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a reader of its answers must know of how they came about."""
+        return ()
 
     def close(self) -> None:
         """Give back what it holds; nothing is asked of it afterwards."""

@@ -127,6 +127,7 @@ class ProbeUnit(Unit):
             work.count("training problems whose solutions make exemplars of validity", len(items.exemplars["valid"]))
         # Of the model as a whole: a probe that reads what another has heard also reads what it has not.
         failed = {kind: n for kind, n in session.model.failures.items() if is_transient(kind)}
+        work.making.notes += session.model.notes
         work.making.tokens = session.model.tokens - written
         work.lose(f"{kind} {n} {time.time_ns()}" for kind, n in failed.items())
         return names

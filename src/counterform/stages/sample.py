@@ -74,6 +74,8 @@ class SampleUnit(Unit):
             max_tokens=spec.max_tokens,
         )
         work.making.tokens = sum(completion.tokens for row in rows for completion in row)
+        if self._model.is_open:
+            work.making.notes += self._model().notes
         who = "base" if spec.model is None else work.sampled.path.replace("/", "_")
         attempts = attempts_of(problems, rows, who=who, seed=seed)
         self._look(work, attempts, problems)

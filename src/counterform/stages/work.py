@@ -325,6 +325,11 @@ class OpenLater(AbstractContextManager["OpenLater"]):
             self._model = part("model", self._spec.kind).open(self._spec)
         return self._model
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it was needed yet."""
+        return self._model is not None
+
     def __enter__(self) -> Self:
         return self
 
