@@ -67,6 +67,17 @@ def _watch(parent: int) -> None:
     os._exit(1)
 
 
+def keep(command: Sequence[str]) -> int:
+    """Run a program that knows nothing of this, as the leader of a group which ends with the parent that PARENT names; its exit code."""
+    parent = int(os.environ[PARENT])
+    child = subprocess.Popen(command)
+    while os.getppid() == parent:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return child.wait(LOOK_SECONDS)
+    os.killpg(0, signal.SIGKILL)
+    return 1
+
+
 def end_groups(children: Sequence[subprocess.Popen[Any]], *, first: signal.Signals = signal.SIGTERM) -> None:
     """End programs that lead groups of their own, and all that they have started: asked by a signal first, and killed after a grace."""
     for child in children:
@@ -82,3 +93,10 @@ def end_groups(children: Sequence[subprocess.Popen[Any]], *, first: signal.Signa
 def _signal(child: subprocess.Popen[Any], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, number)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(keep(sys.argv[1:]))
+    except OSError as trouble:
+        sys.exit(f"{sys.argv[1]}: {trouble.strerror}")

@@ -78,17 +78,19 @@ def unit(
     directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     units: Annotated[
         list[str],
-        typer.Argument(
-            metavar="UNIT...", help="Names of units, e.g. train/sft/0; `-`: jobs of them on standard input."
-        ),
+        typer.Argument(metavar="UNIT...", help="Names of units, e.g. train/sft/0; `-`: jobs on standard input."),
     ],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for a unit that another process is doing.")] = False,
 ) -> None:
     """Do single units of the study that was run into a directory last: any worker that sees it can do any."""
+    from counterform.children import PARENT, end_with_parent
     from counterform.pipeline import do_units, serve_units
 
+    if PARENT in os.environ:
+        end_with_parent()
     if units == ["-"]:
         return serve_units(directory, _say)
-    do_units(directory, units, say=_say)
+    do_units(directory, units, wait=wait, say=_say)
 
 
 def _run(study: Study, out: Path | None, *, workers: int, until: str = "report", prune_left: bool = False) -> Run:

@@ -8,7 +8,6 @@ files, still stand. What the units of a stage do is in the file of its name in `
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,6 @@ import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
-from counterform.children import PARENT, end_with_parent
 from counterform.errors import RunDirError, StudyError, unknown_name
 from counterform.results import Results, decode
 from counterform.stages.arms import arm_units
@@ -164,11 +162,11 @@ def _executor(work: Work, workers: int, *, trains: bool) -> Executor:
     return Here(Hands(work, STAGES))
 
 
-def do_units(path: Path, names: Sequence[str], *, say: Say = lambda line: None) -> None:
+def do_units(path: Path, names: Sequence[str], *, wait: bool = False, say: Say = lambda line: None) -> None:
     """Do these units of the study that was run into `path` last, in the order of the stages, in this process.
 
-    Raises StudyError for a unit that the study does not have, and RunDirError for one that cannot be done yet, or that another
-    process is doing. Several units of one model share it, and what it has answered.
+    Raises StudyError for a unit that the study does not have, and RunDirError for one that cannot be done yet, or, unless
+    it is to wait, that another process is doing. Several units of one model share it, and what it has answered.
     """
     files = finished_run(path)
     work = Work(_study_of(files), files, say)
@@ -183,13 +181,11 @@ def do_units(path: Path, names: Sequence[str], *, say: Say = lambda line: None) 
             for unit in units:
                 if unit.name in names:
                     _require_needs(work, unit, every)
-                    say(f"{unit.name} {'is done' if do(work, unit, wait=False) else 'stands already'}")
+                    say(f"{unit.name} {'is done' if do(work, unit, wait=wait) else 'stands already'}")
 
 
 def serve_units(path: Path, say: Say) -> None:
     """Do jobs of units that are read from standard input, as JSON, and tell what becomes of each on standard output."""
-    if PARENT in os.environ:
-        end_with_parent()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job ignores
 
     def open_hands() -> Hands:

@@ -31,6 +31,15 @@ class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass
 
 
+class EngineSpec(_Table, frozen=True):
+    """A server that is started for the base and for every checkpoint, and ended with it."""
+
+    serve: Annotated[tuple[str, ...], Meta(min_length=1)]
+    """The command; `{path}` stands for the model's directory, `{port}` for a free port. It is no line of a shell."""
+    seconds: Annotated[float, Meta(gt=0.0)] = 900.0
+    """Until it must be healthy."""
+
+
 class ModelSpec(_Table, frozen=True):
     """What answers prompts; the base of every arm when it stands at `[model]`."""
 
@@ -53,6 +62,8 @@ class ModelSpec(_Table, frozen=True):
     """hf: prompts generated at once."""
     concurrency: Positive = 16
     """openai: requests under way at once."""
+    engine: EngineSpec | None = None
+    """hf: what answers in place of transformers; only insides are still read with those. `concurrency` requests are under way at once."""
     tool: Literal["", "calc"] = ""
     """hf: what answers its calls while it is sampled and read: `calc` writes what comes after "="."""
     tool_failures: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
@@ -306,7 +317,14 @@ def to_toml(study: Study) -> str:
         file = told.get(table, {}).get(key, "")
         if Path(file).is_absolute():
             told[table][key] = Path(file).name
-    return msgspec.toml.encode(told).decode()
+    return msgspec.toml.encode(_without_none(told)).decode()
+
+
+def _without_none(value: Any) -> Any:
+    """The same, without keys that say nothing: TOML has no word for it."""
+    if isinstance(value, dict):
+        return {name: _without_none(inner) for name, inner in value.items() if inner is not None}
+    return [_without_none(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def checked(study: Study, source: str) -> Study:
@@ -354,6 +372,22 @@ def checked(study: Study, source: str) -> Study:
     for index, probe in enumerate(study.probes):
         require_known("probe", probe, f"{source}: $.probes[{index}]")
     for table, model in (("model", study.model), ("attempts.model", study.attempts.model)):
+        if model is not None and model.engine is not None:
+            if model.kind != "hf" or model.tool:
+                why = (
+                    f"this one is {model.kind!r}"
+                    if model.kind != "hf"
+                    else "one with a `tool` is asked by transformers"
+                )
+                refuse(f"$.{table}.engine", f"serves a model of kind 'hf'; {why}")
+            for word in ("{path}", "{port}"):
+                if not any(word in part for part in model.engine.serve):
+                    refuse(f"$.{table}.engine.serve", f"must contain {word}; got {list(model.engine.serve)}")
+            if strange := _strange_braces(model.engine.serve):
+                refuse(
+                    f"$.{table}.engine.serve",
+                    f"knows {{path}} and {{port}}, and not {strange}; write {{{{ and }}}} for braces",
+                )
         if model is not None and model.tool and model.kind != "hf":
             refuse(f"$.{table}.tool", f"answers inside a model of kind 'hf'; this one is {model.kind!r}")
         if model is not None and (model.revision or model.trust_remote_code) and model.kind != "hf":
@@ -372,6 +406,16 @@ def checked(study: Study, source: str) -> Study:
     if study.verify.steps:
         require_known("step verifier", study.verify.steps, f"{source}: $.verify.steps")
     return study
+
+
+def _strange_braces(parts: tuple[str, ...]) -> str:
+    """The first thing in braces that is neither {path} nor {port}."""
+    for part in parts:
+        try:
+            part.format(path="", port="")
+        except (KeyError, IndexError, ValueError, AttributeError) as error:
+            return f"{part!r} ({error})"
+    return ""
 
 
 def _anchored(name: str, here: Path) -> str:

@@ -10,7 +10,7 @@ import pytest
 import counterform
 from counterform.errors import RunDirError
 from counterform.store import RunDir
-from counterform.study import ArmSpec, ModelSpec, ProblemsSpec, ResponseColumns, Study
+from counterform.study import ArmSpec, EngineSpec, ModelSpec, ProblemsSpec, ResponseColumns, Study
 from counterform.types import Problem
 
 FINDINGS = "find report"
@@ -42,6 +42,7 @@ TABLE = {
     "model.dtype": ("float32", ANOTHER),
     "model.batch_size": (3, NOTHING),
     "model.concurrency": (3, NOTHING),
+    "model.engine": (EngineSpec(serve=("server", "{path}", "{port}")), ANOTHER),
     "model.tool": ("calc", ANOTHER),
     "model.tool_failures": (0.5, ANOTHER),
     "problems.family": ("parts_of_a_study:Steps", ANOTHER),

@@ -144,7 +144,9 @@ class Keys:
 
     def model(self, spec: ModelSpec) -> str:
         """What a model is: its bytes where they lie here, else its name and where it is served."""
-        plain = model_table(msgspec.to_builtins(spec))
+        plain = model_table(msgspec.to_builtins(spec)) | ({"engine": spec.engine.serve} if spec.engine else {})
+        if not spec.engine:
+            plain.pop("engine")
         if not spec.tool:
             plain.pop("tool_failures")
         if spec.kind != "hf":

@@ -322,7 +322,7 @@ class OpenLater(AbstractContextManager["OpenLater"]):
     def __call__(self) -> Model:
         """The model."""
         if self._model is None:
-            self._model = part("model", self._spec.kind).open(self._spec)
+            self._model = _open(self._spec)
         return self._model
 
     @property
@@ -337,6 +337,15 @@ class OpenLater(AbstractContextManager["OpenLater"]):
         if self._model is not None:
             self._model.close()
             self._model = None
+
+
+def _open(spec: ModelSpec) -> Model:
+    if spec.engine is None:
+        opened: Model = part("model", spec.kind).open(spec)
+        return opened
+    from counterform.models.engine import Served
+
+    return Served.open(spec)
 
 
 def dtype_read(spec: ModelSpec) -> str:
