@@ -143,6 +143,10 @@ def run(
 def _executor(work: Work, workers: int, *, trains: bool) -> Executor:
     """What does the units. trains: whether what trainers need is looked for before anything is done."""
     spec = work.study.run
+    if spec.executor != "local":
+        from counterform.workers.apart import check_trainers
+
+        check_trainers(work.files.path)
     if spec.executor == "ray":
         from counterform.workers.on_ray import Ray
 

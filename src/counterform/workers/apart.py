@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
+from counterform.errors import WorkerError
 from counterform.store import RunDir
 from counterform.study import RunSpec
 from counterform.workers.executor import Done, Event, Failed, Job, Lost, Over, Said
+from counterform.workers.local import Local
 
 PREFIX = "counterform: "
 """Of the line in which a command says why it ended with exit code 2."""
@@ -25,6 +28,17 @@ class Ended(Struct, frozen=True):
     """On standard error."""
     trouble: str = ""
     """Why it was not even begun."""
+
+
+def check_trainers(run: Path) -> None:
+    """Look whether the study's trainers take its options, in a process of its own: this one stays small. Raises WorkerError."""
+    with Local(run, [{}], trains=False) as other:
+        other.hand_over(Job(()))
+        event: Event = Said(line="")
+        while isinstance(event, Said):
+            _, event = other.event()
+    if isinstance(event, Failed | Lost):
+        raise WorkerError(event.message if isinstance(event, Failed) else event.why)
 
 
 def gpus_of(spec: RunSpec, job: Job) -> float:
@@ -50,3 +64,39 @@ def events_of(run: Path, job: Job, ended: Ended) -> Iterator[Event]:
         yield Failed(unit=left[0], message=lines[-1].removeprefix(PREFIX))
     else:
         yield Lost(why=f"a worker ended (exit code {ended.code}: {' '.join(lines[-LAST_WORDS:])})")
+
+
+def do_job(run: str, units: list[str], version: str, parent: str) -> dict[str, Any]:
+    """What a job does, on whatever node it finds itself: an Ended. It is sent as it stands, and so leans on the standard library alone."""
+    import os
+    import platform
+    import subprocess
+    import sys
+
+    node = platform.node()
+    try:
+        from counterform import __version__ as here
+    except ImportError:
+        return {"code": 1, "said": "", "trouble": f"counterform is not installed for {sys.executable} on node {node}."}
+    if here != version:
+        return {
+            "code": 1,
+            "said": "",
+            "trouble": f"node {node} has counterform {here}, and the driver has {version}. Install the same on all nodes.",
+        }
+    if not os.path.isfile(os.path.join(run, "run.json")):
+        return {
+            "code": 1,
+            "said": "",
+            "trouble": f"node {node} sees no run directory at {run}. Mount it there on all nodes, or give one that all see with --out.",
+        }
+    done = subprocess.run(
+        [sys.executable, "-m", "counterform.cli", "unit", "--wait", run, *units],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        check=False,
+        env={**os.environ, parent: str(os.getpid())},
+    )
+    return {"code": done.returncode, "said": done.stderr, "trouble": ""}

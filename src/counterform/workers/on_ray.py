@@ -13,6 +13,7 @@ from counterform import __version__
 from counterform.children import PARENT
 from counterform.errors import StudyError, WorkerError, extra
 from counterform.study import RunSpec
+from counterform.workers import apart
 from counterform.workers.apart import Ended, events_of, gpus_of
 from counterform.workers.executor import Done, Event, Executor, Job, Lost, Said
 
@@ -43,8 +44,8 @@ class Ray(Executor):
                 f"({len(nodes)} nodes). Ask for fewer, or leave it out."
             )
         self._places = workers or max(1, int(sum(node.get("CPU", 0.0) for node in nodes)))
-        ray.cloudpickle.register_pickle_by_value(_module())  # a worker may have another version of this file, or none
-        self._task = ray.remote(do_job)
+        ray.cloudpickle.register_pickle_by_value(apart)  # a node may have another version of it, or none
+        self._task = ray.remote(apart.do_job)
 
     @property
     def free(self) -> bool:
@@ -86,42 +87,6 @@ class Ray(Executor):
         return list(events_of(self._run, job, ended))
 
 
-def do_job(run: str, units: list[str], version: str, parent: str) -> dict[str, Any]:
-    """The task: it runs the command on whatever node it finds itself. Of the standard library alone, since it is sent as it stands."""
-    import os
-    import platform
-    import subprocess
-    import sys
-
-    node = platform.node()
-    try:
-        from counterform import __version__ as here
-    except ImportError:
-        return {"code": 1, "said": "", "trouble": f"counterform is not installed for {sys.executable} on node {node}."}
-    if here != version:
-        return {
-            "code": 1,
-            "said": "",
-            "trouble": f"node {node} has counterform {here}, and the driver has {version}. Install the same on all nodes.",
-        }
-    if not os.path.isfile(os.path.join(run, "run.json")):
-        return {
-            "code": 1,
-            "said": "",
-            "trouble": f"node {node} sees no run directory at {run}. Mount it there on all nodes, or give one that all see with --out.",
-        }
-    done = subprocess.run(
-        [sys.executable, "-m", "counterform.cli", "unit", "--wait", run, *units],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        check=False,
-        env={**os.environ, parent: str(os.getpid())},
-    )
-    return {"code": done.returncode, "said": done.stderr, "trouble": ""}
-
-
 def _join() -> None:
     address = os.environ.get("RAY_ADDRESS", "")
     if AUTH_MODE not in os.environ and address and _has_token():
@@ -138,12 +103,6 @@ def _join() -> None:
 def _has_token() -> bool:
     named = os.environ.get("RAY_AUTH_TOKEN_PATH")
     return bool(os.environ.get("RAY_AUTH_TOKEN")) or Path(named or "~/.ray/auth_token").expanduser().is_file()
-
-
-def _module() -> Any:
-    import sys
-
-    return sys.modules[__name__]
 
 
 def _first_line(error: BaseException) -> str:

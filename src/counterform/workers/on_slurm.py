@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections import deque
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from counterform import __version__
+from counterform.children import PARENT
 from counterform.errors import StudyError, WorkerError, extra
 from counterform.study import RunSpec
-from counterform.workers.apart import Ended, events_of, gpus_of
+from counterform.workers.apart import Ended, do_job, events_of, gpus_of
 from counterform.workers.executor import Event, Executor, Job, Lost
 
 with extra("slurm"):
@@ -76,28 +79,17 @@ class Slurm(Executor):
             try:
                 if need:
                     self._executor.update_parameters(gpus_per_node=int(need))
-                made = self._executor.map_array(do_job, [[str(self._run), *job.units] for job in jobs])
+                made = self._executor.map_array(
+                    do_job, *zip(*[(str(self._run), list(job.units), __version__, PARENT) for job in jobs], strict=True)
+                )
             except (RuntimeError, OSError, FailedJobError, subprocess.CalledProcessError) as error:
                 raise WorkerError(f"SLURM does not take the jobs: {error}") from error
             self._busy += list(zip(made, jobs, strict=True))
 
     def _events(self, made: Any, job: Job) -> list[Event]:
         try:
-            code, said = made.result()
+            ended = msgspec.convert(made.result(), Ended)
         except (UncompletedJobError, FailedJobError) as error:  # killed, out of memory or time, or its node is gone
             lines = str(error).strip().splitlines()
             return [Lost(why=f"job {made.job_id} ended ({lines[-1][:300] if lines else 'no reason'})")]
-        return list(events_of(self._run, job, Ended(code, said)))
-
-
-def do_job(command: list[str]) -> tuple[int, str]:
-    """What a job does: `counterform unit RUN UNIT...`."""
-    done = subprocess.run(
-        [sys.executable, "-m", "counterform.cli", "unit", "--wait", *command],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    return done.returncode, done.stderr
+        return list(events_of(self._run, job, ended))

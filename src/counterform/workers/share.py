@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from counterform.errors import StudyError
@@ -15,7 +16,14 @@ SMALL_MB = 200
 
 
 def workers_that_pay(study: Study) -> int:
-    """One an accelerator, or one a core where the model is small; else this process alone does it, on all cores."""
+    """One an accelerator, or one a core where the model is small; else this process alone does it, on all cores.
+
+    So it does where torch is missing: it can then say so without a worker.
+    """
+    if study.run.executor != "local":
+        return 0  # as many as the cluster has
+    if not _has_torch():
+        return 1
     gpus = visible_gpus()
     if gpus:
         need = max([1.0, *study.run.gpus.values()])
@@ -69,6 +77,13 @@ def visible_gpus() -> list[str]:
         return [one for one in named.split(",") if one.strip() and one.strip() != "-1"]
     found = [path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*")]
     return sorted((name for name in found if name.isdigit()), key=int)
+
+
+def _has_torch() -> bool:
+    try:
+        return find_spec("torch") is not None
+    except (ImportError, ValueError):  # it is made to look missing
+        return False
 
 
 def _visible(gpus: list[str], number: int, each: float) -> dict[str, str]:
