@@ -97,6 +97,18 @@ def test_a_lost_worker_has_its_units_done_again_but_for_those_that_stand(work, s
     assert said == ["worker 7 ended (SIGKILL) at probe/a/1, which is done again"]
 
 
+def test_a_worker_that_is_lost_with_its_work_done_is_no_loss(work, said):
+    class EndsEarly(Scripted):
+        def event(self):
+            job, event = super().event()
+            return job, Lost(why="gone") if isinstance(event, Over) else event
+
+    units = [Plain("train/0"), Plain("train/1")]
+    executor = EndsEarly(work, units, 2)
+    do_stage(work, units, executor, Progress(lambda line: None))
+    assert (sorted(executor.order), said) == (["train/0", "train/1"], [])
+
+
 def test_a_unit_that_ends_worker_after_worker_is_given_up(work):
     units = [Plain("train/0"), Plain("train/1")]
     with pytest.raises(WorkerError, match=r"train/1 has ended 3 workers: gone\. Does it fit the memory\?"):

@@ -80,7 +80,7 @@ class _Stage:
             self._names.subtract(name for unit in again for name in _names(unit))
             if isinstance(event, Failed):
                 self.failures.append(f"{event.unit}: {event.message}" if event.unit else event.message)
-            elif isinstance(event, Lost):
+            elif isinstance(event, Lost) and again:
                 self._lost(again, event.why)
 
     def _lost(self, again: list[Unit], why: str) -> None:

@@ -76,14 +76,8 @@ class Ray(Executor):
     def _events(self, ref: Any, job: Job) -> list[Event]:
         try:
             ended = msgspec.convert(ray.get(ref), Ended)
-        except (
-            ray.exceptions.WorkerCrashedError,
-            ray.exceptions.NodeDiedError,
-            ray.exceptions.OutOfMemoryError,
-        ) as error:
-            return [Lost(why=f"a worker of the Ray cluster ended ({_first_line(error)})")]
-        except ray.exceptions.RayError as error:
-            return [Lost(why=f"a task of the Ray cluster failed ({_first_line(error)})")]
+        except ray.exceptions.RayError as error:  # its worker was killed, its node has died
+            return [Lost(why=f"a task of the Ray cluster ended ({_first_line(error)})")]
         return list(events_of(self._run, job, ended))
 
 

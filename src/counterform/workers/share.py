@@ -61,7 +61,7 @@ def is_small(model: ModelSpec) -> bool:
     if model.kind != "hf":
         return False
     path = Path(source_of(model.path)).expanduser()
-    files = [path] if path.is_file() else list(path.glob("*.safetensors"))
+    files = [path] if path.is_file() else list(path.glob("model*.safetensors"))  # an adapter says nothing of its base
     return bool(files) and sum(file.stat().st_size for file in files) <= SMALL_MB * 1e6
 
 
