@@ -96,9 +96,11 @@ def unit(
 def _run(study: Study, out: Path | None, *, workers: int, until: str = "report", prune_left: bool = False) -> Run:
     from counterform.pipeline import run as run_study
     from counterform.workers.progress import Bars, Progress
-    from counterform.workers.share import workers_that_pay
+    from counterform.workers.share import threads_each, workers_that_pay
 
     several = workers or study.run.workers or workers_that_pay(study)
+    if study.run.executor == "local":  # before torch counts the cores
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads_each(study.model, several)))
     progress = (Bars if sys.stderr.isatty() else Progress)(_say)
     return run_study(study, out, workers=several, until=until, prune_left=prune_left, say=_say, progress=progress)
 

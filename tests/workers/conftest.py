@@ -1,5 +1,6 @@
 """The study that takes a second, and a directory in which it is begun."""
 
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -15,7 +16,9 @@ PARTS = (Path(__file__).parent, Path(__file__).parent.parent / "stages")
 @pytest.fixture(scope="session", autouse=True)
 def _parts():
     sys.path[:0] = map(str, PARTS)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))  # of the programs that a test starts
+        yield
     for path in PARTS:
         sys.path.remove(str(path))
 
