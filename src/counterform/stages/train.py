@@ -40,6 +40,8 @@ class TrainUnit(Unit):
             (directory / "checkpoint.json").write_bytes(msgspec.json.encode(checkpoint))
         if checkpoint.failure:
             work.say(f"train     {self._arm} seed {self._seed} STOPPED: {checkpoint.failure}")
+        else:
+            work.say(f"train     {self._arm} seed {self._seed}: {checkpoint.ledger.seconds:.1f} s")
         ledger = checkpoint.ledger
         work.making.tokens = ledger.prompt_tokens + ledger.loss_tokens
         return [where]
