@@ -32,7 +32,7 @@ def test_a_job_is_the_command_and_its_units_are_done_by_their_records(run):
 
 def test_a_refusal_is_a_failure_of_the_unit(run):
     units = Job(("train/sft/0",))
-    [event] = events_of(run, units, job(run, *units.units))
+    [event] = events_of(run, units, job(run, *units.units))  # and it is not said once more
     assert isinstance(event, Failed)
     assert event.unit == "train/sft/0"
     assert event.message.startswith("train/sft/0 needs arm/sft, which does not stand.")

@@ -56,11 +56,12 @@ def events_of(run: Path, job: Job, ended: Ended) -> Iterator[Event]:
     records = RunDir(run).records
     made = {line.partition(" ")[0] for line in lines if line.endswith((" is done", " stands already"))}
     left = [name for name in job.units if name not in made or name not in records]
-    yield from (Said(line=line) for line in lines if line.partition(" ")[0] not in job.units)
+    refused = bool(left) and ended.code == 2 and bool(lines) and lines[-1].startswith(PREFIX)
+    yield from (Said(line=line) for line in lines[: -1 if refused else None] if line.partition(" ")[0] not in job.units)
     yield from (Done(unit=name) for name in job.units if name not in left)
     if not left:
         yield Over()
-    elif ended.code == 2 and lines and lines[-1].startswith(PREFIX):
+    elif refused:
         yield Failed(unit=left[0], message=lines[-1].removeprefix(PREFIX))
     else:
         yield Lost(why=f"a worker ended (exit code {ended.code}: {' '.join(lines[-LAST_WORDS:])})")
