@@ -10,7 +10,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep '^torch==' constraints.txt)
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: run quick test test-slow test-lowest test-gpu mutants lint studies claims bench wheel clean
+.PHONY: run quick test test-slow test-lowest test-ray test-gpu mutants lint studies claims bench wheel clean
 
 run: $(VENV)/.run
 	$(BIN)/counterform run
@@ -22,7 +22,12 @@ test: $(VENV)/.dev lint
 	$(BIN)/pytest
 
 test-slow: $(VENV)/.dev
-	$(BIN)/pytest -m "slow and not gpu"
+	$(BIN)/pytest -m "slow and not gpu and not ray"
+
+# A study on clusters that are started here: two raylets, SLURM's stand-in.
+test-ray: $(VENV)/.dev
+	$(BIN)/pip install -q -c constraints.txt -e '.[ray,slurm]'
+	$(BIN)/pytest -m ray
 
 # What stands against other libraries, with the lowest versions that pyproject.toml allows, in an environment of its own.
 test-lowest: $(VENV)-lowest/.done

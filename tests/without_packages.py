@@ -20,14 +20,23 @@ BRINGS = {
     "api": ["openai", "stamina"],
     "guard": ["starlette", "uvicorn", "httpx2", "z3"],
     "logs": ["zstandard"],
+    "ray": ["ray"],
+    "slurm": ["submitit"],
 }  # fmt: skip
 """The packages that each extra brings, by the name under which they are imported."""
 
 SHARED = {"httpx2"}
 """Brought by other extras too, the hub's client for one: hidden only where all are."""
 
-PROGRAMS = {"counterform.verify.symbolic_worker": "math", "counterform.train.verl_sampler": "verl"}
-"""What only a program loads that has found its package: symbolic.py looks for math-verify first, and verl loads its own sampler."""
+PROGRAMS = {
+    "counterform.verify.symbolic_worker": "math",
+    "counterform.train.verl_sampler": "verl",
+    "counterform.workers.on_ray": "ray",
+    "counterform.workers.on_slurm": "slurm",
+}
+"""What only a program loads that has found its package, or was told to use it (tests/workers/test_apart.py): symbolic.py looks for
+math-verify first, and verl loads its own sampler.
+"""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # command: (the extra that it needs, what it is called with)

@@ -21,6 +21,7 @@ from counterform.text.plain import plain, plain_json, plain_line
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from counterform.pipeline import Run
     from counterform.study import Study
 
 
@@ -51,6 +52,9 @@ StudyFile = Annotated[Path | None, typer.Argument(help="A study file; left out: 
 Out = Annotated[Path | None, typer.Option(help="The run directory; default runs/NAME.")]
 Data = Annotated[Path | None, typer.Option(help="What {data} stands for in the study file.")]
 Quick = Annotated[bool, typer.Option("--quick", help="The embedded study with one seed and three arms.")]
+Workers = Annotated[
+    int, typer.Option(min=0, max=10_000, help="Units done at once; 0: what [run] says, or as many as pays.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Anyway = Annotated[bool, typer.Option("--anyway", help="Train although the base shows that the study is void.")]
 
@@ -61,14 +65,13 @@ def run(
     out: Out = None,
     data: Data = None,
     quick: Quick = False,
+    workers: Workers = 0,
     prune: Annotated[bool, typer.Option("--prune", help="Remove the files of what has left the study.")] = False,
     anyway: Anyway = False,
     as_json: Json = False,
 ) -> None:
     """Run a whole study; run it again to go on after any interruption."""
-    from counterform.pipeline import run as run_study
-
-    finished = run_study(_study(study, data, quick), out, prune_left=prune, anyway=anyway, say=_say)
+    finished = _run(_study(study, data, quick), out, workers=workers, prune_left=prune, anyway=anyway)
     _print_results(finished.path, as_json)
 
 
@@ -105,19 +108,57 @@ def plan(
 @app.command()
 def unit(
     directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
-    units: Annotated[list[str], typer.Argument(metavar="UNIT...", help="Names of units, e.g. train/sft/0.")],
+    units: Annotated[
+        list[str],
+        typer.Argument(metavar="UNIT...", help="Names of units, e.g. train/sft/0; `-`: jobs on standard input."),
+    ],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for a unit that another process is doing.")] = False,
 ) -> None:
     """Do single units of the study that was run into a directory last: any worker that sees it can do any."""
-    from counterform.pipeline import do_units
+    from counterform.children import PARENT, end_with_parent
+    from counterform.pipeline import do_units, serve_units
 
-    do_units(directory, units, say=_say)
+    if PARENT in os.environ:
+        end_with_parent()
+    if units == ["-"]:
+        return serve_units(directory, _say)
+    do_units(directory, units, wait=wait, say=_say)
+
+
+def _run(
+    study: Study,
+    out: Path | None,
+    *,
+    workers: int,
+    until: str = "report",
+    prune_left: bool = False,
+    anyway: bool = False,
+) -> Run:
+    from counterform.pipeline import run as run_study
+    from counterform.workers.progress import Bars, Progress
+    from counterform.workers.share import threads_each, workers_that_pay
+
+    several = workers or study.run.workers or workers_that_pay(study)
+    if study.run.executor == "local":  # before torch counts the cores
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads_each(study.model, several)))
+    progress = (Bars if sys.stderr.isatty() else Progress)(_say)
+    return run_study(
+        study,
+        out,
+        workers=several,
+        until=until,
+        prune_left=prune_left,
+        anyway=anyway,
+        say=_say,
+        progress=progress,
+    )
 
 
 def _stage(name: str, words: str) -> Callable[..., None]:
-    def command(study: StudyFile = None, out: Out = None, data: Data = None, quick: Quick = False) -> None:
-        from counterform.pipeline import run as run_study
-
-        run_study(_study(study, data, quick), out, until=name, say=_say)
+    def command(
+        study: StudyFile = None, out: Out = None, data: Data = None, quick: Quick = False, workers: Workers = 0
+    ) -> None:
+        _run(_study(study, data, quick), out, workers=workers, until=name)
 
     command.__doc__ = f"{words} Runs the stages before it first where they are missing."
     return command

@@ -9,6 +9,7 @@
     ├── ControlError            a control does not remove what it claims to remove
     ├── CallRefused             a tool call breaks a rule of a policy, and was not made
     ├── AuditError              a verifier failed on its own worked solutions or planted errors
+    ├── WorkerError             a unit of work failed in another process, or its workers were lost
     └── MissingExtra            an optional package is not installed
 
 A bad attempt is data (a row marked UNKNOWN), never an exception.
@@ -55,6 +56,10 @@ class CallRefused(CounterformError):
 
 class AuditError(CounterformError):
     """A verifier failed on its own worked solutions or on planted errors."""
+
+
+class WorkerError(CounterformError):
+    """A unit of work failed in another process, or its workers were lost."""
 
 
 class MissingExtra(CounterformError, ImportError):

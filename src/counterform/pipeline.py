@@ -8,8 +8,9 @@ files, still stand. What the units of a stage do is in the file of its name in `
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from counterform.stages.arms import arm_units
 from counterform.stages.decide import decided
 from counterform.stages.doses import dose_units
 from counterform.stages.find import find_units
+from counterform.stages.hands import Hands, units_of
 from counterform.stages.probe import base_units, probe_units
 from counterform.stages.problems import problem_units
 from counterform.stages.report import report_units
@@ -35,6 +37,11 @@ from counterform.stages.verify import verify_units
 from counterform.stages.work import Say, Work
 from counterform.store import RunDir, finished_run, open_run, prune
 from counterform.study import Study, to_toml
+from counterform.workers.executor import Executor
+from counterform.workers.hand_out import do_stage
+from counterform.workers.here import Here
+from counterform.workers.progress import Progress
+from counterform.workers.serving import serve, telling
 
 
 class Run(Struct, frozen=True):
@@ -102,12 +109,15 @@ def run(
     until: str = "report",
     prune_left: bool = False,
     anyway: bool = False,
+    workers: int = 0,
     say: Say = lambda line: None,
+    progress: Progress | None = None,
 ) -> Run:
     """Run a study into `out` (default: runs/NAME), up to and including the stage `until`.
 
     What is already there and still stands is not done again, so the same command goes on after any interruption. What has left the
-    study is in none of its results, and stays on the disk; with `prune_left` it goes. Raises RunDirError for a directory that is
+    study is in none of its results, and stays on the disk; with `prune_left` it goes. workers: units that are done at once; 0: as
+    the study says ([run]), and where it says nothing this process does all. Raises RunDirError for a directory that is
     not empty and no run of this study, and before anything is trained StudyError for one that is void, unless `anyway`.
     """
     with open_run(Path(out or Path("runs") / study.name)) as files:
@@ -116,24 +126,21 @@ def run(
         require_same_study(files, here)
         work = Work(here, files, say)
         work.check()
-        if until not in BEFORE_TRAINING and not work.trained:
-            work.require_trainers()
         files.write_text("study.toml", to_toml(study))
         files.write_mark(msgspec.json.encode(here))
-        for name, stage in STAGES.items():
-            started = time.monotonic()
-            if name == ("base" if study.decide.contrasts else "train"):
-                require_sound(work, anyway=anyway)
-            if name == "base" and study.decide.contrasts:
+        progress = progress or Progress(say)
+        names = list(STAGES)[: list(STAGES).index(until) + 1]
+        trains = until not in BEFORE_TRAINING
+        first = names.index("base") if here.decide.contrasts and "base" in names else len(names)
+        with _executor(work, workers, trains=trains) as executor:
+            _do_stages(names[:first], work, executor, progress, anyway=anyway)
+        if names[first:]:
+            require_sound(work, anyway=anyway)
+            with progress.stage("decide"):
                 work = decided(work)
-            if name == "find":
-                _set_aside_what_left(work)
-            with closing(_units(stage, work)) as units:
-                for unit in units:
-                    do(work, unit)
-            say(f"{name:<9} {time.monotonic() - started:6.1f} s")
-            if name == until:
-                break
+            with _executor(work, workers, trains=trains) as executor:
+                _do_stages(names[first:], work, executor, progress, anyway=True)  # looked at before the rounds
+        progress.end()
         if prune_left:
             _set_aside_what_left(work)
             gone = prune(files.path, files.records)
@@ -141,18 +148,54 @@ def run(
         return Run(files.path)
 
 
-def do_units(path: Path, names: Sequence[str], *, say: Say = lambda line: None) -> None:
+def _do_stages(names: Sequence[str], work: Work, executor: Executor, progress: Progress, *, anyway: bool) -> None:
+    """These stages, in their order; anyway: even where the base shows that the study is void."""
+    for name in names:
+        if name == "train":
+            require_sound(work, anyway=anyway)
+        with progress.stage(name):
+            if name == "find":
+                _set_aside_what_left(work)
+            do_stage(work, STAGES[name](work), executor, progress)
+
+
+def _executor(work: Work, workers: int, *, trains: bool) -> Executor:
+    """What does the units. trains: whether what trainers need is looked for before anything is done."""
+    spec, workers = work.study.run, workers or work.study.run.workers
+    if work.study.decide.contrasts:  # what is done next follows from what was read
+        work.check_trainers(needed=trains)
+        return Here(Hands(work, STAGES))
+    if spec.executor != "local":
+        from counterform.workers.apart import check_trainers
+
+        check_trainers(work.files.path)
+    if spec.executor == "ray":
+        from counterform.workers.on_ray import Ray
+
+        return Ray(work.files.path, spec, workers)
+    if spec.executor == "slurm":
+        from counterform.workers.on_slurm import Slurm
+
+        return Slurm(work.files.path, spec)
+    from counterform.workers.local import Local
+    from counterform.workers.share import places
+
+    each = places(spec, work.study.model, max(1, workers))
+    if workers > 1:
+        return Local(work.files.path, each, trains=trains)
+    work.check_trainers(needed=trains)
+    return Here(Hands(work, STAGES))
+
+
+def do_units(path: Path, names: Sequence[str], *, wait: bool = False, say: Say = lambda line: None) -> None:
     """Do these units of the study that was run into `path` last, in the order of the stages, in this process.
 
-    Raises StudyError for a unit that the study does not have, and RunDirError for one that cannot be done yet, or that another
-    process is doing. Several units of one model share it, and what it has answered.
+    Raises StudyError for a unit that the study does not have, and RunDirError for one that cannot be done yet, or, unless
+    it is to wait, that another process is doing. Several units of one model share it, and what it has answered.
     """
     files = finished_run(path)
-    study = msgspec.json.decode(files.mark().study, type=Study | None)
-    if study is None:
-        raise RunDirError(f"no study was run into {path} yet. `counterform problems STUDY --out {path}` begins one.")
-    work = Work(study, files, say)
-    if study.decide.contrasts:
+    work = Work(_study_of(files), files, say)
+    if work.study.decide.contrasts:
         raise StudyError(
             f"{path} holds a study with [decide]: what is done next follows from what was read. Use `counterform run`."
         )
@@ -163,16 +206,32 @@ def do_units(path: Path, names: Sequence[str], *, say: Say = lambda line: None) 
     if "find" in names:
         _set_aside_what_left(work)
     for stage in STAGES.values():
-        with closing(_units(stage, work)) as units:
+        with closing(units_of(stage, work)) as units:
             for unit in units:
                 if unit.name in names:
                     _require_needs(work, unit, every)
-                    say(f"{unit.name} {'is done' if do(work, unit, wait=False) else 'stands already'}")
+                    say(f"{unit.name} {'is done' if do(work, unit, wait=wait) else 'stands already'}")
 
 
-def _units(stage: Callable[[Work], Iterator[Unit]], work: Work) -> Generator[Unit, None, None]:
-    """A stage that can be closed: what it has opened goes with it, whatever ends it."""
-    yield from stage(work)
+def serve_units(path: Path, say: Say) -> None:
+    """Do jobs of units that are read from standard input, as JSON, and tell what becomes of each on standard output."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job ignores
+
+    def open_hands() -> Hands:
+        files = finished_run(path)
+        return Hands(Work(_study_of(files), files, say), STAGES)
+
+    with telling() as tell:
+        serve(sys.stdin.buffer, open_hands, tell)
+
+
+def _study_of(files: RunDir) -> Study:
+    study = msgspec.json.decode(files.mark().study, type=Study | None)
+    if study is None:
+        raise RunDirError(
+            f"no study was run into {files.path} yet. `counterform problems STUDY --out {files.path}` begins one."
+        )
+    return study
 
 
 def _require_needs(work: Work, unit: Unit, every: dict[str, Unit]) -> None:

@@ -19,6 +19,15 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of a study file: what is left out has its default, and what nobody knows is refused."""
 
 
+class EngineSpec(Options, frozen=True):
+    """A server that is started for the base and for every checkpoint, and ended with it."""
+
+    serve: Annotated[tuple[str, ...], Meta(min_length=1)]
+    """The command; `{path}` stands for the model's directory, `{port}` for a free port. It is no line of a shell."""
+    seconds: Annotated[float, Meta(gt=0.0)] = 900.0
+    """Until it must be healthy."""
+
+
 class ModelSpec(Options, frozen=True):
     """What answers prompts; the base of every arm when it stands at `[model]`."""
 
@@ -41,6 +50,8 @@ class ModelSpec(Options, frozen=True):
     """hf: prompts generated at once."""
     concurrency: Positive = 16
     """openai: requests under way at once."""
+    engine: EngineSpec | None = None
+    """hf: what answers in place of transformers; only insides are still read with those. `concurrency` requests are under way at once."""
     tool: Literal["", "calc"] = ""
     """hf: what answers its calls while it is sampled and read: `calc` writes what comes after "="."""
     tool_failures: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
@@ -254,3 +265,16 @@ class DecideSpec(Options, frozen=True):
     def arms(self) -> tuple[str, ...]:
         """Those of the contrasts."""
         return tuple(dict.fromkeys(arm for contrast in self.contrasts for arm in contrast))
+
+
+class RunSpec(Options, frozen=True):
+    """Where a study is run; it changes no result, and is in no key."""
+
+    executor: Literal["local", "ray", "slurm"] = "local"
+    """local: processes of this machine. ray: tasks of a Ray cluster. slurm: array jobs. All see the run directory at one path."""
+    workers: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    """Units that are done at once; 0: as many as pays (docs/workers.md)."""
+    gpus: dict[Literal["sample", "arm", "train", "probe", "dose", "weights"], Annotated[float, Meta(ge=0.0)]] = {}
+    """GPUs that a unit of this kind needs; left out: none is asked for."""
+    slurm: dict[str, Any] = {}
+    """slurm: options of submitit's executor, passed through (`slurm_partition`, `timeout_min`, `mem_gb`)."""

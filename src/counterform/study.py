@@ -19,6 +19,7 @@ from counterform.specs import NAME as NAME
 from counterform.specs import ArmSpec as ArmSpec
 from counterform.specs import AttemptsSpec as AttemptsSpec
 from counterform.specs import DecideSpec as DecideSpec
+from counterform.specs import EngineSpec as EngineSpec
 from counterform.specs import MatchSpec as MatchSpec
 from counterform.specs import ModelSpec as ModelSpec
 from counterform.specs import Name as Name
@@ -27,6 +28,7 @@ from counterform.specs import ProbeSpec as ProbeSpec
 from counterform.specs import ProblemsSpec as ProblemsSpec
 from counterform.specs import ResponseColumns as ResponseColumns
 from counterform.specs import ResponsesSpec as ResponsesSpec
+from counterform.specs import RunSpec as RunSpec
 from counterform.specs import TrainSpec as TrainSpec
 from counterform.specs import VerifySpec as VerifySpec
 
@@ -57,6 +59,7 @@ class Study(Options, frozen=True):
     train: TrainSpec = TrainSpec()
     probes: tuple[str, ...] = ("accuracy", "find_error", "process")
     probe: ProbeSpec = ProbeSpec()
+    run: RunSpec = RunSpec()
     contrasts: tuple[tuple[str, str], ...] = ()
     """Pairs of arms [a, b] compared with each other: a - b."""
     doses: tuple[tuple[str, str], ...] = ()
@@ -150,11 +153,13 @@ def embedded_text() -> str:
 def to_toml(study: Study) -> str:
     """The study as a TOML text that says only what differs from the defaults; `{data}` stays unresolved.
 
-    Directories of this machine are left out, so that the text can be published and run elsewhere with --data.
+    Directories of this machine, and how it was used, are left out, so that the text can be published and run elsewhere with --data.
     """
     told: dict[str, Any] = {"name": study.name}
     for field in msgspec.structs.fields(Study)[1:]:
         value = getattr(study, field.name)
+        if isinstance(value, RunSpec):
+            continue
         if isinstance(value, Struct):
             # Against the table's own defaults: a table that stands in a file starts from those.
             default = msgspec.to_builtins(type(value)())
@@ -167,7 +172,14 @@ def to_toml(study: Study) -> str:
     for table, key in (("problems", "file"), ("problems", "shift_file"), ("attempts", "file"), ("probe", "lexicon")):
         if key in told.get(table, {}):
             told[table][key] = _bare(told[table][key])
-    return msgspec.toml.encode(told).decode()
+    return msgspec.toml.encode(_without_none(told)).decode()
+
+
+def _without_none(value: Any) -> Any:
+    """The same, without keys that say nothing: TOML has no word for it."""
+    if isinstance(value, dict):
+        return {name: _without_none(inner) for name, inner in value.items() if inner is not None}
+    return [_without_none(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def moved(arm: ArmSpec, file: Callable[[str], str], model: Callable[[str], str]) -> ArmSpec:
@@ -317,6 +329,8 @@ def _wrong_in_arm(arm: ArmSpec, study: Study, where: str) -> Iterator[tuple[str,
 
 def _wrong_in_model(model: ModelSpec) -> Iterator[tuple[str, str]]:
     """What cannot be of one model, by the key of its table."""
+    if model.engine is not None:
+        yield from _wrong_in_engine(model, model.engine)
     if model.kind == "hf":
         return
     if model.tool:
@@ -324,6 +338,28 @@ def _wrong_in_model(model: ModelSpec) -> Iterator[tuple[str, str]]:
     for key, given in (("revision", model.revision), ("trust_remote_code", model.trust_remote_code)):
         if given:
             yield key, f"is of a model of kind 'hf'; this one is {model.kind!r}"
+
+
+def _wrong_in_engine(model: ModelSpec, engine: EngineSpec) -> Iterator[tuple[str, str]]:
+    if model.kind != "hf":
+        yield "engine", f"serves a model of kind 'hf'; this one is {model.kind!r}"
+    elif model.tool:
+        yield "engine", "serves a model of kind 'hf'; one with a `tool` is asked by transformers"
+    for word in ("{path}", "{port}"):
+        if not any(word in part for part in engine.serve):
+            yield "engine.serve", f"must contain {word}; got {list(engine.serve)}"
+    if strange := _strange_braces(engine.serve):
+        yield "engine.serve", f"knows {{path}} and {{port}}, and not {strange}; write {{{{ and }}}} for braces"
+
+
+def _strange_braces(parts: tuple[str, ...]) -> str:
+    """The first thing in braces that is neither {path} nor {port}."""
+    for part in parts:
+        try:
+            part.format(path="", port="")
+        except (KeyError, IndexError, ValueError, AttributeError) as error:
+            return f"{part!r} ({error})"
+    return ""
 
 
 def _require_base(study: Study, refuse: Callable[[str, str], None]) -> None:

@@ -67,7 +67,9 @@ class Completion(Struct, frozen=True, kw_only=True, gc=False):
 
 def is_transient(failure: str) -> bool:
     """Whether a call that failed so says nothing about what was asked: a rate limit, a server's error, a time-out, a lost line."""
-    return failure in ("408", "409", "429", "timeout", "connection") or bool(re.fullmatch("5[0-9][0-9]", failure))
+    return failure in ("408", "409", "429", "timeout", "connection", "broken") or bool(
+        re.fullmatch("5[0-9][0-9]", failure)
+    )
 
 
 class Attempt(Struct, frozen=True, kw_only=True, gc=False):
@@ -262,6 +264,8 @@ class Model(ABC):
     """Anything that answers a prompt. What only some can do besides: models/growing.py (Writer), models/inside.py (Inspectable)."""
 
     name: str
+    tokens: int = 0
+    """Written since it was opened, as far as it counts them."""
 
     @classmethod
     def open(cls, spec: Any) -> Self:
@@ -308,6 +312,11 @@ class Model(ABC):
     def failures(self) -> Mapping[str, int]:
         """Calls that failed, by reason."""
         return {}
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a reader of its answers must know of how they came about."""
+        return ()
 
     def close(self) -> None:
         """Give back what it holds; nothing is asked of it afterwards."""

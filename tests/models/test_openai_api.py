@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterform.errors import MissingExtra, ModelError
-from counterform.models import openai_api
-from counterform.models.openai_api import ATTEMPTS, DEAD_AFTER, OpenAIModel
+from counterform.models import openai_api, retrying, wire
+from counterform.models.openai_api import DEAD_AFTER, OpenAIModel
+from counterform.models.retrying import ATTEMPTS
 from counterform.study import BASE, ModelSpec
 
 PROMPTS = ["Add 1.", "Add 2.", "Add 3."]
@@ -99,8 +100,8 @@ class Endpoint:
 @pytest.fixture
 def ask(monkeypatch):
     """Make (model, endpoint) out of a script; waits are short unless a test says otherwise."""
-    monkeypatch.setattr(openai_api, "WAIT_INITIAL", 0.001)
-    monkeypatch.setattr(openai_api, "WAIT_JITTER", 0.001)
+    monkeypatch.setattr(retrying, "WAIT_INITIAL", 0.001)
+    monkeypatch.setattr(retrying, "WAIT_JITTER", 0.001)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     opened = []
 
@@ -172,7 +173,7 @@ class TestAnswers:
         assert (completion.tokens, completion.finish) == (tokens, finish)
 
     def test_an_endless_text_is_cut(self, ask, monkeypatch):
-        monkeypatch.setattr(openai_api, "MAX_CHARS", 10)
+        monkeypatch.setattr(wire, "MAX_CHARS", 10)
         model, _ = ask(lambda body, _: chat("a" * 11))
         [[completion]] = generate(model, ["Add 1."])
         assert (completion.text, completion.finish) == ("a" * 10, "length")
@@ -203,7 +204,7 @@ class TestFailures:
         assert not model.failures
 
     def test_retry_after_is_honoured_up_to_a_cap(self, ask, monkeypatch):
-        monkeypatch.setattr(openai_api, "WAIT_MAX", 0.4)
+        monkeypatch.setattr(retrying, "RETRY_AFTER_MAX", 0.4)
         for asked in ("0.3", "86400", "Fri, 31 Dec 2999 23:59:59 GMT"):
             model, _ = ask(lambda body, times, a=asked: (429, {"Retry-After": a}, "{}") if times < 1 else chat("4"))
             started = time.monotonic()
@@ -223,8 +224,8 @@ class TestFailures:
 
     @pytest.mark.parametrize("reply", ["hang", "drip"])
     def test_a_server_that_does_not_come_to_an_end(self, ask, monkeypatch, reply):
-        monkeypatch.setattr(openai_api, "REQUEST_SECONDS", 0.3)
-        monkeypatch.setattr(openai_api, "ATTEMPTS", 2)
+        monkeypatch.setattr(retrying, "REQUEST_SECONDS", 0.3)
+        monkeypatch.setattr(retrying, "ATTEMPTS", 2)
         model, endpoint = ask(lambda body, _: reply)
         started = time.monotonic()
         rows = generate(model)
@@ -234,9 +235,9 @@ class TestFailures:
         assert len(endpoint.requests) == 6
 
     def test_no_attempt_begins_after_the_time_is_up(self, ask, monkeypatch):
-        monkeypatch.setattr(openai_api, "RETRY_SECONDS", 0.2)
-        monkeypatch.setattr(openai_api, "ATTEMPTS", 1000)
-        monkeypatch.setattr(openai_api, "WAIT_MAX", 0.01)
+        monkeypatch.setattr(retrying, "RETRY_SECONDS", 0.2)
+        monkeypatch.setattr(retrying, "ATTEMPTS", 1000)
+        monkeypatch.setattr(retrying, "WAIT_MAX", 0.01)
         model, _ = ask(lambda body, _: (500, {}, "{}"))
         started = time.monotonic()
         generate(model)
@@ -253,7 +254,6 @@ class TestFailures:
             "{}",
             '{"choices": []}',
             '{"choices": null}',
-            chat(None),
             chat(["a list"]),
             chat(42),
             chat("fine", tokens="many"),
@@ -290,7 +290,7 @@ class TestDeadEndpoint:
 
     def test_nobody_picks_up(self, ask, monkeypatch):
         monkeypatch.setattr(openai_api, "CONNECT_SECONDS", 0.2)
-        monkeypatch.setattr(openai_api, "ATTEMPTS", 1)
+        monkeypatch.setattr(retrying, "ATTEMPTS", 1)
         with socket.socket() as busy:
             busy.bind(("127.0.0.1", 0))
             busy.listen(0)
@@ -378,6 +378,8 @@ class TestOpen:
     @pytest.mark.parametrize("package", ["openai", "stamina"])
     def test_without_the_extra(self, monkeypatch, package):
         monkeypatch.setitem(sys.modules, package, None)
+        monkeypatch.delitem(sys.modules, "counterform.models.retrying")
+        monkeypatch.delitem(sys.modules, "counterform.models.wire")
         spec = importlib.util.spec_from_file_location("fresh", openai_api.__file__)
         with pytest.raises(MissingExtra, match=r"counterform\[api\]"):
             spec.loader.exec_module(importlib.util.module_from_spec(spec))
@@ -451,7 +453,7 @@ class TestLogprobs:
 
 @given(st.text() | st.sampled_from(["nan", "inf", "-inf", "-5", "1e999", "Thu, 99 Foo 0000 00:00:00 GMT"]))
 def test_any_retry_after_header_is_read(header):
-    seconds = openai_api._seconds(header)
+    seconds = retrying._seconds(header)
     assert seconds is None or 0.0 <= min(max(seconds, 0.0), 30.0) <= 30.0
 
 
@@ -522,3 +524,162 @@ class TestRealServer:
         with pytest.raises(ModelError, match="another/model"):
             model.generate(PROMPTS * 10, n=1, seed=0, temperature=0.0, max_tokens=3)
         model.close()
+
+
+class TestWhatEndpointsSpeak:
+    """Shapes that endpoints were seen to answer with: each is an answer, a cut one or a failure, and none is taken for another."""
+
+    @pytest.mark.parametrize(
+        ("message", "reason", "text", "finish"),
+        [
+            ({"content": None, "reasoning_content": "let me think"}, "length", "", "length"),
+            ({"content": None, "reasoning": "let me think"}, "length", "", "length"),
+            ({"content": None}, "stop", "", "stop"),
+            ({}, "stop", "", "stop"),
+            ({"content": None, "tool_calls": []}, "tool_calls", "", "stop"),
+            ({"content": None, "refusal": "I cannot."}, "stop", "I cannot.", "stop"),
+            ({"content": "The answer is 4.", "reasoning_content": "2 + 2 = 5"}, "stop", "The answer is 4.", "stop"),
+            ({"content": [{"type": "text", "text": "The"}, {"type": "text", "text": " 4"}]}, "stop", "The 4", "stop"),
+            ({"content": [{"type": "thinking", "thinking": []}, {"type": "text", "text": "4"}]}, "stop", "4", "stop"),
+            ({"content": "The answer"}, "model_length", "The answer", "length"),
+            ({"content": "The answer"}, "max_tokens", "The answer", "length"),
+            ({"content": "The answer"}, "MAX_TOKENS", "The answer", "length"),
+            ({"content": "The answer"}, "eos_token", "The answer", "stop"),
+            ({"content": "The ans"}, "error", "", "error"),
+            ({"content": "The ans"}, "abort", "", "error"),
+            ({"content": "The ans"}, "SAFETY", "", "error"),
+        ],
+    )
+    def test_content_and_finish(self, ask, message, reason, text, finish):
+        model, _ = ask(lambda body, _: json.dumps({"choices": [{"message": message, "finish_reason": reason}]}))
+        [[completion]] = generate(model, ["Add 1."])
+        assert (completion.text, completion.finish) == (text, finish)
+        assert sum(model.failures.values()) == (finish == "error")
+
+    def test_what_was_thought_counts_as_tokens_where_the_server_counts_none(self, ask):
+        answer = {"choices": [{"message": {"content": None, "reasoning_content": "a b c"}, "finish_reason": "length"}]}
+        model, _ = ask(lambda body, _: json.dumps(answer))
+        assert generate(model, ["Add 1."])[0][0].tokens == 3
+
+    @pytest.mark.parametrize(
+        ("code", "attempts", "kind"), [(429, ATTEMPTS, "429"), (400, 1, "400"), (0, ATTEMPTS, "broken")]
+    )
+    def test_an_error_that_comes_with_status_200(self, ask, code, attempts, kind):
+        model, endpoint = ask(lambda body, _: json.dumps({"error": {"code": code, "message": "no"}}))
+        assert generate(model, ["Add 1."])[0][0].failure == kind
+        assert len(endpoint.requests) == attempts
+
+
+REFUSALS = [
+    (
+        "max_tokens",
+        400,
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+    ),
+    ("max_tokens", 400, "Use 'max_completion_tokens' instead"),
+    (
+        "temperature",
+        400,
+        "Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) value is supported.",
+    ),
+    ("temperature", 400, "temperature is deprecated for this model"),
+    (
+        "seed",
+        422,
+        '{"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]}',
+    ),
+    ("seed", 400, "Unknown name 'seed': Cannot find field."),
+    ("top_p", 400, "`top_p` is not supported"),
+]
+
+
+class TestDialect:
+    @pytest.mark.parametrize(("refused", "status", "said"), REFUSALS)
+    def test_a_parameter_that_is_refused_is_not_sent_again(self, ask, refused, status, said):
+        model, endpoint = ask(
+            lambda body, _: (status, {}, json.dumps({"error": {"message": said}})) if refused in body else chat("4"),
+            concurrency=1,
+        )
+        rows = generate(model, PROMPTS, n=2, temperature=0.7)
+        assert {c.text for row in rows for c in row} == {"4"}
+        assert not model.failures
+        assert sum(refused in body for body in endpoint.requests) == 1
+        others = {"max_tokens", "max_completion_tokens", "seed", "temperature", "top_p"} - {refused}
+        last = endpoint.requests[-1]
+        assert others - set(last) == ({"max_completion_tokens"} if refused != "max_tokens" else set())
+
+    def test_all_that_may_be_refused_is_learnt_under_way(self, ask):
+        def script(body, _):
+            for refused, status, said in REFUSALS:
+                if refused in body:
+                    return status, {}, json.dumps({"error": {"message": said}})
+            return chat("4")
+
+        model, _ = ask(script)
+        assert [c.text for row in generate(model, n=3, temperature=0.0) for c in row] == ["4"] * 9
+        assert [note.split()[3] for note in model.notes] == ["no", "no"]
+        assert "not at 0.0" in model.notes[1]
+
+    def test_temperature_1_is_what_such_an_endpoint_answers_at(self, ask):
+        said = '{"error": {"message": "temperature: only the default (1) value is supported"}}'
+        model, _ = ask(lambda body, _: (400, {}, said) if "temperature" in body else chat("4"))
+        generate(model, temperature=1.0)
+        assert model.notes == ()
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "'max_tokens' or 'max_completion_tokens' is too large: 500. This model's maximum context length is 400 tokens.",
+            "This model's maximum context length is 2048 tokens.",
+            "seed 7 of the prompt is broken",
+        ],
+    )
+    def test_another_refusal_is_that_of_a_prompt(self, ask, said):
+        refusal = (400, {}, json.dumps({"error": {"message": said}}))
+        model, endpoint = ask(lambda body, _: refusal if prompt_of(body) == PROMPTS[1] else chat("4"))
+        assert [row[0].finish for row in generate(model)] == ["stop", "error", "stop"]
+        assert len(endpoint.requests) == 3
+
+    def test_retry_after_ms(self, ask):
+        model, _ = ask(lambda body, times: (429, {"Retry-After-Ms": "300"}, "{}") if times < 1 else chat("4"))
+        started = time.monotonic()
+        assert generate(model, ["Add 1."])[0][0].text == "4"
+        assert time.monotonic() - started >= 0.3
+
+
+class TestLogprobsByCount:
+    """vLLM 0.32 says its tokens without their spaces; then only their number tells where the continuation begins."""
+
+    @pytest.mark.parametrize("usage", [True, False])
+    @pytest.mark.parametrize("begin", [[], ["<s>"]])
+    def test_tokens_without_their_spaces(self, ask, usage, begin):
+        def script(body, _):
+            words = [*begin, *body["prompt"].split()]
+            counted = {"usage": {"prompt_tokens": len(words)}} if usage else {}
+            values = [None, *(-float(n) for n in range(1, len(words) + 1))]
+            found = {"tokens": [*words, "next"], "token_logprobs": values, "text_offset": [0] * (len(words) + 1)}
+            return json.dumps({"choices": [{"logprobs": found}], **counted})
+
+        model, _ = ask(script)
+        first = len(begin) + 2
+        assert model.logprobs("Is it", [" so yes", " no"]) == [-float(first + first + 1), -float(first)]
+
+    def test_a_token_over_the_seam_counts_whole(self, ask):
+        answers = {"ab": (["a", "b", "x"], [None, -1.0, -9.0]), "abc": (["a", "bc", "x"], [None, -2.0, -9.0])}
+
+        def script(body, _):
+            tokens, values = answers[body["prompt"]]
+            found = {"tokens": tokens, "token_logprobs": values, "text_offset": [0] * 3}
+            return json.dumps({"choices": [{"logprobs": found}], "usage": {"prompt_tokens": 2}})
+
+        model, _ = ask(script)
+        assert model.logprobs("ab", ["c"]) == [-2.0]
+
+    def test_a_server_that_does_not_echo_is_refused(self, ask):
+        def script(body, _):
+            found = {"tokens": ["no"], "token_logprobs": [-1.0], "text_offset": [0]}
+            return json.dumps({"choices": [{"logprobs": found}], "usage": {"prompt_tokens": 4}})
+
+        model, _ = ask(script)
+        with pytest.raises(ModelError, match="does not return the log-probabilities"):
+            model.logprobs("Is it so?", [" no"])

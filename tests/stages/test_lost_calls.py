@@ -10,7 +10,7 @@ import pytest
 
 import counterform
 from counterform.errors import ModelError
-from counterform.models import openai_api
+from counterform.models import retrying
 from counterform.store import RunDir
 from counterform.study import ArmSpec, ModelSpec
 from counterform.types import Attempt
@@ -52,9 +52,9 @@ class Endpoint:
 
 @pytest.fixture
 def endpoint(monkeypatch):
-    monkeypatch.setattr(openai_api, "WAIT_INITIAL", 0.001)
-    monkeypatch.setattr(openai_api, "WAIT_JITTER", 0.001)
-    monkeypatch.setattr(openai_api, "ATTEMPTS", 2)
+    monkeypatch.setattr(retrying, "WAIT_INITIAL", 0.001)
+    monkeypatch.setattr(retrying, "WAIT_JITTER", 0.001)
+    monkeypatch.setattr(retrying, "ATTEMPTS", 2)
     opened = []
 
     def make(script):

@@ -181,6 +181,7 @@ class HFModel(Writer, Inspectable):
         for batch in self._decoded(rows, temperature):
             for at in batch:
                 found[at] = rows[at].grown()
+                self.tokens += found[at].sampled
         return found
 
     def unread_words(self, text: str) -> str:
@@ -281,9 +282,9 @@ class HFModel(Writer, Inspectable):
     def _completion(self, row: Sample) -> Completion:
         text = self.tokenizer.decode(row.ids, skip_special_tokens=True)
         # The end token was generated too, so it counts.
-        return Completion(
-            text=text, tokens=len(row.ids) + len(row.ended_by), finish="stop" if row.finish == "stop" else "length"
-        )
+        tokens = len(row.ids) + len(row.ended_by)
+        self.tokens += tokens
+        return Completion(text=text, tokens=tokens, finish="stop" if row.finish == "stop" else "length")
 
 
 def _streams(seed: int, prompts: Sequence[str]) -> list[int]:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
-import logging
-import math
 import os
-import random
 import threading
 from collections import Counter
 from collections.abc import (
@@ -22,95 +18,33 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from queue import SimpleQueue
-from time import time
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Meta, Struct
 
 from counterform.errors import ModelError, extra
 from counterform.models.growing import Grown, Reader, Writer
+from counterform.models.retrying import AT_ONCE, FIXES, REQUEST_SECONDS, SERVER_FIX, Broken, kind_of, with_retries
 from counterform.models.streaming import StreamBroken, read_along
+from counterform.models.wire import Dialect, Echo, heard, sum_by_count, sum_by_text, unheard, without_error
 from counterform.study import ModelSpec
 from counterform.types import Completion, is_transient
 
 with extra("api"):
     import openai
-    import stamina
 
 CONNECT_SECONDS = 5.0
-REQUEST_SECONDS = 180.0
-"""Time-out of one attempt at a request, from the first byte sent to the last one read."""
-ATTEMPTS = 5
-RETRY_SECONDS = 300.0
-"""No further attempt at a request begins after this long."""
-WAIT_INITIAL, WAIT_JITTER, WAIT_MAX = 0.5, 1.0, 30.0
-"""Seconds between attempts: doubled each time, with jitter; WAIT_MAX also caps the server's Retry-After."""
 DEAD_AFTER = 16
 """Requests in a row that found no usable endpoint, after which it is given up; all requests of a smaller call."""
-MAX_CHARS = 100_000
-"""Characters kept of one completion."""
-
-FIXES = {
-    "connection": "Start the server, or correct `base_url`",
-    "400": "Correct `path` (the model's name at the endpoint), or what the server says",
-    "401": "Put a valid key into the environment variable that `api_key_env` names",
-    "403": "Use a key that may use this model (`api_key_env`), or another model (`path`)",
-    "404": "Correct `base_url` (most end in /v1) or `path` (the model's name at the endpoint)",
-    "408": "Wait until the endpoint answers in time, or ask less at once (`concurrency`)",
-    "409": "Wait until the endpoint is free",
-    "429": "Wait, raise the quota, or ask less at once (`concurrency`)",
-    "timeout": "Wait until the endpoint answers in time, or ask less at once (`concurrency`)",
-}
-"""Failures that may concern the endpoint and not one prompt, and what to do about each."""
-_SERVER = "Wait until the server is well again"
-_AT_ONCE = ("connection", "401", "403", "404")
-"""Of them, those that never concern one prompt alone: a few 400s can be a few prompts that are too long."""
 
 _SCORERS = "Use a server that scores a given text (vLLM, llama-cpp-python's server), or a local model (kind = 'hf')"
-_FAILURES = (openai.OpenAIError, TimeoutError, msgspec.MsgspecError, UnicodeError, RecursionError)
+_FAILURES = (openai.OpenAIError, Broken, TimeoutError, msgspec.MsgspecError, UnicodeError, RecursionError)
 
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
-
-# stamina warns of every retry; without a handler of their own those warnings would break into a progress bar.
-logging.getLogger("stamina").addHandler(logging.NullHandler())
-
-
-class _Message(Struct):
-    content: str
-
-
-class _ChatChoice(Struct):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Usage(Struct):
-    completion_tokens: Annotated[int, Meta(ge=0, lt=2**31)] | None = None
-
-
-class _Chat(Struct):
-    choices: Annotated[list[_ChatChoice], Meta(min_length=1)]
-    usage: _Usage | None = None
-
-
-class _Logprobs(Struct):
-    tokens: list[str]
-    token_logprobs: list[float | None]
-    text_offset: list[int]
-
-
-class _TextChoice(Struct):
-    logprobs: _Logprobs
-
-
-class _Echo(Struct):
-    choices: Annotated[list[_TextChoice], Meta(min_length=1)]
 
 
 class OpenAIModel(Writer):
@@ -122,6 +56,7 @@ class OpenAIModel(Writer):
         self._key = _key(spec, host)
         self._failures: Counter[str] = Counter()
         self._unreached = 0  # requests in a row that found no usable endpoint
+        self._dialect = Dialect()
         self._client = openai.AsyncOpenAI(
             base_url=spec.base_url,
             api_key=self._key,
@@ -139,6 +74,11 @@ class OpenAIModel(Writer):
     def open(cls, spec: ModelSpec) -> OpenAIModel:
         """The model `spec.path` at `spec.base_url`; nothing is sent yet. Raises ModelError for an unusable spec."""
         return cls(spec)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Parameters that the endpoint refuses, where that changes what its answers are."""
+        return self._dialect.notes
 
     @property
     def failures(self) -> Mapping[str, int]:
@@ -172,7 +112,7 @@ class OpenAIModel(Writer):
         """As they are heard; what is known is not asked again."""
         # All prompts once, then all again: one refused prompt must not look like an endpoint that refuses all.
         jobs = [(index, sample) for sample in range(n) for index in range(len(prompts)) if (index, sample) not in known]
-        heard: SimpleQueue[tuple[int, int, Completion] | None] = SimpleQueue()
+        answers: SimpleQueue[tuple[int, int, Completion] | None] = SimpleQueue()
 
         async def complete(job: tuple[int, int]) -> None:
             index, sample = job
@@ -182,13 +122,13 @@ class OpenAIModel(Writer):
                 )
                 self._unreached = 0
             except _FAILURES as error:
-                completion = _unheard(self._failed(error, len(jobs)))
-            heard.put((index, sample, completion))
+                completion = unheard(self._failed(error, len(jobs)))
+            answers.put((index, sample, completion))
 
         asking = asyncio.run_coroutine_threadsafe(self._side_by_side(jobs, complete), self._loop)
-        asking.add_done_callback(lambda _: heard.put(None))
+        asking.add_done_callback(lambda _: answers.put(None))
         try:
-            while (one := heard.get()) is not None:
+            while (one := answers.get()) is not None:
                 yield one
             asking.result()
         finally:
@@ -212,17 +152,17 @@ class OpenAIModel(Writer):
                 ours = [{"role": "assistant", "content": text}] if text else []
                 go_on = {"continue_final_message": True, "add_generation_prompt": False}
                 create: Any = self._client.chat.completions.create
-                return await _with_retries(
-                    lambda: create(
+                return await self._asked(
+                    lambda fields: create(
                         model=self.name,
                         messages=[{"role": "user", "content": prompts[index]}, *ours],
-                        seed=_seed(seed, index, call),
-                        temperature=temperature,
-                        top_p=1.0,
-                        max_tokens=tokens,
                         stream=True,
                         extra_body=go_on if text else None,
-                    )
+                        **fields,
+                    ),
+                    seed=_seed(seed, index, call),
+                    temperature=temperature,
+                    max_tokens=tokens,
                 )
 
             try:
@@ -249,7 +189,7 @@ class OpenAIModel(Writer):
             try:
                 scores[index] = await self._score(prompt, continuations[index])
             except _FAILURES as error:
-                kind = _kind(error)
+                kind = kind_of(error)
                 # Here a 400 says that scoring is not offered, more often than that the model's name is wrong.
                 fix = FIXES[kind] if kind in FIXES and kind != "400" else _SCORERS
                 raise self._unusable(error, fix) from error
@@ -267,47 +207,65 @@ class OpenAIModel(Writer):
         self._loop.close()
 
     async def _complete(self, prompt: str, *, seed: int, temperature: float, max_tokens: int) -> Completion:
-        async def send() -> bytes:
+        async def send(fields: dict[str, Any]) -> bytes:
             answer = await self._client.chat.completions.with_raw_response.create(
-                model=self.name,
-                messages=[{"role": "user", "content": prompt}],
-                seed=seed,
-                temperature=temperature,
-                top_p=1.0,
-                max_tokens=max_tokens,
+                model=self.name, messages=[{"role": "user", "content": prompt}], **fields
             )
-            return answer.content
+            return without_error(answer.content)
 
-        answer = msgspec.json.decode(await _with_retries(send), type=_Chat)
-        choice, text = answer.choices[0], answer.choices[0].message.content
-        if choice.finish_reason == "content_filter":
-            self._failures["content_filter"] += 1
-            return _unheard("content_filter")
-        counted = answer.usage.completion_tokens if answer.usage else None
-        return Completion(
-            text=text[:MAX_CHARS],
-            tokens=len(text.split()) if counted is None else counted,
-            finish="length" if choice.finish_reason == "length" or len(text) > MAX_CHARS else "stop",
-        )
+        raw = await self._asked(send, seed=seed, temperature=temperature, max_tokens=max_tokens)
+        completion = heard(raw)
+        if completion.finish == "error":
+            self._failures[completion.failure] += 1
+        self.tokens += completion.tokens
+        return completion
+
+    async def _asked(
+        self,
+        send: Callable[[dict[str, Any]], Awaitable[_Result]],
+        *,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+    ) -> _Result:
+        """What `send` returns for our parameters, without those that the endpoint turns out to refuse."""
+        while True:
+            fields = self._dialect.fields(seed=seed, temperature=temperature, max_tokens=max_tokens)
+            try:
+                return await with_retries(lambda fields=fields: send(fields))  # type: ignore[misc]
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                # Each time it is a parameter less, or another name of one.
+                if not self._dialect.learn(error.response.text, fields):
+                    raise
 
     async def _score(self, prompt: str, continuation: str) -> float:
+        whole = await self._echo(prompt + continuation)
+        score = sum_by_text(whole, prompt, continuation)
+        if score is None:
+            score = sum_by_count(whole, await self._echo(prompt)) if prompt else None
+        if score is None:
+            raise self._unscored()
+        return score
+
+    async def _echo(self, text: str) -> Echo:
         async def send() -> bytes:
             # One token is asked for and thrown away: llama.cpp takes 0 for "no limit".
             answer = await self._client.completions.with_raw_response.create(
-                model=self.name, prompt=prompt + continuation, echo=True, logprobs=1, max_tokens=1, temperature=0.0
+                model=self.name, prompt=text, echo=True, logprobs=1, max_tokens=1, temperature=0.0
             )
             return answer.content
 
-        raw = await _with_retries(send)
-        score = None
-        with contextlib.suppress(msgspec.ValidationError):
-            score = _sum_logprobs(msgspec.json.decode(raw, type=_Echo).choices[0].logprobs, prompt, continuation)
-        if score is None:
-            raise ModelError(
-                f"the server at {self._url} does not return the log-probabilities of a text it is given "
-                f"(/completions with echo and logprobs). {_SCORERS}."
-            )
-        return score
+        raw = await with_retries(send)
+        try:
+            return msgspec.json.decode(raw, type=Echo)
+        except msgspec.ValidationError as error:
+            raise self._unscored() from error
+
+    def _unscored(self) -> ModelError:
+        return ModelError(
+            f"the server at {self._url} does not return the log-probabilities of a text it is given (/completions with echo and "
+            f"logprobs). {_SCORERS}."
+        )
 
     async def _side_by_side(self, jobs: Iterable[_Job], work: Callable[[_Job], Awaitable[None]]) -> None:
         """Do all jobs, at most `concurrency` at once; the first exception stops the rest."""
@@ -334,12 +292,12 @@ class OpenAIModel(Writer):
 
     def _failed(self, error: BaseException, jobs: int) -> str:
         """Count a failure; its kind. Raises ModelError where too many in a row have found no usable endpoint."""
-        kind = _kind(error)
+        kind = kind_of(error)
         self._failures[kind] += 1
         concerns_all = kind in FIXES or is_transient(kind)
         self._unreached = self._unreached + 1 if concerns_all else 0
-        if concerns_all and self._unreached >= (min(jobs, DEAD_AFTER) if kind in _AT_ONCE else DEAD_AFTER):
-            raise self._unusable(error, FIXES.get(kind, _SERVER)) from error
+        if concerns_all and self._unreached >= (min(jobs, DEAD_AFTER) if kind in AT_ONCE else DEAD_AFTER):
+            raise self._unusable(error, FIXES.get(kind, SERVER_FIX)) from error
         return kind
 
     def _unusable(self, error: BaseException, fix: str) -> ModelError:
@@ -355,86 +313,9 @@ class OpenAIModel(Writer):
         )
 
 
-def _unheard(failure: str) -> Completion:
-    return Completion(text="", tokens=0, finish="error", failure=failure)
-
-
-async def _with_retries(send: Callable[[], Awaitable[_Result]]) -> _Result:
-    async def attempt() -> _Result:
-        # The client's own time-out is one of silence: a server that drips a byte a minute would never meet it.
-        async with asyncio.timeout(REQUEST_SECONDS):
-            return await send()
-
-    retry = stamina.AsyncRetryingCaller(
-        attempts=ATTEMPTS,
-        timeout=RETRY_SECONDS,
-        wait_initial=WAIT_INITIAL,
-        wait_jitter=WAIT_JITTER,
-        wait_max=WAIT_MAX,
-    )
-    return await retry(_backoff, attempt)
-
-
-def _backoff(error: Exception) -> bool | float:
-    """Whether to try again, or after how many seconds where the server said so."""
-    kind = _kind(error)
-    if not is_transient(kind):
-        return False
-    asked = error.response.headers.get("retry-after", "") if isinstance(error, openai.APIStatusError) else ""
-    seconds = _seconds(asked)
-    return True if seconds is None else min(max(seconds, 0.0), WAIT_MAX) + random.uniform(0.0, WAIT_JITTER)
-
-
-def _seconds(retry_after: str) -> float | None:
-    """A Retry-After header in seconds from now (RFC 9110, 10.2.3: a number or a date); None if unreadable."""
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(retry_after).timestamp() - time()
-        except (ValueError, OverflowError):
-            return None
-    return None if math.isnan(seconds) else seconds
-
-
-def _kind(error: BaseException) -> str:
-    if isinstance(error, openai.APIStatusError):
-        return str(error.status_code)
-    if isinstance(error, openai.APITimeoutError):
-        # Told apart by name, because the client may stand on httpx or on httpx2.
-        return "connection" if type(error.__cause__).__name__ == "ConnectTimeout" else "timeout"
-    if isinstance(error, openai.APIConnectionError):
-        return "connection"
-    if isinstance(error, UnicodeEncodeError):
-        return "unsendable"
-    return "timeout" if isinstance(error, TimeoutError) else "garbage"
-
-
 def _seed(seed: int, index: int, sample: int) -> int:
     """31 bits, which every server takes."""
     return int.from_bytes(blake2b(f"{seed} {index} {sample}".encode(), digest_size=4).digest()) >> 1
-
-
-def _sum_logprobs(found: _Logprobs, prompt: str, continuation: str) -> float | None:
-    """The sum over the tokens that hold the continuation; None if they are not all there.
-
-    A token that begins in the prompt and ends in the continuation counts whole.
-    """
-    text = prompt + continuation
-    if not found.tokens or not len(found.tokens) == len(found.token_logprobs) == len(found.text_offset):
-        return None
-    # vLLM counts the begin token, which is not in the text, into the offsets of all that follow.
-    shift = 0 if text.startswith(found.tokens[0]) else len(found.tokens[0])
-    first, end = len(prompt) + shift, len(text) + shift
-    rows = [
-        (token, logprob)
-        for token, logprob, at in zip(found.tokens, found.token_logprobs, found.text_offset, strict=True)
-        if at < end and at + len(token) > first
-    ]
-    values = [logprob for _, logprob in rows if logprob is not None and math.isfinite(logprob)]
-    if len(values) < len(rows) or not "".join(token for token, _ in rows).endswith(continuation):
-        return None
-    return math.fsum(values)
 
 
 def _host(base_url: str) -> str:

@@ -127,8 +127,7 @@ class Served(Answering):
         spec = self._spec(seed)
         if self._as_base:
             spec = msgspec.structs.replace(spec, dtype=dtype_read(self._base))
-        model: Model = part("model", spec.kind).open(spec)
-        return model
+        return opened(spec)
 
     def has_other_tokens(self, model: Model) -> bool:
         """Whether its vocabulary is another than the base's; an endpoint's is nobody's to see."""
@@ -272,3 +271,13 @@ def shown_by(kind: str, needs: frozenset[Need]) -> frozenset[Need]:
     """What of these needs a kind of model does not serve. Raises ModelError or MissingExtra for a kind that cannot be made."""
     classes: dict[Need, type[Model]] = {"hidden": Inspectable, "growing": Writer}
     return frozenset(need for need in needs if need in classes and not issubclass(part("model", kind), classes[need]))
+
+
+def opened(spec: ModelSpec) -> Model:
+    """A model, asked by transformers or by the engine that its table names."""
+    if spec.engine is None:
+        model: Model = part("model", spec.kind).open(spec)
+        return model
+    from counterform.models.engine import Served
+
+    return Served.open(spec)

@@ -26,20 +26,18 @@ ARM_FACTS = ("differs_by", "objective", "options", "teacher_tokens", "generated_
 
 
 def arm_units(work: Work) -> Iterator[Unit]:
-    """Every arm that is trained here, and then the match card. Raises DataError where none can be made, and no arm exists already."""
+    """Every arm that is trained here, and then the match card."""
     compiler = _Compiler(work)
     yield from (ArmUnit(spec, compiler) for spec in work.study.trained)
-    if work.arms:
+    if work.recipes:
         yield MatchUnit(work)
-    elif not work.existing and work.recipes:
-        raise DataError(f"no arm can be made of these cases: {'; '.join(work.refused.values())}")
 
 
 class ArmUnit(Unit):
     """One arm's examples. An arm whose recipe cannot use these cases is refused with the reason, and the others go on."""
 
     def __init__(self, spec: ArmSpec, compiler: _Compiler) -> None:
-        super().__init__(f"arm/{spec.name}", needs=("problems", "audit", "verify/"))
+        super().__init__(f"arm/{spec.name}", needs=("problems", "audit", "verify/"), together="arm")
         self._spec, self._compiler = spec, compiler
 
     def key(self, work: Work) -> str:
@@ -63,7 +61,7 @@ class ArmUnit(Unit):
 
 
 class MatchUnit(Unit):
-    """What is equal between the arms, and what is not."""
+    """What is equal between the arms, and what is not. Raises DataError where no arm can be made, and none exists already."""
 
     def __init__(self, work: Work) -> None:
         super().__init__("match", needs=[f"arm/{name}" for name in work.recipes])
@@ -72,6 +70,10 @@ class MatchUnit(Unit):
         return work.keys.match
 
     def make(self, work: Work) -> list[str]:
+        if not work.arms and work.existing:
+            return []
+        if not work.arms:
+            raise DataError(f"no arm can be made of these cases: {'; '.join(work.refused.values())}")
         cards = [msgspec.convert(work.files.fact(f"arm/{name}", "card"), MatchCard) for name in work.arms]
         rows = tuple(row for card in cards for row in card.arms)
         card = msgspec.structs.replace(cards[0], arms=rows)

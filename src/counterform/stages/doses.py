@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +54,7 @@ class DoseUnit(Unit):
     def make(self, work: Work) -> list[str]:
         from counterform.train.blend import blend
 
-        name, started = dose_name(self._first, self._second, self._share), time.monotonic()
+        name = dose_name(self._first, self._second, self._share)
         with tempfile.TemporaryDirectory() as directory:
             one, other = (work.files / work.checkpoint(arm, self._seed).path for arm in (self._first, self._second))
             blend(one, other, self._share, Path(directory))
@@ -63,9 +62,9 @@ class DoseUnit(Unit):
                 reader = made("probe", PROBE, {}, "$.probes", bench=work.bench())
                 seed = derived_seed("probe", name, self._seed)
                 readings = reader(model(), self._items.all, arm=name, seed=seed)
+                work.making.tokens = model().tokens
         readings = [msgspec.structs.replace(reading, seed=self._seed) for reading in readings]
         work.files.write_rows(dose_file(name, self._seed), readings, Reading)
-        work.say(f"probe     {name} seed {self._seed}: {time.monotonic() - started:.1f} s")
         return [dose_file(name, self._seed)]
 
 

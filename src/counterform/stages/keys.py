@@ -163,6 +163,8 @@ class Keys:
     def model(self, spec: ModelSpec) -> str:
         """What a model is: its bytes where they lie here, else its name and where it is served."""
         plain = model_table(msgspec.to_builtins(spec))
+        if not spec.engine:
+            plain.pop("engine")
         if not spec.tool:
             plain.pop("tool_failures")
         if spec.kind != "hf":
@@ -201,7 +203,11 @@ def sources(spec: Any) -> dict[str, str]:
 
 def model_table(table: Mapping[str, Any]) -> dict[str, Any]:
     """A [model] table without what changes no answer's odds."""
-    return {name: value for name, value in table.items() if name not in _OF_HOW_IT_RUNS}
+    plain = {name: value for name, value in table.items() if name not in _OF_HOW_IT_RUNS}
+    engine = plain.get("engine")
+    if isinstance(engine, dict):  # the command, and not how long it may take to be ready
+        plain["engine"] = engine.get("serve")
+    return plain
 
 
 def critic_key(name: str, options: Mapping[str, Any]) -> str:

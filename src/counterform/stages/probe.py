@@ -137,7 +137,7 @@ class ProbeUnit(Unit):
         who, seed = session.who, session.seed
         away = ("shifted",) if "shifted" in part("probe", probe).reads else ()
         needs = ("problems", "audit", "verify/", *who.needs(seed), *away)
-        super().__init__(f"probe/{who.name}/{seed}/{probe}", needs=needs)
+        super().__init__(f"probe/{who.name}/{seed}/{probe}", needs=needs, together=f"probe/{who.name}/{seed}")
         self._session, self._probe = session, probe
 
     def key(self, work: Work) -> str:
@@ -145,9 +145,10 @@ class ProbeUnit(Unit):
         return work.keys.reading(self._probe, who.key(seed), who.name, seed)
 
     def make(self, work: Work) -> list[str]:
-        session, started = self._session, time.monotonic()
+        session = self._session
         arm, seed = session.who.name, session.seed
         session.shown.clear()
+        written = session.model.tokens
         items = session.items.all
         if answered := answers_of_rounds(work, arm, seed):
             session.remember(answered)
@@ -165,8 +166,9 @@ class ProbeUnit(Unit):
         if work.study.base and self._probe in OF_TOKENS and session.who.has_other_tokens(session.model):
             work.making.notes.append(OF_TOKENS[self._probe].format(arm=arm))
         # Of the model as a whole: a probe that reads what another has heard also reads what it has not.
+        work.making.notes += session.model.notes
+        work.making.tokens = session.model.tokens - written
         session.count_lost(work)
-        work.say(f"probe     {arm} seed {seed}, {self._probe}: {time.monotonic() - started:.1f} s")
         return names
 
 

@@ -8,9 +8,9 @@ from counterform.findings.table import Fixed
 from counterform.models.source import checkpoint_spec
 from counterform.parts import part
 from counterform.probes.probe import Need
-from counterform.stages.answering import NEEDS, Answering, shown_by
+from counterform.stages.answering import NEEDS, Answering, opened, shown_by
 from counterform.stages.work import Work
-from counterform.study import BASE_ARM, ModelSpec
+from counterform.study import BASE_ARM
 from counterform.types import Model
 
 
@@ -29,7 +29,7 @@ class Base(Answering):
 
     def open(self, seed: int) -> Model:
         """The base model."""
-        return _opened(self._work.study.model)
+        return opened(self._work.study.model)
 
     def missing(self, needs: frozenset[Need]) -> frozenset[Need]:
         """What its kind of model does not show."""
@@ -50,7 +50,7 @@ class Trained(Answering):
     def open(self, seed: int) -> Model:
         """The checkpoint, read as the base is."""
         path = self._work.files / self._work.checkpoint(self.name, seed).path
-        return _opened(checkpoint_spec(self._work.study.model, path))
+        return opened(checkpoint_spec(self._work.study.model, path))
 
     def needs(self, seed: int) -> tuple[str, ...]:
         """Its training."""
@@ -95,8 +95,3 @@ def not_asked(work: Work) -> Iterator[str]:
 def fixed(work: Work) -> Fixed:
     """Which of them are one thing each, and no sample of trainings."""
     return {who.name: who.alone for who in probed(work) if who.alone is not None}
-
-
-def _opened(spec: ModelSpec) -> Model:
-    model: Model = part("model", spec.kind).open(spec)
-    return model

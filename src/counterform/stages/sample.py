@@ -76,8 +76,10 @@ class SampleUnit(Unit):
             seed=seed,
             temperature=spec.temperature,
             max_tokens=spec.max_tokens,
-            before=lambda: work.say(f"sample    problems {self._at + 1} to {self._at + len(problems)} of {len(every)}"),
         )
+        work.making.tokens = sum(completion.tokens for row in rows for completion in row)
+        if self._model.is_open:
+            work.making.notes += self._model().notes
         who = "base" if spec.model is None else work.sampled.path.replace("/", "_")
         attempts = attempts_of(problems, rows, who=who, seed=seed)
         self._look(work, attempts, problems)

@@ -43,6 +43,8 @@ class TrainUnit(Unit):
             work.say(f"train     {self._arm} seed {self._seed} STOPPED: {checkpoint.failure}")
         else:
             work.say(f"train     {self._arm} seed {self._seed}: {checkpoint.ledger.seconds:.1f} s")
+        ledger = checkpoint.ledger
+        work.making.tokens = ledger.prompt_tokens + ledger.loss_tokens
         return [where]
 
 

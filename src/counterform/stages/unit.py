@@ -18,9 +18,10 @@ WAIT_SECONDS = 1.0
 class Unit(ABC):
     """A unit: its name, and how it is made. Its record (store/records.py) says that it was."""
 
-    def __init__(self, name: str, needs: Sequence[str] = ()) -> None:
-        self.name, self.needs = name, needs
-        """needs: names of units, or of all units of a kind, that must stand before."""
+    def __init__(self, name: str, needs: Sequence[str] = (), *, together: str = "") -> None:
+        self.name, self.needs, self.together = name, needs, together or name
+        """needs: names of units, or of all units of a kind ("verify/"), that must stand before. together: units of one word share
+        what is costly (a model and its answers), and are done by one worker."""
 
     @abstractmethod
     def key(self, work: Work) -> str:
@@ -36,12 +37,12 @@ def do(work: Work, unit: Unit, *, wait: bool = True) -> bool:
 
     One that lost calls is tried once more by every process. wait: for another worker that is doing it; else RunDirError.
     """
-    if _stands(work, unit):
+    if stands(work, unit):
         return False
     try:
         with claimed(work.files / file_of(unit.name, suffix=".claim")) as claim:
             work.files.records.refresh(unit.name)
-            if _stands(work, unit):  # another worker was quicker
+            if stands(work, unit):  # another worker was quicker
                 return False
             _make(work, unit, claim.check)
     except Claimed as error:
@@ -54,11 +55,11 @@ def do(work: Work, unit: Unit, *, wait: bool = True) -> bool:
     return True
 
 
-def _stands(work: Work, unit: Unit) -> bool:
+def stands(work: Work, unit: Unit) -> bool:
+    """Whether there is nothing to do."""
     records, key = work.files.records, unit.key(work)
     records.take_back(unit.name, key)
-    stands = records.stands(unit.name, key)
-    return stands and (unit.name in work.done or not records[unit.name].lost)
+    return records.stands(unit.name, key) and (unit.name in work.done or not records[unit.name].lost)
 
 
 def _make(work: Work, unit: Unit, check: Callable[[], None]) -> None:
@@ -85,6 +86,7 @@ def _make(work: Work, unit: Unit, check: Callable[[], None]) -> None:
             counts=made.counts,
             notes=tuple(made.notes),
             facts=made.facts,
+            tokens=made.tokens,
         )
     )
     work.done.add(unit.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -18,7 +17,7 @@ from counterform.errors import MissingExtra, RunDirError, StudyError
 from counterform.models.sampling import derived_seed
 from counterform.models.source import commits
 from counterform.parts import critic, made, part
-from counterform.stages.answering import Answering, existing_arms, models_of
+from counterform.stages.answering import Answering, existing_arms, models_of, opened
 from counterform.stages.kept import Kept, completions
 from counterform.stages.keys import Keys, critic_key
 from counterform.store import RunDir, key_of, rows_of
@@ -50,6 +49,8 @@ class Making:
         self.facts: dict[str, Any] = {}
         self.lost: list[str] = []
         """Names of calls that failed and may not fail again."""
+        self.tokens = 0
+        """That were generated, or trained on."""
 
 
 class Work:
@@ -87,8 +88,6 @@ class Work:
 
     def check(self) -> None:
         """Make or find everything that the study names, before anything runs: not after an hour of sampling."""
-        with contextlib.suppress(MissingExtra):  # which a study that ends before `train` does not need
-            self.require_trainers()
         taken: dict[str, str] = {}
         for name in self.study.probes:
             own = part("probe", name).name
@@ -102,10 +101,14 @@ class Work:
         for arm in self.existing.values():
             arm.check()
 
-    def require_trainers(self) -> None:
-        """Raises StudyError for options that no trainer takes, and MissingExtra where the packages are missing."""
-        for name in self.recipes:
-            self.trainer(name)
+    def check_trainers(self, *, needed: bool) -> None:
+        """Raises StudyError for options that no trainer takes, and MissingExtra where packages are missing that are needed."""
+        try:
+            for name in self.recipes:
+                self.trainer(name)
+        except MissingExtra:
+            if needed and not self.trained:
+                raise
 
     @property
     def trained(self) -> bool:
@@ -321,8 +324,13 @@ class OpenLater(AbstractContextManager["OpenLater"]):
     def __call__(self) -> Model:
         """The model."""
         if self._model is None:
-            self._model = part("model", self._spec.kind).open(self._spec)
+            self._model = opened(self._spec)
         return self._model
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was needed yet."""
+        return self._model is not None
 
     def __enter__(self) -> Self:
         return self

@@ -8,6 +8,7 @@ A record stands only while its files do. It is removed before any of them is tou
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ class Record(Struct, frozen=True, kw_only=True):
     """What a reader of the findings must know."""
     facts: dict[str, Any] = {}
     """What later units, or the report, are told (JSON values only)."""
+    tokens: int = 0
+    """That were generated, or trained on."""
 
 
 class Records(Mapping[str, Record]):
@@ -51,7 +54,9 @@ class Records(Mapping[str, Record]):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._now = {record.unit: record for record in self._read_all("units")}
+        self._now: dict[str, Record] = {}
+        self._kinds: dict[str, dict[str, Record]] = defaultdict(dict)  # the same, since keys ask for all of a kind
+        self.read_again()
 
     def __getitem__(self, unit: str) -> Record:
         return self._now[unit]
@@ -64,7 +69,14 @@ class Records(Mapping[str, Record]):
 
     def of_kind(self, kind: str) -> list[Record]:
         """The records of all units of one kind, the word before the first slash, in order of their names."""
-        return [self[unit] for unit in self if unit.partition("/")[0] == kind]
+        return [record for _, record in sorted(self._kinds[kind].items())]
+
+    def read_again(self) -> None:
+        """Look again at all of them: other workers may have finished units."""
+        self._now.clear()
+        self._kinds.clear()
+        for record in self._read_all("units"):
+            self._put(record)
 
     def stands(self, unit: str, key: str) -> bool:
         """Whether a unit was finished with inputs of this hash, and its files are still there as they were made."""
@@ -74,19 +86,19 @@ class Records(Mapping[str, Record]):
     def refresh(self, unit: str) -> None:
         """Look again: another worker may have finished it."""
         found = self._read(self._path / file_of(unit))
-        self._now.pop(unit, None)
+        self._drop(unit)
         if found is not None:
-            self._now[unit] = found
+            self._put(found)
 
     def write(self, record: Record) -> None:
         """Record a finished unit."""
         with appearing(self._path / file_of(record.unit)) as temporary:
             temporary.write_bytes(msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=1))
-        self._now[record.unit] = record
+        self._put(record)
 
     def forget(self, unit: str) -> Record | None:
         """Remove a unit's record, before its files are touched; returns what it said."""
-        gone = self._now.pop(unit, None)
+        gone = self._drop(unit)
         for folder in ("units", "left"):
             path = self._path / file_of(unit, folder)
             with disk_errors(path):
@@ -101,7 +113,7 @@ class Records(Mapping[str, Record]):
         for record in list(self._now.values()):
             if keys.get(record.unit) != record.key:
                 self._move(record.unit, "units", "left")
-                del self._now[record.unit]
+                self._drop(record.unit)
 
     def take_back(self, unit: str, key: str) -> None:
         """Take back a record that was set aside, where it is of inputs of this hash and none stands in its place."""
@@ -109,11 +121,18 @@ class Records(Mapping[str, Record]):
             record = self._read(self._path / file_of(unit, "left"))
             if record is not None and record.key == key and self._has_its_files(record):
                 self._move(unit, "left", "units")
-                self._now[unit] = record
+                self._put(record)
 
     def left(self) -> list[Record]:
         """The records of what has left the study."""
         return list(self._read_all("left"))
+
+    def _put(self, record: Record) -> None:
+        self._now[record.unit] = self._kinds[record.unit.partition("/")[0]][record.unit] = record
+
+    def _drop(self, unit: str) -> Record | None:
+        self._kinds[unit.partition("/")[0]].pop(unit, None)
+        return self._now.pop(unit, None)
 
     def _has_its_files(self, record: Record) -> bool:
         try:

@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from counterform.children import run_child
 from counterform.errors import StudyError, TrainingDiverged
 from counterform.models.source import pinned
 from counterform.study import ModelSpec, TrainSpec
-from counterform.train.children import run_child
 from counterform.types import Arm, Checkpoint
 
 KEPT_LINES = 6

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from counterform.children import end_with_parent
 from counterform.errors import TrainingDiverged
-from counterform.train.children import end_with_parent
 from counterform.train.launch import Job
 from counterform.train.sft import SFT
 from counterform.types import Checkpoint, Ledger

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from counterform.children import end_with_parent
 from counterform.errors import extra
-from counterform.train.children import end_with_parent
 
 
 def main() -> None:

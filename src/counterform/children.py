@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 
 PARENT = "COUNTERFORM_PARENT"
 """In the environment of a child: the process whose end is its own."""
@@ -38,7 +39,7 @@ def run_child(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
         out, err = child.communicate()
     except BaseException:
-        _end_group(child)
+        end_groups([child])
         raise
     return subprocess.CompletedProcess(command, child.returncode, out, err)
 
@@ -66,12 +67,36 @@ def _watch(parent: int) -> None:
     os._exit(1)
 
 
-def _end_group(child: subprocess.Popen[str]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, number)
+def keep(command: Sequence[str]) -> int:
+    """Run a program that knows nothing of this, as the leader of a group which ends with the parent that PARENT names; its exit code."""
+    parent = int(os.environ[PARENT])
+    child = subprocess.Popen(command)
+    while os.getppid() == parent:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(GRACE_SECONDS)
-            break
+            return child.wait(LOOK_SECONDS)
+    os.killpg(0, signal.SIGKILL)
+    return 1
+
+
+def end_groups(children: Sequence[subprocess.Popen[Any]], *, first: signal.Signals = signal.SIGTERM) -> None:
+    """End programs that lead groups of their own, and all that they have started: asked by a signal first, and killed after a grace."""
+    for child in children:
+        _signal(child, first)
+    until = time.monotonic() + GRACE_SECONDS
+    for child in children:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(max(0.0, until - time.monotonic()))
+        _signal(child, signal.SIGKILL)  # where the child has gone, what it started may not have
+        child.wait()
+
+
+def _signal(child: subprocess.Popen[Any], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)  # the child has gone; what it started may not have
+        os.killpg(child.pid, number)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(keep(sys.argv[1:]))
+    except OSError as trouble:
+        sys.exit(f"{sys.argv[1]}: {trouble.strerror}")

@@ -9,22 +9,22 @@ import time
 
 import pytest
 
-from counterform.train.children import run_child
+from counterform.children import run_child
 
 PARENT = """
 import sys
-from counterform.train.children import run_child
+from counterform.children import run_child
 run_child([sys.executable, "-c", sys.argv[1], *sys.argv[2:]])
 """
 CHILD = """
 import subprocess, sys
-from counterform.train.children import end_with_parent
+from counterform.children import end_with_parent
 end_with_parent()
 subprocess.run([sys.executable, "-c", sys.argv[1], *sys.argv[2:]])
 """
 WRITER = """
 import itertools, pathlib, sys, time
-from counterform.train.children import end_with_parent
+from counterform.children import end_with_parent
 end_with_parent()
 for n in itertools.count():
     pathlib.Path(sys.argv[1]).write_text(str(n))

@@ -1,0 +1,207 @@
+"""A server that is started for one model and ended with it: vLLM, SGLang, llama.cpp, `transformers serve`; anything OpenAI-compatible."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Container, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from counterform.children import PARENT, end_groups
+from counterform.errors import ModelError
+from counterform.models.growing import Grown, Reader
+from counterform.models.inside import Inspectable
+from counterform.models.openai_api import OpenAIModel
+from counterform.models.source import files_of
+from counterform.study import EngineSpec, ModelSpec
+from counterform.types import Completion
+
+LOOK_SECONDS = 0.2
+"""Between two looks at a server that starts."""
+LAST_WORDS = 5
+"""Lines of a server that did not live which are shown."""
+_NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Server:
+    """One server of one model, healthy. It and all that it starts end with this process, however that ends."""
+
+    def __init__(self, engine: EngineSpec, path: str) -> None:
+        self._path = path
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (it is closed with the server)
+        self.port = _free_port()
+        self.command = [part.format(path=path, port=self.port) for part in engine.serve]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "counterform.children", *self.command],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, PARENT: str(os.getpid())},
+        )
+        try:
+            self._wait(engine.seconds)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def url(self) -> str:
+        """Of its API."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def require_alive(self) -> None:
+        """Raises ModelError, with its last words, where it has ended."""
+        code = self._process.poll()
+        if code is not None:
+            raise ModelError(
+                f"the server of {self._path!r} has ended (exit code {code}): {self._last_words()} The command was: "
+                f"{' '.join(self.command)}. Mend $.model.engine.serve, and run the same command again: what was finished is kept."
+            )
+
+    def close(self) -> None:
+        """End it."""
+        end_groups([self._process], first=signal.SIGTERM)
+        self._log.close()
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._is_healthy():
+            self.require_alive()
+            if time.monotonic() >= until:
+                raise ModelError(
+                    f"the server of {self._path!r} was not healthy after {seconds:g} s: {self._last_words()} The command was: "
+                    f"{' '.join(self.command)}. It must answer /health or /v1/models on {{port}}; give it longer with "
+                    "$.model.engine.seconds."
+                )
+            time.sleep(LOOK_SECONDS)
+
+    def _is_healthy(self) -> bool:
+        # `/health` says more where it is known: some list their models before they are loaded.
+        for name in ("/health", "/v1/models"):
+            try:
+                with _NO_PROXY.open(f"http://127.0.0.1:{self.port}{name}", timeout=5) as answer:
+                    return bool(answer.status == 200)
+            except urllib.error.HTTPError as error:
+                error.close()
+                if error.code != 404:
+                    return False
+            except OSError:
+                return False
+        return False
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(ValueError, OSError):
+            self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - 4000))
+            lines = [line for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
+            return "".join(char if char.isprintable() else " " for char in " ".join(lines[-LAST_WORDS:]))
+        return ""
+
+
+class Served(OpenAIModel, Inspectable):
+    """A model behind a server of its own. Its insides, and log-probabilities that the server does not show, are read with transformers."""
+
+    def __init__(self, spec: ModelSpec, server: Server) -> None:
+        super().__init__(msgspec.structs.replace(spec, base_url=server.url, api_key_env=""))
+        self._spec, self._server = spec, server
+        self._inside: Inspectable | None = None
+        self._with_transformers: dict[str, None] = {}
+
+    @classmethod
+    def open(cls, spec: ModelSpec) -> Served:
+        """Start the server that `spec.engine` names. Raises ModelError where it does not get healthy."""
+        assert spec.engine is not None
+        folder = Path(files_of(spec)).expanduser()
+        path = str(folder.absolute())
+        return cls(msgspec.structs.replace(spec, path=path), Server(spec.engine, path))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was read with transformers, and what the server refuses."""
+        read = [f"{what} were read with transformers, and not with the engine." for what in self._with_transformers]
+        return (*super().notes, *read)
+
+    def completions(
+        self,
+        prompts: Sequence[str],
+        *,
+        n: int,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+        known: Container[tuple[int, int]] = (),
+    ) -> Iterator[tuple[int, int, Completion]]:
+        """As of any endpoint."""
+        with self._alive():
+            yield from super().completions(
+                prompts, n=n, seed=seed, temperature=temperature, max_tokens=max_tokens, known=known
+            )
+
+    def write(
+        self,
+        prompts: Sequence[str],
+        readers: Sequence[Reader],
+        *,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+        budget: int,
+    ) -> list[Grown]:
+        """As with any endpoint."""
+        with self._alive():
+            return super().write(
+                prompts, readers, seed=seed, temperature=temperature, max_tokens=max_tokens, budget=budget
+            )
+
+    def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
+        """By the server where it shows them."""
+        if self._inside is None:
+            with contextlib.suppress(ModelError):
+                return super().logprobs(prompt, continuations)
+            self._server.require_alive()
+        return self._transformers("Log-probabilities").logprobs(prompt, continuations)
+
+    def trace(self, prompt: str, text: str) -> Any:
+        """What the model holds inside, as transformers has it."""
+        return self._transformers("Insides").trace(prompt, text)
+
+    def close(self) -> None:
+        """End the server."""
+        super().close()
+        self._server.close()
+        if self._inside is not None:
+            self._inside.close()
+
+    def _transformers(self, what: str) -> Inspectable:
+        self._with_transformers[what] = None
+        if self._inside is None:
+            from counterform.models.hf import HFModel
+
+            self._inside = HFModel.open(msgspec.structs.replace(self._spec, engine=None))
+        return self._inside
+
+    @contextlib.contextmanager
+    def _alive(self) -> Iterator[None]:
+        """An endpoint that cannot be reached is a server that has ended, where it has."""
+        try:
+            yield
+        except ModelError:
+            self._server.require_alive()
+            raise
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
