@@ -172,8 +172,24 @@ def with_key(study, path, value):
     return msgspec.structs.replace(study, **{key: value})
 
 
-@pytest.mark.parametrize("path", TABLE)
-def test_exactly_these_units_are_done_again(study, again, path, tmp_path):
+def touched(folder):
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("path", [path for path, (_, redone) in TABLE.items() if redone == ANOTHER])
+def test_another_study_is_refused_before_anything_is_touched(study, again, path, tmp_path):
+    before = touched(tmp_path / "run")
+    table, _, key = path.rpartition(".")
+    with pytest.raises(RunDirError, match=rf"holds another study, 'changes': .*\$\.{table}\.{key} is .*--out"):
+        again(with_key(study, path, TABLE[path][0]))
+    assert touched(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize("path", [path for path, (_, redone) in TABLE.items() if redone != ANOTHER])
+def test_exactly_these_units_are_done_again_and_going_back_gives_the_findings_of_before(
+    study, again, path, tmp_path, finished
+):
+    """Whatever was tried in between, finished or not: another study's files never stand under this one's keys."""
     value, expected = TABLE[path]
     if path in ("doses", "arms[].checkpoint"):
         pytest.skip("needs weights: test_pipeline_strategy.py, test_pipeline_arms.py")
@@ -189,29 +205,15 @@ def test_exactly_these_units_are_done_again(study, again, path, tmp_path):
         critique = msgspec.structs.replace(OTHER, recipe="cft")
         again(msgspec.structs.replace(study, arms=("sft", critique)))
         changed = msgspec.structs.replace(study, arms=("sft", msgspec.structs.replace(critique, options=value)))
-    if expected == ANOTHER:
-        table, _, key = path.rpartition(".")
-        with pytest.raises(RunDirError, match=rf"holds another study, 'changes': .*\$\.{table}\.{key} is .*--out"):
-            again(changed)
-        assert again(study) == set()
-        return
     done = again(changed)
     patterns = expected.split()
     assert all(any(fnmatch(unit, pattern) for pattern in patterns) for unit in done), sorted(done)
     for pattern in patterns:
         assert any(fnmatch(unit, pattern) for unit in done), (pattern, sorted(done))
     assert again(changed) == set()
-
-
-@pytest.mark.parametrize("path", [path for path, (_, redone) in TABLE.items() if redone not in (ANOTHER, NOTHING, "")])
-def test_going_back_gives_the_findings_of_before(study, again, path, tmp_path, finished):
-    """Whatever was tried in between, finished or not: another study's files never stand under this one's keys."""
-    if path in ("doses", "attempts.file", "arms[].options", "arms[].checkpoint", "arms[].responses", "probe.lexicon"):
-        pytest.skip("needs files of its own")
-    again(with_key(study, path, TABLE[path][0]))
-    again(study)
-    assert (tmp_path / "run" / "findings.json").read_bytes() == (finished / "findings.json").read_bytes()
-    assert again(study) == set()
+    if expected not in (NOTHING, ""):
+        again(study)
+        assert (tmp_path / "run" / "findings.json").read_bytes() == (finished / "findings.json").read_bytes()
 
 
 def test_the_same_models_and_data_named_from_elsewhere_are_the_same_study(study, tmp_path, monkeypatch):

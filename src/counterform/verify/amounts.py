@@ -57,7 +57,7 @@ def _amounts(key: Expression, answer: Expression) -> Grade:
 def _stands_for(one: Expression, other: Expression) -> bool:
     """Whether the first may be a name, or another notation, for the second, which has no symbol."""
     names = variables(one)
-    noted = len(names) == 1 and (_COUNTING.match(*names) or names == {"j"})
+    noted = len(names) == 1 and (_COUNTING.match(min(names)) or names == {"j"})
     return bool(names) and not variables(other) and (isinstance(one, Symbol) or bool(noted))
 
 

@@ -24,6 +24,7 @@ _UNICODE = {
     "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "⅛": r"\frac{1}{8}",
     "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u200b": "", "′": "'",
 }  # fmt: skip
+_ROOT = re.compile(r"√\s?(\d+(?:\.\d+)?)")
 _UNICODE_TABLE = str.maketrans(_UNICODE)
 _LAYOUT = re.compile(
     r"\\(?:[,;:!> ]|left(?![a-z])|right(?![a-z])|[bB]igg?[lr]?(?![a-z])|displaystyle|textstyle|quad|qquad|limits|nolimits|phantom\{[^{}]*\})|~|\\(?=$)"
@@ -46,7 +47,7 @@ _NO_PRODUCT = _set(
 
 def spelled(text: str) -> str:
     """The text with signs beyond ASCII in LaTeX's own spelling."""
-    return text if text.isascii() else text.translate(_UNICODE_TABLE)
+    return text if text.isascii() else _ROOT.sub(r"\\sqrt{\1}", text).translate(_UNICODE_TABLE)
 
 
 def without_groups(text: str) -> str:

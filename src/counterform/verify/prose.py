@@ -41,7 +41,7 @@ _CHANGES = _set(
     " more less fewer greater larger smaller bigger older younger taller shorter longer higher lower faster slower heavier"
     " lighter earlier later than over under above below beyond within between from up down least most minimum maximum extra"
     " additional another other short away off behind ahead almost nearly about around approximately approx roughly circa"
-    " some few several many every ago before after past until till through plural odd"
+    " some few several many every ago since before after past until till through plural odd"
     " like unlike near close pct bps pp ppb basis wrong incorrect false invalid mistaken"
     # choice, denial, rank
     " or and nor not no none never neither either both but except unless without instead versus vs if to out of"
@@ -73,6 +73,7 @@ _FILLER = re.compile(
     r"\s*,?\s*\b(?:in total|in all|in the end|altogether|all together|overall|exactly|respectively|left over|left|remaining|total|now)\b\.?$",
     re.IGNORECASE,
 )
+_NAME = re.compile(r"[A-Z][\w'’]*(?: [A-Z][\w'’]*){0,2}")
 _WORD = re.compile(r"[^\W\d_][^\W\d_'’]*", re.UNICODE)
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
@@ -98,7 +99,13 @@ def changes_a_value(text: str) -> bool:
 
 
 def _changes(word: str) -> bool:
-    return word in _CHANGES or word in SCALES or bool(_SCALE_ENDING.search(word))
+    singular = word.removesuffix("es") if word == "sixes" else word.removesuffix("s")  # three fives
+    return word in _CHANGES or singular in _SMALL or word in SCALES or bool(_SCALE_ENDING.search(word))
+
+
+def is_name(text: str) -> bool:
+    """Whether words before a number are a name that it is a part of: "Apollo 11", "Windows 7"."""
+    return bool(_NAME.fullmatch(text)) and _HARMLESS_BEFORE.isdisjoint(words(text))
 
 
 def harmless_before(text: str) -> bool:

@@ -90,7 +90,8 @@ def _repeated(sign: str, whole: str, digits: str, *repeating: str | None) -> Fra
     """A decimal with digits that repeat without end: 0.1(6)."""
     again = "".join(part or "" for part in repeating)
     value = Fraction(int(whole + digits or "0")) + Fraction(int(again), 10 ** len(again) - 1)
-    return value / 10 ** len(digits) * (-1 if sign else 1)
+    shift: int = 10 ** len(digits)
+    return -value / shift if sign else value / shift
 
 
 def _value_of(match: re.Match[str]) -> Fraction | None:
@@ -191,6 +192,8 @@ def measure(text: str) -> Values:
         return _with_unit(text[before.end() :], money)
     if before and _CODE_OF_MONEY.search(before[1]):
         return (Unread("letters before a number may be a currency"),)
+    if before and prose.is_name(before[1]):
+        return (Unread("a name with a number"),)
     if before and prose.harmless_before(before[1]) and not re.search(r"\d", before[1]):
         return number(text[before.end() :])
     dollars = re.fullmatch(r"\\?\$\s?(.+)", text)

@@ -19,6 +19,7 @@ _SYNONYMS = ({"yes", "true"}, {"no", "false"})
 _NEAR = (
     {"yes", "true", "yeah", "yep", "correct", "right", "sure", "affirmative", "valid"},
     {"no", "false", "nope", "incorrect", "wrong", "negative", "invalid"},
+    {"none", "null", "nothing", "nil", "empty", "n/a", "nan", "zero"},
 )
 """Words that may say the same as one another, and may not."""
 _BARE = str.maketrans("", "", " \t\r\n$")
@@ -57,6 +58,8 @@ def _plainly_other(mine: list[str], theirs: list[str]) -> bool:
             and (mine[0].startswith(theirs[0]) or theirs[0].startswith(mine[0]))
         ):
             return False  # Bob and Bobby
+        if len(shorter) == 1 < len(longer) and len(shorter[0]) <= SHORT_NAME + 1:
+            return False  # NaCl and sodium chloride, USA and United States
         return len(longer) <= (2 if len(shorter) == 1 else MOST_OTHER_WORDS)
     if sorted(mine) == sorted(theirs) or 2 * len(shared) < len({*shorter}):
         return False
