@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from counterform.errors import StudyError, unknown_name
 from counterform.parts import require_known
-from counterform.specs import FILES, Options, Seed, is_file, several
+from counterform.specs import FILES, Options, Seed, is_file
 from counterform.specs import NAME as NAME
 from counterform.specs import ArmSpec as ArmSpec
 from counterform.specs import AttemptsSpec as AttemptsSpec
@@ -31,6 +31,7 @@ from counterform.specs import ResponsesSpec as ResponsesSpec
 from counterform.specs import RunSpec as RunSpec
 from counterform.specs import TrainSpec as TrainSpec
 from counterform.specs import VerifySpec as VerifySpec
+from counterform.specs import several as several
 
 BASE_ARM = "base"
 """The name under which the base model stands beside the arms."""

@@ -161,7 +161,7 @@ def again(finished, tmp_path, monkeypatch):
 
 def with_key(study, path, value):
     table, _, key = path.rpartition(".")
-    if key in EXISTING:
+    if table == "arms[]" and key in EXISTING:
         return msgspec.structs.replace(study, contrasts=(), arms=("sft", ArmSpec(name="other", **{key: value})))
     if table == "arms[]":
         return msgspec.structs.replace(

@@ -315,7 +315,7 @@ def load(
             loaded = AutoModelForCausalLM.from_pretrained(
                 source, dtype=dtype, use_safetensors=True, **_revision(spec, source), **_trusted(spec)
             )
-            tokenizer = AutoTokenizer.from_pretrained(source, **_trusted(spec))
+            tokenizer = _tokenizer(spec, source)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return loaded, tokenizer
@@ -377,7 +377,15 @@ def load_tokenizer(model: str | ModelSpec) -> PreTrainedTokenizerBase:
         source = files_of(spec)
         if source.suffix == ".gguf":
             return AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name, **_trusted(spec))
-        return AutoTokenizer.from_pretrained(source, **_trusted(spec))
+        return _tokenizer(spec, source)
+
+
+def _tokenizer(spec: ModelSpec, folder: Path) -> PreTrainedTokenizerBase:
+    """That of a folder; of a LoRA without one of its own (peft writes none) its base's."""
+    base, _ = lora_base(folder)
+    own = not base or any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json"))
+    revision = {} if own else _revision(spec, folder)
+    return AutoTokenizer.from_pretrained(folder if own else base, **revision, **_trusted(spec))
 
 
 def best_device() -> torch.device:

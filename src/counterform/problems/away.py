@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -14,7 +15,7 @@ from counterform.text.shifts import unseen, words_of
 from counterform.types import Problem
 
 
-def read_shift_file(path: Path, known: Sequence[Problem], **columns: str) -> tuple[list[Problem], int]:
+def read_shift_file(path: Path, known: Sequence[Problem], **columns: Any) -> tuple[list[Problem], int]:
     """The problems of a second file with the same `columns`, one shift named after the file; and how many rows are of no use.
 
     A row with the prompt of a `known` problem is of no use. Raises DataError where no other is left.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -91,7 +92,7 @@ def away_from(
     return [*found, *noise(split.held_out[:n], trained=split.train, rng=rng)], unused
 
 
-def columns(spec: ProblemsSpec) -> dict[str, str]:
+def columns(spec: ProblemsSpec) -> dict[str, Any]:
     """What `read_problems` is told of the user's columns."""
     names = ("prompt", "answer", "solution", "instruction", "space", "shift")
     # A prompt that is composed of an instruction and an input gets the template around the whole.

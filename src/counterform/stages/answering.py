@@ -194,9 +194,13 @@ class Recorded(Answering):
         named = msgspec.structs.replace(columns, file="")
         return key_of(self._keys.problems, shifted, self._hashes[path], path.suffix, named, tokens)
 
+    def unit(self, seed: int) -> str:
+        """The name of the unit that reads them (stages/recorded.py)."""
+        return f"answers/{self.name}/{seed}"
+
     def needs(self, seed: int) -> tuple[str, ...]:
-        """The unit that reads them (stages/recorded.py)."""
-        return (f"answers/{self.name}/{seed}",)
+        """That unit."""
+        return (self.unit(seed),)
 
     def missing(self, needs: frozenset[Need]) -> frozenset[Need]:
         """All but answers to the problems."""
@@ -269,8 +273,12 @@ def models_of(arm: ArmSpec, study: Study) -> tuple[ModelSpec, ...]:
 
 def shown_by(kind: str, needs: frozenset[Need]) -> frozenset[Need]:
     """What of these needs a kind of model does not serve. Raises ModelError or MissingExtra for a kind that cannot be made."""
-    classes: dict[Need, type[Model]] = {"hidden": Inspectable, "growing": Writer}
-    return frozenset(need for need in needs if need in classes and not issubclass(part("model", kind), classes[need]))
+    missing: set[Need] = set()
+    if "hidden" in needs and not issubclass(part("model", kind), Inspectable):
+        missing.add("hidden")
+    if "growing" in needs and not issubclass(part("model", kind), Writer):
+        missing.add("growing")
+    return frozenset(missing)
 
 
 def opened(spec: ModelSpec) -> Model:

@@ -13,7 +13,7 @@ from counterform.problems.readers import read_attempts
 from counterform.stages.answering import Recorded, answers_file
 from counterform.stages.unit import Unit
 from counterform.stages.work import Work
-from counterform.study import ResponseColumns
+from counterform.study import ResponseColumns, several
 from counterform.types import Attempt, Mark, Problem
 
 
@@ -29,7 +29,7 @@ class AnswersUnit(Unit):
 
     def __init__(self, arm: Recorded, seed: int) -> None:
         self._arm, self._seed = arm, seed
-        super().__init__(*arm.needs(seed), needs=("problems", "shifted"))
+        super().__init__(arm.unit(seed), needs=("problems", "shifted"))
 
     def key(self, work: Work) -> str:
         return self._arm.key(self._seed)
@@ -73,7 +73,8 @@ class AnswersUnit(Unit):
         path, columns = self._arm.source(self._seed)
         spec = work.study.problems
         beside = path == work.study.file(spec.file) if spec.file else False
-        if not columns.text and is_log(path):
+        text = next(iter(several(columns.text)), "")
+        if not text and is_log(path):
             logged = read_log(path, problems, template=spec.template)
             work.making.notes += [f"{self._arm.name}: {note}" for note in logged.notes]
             return path, logged.attempts, logged.unused
@@ -81,7 +82,7 @@ class AnswersUnit(Unit):
             path,
             problems,
             problem=spec.prompt if beside and spec.prompt else columns.problem,
-            responses=[ResponseColumns(text=columns.text or column_of_answers(path), correct=columns.correct)],
+            responses=[ResponseColumns(text=text or column_of_answers(path), correct=columns.correct)],
             template=spec.template,
             empty=True,
             fix=f'{{name = "{self._arm.name}", responses = {{text = "...", correct = "...", ...}}}}',
