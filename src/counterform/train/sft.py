@@ -206,7 +206,7 @@ def steps_of(options: Mapping[str, Any], rows: int) -> int:
         return int(options["max_steps"])
     batches = math.ceil(rows / options["per_device_train_batch_size"])
     an_epoch = max(1, math.ceil(batches / options["gradient_accumulation_steps"]))
-    return math.ceil(an_epoch * options["num_train_epochs"])
+    return math.ceil(an_epoch * float(options["num_train_epochs"]))
 
 
 def usual_options() -> dict[str, Any]:
