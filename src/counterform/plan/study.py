@@ -31,7 +31,7 @@ def plan_study(study: Study, *, say: Say = lambda line: None, clock: Clock = tim
     with tempfile.TemporaryDirectory(prefix="counterform-plan-") as name:
         folder = Path(name)
         say(
-            "plan      reads the base at some of the study's own problems, and trains a few steps: a minute or two, as a rule"
+            "plan      reads the base at some of the study's own problems, and trains a few steps: as a rule under two minutes of the processor"
         )
         small = read_small(whole, folder, clock)
         read = small.work.study.problems

@@ -102,7 +102,7 @@ class GRPO(Trainer):
 
     def steps(self, rows: int) -> int:
         """Each prompt counts as often as it is answered; an arm that samples more has larger batches, not more steps."""
-        options = _DEFAULTS | self.spec.grpo
+        options: dict[str, Any] = _DEFAULTS | self.spec.grpo
         return steps_of(options, rows * int(options["num_generations"]))
 
     def shortened(self, steps: int) -> GRPO:

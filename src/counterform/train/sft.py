@@ -204,9 +204,9 @@ def steps_of(options: Mapping[str, Any], rows: int) -> int:
     """Optimizer steps of one process over so many rows, as transformers counts them."""
     if options["max_steps"] > 0:
         return int(options["max_steps"])
-    batches = math.ceil(rows / options["per_device_train_batch_size"])
-    an_epoch = max(1, math.ceil(batches / options["gradient_accumulation_steps"]))
-    return math.ceil(an_epoch * options["num_train_epochs"])
+    batches = math.ceil(rows / int(options["per_device_train_batch_size"]))
+    an_epoch = max(1, math.ceil(batches / int(options["gradient_accumulation_steps"])))
+    return math.ceil(an_epoch * float(options["num_train_epochs"]))
 
 
 def usual_options() -> dict[str, Any]:
