@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 
 from counterform.findings.ruling import Buy, Ruling
@@ -58,18 +56,16 @@ def verdict_as_json(released: Released) -> str:
 
 
 def _verdict(verdict: Verdict) -> str:
-    if verdict.ruling is not Ruling.NOT_SHOWN:
-        return verdict.ruling.value
-    return f"{verdict.ruling.value}; {'; '.join(_purchase(verdict))}"
+    ruling: str = verdict.ruling.value
+    return f"{ruling}; {_purchase(verdict)}" if verdict.ruling is Ruling.NOT_SHOWN else ruling
 
 
-def _purchase(verdict: Verdict) -> Iterator[str]:
+def _purchase(verdict: Verdict) -> str:
     if verdict.buy is Buy.SEED:
-        yield "buy one more seed of both arms: luck of training is what is left"
+        return "buy one more seed of both arms: luck of training is what is left"
     elif verdict.buy is Buy.ITEMS:
-        yield f"buy {verdict.more:,} more items, in a new ledger: fewer could not show the declared difference"
-    else:
-        yield "nothing to buy: a difference that matters would have been found in four of five"
+        return f"buy {verdict.more:,} more items, in a new ledger: fewer could not show the declared difference"
+    return "nothing to buy: a difference that matters would have been found in four of five"
 
 
 def _named(verdict: Verdict) -> str:
