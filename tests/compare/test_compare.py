@@ -357,6 +357,13 @@ def test_the_answer_has_at_most_12_lines_whatever_there_is_to_say(tmp_path):
     assert "comparisons more" in "".join(lines(found))
 
 
+def test_the_form_line_is_of_a_clear_difference_and_says_whose(tmp_path):
+    base, tuned = example_logs()
+    found = compare([base, base, tuned])
+    [line] = [line for line in lines(found) if "are format" in line]
+    assert line.startswith("C − A: Of +73.3")
+
+
 def test_paths_may_be_text():
     assert compare([str(path) for path in example_logs()]).comparisons
     assert all(isinstance(path, Path) for path in example_logs())

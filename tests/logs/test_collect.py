@@ -182,3 +182,20 @@ def test_files_that_are_no_logs_are_one_message(tmp_path, name, text, said):
 def test_what_is_not_there_and_how_else_a_model_is_named():
     with pytest.raises(DataError, match=r"no such file or folder.*hf:org/name if it is a model on the hub"):
         read(Path("org/name"), SOURCE, apart=False)
+
+
+def test_an_id_is_the_same_as_number_text_or_what_a_table_with_a_gap_makes_of_it(tmp_path, writers):
+    for at, value in enumerate((3, "3", 3.0)):
+        [arm] = read(writers["json_lines"](tmp_path / f"{at}.jsonl", [{"id": value, "score": 1}]), SOURCE, apart=False)
+        assert list(arm.tasks[""][0].items) == ["3"]
+    (tmp_path / "nan.jsonl").write_text('{"id": NaN, "prompt": "q", "score": 1}\n')
+    [arm] = read(tmp_path / "nan.jsonl", SOURCE, apart=False)
+    assert arm.tasks[""][0].identified == {"content"}
+
+
+def test_arms_of_one_folder_are_not_the_same_log(tmp_path, writers):
+    for name, score in (("small", 0), ("large", 1)):
+        rows = [{"id": n, "model": name, "score": score} for n in range(3)]
+        writers["json_lines"](tmp_path / f"{name}.jsonl", rows)
+    arms = read(tmp_path, SOURCE, apart=True)
+    assert arms[0].identities.isdisjoint(arms[1].identities)

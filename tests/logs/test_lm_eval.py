@@ -93,3 +93,15 @@ def test_rows_that_are_none(tmp_path, writers):
     rows = [*writers["lm_eval_rows"](), {"doc_id": 9, "doc": None}]
     found, broken = read(writers["json_lines"](tmp_path / NAME, rows))
     assert (len(found), broken.count) == (4, 1)
+
+
+def test_perplexity_of_a_document_is_a_likelihood_and_better_high(tmp_path, writers):
+    rows = [
+        {**row, "metrics": ["perplexity"], "perplexity": -13.5}
+        for row in writers["lm_eval_rows"]([("q", "r", "k", 1.0)])
+    ]
+    path = writers["json_lines"](tmp_path / NAME, rows)
+    [first, *_], _ = read(path)
+    assert first.scores[0].value == -13.5
+    assert "log-likelihoods" in first.scores[0].reason
+    assert READER.direction(READER.about(path), first.scores[0].scorer) == "high"

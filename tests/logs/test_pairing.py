@@ -130,3 +130,26 @@ class TestTable:
     def test_a_sample_number_of_any_size_does_no_harm_to_other_items(self):
         made = table(row("x", sample=MAX_SAMPLES + 1), row("y", sample=1))
         assert made.items_of(made.keys).tolist() == [0, 1]
+
+
+def test_between_tools_samples_pair_in_their_order():
+    """One tool counts samples from 0, another epochs from 1."""
+    a = table(*(row("x", prompt="q", sample=n) for n in (1, 2)), reader="inspect")
+    b = table(*(row("y", prompt="q", sample=n, by="content") for n in (0, 1)), reader="lm-eval")
+    found = pair(a, b)
+    assert (found.by, len(found.first), found.only_in_first) == ("question", 2, 0)
+
+
+@pytest.mark.parametrize(
+    "rendered",
+    [
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat is 2?<|im_end|>\n<|im_start|>assistant\n",
+        "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nWhat is 2?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+        "<bos><start_of_turn>user\nWhat is 2?<end_of_turn>\n<start_of_turn>model\n",
+        "<s>[INST] Hello [/INST] Hi</s>[INST] What is 2? [/INST]",
+        "<s><user> What is 2?<model>",
+    ],
+)
+def test_a_rendered_chat_pairs_with_its_question(rendered):
+    a, b = table(row("x", prompt=rendered), reader="verl"), table(row("y", prompt="What is 2?"), reader="opencompass")
+    assert len(pair(a, b).first) == 1

@@ -7,7 +7,7 @@ import pytest
 from counterform.errors import DataError
 from counterform.logs import streams
 from counterform.logs.reader import Broken
-from counterform.logs.streams import decode, delimited, lines, members
+from counterform.logs.streams import decode, delimited, head, lines, members
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, 1 << 20])
@@ -104,3 +104,23 @@ def test_csv_and_tsv(tmp_path):
         broken = Broken()
         assert list(delimited(path, broken)) == [{"a": "1", "b": f"x{sign}\ny"}, {"a": None, "b": "2"}]
         assert broken.count == 1
+
+
+@pytest.mark.parametrize("sign", [",", ";", "\t"])
+def test_tables_with_any_of_the_usual_signs_between_columns(tmp_path, sign):
+    path = tmp_path / "a.csv"
+    path.write_text(
+        sign.join(["id", "prompt"]) + "\n" + sign.join(["1", f'"q{sign} with\na line"']) + "\n", encoding="utf-8-sig"
+    )
+    assert list(delimited(path, Broken())) == [{"id": "1", "prompt": f"q{sign} with\na line"}]
+    assert head(path, lambda _: ()).container == "csv"
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [(b"\x1f\x8b\x08", "gunzip a"), (b"\x28\xb5\x2f\xfd", "unzstd a"), ('{"id": 1}'.encode("utf-16"), "UTF-16")],
+)
+def test_files_that_must_be_unpacked_or_saved_anew_say_how(tmp_path, start, said):
+    (tmp_path / "a").write_bytes(start)
+    with pytest.raises(DataError, match=said):
+        head(tmp_path / "a", lambda _: ())

@@ -45,7 +45,7 @@ def lines(found: Compared) -> list[str]:
     if len(found.comparisons) > _ROWS:
         rows[-1] = f"and {len(found.comparisons) - _ROWS + 1} comparisons more: --json, or --out DIR"
     out += rows
-    out += [form_sentence(split) for split in found.form_splits[:1]]
+    out += _form_line(found)
     out += _pass_lines(found)
     notes = [f"! {note}" for note in found.notes]
     left = LINES - len(out)
@@ -126,6 +126,14 @@ def difference(c: Comparison) -> str:
     """A difference with its interval."""
     unit = " points" if c.share else ""
     return f"{signed(c.estimate, c.share)}{unit} [{signed(c.low, c.share)}, {signed(c.high, c.share)}]"
+
+
+def _form_line(found: Compared) -> list[str]:
+    """The first split of a clear difference, or else the first; of several arms it says which."""
+    split = min(found.form_splits, key=lambda s: s.gain_low <= 0 <= s.gain_high, default=None)
+    if split is None:
+        return []
+    return [(f"{split.second} − {split.first}: " if len(found.arms) > 2 else "") + form_sentence(split)]
 
 
 def form_sentence(split: FormSplit) -> str:
