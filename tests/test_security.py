@@ -35,7 +35,15 @@ def called(path):
 
 def test_nothing_is_pickled_and_no_text_is_run():
     found = {(name, file) for file, path in SOURCES.items() for name, _ in called(path) if name in PICKLES | RUNS_TEXT}
-    assert not found
+    worker = "guard/drafting/sandbox_worker.py"
+    assert found == {("compile", worker), ("exec", worker)}
+
+
+def test_drafted_rules_run_in_the_worker_alone():
+    """The one place that runs a model's text is a program of its own: no module imports it."""
+    for file, path in SOURCES.items():
+        assert not any("sandbox_worker" in name for name, _ in called(path)), file
+    assert "sandbox_worker" in (ROOT / "SECURITY.md").read_text()
 
 
 def test_code_that_others_wrote_comes_in_through_four_doors():

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from counterform.errors import MissingExtra, ModelError
+from counterform.errors import ModelError
 from counterform.guard.drafting import wording
 from counterform.guard.drafting.cases import Case, Example, Label
 from counterform.guard.drafting.language import FUNCTIONS, Refused, parse
@@ -84,8 +84,10 @@ def draft_policy(
 ) -> Drafted:
     """Draft and prove the rules of a policy. replies: makes the file in which the model's replies are kept.
 
-    Raises DataError for files that cannot be used, ModelError for a model that cannot be asked.
+    Raises DataError for files that cannot be used, ModelError for a model that cannot be asked, MissingExtra without z3.
     """
+    import counterform.guard.logic  # noqa: F401  # a missing z3 is said before a model is asked
+
     text = read_policy_text(policy)
     found, box = sentences(text), read_tools(tools)
     recorded = read_recorded(traces).conversations if traces is not None else ()
@@ -199,11 +201,8 @@ def _together(rules: Sequence[DraftedRule], found: Sequence[Sentence]) -> tuple[
     """The rules beside each other: names that are taken, rules that can never be broken, tools of which no call could pass."""
     rules = _named_apart(rules)
     accepted = {rule.proof.name: rule for rule in rules if rule.accepted}
-    try:
-        from counterform.guard.logic import examine
-    except MissingExtra as error:
-        why = f"not looked at by logic: {error}"
-        return [_with(rule, refused=why) if rule.accepted else rule for rule in rules], (f"No rule is accepted: {why}",)
+    from counterform.guard.logic import examine  # z3 takes a while to load
+
     said, contradictions = examine({name: parse(rule.proof.code) for name, rule in accepted.items()}, {})
     texts = {sentence.number: sentence.text for sentence in found}
     refused: dict[str, str] = {name: "it can never be broken" for name, what in said.items() if what == "dead"}
