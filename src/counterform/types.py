@@ -308,7 +308,6 @@ class Model(ABC):
 
     def close(self) -> None:
         """Give back what it holds; nothing is asked of it afterwards."""
-        return None
 
 
 class Watch(ABC):
