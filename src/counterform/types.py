@@ -253,12 +253,10 @@ class Reading(Measured, frozen=True, kw_only=True, gc=False):
 
 
 class Model(ABC):
-    """Anything that answers a prompt. tokens: written since it was opened, as far as it counts them.
-    What only some can do besides: models/growing.py (Writer), models/inside.py (Inspectable).
-    """
+    """Anything that answers a prompt. What only some can do besides: models/growing.py (Writer), models/inside.py (Inspectable)."""
 
     name: str
-    tokens: int = 0
+    tokens: int = 0  # written since it was opened, as far as it counts them
 
     @classmethod
     def open(cls, spec: Any) -> Self:
