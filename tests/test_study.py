@@ -254,3 +254,21 @@ def test_an_answer_space_without_an_instruction(refused):
 def test_a_tool_is_for_models_that_it_can_stop(refused):
     message = refused(HEAD + '[model]\nkind = "openai"\ntool = "calc"')
     assert message == "$.model.tool: answers inside a model of kind 'hf'; this one is 'openai'"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            '[run]\nexecutor = "slurn"',
+            r"'slurn' - at `\$\.run\.executor`\. Did you mean 'slurm'\? Options: local, ray, slurm",
+        ),
+        ("[run.gpus]\ntrian = 1", r"Did you mean 'train'\? Options: sample, arm, train, probe, dose, weights"),
+        ('[match]\nby = "x"', r"\$\.match\.by`\. Options: examples, loss_tokens"),
+        ("[model.engine]\nserve = ['a']\nsecond = 2", r"Did you mean 'seconds'\? Options: serve, seconds"),
+    ],
+)
+def test_a_value_that_is_none_of_a_few_words_is_told_which_there_are(tmp_path, text, message):
+    (tmp_path / "study.toml").write_text(f'name = "s"\n{text}\n')
+    with pytest.raises(StudyError, match=message):
+        load_study(tmp_path / "study.toml")

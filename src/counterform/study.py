@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 from counterform.errors import StudyError, unknown_name
+from counterform.field_hints import hint
 from counterform.parts import require_known
 from counterform.specs import FILES, Options, Seed, is_file
 from counterform.specs import NAME as NAME
@@ -394,29 +393,6 @@ def _decode(text: bytes, source: str) -> Study:
     try:
         return msgspec.toml.decode(text, type=Study)
     except msgspec.ValidationError as error:
-        raise StudyError(f"{source}: {error}{_nearest_field(str(error))}") from error
+        raise StudyError(f"{source}: {error}{hint(str(error), Study)}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{source}: not a TOML file: {error}") from error
-
-
-def _nearest_field(message: str) -> str:
-    """For msgspec's "unknown field" error: the options at that place, and the nearest of them."""
-    unknown = re.search(r"unknown field `(\w+)`(?: - at `\$([^`]*)`)?", message)
-    if not unknown:
-        return ""
-    table: Any = Study
-    for step in re.findall(r"\.(\w+)", unknown.group(2) or ""):
-        kind = next((field.type for field in msgspec.structs.fields(table) if field.name == step), None)
-        table = _struct_in(kind)
-        if table is None:
-            return ""
-    names = [field.name for field in msgspec.structs.fields(table)]
-    near = difflib.get_close_matches(unknown.group(1), names, n=1)
-    return (f". Did you mean {near[0]!r}?" if near else ".") + f" Options: {', '.join(names)}"
-
-
-def _struct_in(kind: Any) -> type[Struct] | None:
-    """The first struct in a type: `tuple[str | ArmSpec, ...]` -> ArmSpec."""
-    if isinstance(kind, type) and issubclass(kind, Struct):
-        return kind
-    return next((found for inner in get_args(kind) if (found := _struct_in(inner))), None)

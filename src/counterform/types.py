@@ -264,8 +264,7 @@ class Model(ABC):
     """Anything that answers a prompt. What only some can do besides: models/growing.py (Writer), models/inside.py (Inspectable)."""
 
     name: str
-    tokens: int = 0
-    """Written since it was opened, as far as it counts them."""
+    tokens: int = 0  # written since it was opened, as far as it counts them
 
     @classmethod
     def open(cls, spec: Any) -> Self:

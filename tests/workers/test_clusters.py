@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -85,6 +86,7 @@ def test_a_worker_killed_and_a_node_killed_and_a_claim_left_stale(study, tmp_pat
     node.join(60)
     assert any("which is done again" in line for line in said)
     assert results(run) == results(alone)
+    assert not sys.modules["ray"].is_initialized()  # a cluster that was joined is left
 
 
 def test_slurm_through_submitits_stand_in(study, tmp_path, alone, said, monkeypatch):

@@ -36,14 +36,11 @@ class Ray(Executor):
         self._joined = not ray.is_initialized()
         if self._joined:
             _join()
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        need, most = max([0.0, *spec.gpus.values()]), max((node.get("GPU", 0.0) for node in nodes), default=0.0)
-        if need > most:  # Ray itself would wait for ever
-            raise StudyError(
-                f"$.run.gpus asks for {need:g} GPUs for one unit, and no node of the Ray cluster has more than {most:g} "
-                f"({len(nodes)} nodes). Ask for fewer, or leave it out."
-            )
-        self._places = workers or max(1, int(sum(node.get("CPU", 0.0) for node in nodes)))
+        try:
+            self._places = workers or max(1, int(sum(node.get("CPU", 0.0) for node in self._nodes())))
+        except BaseException:
+            self.close()
+            raise
         ray.cloudpickle.register_pickle_by_value(apart)  # a node may have another version of it, or none
         self._task = ray.remote(apart.do_job)
 
@@ -72,6 +69,18 @@ class Ray(Executor):
         self._busy.clear()
         if self._joined:
             ray.shutdown()
+
+    def _nodes(self) -> list[dict[str, float]]:
+        """What each living node has. Raises StudyError where none has what one unit needs."""
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        need = max([0.0, *self._spec.gpus.values()])
+        most = max((node.get("GPU", 0.0) for node in nodes), default=0.0)
+        if need > most:  # Ray itself would wait for ever
+            raise StudyError(
+                f"$.run.gpus asks for {need:g} GPUs for one unit, and no node of the Ray cluster has more than {most:g} "
+                f"({len(nodes)} nodes). Ask for fewer, or leave it out."
+            )
+        return nodes
 
     def _events(self, ref: Any, job: Job) -> list[Event]:
         try:
