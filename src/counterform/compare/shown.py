@@ -53,7 +53,7 @@ def shown(
         read(path, replace(source, watch=keeper), apart=len(paths) == 1)
     tables = {table.name: table for arm in arms.values() for runs in arm.tasks.values() for table in runs}
     kept = [found for found in wanted if all(answer in keeper.rows for _, answer in found.answers)]
-    return [_with_texts(found, keeper.rows, tables) for found in kept], dict(counts)
+    return [_with_texts(found, keeper.rows, tables) for found in kept], {str(kind): n for kind, n in counts.items()}
 
 
 def _with_texts(found: _Wanted, rows: Mapping[_Answer, Row], tables: Mapping[Hashable, Table]) -> Shown:

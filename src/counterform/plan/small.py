@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from counterform.errors import DataError
 from counterform.models.sampling import derived_seed
-from counterform.parts import part
+from counterform.stages.answering import opened
 from counterform.stages.arms import arm_units
 from counterform.stages.probe import base_units
 from counterform.stages.problems import problem_units
@@ -62,7 +62,7 @@ def read_small(study: Study, folder: Path, clock: Clock) -> Small:
     small_probe = _small_probe(study.probe, MOST)
     whole = Work(msgspec.structs.replace(study, probe=small_probe), RunDir(folder / "whole"), _silent)
     whole.check()
-    whole.require_trainers()
+    whole.check_trainers(needed=True)
     seconds = dict(_done(whole, problem_units(whole), clock))
     opening, n = _speed(whole, clock)
     chosen = [problem for split in ("train", "held_out") for problem in _some(whole.problems(split), n)]
@@ -99,7 +99,7 @@ def _speed(work: Work, clock: Clock) -> tuple[float, int]:
     """Seconds that the base takes to load, and how many problems of each split fit the budget."""
     spec = work.study.probe
     started = clock()
-    model = part("model", work.study.model.kind).open(work.study.model)
+    model = opened(work.study.model)
     opening = clock() - started
     try:
         some = [problem.prompt for problem in _some(work.problems("held_out"), TRIAL)]

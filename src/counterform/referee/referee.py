@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from counterform import parts
 from counterform.compare.match import Match, match
+from counterform.compare.texts import Texts
 from counterform.compare.watch import OURS, Regrader
 from counterform.errors import DataError, StudyError, unknown_name
 from counterform.findings.ruling import rule
@@ -131,7 +132,7 @@ def _verdict(contrast: Contrast, found: Match, level: float, log: Path) -> Verdi
 def _arm(path: Path, *, regrade: bool) -> LoggedArm:
     known = [name for name in parts.PARTS["log"] if name != Plain.name]
     readers = [parts.made("log", name, {}, "--candidate") for name in known]
-    with Regrader() as regrader:
+    with Regrader(Texts(share=0.0)) as regrader:
         source = Source(readers=readers, plain=Plain(None), watch=regrader if regrade else None)
         arms = read(path, source, apart=False)
         regrader.finish()
