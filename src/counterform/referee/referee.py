@@ -110,7 +110,9 @@ def _decided(book: Ledger, candidate: Answers, matches: dict[str, Match], log: P
     verdicts = tuple(_verdict(contrast, matches[contrast.task], level, log) for contrast in declared.contrasts)
     look = Look(number=number, candidate=candidate.digest, log=str(log), level=level, verdicts=verdicts, when=_now())
     book.add(look)
-    notes = [] if declared.runs > 1 else ["of one run each: a verdict on these weights, not on how they were trained"]
+    notes: list[str] = []
+    if declared.runs == 1:
+        notes.append("of one run each: a verdict on these weights, not on how they were trained")
     return Released(look=look, spent=True, alpha_left=declared.left(number), receipt=book.receipt, notes=tuple(notes))
 
 
