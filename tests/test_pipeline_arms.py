@@ -259,13 +259,12 @@ class TestRecordedAnswersAlone:
         program = (
             "import sys; sys.modules.update(dict.fromkeys(['torch', 'transformers', 'trl', 'openai']))\n"
             "from counterform import load_study, run\n"
-            "print(*[level.metric for level in run(load_study('study.toml')).results.levels], sep='; ')"
+            f"found = run(load_study({str(tmp_path / 'study.toml')!r}), {str(tmp_path / 'run')!r}).results\n"
+            "print(*[level.metric for level in found.levels], sep='; ')"
         )
-        done = subprocess.run(
-            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=240
-        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=240)
         assert done.stdout.startswith("pass@1; pass@1 lenient"), done.stderr
-        assert not {path.name for path in (tmp_path / "runs/bare").iterdir()} & {"attempts", "arms", "checkpoints"}
+        assert not {path.name for path in (tmp_path / "run").iterdir()} & {"attempts", "arms", "checkpoints"}
 
     def test_one_answer_to_a_problem_makes_no_pass_at_two(self, recorded):
         run = recorded()
