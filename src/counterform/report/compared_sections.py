@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -47,7 +47,7 @@ def sections(found: Compared) -> tuple[PageSection, ...]:
     return tuple(section for section in every if section.blocks)
 
 
-def _grid(caption: str, headings: tuple[str, ...], rows: list[tuple[str, ...]], n_text: int = 2) -> Grid:
+def _grid(caption: str, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], n_text: int = 2) -> Grid:
     clean = tuple(tuple(plain_line(cell) for cell in row) for row in rows)
     return Grid(table=Table(headings, clean, n_text=n_text), caption=caption)
 
