@@ -46,7 +46,7 @@ def shown(
         *(found for contrast in contrasts for found in _flips(contrast)),
         *(found for letter, arm in arms.items() for found in _disagreements(letter, arm)),
     ]
-    counts = Counter(found.kind for found in every)
+    counts: Counter[str] = Counter(found.kind for found in every)
     wanted = [found for kind, most in MOST.items() for found in islice((w for w in every if w.kind == kind), most)]
     keeper = Keeper({answer: None for found in wanted for _, answer in found.answers})
     for path in paths:
