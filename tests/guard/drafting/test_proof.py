@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from counterform.guard.calls import Call, Result, State
 from counterform.guard.drafting.drafting import draft_policy
 from counterform.models.scripted import ScriptedModel
 from tests.guard.drafting.library import (
@@ -137,13 +138,58 @@ def test_every_sentence_has_a_rule_or_a_reason(good):
     ]
 
 
+class Agrees(Desk):
+    """A reader that is as wrong as the draft: it labels as the draft's code does."""
+
+    def __init__(self, drafts, condition, rows):
+        name = re.search(r"def (\w+)", drafts)[1]
+        super().__init__(drafts, written={name: rows})
+        exec(code("rule", condition), self.__dict__)  # text of this file
+
+    def __call__(self, prompt, sample):
+        if not prompt.startswith("Judge"):
+            return super().__call__(prompt, sample)
+        case = json.loads(re.search(r"(?m)^\{.*\}$", prompt)[0])
+        earlier = tuple(
+            Result(call=Call(name=one["tool"], arguments=one["arguments"]), text="", value=one["answer"])
+            for one in case.get("earlier", ())
+        )
+        state = State(messages=(("user", case.get("user", "")),), results=earlier)
+        try:
+            return "breaks" if self.rule(state, Call(name=case["tool"], arguments=case["arguments"])) else "keeps"
+        except (KeyError, TypeError):
+            return "unsure"
+
+
 @pytest.mark.parametrize("kind", WRONG)
 def test_the_words_alone_refuse_it(drafted, kind):
-    """The reader is as wrong as the draft: examples that agree with it, and no label that speaks against it."""
+    """No example and no label speaks against it."""
     name, condition, rows = WRONG[kind]
-    found = drafted(block(name, condition, rows), written={name: rows}).rules[0]
+    found = drafted(block(name, condition, rows), desk=lambda drafts: Agrees(drafts, condition, rows)).rules[0]
     assert found.proof.refused, found.proof.code
-    assert re.search("its code|sentence|tool", found.proof.refused)
+    assert "alone" not in found.proof.refused
+
+
+def test_what_was_left_out_is_asked_about(drafted):
+    """No mutant of a rule has more in it than the rule, and this one keeps to what the draft's examples show."""
+    sentence = "You should only make one tool call at a time, and not respond to the member simultaneously."
+    policy = POLICY.replace("# Lending desk", "# Desk").replace("The current date is 2026-03-02.", sentence)
+    rows = [call("lend_film", "keeps"), call("lend_film", "breaks") | {"other_calls": 1}]
+
+    class Alone(Desk):
+        def __call__(self, prompt, sample):
+            if prompt.startswith("Write"):
+                return json.dumps(rows)
+            if prompt.startswith("Judge"):
+                case = json.loads(re.search(r"(?m)^\{.*\}$", prompt)[0])
+                return "breaks" if case.get("other_calls") or case.get("agent") else "keeps"
+            return super().__call__(prompt, sample)
+
+    text = "RULE 1\n```python\n{}\n```\n```json\n{}\n```\n"
+    half = text.format(code("one_call", "call.beside > 0"), json.dumps(rows))
+    whole = text.format(code("one_call", 'call.beside > 0 or call.said != ""'), json.dumps(rows))
+    assert '"agent":"Let me see."' in drafted(half, policy=policy, desk=Alone).rules[0].proof.refused
+    assert not drafted(whole, policy=policy, desk=Alone).rules[0].proof.refused
 
 
 OR = f'call.name == "lend_books" and (call.arguments["days"] > 21 or {MEMBER}["kind"] != "teacher")'

@@ -6,6 +6,7 @@ Which side breaks is seen by running the rule with the comparison forced to hold
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -107,6 +108,13 @@ def _check_value(comparison: ast.Compare, broken: Side, parts: Parts, quoted: Se
 
 def _modality(text: str, value: str, others: Sequence[str]) -> Iterator[Literal["keeps", "breaks"]]:
     """What the parts of a sentence that name the value say of it."""
+    main, exception = _parted(text)
+    if exception and reading.has_phrase(exception, value, others):
+        # "At most 21 days, unless ...": what is excepted from a bound keeps the rule; from a permission it breaks it.
+        forbidden = reading.FORBIDS.search(main) or reading.NEEDS.search(main)
+        bounded = any(mention.boundary for mention in reading.mentions(0, main))
+        yield "keeps" if forbidden or bounded else "breaks"
+        return
     for clause in reading.clauses(text):
         if not reading.has_phrase(clause, value, others):
             continue
@@ -119,6 +127,14 @@ def _modality(text: str, value: str, others: Sequence[str]) -> Iterator[Literal[
             not forbids and not needs and " always " in f" {clause.lower()} "
         ):
             yield "keeps"
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """A sentence before its `unless` or `except`, and what is excepted, up to the next comma."""
+    parts = re.split(r"\b(?:unless|except)\b", text, maxsplit=1, flags=re.IGNORECASE)
+    if len(parts) < 2 or not parts[0].strip():
+        return text, ""
+    return parts[0], re.split(r"[,;:.]", parts[1], maxsplit=1)[0]
 
 
 def _values(comparison: ast.Compare, parts: Parts) -> list[str]:

@@ -136,7 +136,7 @@ class _Trial:
         hunt.run()
         place = {shown(case): at for at, case in enumerate(cases)}
         drafted = [place[shown(example.case)] for example in self.draft.examples]
-        hunt.ask_beside([*drafted, *probes([example.case for example in self.examples], cases)])
+        hunt.ask_beside([*drafted, *probes([example.case for example in self.examples], cases, own)])
 
     def sides(self, rule: ast.FunctionDef, parts: Parts, cases: Sequence[Case]) -> list[str]:
         """The rule's marks of the cases; Refused where it is broken on a side that its sentences do not mean."""

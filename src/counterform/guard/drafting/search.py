@@ -17,7 +17,7 @@ import msgspec
 from counterform.guard.drafting.cases import Case, shown
 from counterform.guard.drafting.language import hints
 
-MOST_PROBES = 24
+MOST_PROBES = 32
 MOST_SINGLE, MOST_DOUBLE = 900, 1_200
 """Cases with one leaf changed, and with two."""
 _MOST_OF_LEAF = 14
@@ -170,8 +170,8 @@ class Neighbourhood:
             yield value[:at] + value[at + 1 :]
 
 
-def probes(seeds: Sequence[Case], cases: Sequence[Case]) -> list[int]:
-    """Places of cases that differ from a seed in one leaf: one of each other tool, and of each other leaf; at most MOST_PROBES."""
+def probes(seeds: Sequence[Case], cases: Sequence[Case], marks: Sequence[str]) -> list[int]:
+    """Places of cases that differ from a seed in one leaf: one of each other tool, and of each leaf and mark; at most MOST_PROBES."""
     trees = {shown(case): _leaves_of(case) for case in seeds}
     found: dict[tuple[Any, ...], int] = {}
     for at, case in enumerate(cases):
@@ -182,10 +182,9 @@ def probes(seeds: Sequence[Case], cases: Sequence[Case]) -> list[int]:
             changed = [path for path in leaves.keys() | other.keys() if leaves.get(path, ...) != other.get(path, ...)]
             if len(changed) == 1:
                 path = changed[0]
-                # A tool is one case each; of other leaves one says whether they matter.
-                found.setdefault(
-                    (path, case.tool) if path == ("tool",) else (tuple(p for p in path if isinstance(p, str)),), at
-                )
+                names = tuple(part for part in path if isinstance(part, str))
+                # A tool is one case each; of other leaves one that keeps and one that breaks the rule say whether they matter.
+                found.setdefault((path, case.tool) if path == ("tool",) else (names, marks[at]), at)
                 break
     return list(found.values())[:MOST_PROBES]
 
