@@ -89,7 +89,7 @@ def unit(
     if PARENT in os.environ:
         end_with_parent()
     if units == ["-"]:
-        return serve_units(directory, _say)
+        return serve_units(directory)
     do_units(directory, units, wait=wait, say=_say)
 
 

@@ -35,7 +35,7 @@ from counterform.stages.verify import verify_units
 from counterform.stages.work import Say, Work
 from counterform.store import RunDir, finished_run, open_run, prune
 from counterform.study import Study, to_toml
-from counterform.workers.executor import Executor
+from counterform.workers.executor import Executor, Said
 from counterform.workers.hand_out import do_stage
 from counterform.workers.progress import Progress
 from counterform.workers.serving import serve, telling
@@ -188,15 +188,15 @@ def do_units(path: Path, names: Sequence[str], *, wait: bool = False, say: Say =
                     say(f"{unit.name} {'is done' if do(work, unit, wait=wait) else 'stands already'}")
 
 
-def serve_units(path: Path, say: Say) -> None:
+def serve_units(path: Path) -> None:
     """Do jobs of units that are read from standard input, as JSON, and tell what becomes of each on standard output."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job ignores
-
-    def open_hands() -> Hands:
-        files = finished_run(path)
-        return Hands(Work(_study_of(files), files, say), STAGES)
-
     with telling() as tell:
+
+        def open_hands() -> Hands:
+            files = finished_run(path)
+            return Hands(Work(_study_of(files), files, lambda line: tell(Said(line=line))), STAGES)
+
         serve(sys.stdin.buffer, open_hands, tell)
 
 

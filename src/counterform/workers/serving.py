@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,8 +43,8 @@ def serve(lines: BinaryIO, open_hands: Callable[[], Hands], tell: Tell) -> None:
             except CounterformError as error:
                 tell(Failed(unit=name, message=str(error)))
             except Exception as error:
-                traceback.print_exc(file=sys.stderr)
-                tell(Failed(unit=name, message=f"{type(error).__name__}: {error}"))
+                said = f"{type(error).__name__}: {error}"
+                tell(Failed(unit=name, message=said, trace=traceback.format_exc()))
     finally:
         if hands is not None:
             hands.close()
