@@ -38,7 +38,7 @@ from counterform.study import Study, to_toml
 from counterform.workers.executor import Executor, Said
 from counterform.workers.hand_out import do_stage
 from counterform.workers.progress import Progress
-from counterform.workers.serving import serve, telling
+from counterform.workers.serving import sendable, serve, telling
 
 
 class Run(Struct, frozen=True):
@@ -195,7 +195,7 @@ def serve_units(path: Path) -> None:
 
         def open_hands() -> Hands:
             files = finished_run(path)
-            return Hands(Work(_study_of(files), files, lambda line: tell(Said(line=line))), STAGES)
+            return Hands(Work(_study_of(files), files, lambda line: tell(Said(line=sendable(line)))), STAGES)
 
         serve(sys.stdin.buffer, open_hands, tell)
 
