@@ -41,7 +41,7 @@ from counterform.workers.executor import Executor, Said
 from counterform.workers.hand_out import do_stage
 from counterform.workers.here import Here
 from counterform.workers.progress import Progress
-from counterform.workers.serving import serve, telling
+from counterform.workers.serving import sendable, serve, telling
 
 
 class Run(Struct, frozen=True):
@@ -216,13 +216,12 @@ def do_units(path: Path, names: Sequence[str], *, wait: bool = False, say: Say =
 def serve_units(path: Path) -> None:
     """Do jobs of units that are read from standard input, as JSON, and tell what becomes of each on standard output."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job ignores
-
-    def open_hands() -> Hands:
-        files = finished_run(path)
-        # On the pipe of the events, so that no line comes after the unit that said it.
-        return Hands(Work(_study_of(files), files, lambda line: tell(Said(line=line))), STAGES)
-
     with telling() as tell:
+
+        def open_hands() -> Hands:
+            files = finished_run(path)
+            return Hands(Work(_study_of(files), files, lambda line: tell(Said(line=sendable(line)))), STAGES)
+
         serve(sys.stdin.buffer, open_hands, tell)
 
 

@@ -34,10 +34,11 @@ class Said(Event, frozen=True, kw_only=True):
 
 
 class Failed(Event, frozen=True, kw_only=True):
-    """A unit cannot be done, and so its job is over. unit: empty where the worker could not begin."""
+    """A unit cannot be done, and so its job is over. unit: empty where the worker could not begin. trace: of an error nobody foresaw."""
 
     unit: str
     message: str
+    trace: str = ""
 
 
 class Over(Event, frozen=True, kw_only=True):

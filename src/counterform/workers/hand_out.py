@@ -79,6 +79,8 @@ class _Stage:
             again = self.busy.pop(job)
             self._names.subtract(name for unit in again for name in _names(unit))
             if isinstance(event, Failed):
+                for line in event.trace.splitlines():
+                    self._work.say(line)
                 self.failures.append(f"{event.unit}: {event.message}" if event.unit else event.message)
             elif isinstance(event, Lost) and again:
                 self._lost(again, event.why)

@@ -21,7 +21,7 @@ from counterform.workers.executor import Done, Event, Executor, Failed, Job, Los
 
 LAST_WORDS = 4
 """Lines of a lost worker that are shown."""
-_Told = Done | Failed | Over | Said
+_Told = Done | Said | Failed | Over
 
 
 class Local(Executor):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,13 +41,18 @@ def serve(lines: BinaryIO, open_hands: Callable[[], Hands], tell: Tell) -> None:
                     tell(Done(unit=name))
                 tell(Over())
             except CounterformError as error:
-                tell(Failed(unit=name, message=str(error)))
+                tell(Failed(unit=name, message=sendable(str(error))))
             except Exception as error:
-                traceback.print_exc(file=sys.stderr)
-                tell(Failed(unit=name, message=f"{type(error).__name__}: {error}"))
+                said = f"{type(error).__name__}: {error}"
+                tell(Failed(unit=name, message=sendable(said), trace=sendable(traceback.format_exc())))
     finally:
         if hands is not None:
             hands.close()
+
+
+def sendable(text: str) -> str:
+    """The same text; half a character, which no line of JSON can hold, is written out."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _write(out: BinaryIO, event: Event) -> None:
