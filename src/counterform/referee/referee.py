@@ -110,10 +110,14 @@ def _decided(book: Ledger, candidate: Answers, matches: dict[str, Match], log: P
     verdicts = tuple(_verdict(contrast, matches[contrast.task], level, log) for contrast in declared.contrasts)
     look = Look(number=number, candidate=candidate.digest, log=str(log), level=level, verdicts=verdicts, when=_now())
     book.add(look)
-    notes: list[str] = []
-    if declared.runs == 1:
-        notes.append("of one run each: a verdict on these weights, not on how they were trained")
-    return Released(look=look, spent=True, alpha_left=declared.left(number), receipt=book.receipt, notes=tuple(notes))
+    of_weights = "of one run each: a verdict on these weights, not on how they were trained"
+    return Released(
+        look=look,
+        spent=True,
+        alpha_left=declared.left(number),
+        receipt=book.receipt,
+        notes=(of_weights,) if declared.runs == 1 else (),
+    )
 
 
 def _verdict(contrast: Contrast, found: Match, level: float, log: Path) -> Verdict:
