@@ -82,13 +82,11 @@ def grade_answer(key: str, answer: str, problem: Problem | None = None) -> Grade
     mark, reason = compare(reading.read(key), reading.read(answer), problem.prompt if problem else "")
     if mark is Mark.UNKNOWN and frames.letters(mine) == frames.letters(theirs):
         return Mark.RIGHT, ""
-    english = [_in_english(side) for side in (mine, theirs)]
-    if (
-        mark is Mark.WRONG
-        and english != [mine, theirs]
-        and compare(reading.read(english[0]), reading.read(english[1]))[0] is Mark.RIGHT
-    ):
-        return Mark.UNKNOWN, "the two are equal if a full stop parts thousands"
+    english = _in_english(mine), _in_english(theirs)
+    if mark is Mark.WRONG and english != (mine, theirs):
+        again, _ = compare(reading.read(english[0]), reading.read(english[1]))
+        if again is Mark.RIGHT:
+            return Mark.UNKNOWN, "the two are equal if a full stop parts thousands"
     if mark is Mark.WRONG and theirs.endswith("!") and grade_answer(key, theirs[:-1], problem)[0] is Mark.RIGHT:
         return Mark.UNKNOWN, "a factorial, or an exclamation mark"
     return mark, reason if mark is Mark.UNKNOWN else ""
