@@ -1,0 +1,5 @@
+"""`python -m counterform.cli`, as `counterform`."""
+
+from counterform.cli import main
+
+main()
