@@ -12,7 +12,7 @@ from counterform.errors import DataError, ModelError, StudyError
 from counterform.logs.answers import Answers
 from counterform.logs.collect import Source
 from counterform.logs.plain import Plain
-from counterform.models import openai_api
+from counterform.models import retrying
 from counterform.testing import check_log_reader
 
 SOURCE = Source(readers=[], plain=Plain())
@@ -53,7 +53,7 @@ class Endpoint:
 @pytest.fixture
 def endpoint(monkeypatch):
     for name in ("WAIT_INITIAL", "WAIT_JITTER"):
-        monkeypatch.setattr(openai_api, name, 0.001)
+        monkeypatch.setattr(retrying, name, 0.001)
     made = []
 
     def make(most=10**9):
