@@ -54,6 +54,7 @@ def test_any_number_of_workers_makes_the_same_bytes_and_more_than_units_do_no_ha
         "sample",
         "verify",
         "arms",
+        "base",
         "train",
         "probe",
         "find",

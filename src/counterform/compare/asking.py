@@ -16,7 +16,8 @@ from counterform.errors import DataError, StudyError
 from counterform.logs.answers import Answer
 from counterform.logs.reader import Row, last_message
 from counterform.logs.table import Table
-from counterform.store import appearing, disk_errors, key_of, key_of_path
+from counterform.store import key_of, key_of_path
+from counterform.store.appearing import appearing, disk_errors
 from counterform.study import ModelSpec
 from counterform.types import Completion, Model, is_transient
 

@@ -16,7 +16,7 @@ from counterform.findings.paired import Comparison, Verdict
 from counterform.report.compared import as_json, difference, form_sentence, level, not_found
 from counterform.report.compared_sections import PageSection, sections
 from counterform.report.html import asset, html, script_json
-from counterform.store import appearing, disk_errors
+from counterform.store.appearing import appearing, disk_errors
 from counterform.text.numbers import number
 from counterform.text.plain import plain_line
 

@@ -9,7 +9,7 @@ keys.py       hashes
 process.py    this process and others, by name
 """
 
-from counterform.store.appearing import appearing, disk_errors
+from counterform.store.appearing import disk_errors
 from counterform.store.claim import Claim, Claimed, claimed, holder_of
 from counterform.store.keys import key_of, key_of_path
 from counterform.store.records import Record, Records, file_of, prune
@@ -25,7 +25,6 @@ __all__ = [
     "Records",
     "Row",
     "RunDir",
-    "appearing",
     "arrow_schema",
     "claimed",
     "disk_errors",
