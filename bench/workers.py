@@ -9,7 +9,6 @@ units, the critical path, how long the workers stand idle, and what is real: the
 from __future__ import annotations
 
 import heapq
-import resource
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ from counterform.stages.same import resolved
 from counterform.stages.work import Work
 from counterform.store import Record, open_run
 from counterform.study import ArmSpec, Study
+from counterform.train.memory import process_peak_mb
 from counterform.types import Checkpoint, Ledger
 from counterform.workers.executor import Done, Event, Executor, Job, Over
 from counterform.workers.hand_out import do_stage
@@ -113,7 +113,7 @@ def main(arms: int, seeds: int, probes: int, workers: int) -> None:
             with progress.stage(name):
                 do_stage(work, units, executor, progress)
         processor = time.process_time() - before
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    memory = process_peak_mb()
     idle = 1 - executor.worked / (executor.now * workers)
     print(f"{arms} arms x {seeds} seeds x {probes} probes: {executor.units} units, on {workers} workers")
     print(f"as planned {executor.now / 60:.1f} h, critical path {path / 60:.1f} h, workers idle {100 * idle:.1f} %")
