@@ -278,14 +278,16 @@ class ORPO(Preference):
     @property
     def config(self) -> type:
         """ORPOConfig."""
-        from trl.experimental.orpo import ORPOConfig
+        with extra("train"):
+            from trl.experimental.orpo import ORPOConfig
 
         return ORPOConfig  # type: ignore[no-any-return]
 
     @property
     def trainer(self) -> type:
         """ORPOTrainer, counting."""
-        from trl.experimental.orpo import ORPOTrainer
+        with extra("train"):
+            from trl.experimental.orpo import ORPOTrainer
 
         class CountingORPO(_Counting, ORPOTrainer):  # type: ignore[misc]
             def shown(self, inputs: dict[str, Any]) -> tuple[int, int]:
