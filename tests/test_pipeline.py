@@ -199,7 +199,7 @@ class TestInside:
         study = msgspec.structs.replace(self.STUDY, probes=("find_error", "internals"), train=TrainSpec(trainer="dry"))
         results = counterform.run(study, tmp_path).results
         assert {f.probe for f in results.findings} == {"find_error"}
-        assert any("internals read nothing" in note for note in results.notes)
+        assert any("internals was not asked of base" in note for note in results.notes)
 
 
 class Closed(Model):

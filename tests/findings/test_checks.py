@@ -12,11 +12,11 @@ def found(**changes):
         "pool": SOUND,
         "own": True,
         "base": SOUND,
-        "levels": [Level(words="accuracy pass@1", value=0.5)],
+        "levels": [Level(words="accuracy pass@1", value=0.5, items=100)],
         "cases": 300,
         "cases_wanted": 400,
         "located": {"cft": (140, 150)},
-        "mixed": {"grpo": (0.6, 8)},
+        "mixed": {"grpo": (0.6, 8, 100)},
     } | changes
     return {check.name: check for check in checks(Looked(**looked))}
 
@@ -37,9 +37,9 @@ def test_a_sound_study_has_nothing_to_say():
         ({"base": answers(right=0, lenient=200)}, "base at the floor", "warning", 0.0),
         ({"base": answers(right=0, lenient=0), "own": False, "mixed": {}}, "base at the floor", "warning", 0.0),
         ({"base": answers(right=0, lenient=0), "own": False}, "base at the floor", "void", 0.0),
-        ({"levels": [Level(words="a", value=0.99)]}, "base at the ceiling", "void", 0.99),
+        ({"levels": [Level(words="a", value=0.99, items=100)]}, "base at the ceiling", "void", 0.99),
         (
-            {"levels": [Level(words="a", value=0.99), Level(words="b", value=0.3)]},
+            {"levels": [Level(words="a", value=0.99, items=100), Level(words="b", value=0.3, items=100)]},
             "base at the ceiling",
             "warning",
             0.99,
@@ -53,8 +53,8 @@ def test_a_sound_study_has_nothing_to_say():
         ({"base": answers(cut=400)}, "cut at max_tokens among the base's answers", "warning", 1.0),
         ({"located": {"cft": (3, 150)}}, "critiques of cft", "void", 0.02),
         ({"located": {"cft": (30, 150)}}, "critiques of cft", "warning", 0.2),
-        ({"mixed": {"grpo": (0.0, 8)}}, "reward variance of grpo", "void", 0.0),
-        ({"mixed": {"grpo": (0.1, 8)}}, "reward variance of grpo", "warning", 0.1),
+        ({"mixed": {"grpo": (0.0, 8, 100)}}, "reward variance of grpo", "void", 0.0),
+        ({"mixed": {"grpo": (0.1, 8, 100)}}, "reward variance of grpo", "warning", 0.1),
         ({"cases": 100}, "cases", "warning", 100.0),
         ({"refused": {"sft": "no solutions"}}, "arm sft", "warning", 0.0),
     ],
@@ -91,3 +91,19 @@ def test_the_commonest_reason_is_said():
 def test_nothing_heard_is_no_level():
     assert "base at the floor" not in found(base=Answers())
     assert "UNKNOWN among the attempts" not in found(pool=Answers())
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("base at the floor", {"base": Answers(n=29)}),
+        ("base at the ceiling", {"levels": [Level(words="a", value=1.0, items=29)]}),
+        ("UNKNOWN among the attempts", {"pool": Answers(n=29, unknown=29)}),
+        ("cut at max_tokens among the attempts", {"pool": Answers(n=29, cut=29)}),
+        ("critiques of cft", {"located": {"cft": (0, 29)}}),
+        ("reward variance of grpo", {"mixed": {"grpo": (0.0, 8, 29)}}),
+    ],
+)
+def test_a_few_answers_prove_nothing_void(name, changes):
+    """0 of 29 may still be one in ten: a study is stopped by what was shown, and by nothing less."""
+    assert found(**changes)[name].state == "warning"

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from counterform.cli import main
+from counterform.findings.checks import ENOUGH
 from counterform.findings.plan import Plan
 from counterform.plan import plan_study
 from counterform.report.planned import as_json, lines
@@ -58,7 +59,9 @@ def test_more_seeds_and_more_problems_buy_something(plan):
 @pytest.mark.parametrize(("model", "name"), [("Floor", "base at the floor"), ("Ceiling", "base at the ceiling")])
 def test_what_would_stop_the_run_is_named(study, model, name):
     spec = ModelSpec(kind=f"parts_of_a_study:{model}", path=model)
-    found = plan_study(msgspec.structs.replace(study, model=spec, probes=("accuracy",)))
+    problems = msgspec.structs.replace(study.problems, held_out=ENOUGH)
+    probe = msgspec.structs.replace(study.probe, problems=ENOUGH)
+    found = plan_study(msgspec.structs.replace(study, model=spec, probes=("accuracy",), problems=problems, probe=probe))
     assert name in [check.name for check in found.void]
     assert any(line.startswith("VOID") for line in lines(found))
     assert json.loads(as_json(found))["void"] is True

@@ -1,6 +1,7 @@
 """What probes of one model share."""
 
 from counterform.stages.probe import Items, Session
+from counterform.stages.probed import probed
 from counterform.stages.work import Work
 from counterform.store import RunDir
 from counterform.types import Attempt, Completion
@@ -18,7 +19,7 @@ def test_a_grade_is_remembered_by_what_was_graded_and_not_by_a_name(study, tmp_p
 
     counterform.run(study, tmp_path, until="verify")
     work = Work(study, RunDir(tmp_path), print)
-    session = Session(work, Items(work), "base", 0)
+    session = Session(work, Items(work), probed(work)[0], 0)
     problem = work.problems("held_out")[0]
     right, wrong = f"The answer is {problem.answer}.", "The answer is -1."
     [first] = session.bench.grade([attempt(problem, right)])
@@ -35,7 +36,7 @@ def test_the_same_text_is_graded_once(study, tmp_path, monkeypatch):
 
     counterform.run(study, tmp_path, until="verify")
     work = Work(study, RunDir(tmp_path), print)
-    session = Session(work, Items(work), "base", 0)
+    session = Session(work, Items(work), probed(work)[0], 0)
     problem, graded, real = work.problems("held_out")[0], [], work.grade
     monkeypatch.setattr(work, "grade", lambda attempts, problems: graded.extend(attempts) or real(attempts, problems))
     session.bench.grade([attempt(problem, "The answer is 1.", name) for name in "abc"])

@@ -111,7 +111,7 @@ def _run(
     several = workers or study.run.workers or workers_that_pay(study)
     if study.run.executor == "local":  # before torch counts the cores
         os.environ.setdefault("OMP_NUM_THREADS", str(threads_each(study.model, several)))
-    progress = (Bars if sys.stderr.isatty() else Progress)(say)
+    progress = (Bars if sys.stderr is not None and sys.stderr.isatty() else Progress)(say)
     return run_study(
         study,
         out,

@@ -29,6 +29,8 @@ GAP = 0.10
 """How far lenient grading may lie over strict grading."""
 FEW_CASES = 0.5
 """Of the cases that were asked for."""
+ENOUGH = 30
+"""Answers, items or problems from which a share proves a study void: none of fewer may still be one of ten."""
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -74,6 +76,7 @@ class Level(Struct, frozen=True, kw_only=True):
 
     words: str
     value: float
+    items: int
 
 
 class Looked(Struct, frozen=True, kw_only=True):
@@ -90,8 +93,8 @@ class Looked(Struct, frozen=True, kw_only=True):
     cases_wanted: int = 0
     located: Mapping[str, tuple[int, int]] = {}
     """By arm, critiques of wrong attempts that name a step, of all of those."""
-    mixed: Mapping[str, tuple[float, int]] = {}
-    """By GRPO arm, the share of groups with a right and a wrong rollout, and the size of a group."""
+    mixed: Mapping[str, tuple[float, int, int]] = {}
+    """By GRPO arm, the share of groups with a right and a wrong rollout, the size of a group, and of how many problems that is known."""
     refused: Mapping[str, str] = {}
     bare: bool = False
     """The problems are put without a template of their own to a model that has a chat template."""
@@ -114,12 +117,12 @@ def checks(looked: Looked) -> list[Check]:
     return sorted(found, key=lambda check: order[check.state])
 
 
-def _graded(value: float, limits: tuple[float, float], *, above: bool = True) -> tuple[State, float]:
-    """The state of a value, and the threshold that it passed or would have to pass for a warning."""
+def _graded(value: float, limits: tuple[float, float], n: int, *, above: bool = True) -> tuple[State, float]:
+    """The state of a share of n, and the threshold that it passed or would have to pass for a warning."""
     weak, void = limits
     size = value if above else -value
     passed = [size >= limit if above else size > -limit for limit in (weak, void)]
-    return ("void", void) if passed[1] else ("warning", weak) if passed[0] else ("sound", weak)
+    return ("void", void) if passed[1] and n >= ENOUGH else ("warning", weak) if passed[0] else ("sound", weak)
 
 
 def _levels(looked: Looked) -> Iterator[Check]:
@@ -128,7 +131,7 @@ def _levels(looked: Looked) -> Iterator[Check]:
         level, lenient = base.part(base.right), base.part(base.lenient)
         floor = level <= FLOOR
         # What it can do and does not say in the right form is no floor, and what others have written can lift it.
-        void = floor and lenient <= FLOOR and (looked.own or bool(looked.mixed))
+        void = floor and lenient <= FLOOR and (looked.own or bool(looked.mixed)) and base.n >= ENOUGH
         yield Check(
             name="base at the floor",
             state="void" if void else "warning" if floor else "sound",
@@ -147,7 +150,7 @@ def _levels(looked: Looked) -> Iterator[Check]:
         )
     if looked.levels:
         best = [level for level in looked.levels if level.value >= CEILING]
-        every = len(best) == len(looked.levels)
+        every = len(best) == len(looked.levels) and min(level.items for level in best) >= ENOUGH
         least = min(looked.levels, key=lambda level: level.value)
         yield Check(
             name="base at the ceiling",
@@ -172,7 +175,7 @@ def _unknown(looked: Looked) -> Iterator[Check]:
         if not answers.n:
             continue
         value = answers.part(answers.unknown)
-        state, threshold = _graded(value, UNKNOWN)
+        state, threshold = _graded(value, UNKNOWN, answers.n)
         yield Check(
             name=f"UNKNOWN among the {name}",
             state="warning" if state == "void" and not can_void else state,
@@ -189,7 +192,7 @@ def _cut(looked: Looked) -> Iterator[Check]:
         if not answers.n:
             continue
         value = answers.part(answers.cut)
-        state, threshold = _graded(value, CUT)
+        state, threshold = _graded(value, CUT, answers.n)
         yield Check(
             name=f"cut at max_tokens among the {name}",
             state="warning" if state == "void" and key == "probe" else state,
@@ -249,7 +252,7 @@ def _cases(looked: Looked) -> Iterator[Check]:
 def _critiques(looked: Looked) -> Iterator[Check]:
     for arm, (named, wrong) in looked.located.items():
         value = named / wrong if wrong else 0.0
-        state, threshold = _graded(value, LOCATED, above=False)
+        state, threshold = _graded(value, LOCATED, wrong, above=False)
         yield Check(
             name=f"critiques of {arm}",
             state=state,
@@ -261,8 +264,8 @@ def _critiques(looked: Looked) -> Iterator[Check]:
 
 
 def _groups(looked: Looked) -> Iterator[Check]:
-    for arm, (value, size) in looked.mixed.items():
-        state, threshold = _graded(value, MIXED, above=False)
+    for arm, (value, size, problems) in looked.mixed.items():
+        state, threshold = _graded(value, MIXED, problems, above=False)
         yield Check(
             name=f"reward variance of {arm}",
             state=state,

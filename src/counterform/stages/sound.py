@@ -113,10 +113,13 @@ def base_tables(work: Work) -> list[Table]:
 
 def _level(table: Table) -> Level:
     """Where the base stands; of what is better low, how much of the rest it has."""
-    value = float(pseudo(table, BASE_ARM, table.read_by([BASE_ARM])).mean())
+    each = pseudo(table, BASE_ARM, table.read_by([BASE_ARM]))
+    value = float(each.mean())
     high = table.metric.better == "high"
     return Level(
-        words=table.of.words if high else f"the opposite of {table.of.words}", value=value if high else 1 - value
+        words=table.of.words if high else f"the opposite of {table.of.words}",
+        value=value if high else 1 - value,
+        items=len(each),
     )
 
 
@@ -206,13 +209,13 @@ def _located(work: Work) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _mixed(work: Work, tally: tuple[np.ndarray, np.ndarray]) -> dict[str, tuple[float, int]]:
-    """By arm that samples for itself, the share of its groups that would hold a right and a wrong rollout, and their size."""
+def _mixed(work: Work, tally: tuple[np.ndarray, np.ndarray]) -> dict[str, tuple[float, int, int]]:
+    """By arm that samples for itself, the share of its groups that would hold a right and a wrong rollout, their size, and the problems."""
     found = {}
     for name in work.arms:
         if work.recipes[name].objective == "grpo" and tally[0].size:
             size = int(work.trainer(name).spec.grpo.get("num_generations", ROLLOUTS))
-            found[name] = mixed_groups(*tally, size), size
+            found[name] = mixed_groups(*tally, size), size, len(tally[0])
     return found
 
 
