@@ -10,7 +10,7 @@ from counterform.pipeline import do_units, run
 from counterform.stages import decide as module
 from counterform.stages.unit import do
 from counterform.store import RunDir
-from counterform.study import DecideSpec, ModelSpec, checked, load_study, to_toml
+from counterform.study import ArmSpec, DecideSpec, ModelSpec, checked, load_study, to_toml
 
 DECIDE = DecideSpec(contrasts=(("sft", "other"),), batch=10)
 
@@ -98,6 +98,16 @@ def test_equal_arms_are_equivalent_within_a_wide_margin(deciding, finished):
     apart = run(replace(equal, decide=DecideSpec()), path, until="find").results
     assert not any("stopped with" in note for note in apart.notes)
     assert {f.n_items for f in apart.findings if f.metric == "pass@1"} == {60}
+
+
+def test_a_contrast_with_a_refused_arm_stays_undecided_and_the_others_are_decided(deciding, tmp_path, monkeypatch):
+    monkeypatch.setattr("parts_of_a_study.Needy.missing", "a thing that is not here")
+    contrasts = (("sft", "needy"), *DECIDE.contrasts)
+    needy = ArmSpec(name="needy", recipe="parts_of_a_study:Needy")
+    study = replace(deciding, arms=(*deciding.arms, needy), decide=replace(DECIDE, contrasts=contrasts))
+    notes = run(study, tmp_path / "run").results.notes
+    assert "sft against needy stays undecided: an arm was refused" in notes[0]
+    assert "sft against other is better" in notes[1]
 
 
 def test_single_units_are_refused(finished):

@@ -136,8 +136,9 @@ class _Rounds:
 
     def __init__(self, work: Work) -> None:
         self._work, self._items = work, Items(work)
-        self._who = {who.name: who for who in probed(work)}
         study = work.study
+        self._who = {who.name: who for who in probed(work) if who.name in study.decide.arms}
+        """The arms of the contrasts, but those that were refused."""
         self._batch = study.decide.batch
         self._most = min(study.probe.problems, len(work.problems("held_out")))
         self._problems = min(self._batch * ceil(FEWEST / self._batch), self._most)
@@ -171,7 +172,7 @@ class _Rounds:
         """Train and read what was bought and is not there yet."""
         work, bought = self._work, self._work.study.seeds[: self._seeds]
         training = {unit.name: unit for unit in train_units(work)}
-        for arm, seed in ((arm, seed) for arm in work.study.decide.arms for seed in bought):
+        for arm, seed in ((arm, seed) for arm in self._who for seed in bought):
             if arm != BASE_ARM:
                 do(work, training[f"train/{arm}/{seed}"])
             if arm != BASE_ARM and work.failure(arm, seed):
@@ -220,7 +221,7 @@ class _Rounds:
     def _design(self) -> Design:
         spec = self._work.study.decide
         trained, read = self._trained(), self._generated()
-        arms = [arm for arm in spec.arms if arm != BASE_ARM]
+        arms = [arm for arm in self._who if arm != BASE_ARM]
         a_training = sum(trained.values()) / max(len(arms) * self._seeds, 1)
         an_item = sum(read.values()) / max(len(read) * self._problems, 1)
         return Design(
@@ -232,7 +233,8 @@ class _Rounds:
         )
 
     def _failed(self, arm: str) -> bool:
-        return any(self._work.failure(arm, seed) for seed in self._work.study.seeds[: self._seeds])
+        seeds = self._work.study.seeds[: self._seeds]
+        return arm not in self._who or any(self._work.failure(arm, seed) for seed in seeds)
 
     def _tables(self, contrast: tuple[str, str]) -> tuple[Floats, Floats]:
         """(problems, seeds) of both arms; problems at which one was not heard are left out."""
@@ -261,10 +263,7 @@ class _Rounds:
         work = self._work
         seeds = work.study.seeds[: self._seeds]
         ledgers = {
-            (arm, seed): work.checkpoint(arm, seed).ledger
-            for arm in work.study.decide.arms
-            for seed in seeds
-            if arm != BASE_ARM
+            (arm, seed): work.checkpoint(arm, seed).ledger for arm in self._who for seed in seeds if arm != BASE_ARM
         }
         return {
             key: each.loss_tokens + each.prompt_tokens + each.generated_tokens + each.teacher_tokens
@@ -274,12 +273,7 @@ class _Rounds:
     def _generated(self) -> dict[tuple[str, int], int]:
         """Tokens that each model wrote."""
         work, seeds = self._work, self._work.study.seeds[: self._seeds]
-        models = [
-            (arm, seed)
-            for arm in work.study.decide.arms
-            for seed in seeds
-            if arm == BASE_ARM or not work.failure(arm, seed)
-        ]
+        models = [(arm, seed) for arm in self._who for seed in seeds if arm == BASE_ARM or not work.failure(arm, seed)]
         return {
             model: sum(graded.attempt.completion.tokens for graded in self._rows(*model, 1, Graded)) for model in models
         }
@@ -303,7 +297,7 @@ def _sentences(decision: Decision) -> Iterator[str]:
     for one in decision.contrasts:
         value, low, high = (f"{100 * each:+.1f}" for each in (one.value, one.low, one.high))
         if np.isnan(one.value):
-            yield f"{one.arm} against {one.versus} stays undecided: an arm was not trained with every seed, or nothing was heard"
+            yield f"{one.arm} against {one.versus} stays undecided: an arm was refused or not trained with every seed, or nothing was heard"
             continue
         yield (
             f"{one.arm} against {one.versus} {_WORDS[one.outcome]}: {value} points [{low}, {high}] in {STRICT} at look {one.looks}, "
