@@ -260,6 +260,16 @@ class TestWhatLeft:
         assert run.results.findings
 
 
+    def test_answers_that_an_arm_asked_for_go_with_it_and_not_before(self, study, tmp_path):
+        asking = msgspec.structs.replace(study, arms=("sft", "own_samples"), contrasts=())
+        run = counterform.run(asking, tmp_path / "run", prune_left=True).path
+        assert len(list((run / "asked").iterdir())) == 1
+        counterform.run(msgspec.structs.replace(asking, arms=("sft",)), run)
+        assert (run / "asked").exists()
+        counterform.run(msgspec.structs.replace(asking, arms=("sft",)), run, prune_left=True)
+        assert not (run / "asked").exists()
+
+
 def test_a_probe_that_is_added_keeps_the_attempts_of_those_before_it(study, tmp_path):
     from counterform.report.data import load
     from counterform.store import finished_run

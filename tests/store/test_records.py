@@ -3,7 +3,7 @@
 import pytest
 
 from counterform.errors import RunDirError
-from counterform.store import MARK, SCHEMA, Record, RunDir, finished_run, open_run, prune
+from counterform.store import KEPT, MARK, SCHEMA, Record, RunDir, finished_run, open_run, prune
 
 
 def record(run, unit, *names, key="key", **said):
@@ -59,6 +59,21 @@ def test_pruning_takes_what_left_and_nothing_that_is_still_used(tmp_path):
         "arms/a.txt",
         "units/arm/a.json",
     ]
+
+
+def test_pruning_takes_kept_answers_that_no_unit_used(tmp_path):
+    """The kind: what costs calls is kept beside the units, and no unit's file."""
+    run = RunDir(tmp_path)
+    for name in ("asked/a", "asked/b", "critiques/c", "critiques/d"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "part-0.parquet").write_text("rows")
+    common = {"key": "k", "files": {}, "made": "", "seconds": 0, "versions": {}, "machine": {}}
+    run.records.write(Record(unit="arm/one", facts={KEPT: ["asked/a", "critiques/c"]}, **common))
+    run.records.write(Record(unit="arm/left", facts={KEPT: ["asked/b"]}, **common))
+    run.records.set_aside({"arm/one": "k"})
+    assert sorted(prune(tmp_path, run.records)) == ["asked/b", "critiques/d"]
+    assert (tmp_path / "asked/a").exists()
+    assert (tmp_path / "critiques/c").exists()
 
 
 def test_counts_add_up_and_versions_are_all_named(tmp_path):

@@ -20,7 +20,7 @@ from counterform.parts import critic, made, part
 from counterform.stages.answering import Answering, existing_arms, models_of, opened
 from counterform.stages.kept import Kept, completions
 from counterform.stages.keys import Keys, critic_key
-from counterform.store import RunDir, key_of, rows_of
+from counterform.store import ASKED, CRITIQUES, KEPT, RunDir, key_of, rows_of
 from counterform.study import ModelSpec, ProbeSpec, Study, TrainSpec
 from counterform.text.lexicon import load_lexicon
 from counterform.train.trainer import Trainer
@@ -65,6 +65,8 @@ class Work:
         self.own_options = {spec.name: spec.train for spec in study.arm_specs}
         self.asked: dict[int, dict[str, list[Completion]]] = {}
         """What the sampled model answered to prompts of a recipe's own, by the number of answers to each."""
+        self._asked_in: dict[tuple[int, str], str] = {}
+        """Where each of these is kept."""
         self._trainers: dict[str, Trainer] = {}
         self.family = (
             made("family", study.problems.family, study.problems.options, "$.problems.options")
@@ -238,18 +240,22 @@ class Work:
         if not made_one.keeps:
             return made_one
         # A recipe makes its critic before there are problems, and asks it long after.
-        return Kept(
-            made_one, self.files, lambda: f"critiques/{key_of(self.keys.pool, critic_key(name, options))}", self.lose
-        )
+
+        def folder() -> str:
+            return self._used(f"{CRITIQUES}/{key_of(self.keys.pool, critic_key(name, options))}")
+
+        return Kept(made_one, self.files, folder, self.lose)
 
     def ask(self, prompts: Sequence[str], *, n: int) -> list[list[Completion]]:
         """What the sampled model answers to prompts of a recipe's own: each asked once, and kept."""
         spec, known = self.study.attempts, self.asked.setdefault(n, {})
         new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in known]
+        for folder in {self._asked_in[n, prompt] for prompt in prompts if prompt in known}:
+            self._used(folder)
         if not new:
             return [known[prompt] for prompt in prompts]
         asked = key_of(new, n, spec.temperature, spec.max_tokens)
-        folder = f"asked/{key_of(asked, self.keys.model(self.sampled))}"
+        folder = self._used(f"{ASKED}/{key_of(asked, self.keys.model(self.sampled))}")
         with OpenLater(self.sampled) as model:
             rows = completions(
                 self.files,
@@ -264,7 +270,15 @@ class Work:
             )
         self.lose(f"{folder}/{at}" for at, row in enumerate(rows) if any(one.transient for one in row))
         known.update(zip(new, rows, strict=True))
+        self._asked_in |= dict.fromkeys(((n, prompt) for prompt in new), folder)
         return [known[prompt] for prompt in prompts]
+
+    def _used(self, folder: str) -> str:
+        """A folder of answers that are kept, recorded as one that this unit used: it goes when all such units have left."""
+        used = self.making.facts.setdefault(KEPT, [])
+        if folder not in used:
+            used.append(folder)
+        return folder
 
     def graded(self, column: str, wanted: set[str]) -> list[Graded]:
         """Attempts of the pool with their verdicts: those whose `column` (id, problem_id) is among `wanted`."""

@@ -20,6 +20,11 @@ from msgspec import Struct
 from counterform.errors import RunDirError
 from counterform.store.appearing import appearing, disk_errors, fsync, leftovers, remove
 
+ASKED, CRITIQUES = "asked", "critiques"
+"""Folders of answers that are kept while a unit is made, so that an interruption costs none, each named by what was asked."""
+KEPT = "kept"
+"""The fact of a unit that names those which it used."""
+
 
 class Record(Struct, frozen=True, kw_only=True):
     """A finished unit."""
@@ -175,6 +180,11 @@ def prune(path: Path, records: Records) -> list[str]:
                 remove(path / name)
                 gone.append(name)
         remove(path / file_of(record.unit, "left"))
+    used = {folder for record in records.values() for folder in record.facts.get(KEPT, ())}
+    for folder in (*path.glob(f"{ASKED}/*"), *path.glob(f"{CRITIQUES}/*")):
+        if (name := str(folder.relative_to(path))) not in used:
+            remove(folder)
+            gone.append(name)
     for folder in path.glob("partial/*"):
         if not any(record.lost and folder.name.endswith(record.key) for record in records.values()):
             remove(folder)
