@@ -245,9 +245,10 @@ def _reader_of(path: Path, source: Source) -> LogReader | None:
 def _recognised(path: Path, source: Source) -> list[_Found]:
     """The logs that a user names. Raises DataError that says what else it is."""
     if not path.exists():
+        hub = "ORG/NAME" if path.is_absolute() else path
         raise DataError(
             f"{str(path)!r}: there is no such file or folder. Give a log or a folder of logs ({_formats(source)}), the directory of a "
-            f"checkpoint, hf:{path} if it is a model on the hub, or an endpoint, http://HOST/v1#MODEL."
+            f"checkpoint, hf:{hub} if it is a model on the hub, or an endpoint, http://HOST/v1#MODEL."
         )
     if path.is_file():
         reader = _reader_of(path, source)
