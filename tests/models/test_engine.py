@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from counterform.errors import ModelError, StudyError
+from counterform.models import retrying
 from counterform.models.engine import Served
 from counterform.models.inside import trace
 from counterform.stages.work import OpenLater
@@ -82,7 +83,9 @@ def test_a_command_that_is_not_there():
         Served.open(spec(serve=("no_such_engine", "{path}", "{port}")))
 
 
-def test_a_server_that_dies_in_the_middle():
+def test_a_server_that_dies_in_the_middle(monkeypatch):
+    for name in ("WAIT_INITIAL", "WAIT_JITTER"):
+        monkeypatch.setattr(retrying, name, 0.001)
     model = Served.open(spec("dies"))
     with pytest.raises(ModelError, match=r"has ended \(exit code 3\): out of memory .*what was finished is kept"):
         generate(model, ["Add 1."] * 20)
