@@ -18,8 +18,9 @@ run: $(VENV)/.run
 quick: $(VENV)/.run
 	$(BIN)/counterform run --quick
 
+# A process for each core, and one thread in each: beside another busy process two threads of torch collapse (docs/workers.md).
 test: $(VENV)/.dev lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m "slow and not gpu and not ray"
