@@ -259,7 +259,6 @@ class TestWhatLeft:
         assert standing(out) == before
         assert run.results.findings
 
-
     def test_answers_that_an_arm_asked_for_go_with_it_and_not_before(self, study, tmp_path):
         asking = msgspec.structs.replace(study, arms=("sft", "own_samples"), contrasts=())
         run = counterform.run(asking, tmp_path / "run", prune_left=True).path
