@@ -241,6 +241,7 @@ class TestResume:
             "train     answer_only"
         )
 
+    @pytest.mark.slow  # the same on parts that cost nothing: stages/test_interruptions.py
     def test_kill_9_in_three_stages_and_byte_identical_findings(self, finished, tmp_path):
         study = tmp_path / "study.toml"
         study.write_text((finished.path / "study.toml").read_text())
