@@ -22,9 +22,9 @@ import pyarrow.parquet as pq
 _ONE = """
 import resource, sys, time
 started = time.perf_counter()
-from counterform.compare import compare
+from counterform.compare import compare_arms
 from counterform.train.memory import process_peak_mb
-found = compare(sys.argv[1:3], detail=len(sys.argv) > 3)
+found = compare_arms(sys.argv[1:3], detail=len(sys.argv) > 3)
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(found.comparisons[0].pairs, time.perf_counter() - started, used.ru_utime + used.ru_stime, process_peak_mb())
 """

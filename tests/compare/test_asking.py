@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from counterform.compare import Asking, compare, example_logs
+from counterform.compare import Asking, compare_arms, example_logs
 from counterform.compare.places import model_of
 from counterform.errors import DataError, ModelError, StudyError
 from counterform.logs.answers import Answers
@@ -83,7 +83,7 @@ def log(path, n=40, **more):
 
 def test_an_endpoint_against_a_log(tmp_path, endpoint):
     server = endpoint()
-    found = compare([log(tmp_path / "a.jsonl"), server.name], asking=Asking(folder=tmp_path / "answers"))
+    found = compare_arms([log(tmp_path / "a.jsonl"), server.name], asking=Asking(folder=tmp_path / "answers"))
     strict = found.comparisons[0]
     assert (strict.metric, strict.pairs, strict.both, strict.second_only) == ("counterform strict", 40, 20, 20)
     assert strict.verdict == "better"
@@ -94,8 +94,8 @@ def test_an_endpoint_against_a_log(tmp_path, endpoint):
 def test_a_second_run_asks_nothing_and_finds_the_same(tmp_path, endpoint):
     server, asking = endpoint(), Asking(folder=tmp_path / "answers")
     arms = [log(tmp_path / "a.jsonl"), server.name]
-    first = compare(arms, asking=asking).comparisons
-    assert compare(arms, asking=asking).comparisons == first
+    first = compare_arms(arms, asking=asking).comparisons
+    assert compare_arms(arms, asking=asking).comparisons == first
     assert len(server.asked) == 40
 
 
@@ -103,13 +103,13 @@ def test_what_was_heard_before_an_endpoint_went_down_is_not_asked_again(tmp_path
     down, asking = endpoint(most=15), Asking(folder=tmp_path / "answers")
     path = log(tmp_path / "a.jsonl")
     with pytest.raises(ModelError, match="503"):
-        compare([path, down.name], asking=asking)
+        compare_arms([path, down.name], asking=asking)
     [kept] = (tmp_path / "answers").iterdir()
     heard = [row for row in map(json.loads, kept.read_text().splitlines()) if row["response"] is not None]
     assert len(heard) == 15
     kept.write_text(kept.read_text() + '{"item": "half a li')  # killed while it wrote
     down.server.RequestHandlerClass.do_POST = endpoint().server.RequestHandlerClass.do_POST
-    found = compare([path, down.name], asking=asking)
+    found = compare_arms([path, down.name], asking=asking)
     assert (found.comparisons[0].pairs, found.comparisons[0].unscored) == (40, 0)
     assert len(down.asked) == 15
 
@@ -122,7 +122,7 @@ def test_answers_end_where_the_log_ended_them(tmp_path, endpoint):
     rows = [{**row, "doc_id": n, "doc": {"question": f"What is {n}?"}} for n in range(3)]
     (folder / "samples_t_2026-01-01T00-00-00.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     server = endpoint()
-    found = compare([folder, server.name], asking=Asking(folder=tmp_path / "answers"))
+    found = compare_arms([folder, server.name], asking=Asking(folder=tmp_path / "answers"))
     [kept] = (tmp_path / "answers").iterdir()
     assert {json.loads(line)["response"] for line in kept.read_text().splitlines()} == {"The answer is 7."}
     assert set(server.asked) == {"Q: What is 7?\nA:"}  # the prompt as it stands in the log
@@ -131,19 +131,19 @@ def test_answers_end_where_the_log_ended_them(tmp_path, endpoint):
 
 def test_a_log_of_answers_is_a_log(tmp_path, endpoint):
     path = log(tmp_path / "a.jsonl")
-    compare([path, endpoint().name], asking=Asking(folder=tmp_path / "answers"))
+    compare_arms([path, endpoint().name], asking=Asking(folder=tmp_path / "answers"))
     [kept] = (tmp_path / "answers").iterdir()
     (tmp_path / "copies").mkdir()
     check_log_reader(Answers(), kept, tmp_path / "copies")
-    assert compare([path, kept]).comparisons[0].pairs == 40
+    assert compare_arms([path, kept]).comparisons[0].pairs == 40
 
 
 def test_models_alone_are_asked_the_items(tmp_path, endpoint):
     items = log(tmp_path / "items.jsonl")
-    found = compare([endpoint().name, endpoint().name], items=items, asking=Asking(folder=tmp_path / "a"))
+    found = compare_arms([endpoint().name, endpoint().name], items=items, asking=Asking(folder=tmp_path / "a"))
     assert found.comparisons[0].both == 40
     with pytest.raises(DataError, match="--items FILE"):
-        compare([endpoint().name, endpoint().name])
+        compare_arms([endpoint().name, endpoint().name])
 
 
 def test_samples_pair_with_the_epochs_of_the_log(tmp_path, endpoint):
@@ -154,7 +154,9 @@ def test_samples_pair_with_the_epochs_of_the_log(tmp_path, endpoint):
     ]
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found = compare([path, endpoint().name], asking=Asking(folder=tmp_path / "answers", samples=2, temperature=1.0))
+    found = compare_arms(
+        [path, endpoint().name], asking=Asking(folder=tmp_path / "answers", samples=2, temperature=1.0)
+    )
     assert (found.comparisons[0].pairs, found.comparisons[0].clusters) == (18, 9)
 
 
@@ -165,7 +167,7 @@ def test_a_checkpoint_reads_the_prompt_as_it_stands(tmp_path):
     for file in base.iterdir():
         rows = file.read_text().splitlines(keepends=True)
         (few / file.name).write_text("".join(rows[:12]) if file.suffix == ".jsonl" else "".join(rows))
-    found = compare([few, "hf:world"], asking=Asking(folder=tmp_path / "answers", max_tokens=96))
+    found = compare_arms([few, "hf:world"], asking=Asking(folder=tmp_path / "answers", max_tokens=96))
     assert found.comparisons[0].pairs + found.comparisons[0].unscored == len(
         {json.loads(line)["doc_hash"] for line in next(few.glob("samples*")).read_text().splitlines()}
     )
@@ -198,7 +200,7 @@ class TestRefused:
         path = tmp_path / "a.jsonl"
         path.write_text("".join(json.dumps({"id": k, "prompt": f"q{k}", "score": 1}) + "\n" for k in range(3)))
         with pytest.raises(DataError, match="single key to grade by"):
-            compare([path, server.name])
+            compare_arms([path, server.name])
         assert server.asked == []
 
     @pytest.mark.parametrize("bad", [{"samples": 0}, {"samples": 2}, {"max_tokens": 0}, {"temperature": -1.0}])

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from counterform.cli import app
-from counterform.compare import compare, example_logs
+from counterform.compare import compare_arms, example_logs
 from counterform.errors import DataError, StudyError
 from counterform.report.compared import FIELDS, LINES, as_json, lines, summary
 from counterform.report.compared_page import page, write_page
@@ -37,7 +37,7 @@ def two(tmp_path):
 
 class TestTheExample:
     def test_most_of_the_gain_is_format(self):
-        found = compare(example_logs())
+        found = compare_arms(example_logs())
         strict, flexible = found.comparisons
         assert (strict.verdict, flexible.verdict) == ("better", "undecided")
         [split] = found.form_splits
@@ -59,12 +59,12 @@ class TestTheExample:
         assert {c["metric"] for c in kept["regraded"]} == {"counterform strict", "counterform lenient"}
 
     def test_regrading_does_not_touch_what_the_logs_say(self):
-        assert compare(example_logs(), detail=True).comparisons == compare(example_logs()).comparisons
+        assert compare_arms(example_logs(), detail=True).comparisons == compare_arms(example_logs()).comparisons
 
 
 class TestWhatComesOut:
     def test_the_second_less_the_first_with_its_counts(self, two):
-        [c] = compare(two).comparisons
+        [c] = compare_arms(two).comparisons
         assert (c.first, c.second, c.pairs, c.both, c.neither, c.first_only, c.second_only) == (
             "A",
             "B",
@@ -78,33 +78,33 @@ class TestWhatComesOut:
         assert c.verdict == "better"
 
     def test_json_has_these_fields_of_a_comparison(self, two):
-        found = json.loads(as_json(compare(two)))
+        found = json.loads(as_json(compare_arms(two)))
         assert list(found["comparisons"][0]) == FIELDS
         assert [file["arm"] for file in found["files"]] == ["A", "B"]
         assert {"rows", "unscored", "status", "notes", "broken"} <= set(found["files"][0])
 
     def test_a_number_without_bounds_is_null_in_json(self, tmp_path):
         a, b = (scored(tmp_path / f"{n}.jsonl", [n + 0.5]) for n in (1, 2))
-        [c] = json.loads(as_json(compare([a, b])))["comparisons"]
+        [c] = json.loads(as_json(compare_arms([a, b])))["comparisons"]
         assert (c["low"], c["high"], c["verdict"]) == (None, None, "undecided")
 
     def test_another_base(self, two):
         for base in ("B", str(two[1])):
-            found = compare(two, base=base)
+            found = compare_arms(two, base=base)
             assert found.arms[0].letter == "B"
             assert found.comparisons[0].estimate == pytest.approx(-1 / 6)
         with pytest.raises(StudyError, match=r"--base 'C' is no arm. Arms: A"):
-            compare(two, base="C")
+            compare_arms(two, base="C")
 
     def test_several_arms_are_one_family(self, tmp_path):
         base = [n % 2 for n in range(100)]
         near = [1 if n < 12 else x for n, x in enumerate(base)]
         logs = [scored(tmp_path / "base.jsonl", base), scored(tmp_path / "near.jsonl", near)]
-        assert compare(logs).comparisons[0].verdict == "better"
+        assert compare_arms(logs).comparisons[0].verdict == "better"
         logs += [
             scored(tmp_path / f"{n}.jsonl", [1 - x if i == n else x for i, x in enumerate(base)]) for n in range(9)
         ]
-        found = compare(logs)
+        found = compare_arms(logs)
         assert len(found.comparisons) == 10
         assert found.comparisons[0].verdict == "undecided"
 
@@ -113,7 +113,7 @@ class TestWhatComesOut:
         base = scored(tmp_path / "base.jsonl", [n % 2 for n in range(40)], model="base")
         for seed in range(3):
             scored(tmp_path / "tuned" / f"{seed}.jsonl", [int(n % 5 > seed) for n in range(40)], model=f"seed {seed}")
-        found = compare([base, tmp_path / "tuned"])
+        found = compare_arms([base, tmp_path / "tuned"])
         assert (found.comparisons[0].runs, found.comparisons[0].clusters) == (3, 40)
         assert any("taken for runs (seeds)" in note for note in found.notes)
 
@@ -121,7 +121,7 @@ class TestWhatComesOut:
         rows = [
             {"id": n, "model": m, "score": int(m == "large" or n % 2)} for n in range(30) for m in ("small", "large")
         ]
-        [c] = compare([log(tmp_path / "rows.jsonl", rows)]).comparisons
+        [c] = compare_arms([log(tmp_path / "rows.jsonl", rows)]).comparisons
         assert (c.pairs, c.second_only) == (30, 15)
 
     def test_tasks_of_one_file_are_compared_apart(self, tmp_path):
@@ -129,7 +129,7 @@ class TestWhatComesOut:
             log(tmp_path / f"{name}.jsonl", [{"id": n, "task": t, "score": int(t == "easy" or name == "b")} for n in range(20) for t in ("easy", "hard")])
             for name in "ab"
         ]  # fmt: skip
-        found = {c.task: c for c in compare(paths).comparisons}
+        found = {c.task: c for c in compare_arms(paths).comparisons}
         assert found["easy"].verdict == "undecided"
         assert found["hard"].verdict == "better"
 
@@ -141,7 +141,7 @@ class TestWhatComesOut:
             )
             for name in "ab"
         ]
-        found = {level.level: level.comparison for level in compare(paths, by="hard").levels}
+        found = {level.level: level.comparison for level in compare_arms(paths, by="hard").levels}
         assert (found["0"].pairs, found["0"].verdict) == (40, "undecided")
         assert (found["1"].pairs, found["1"].verdict) == (40, "better")
 
@@ -153,7 +153,7 @@ class TestWhatComesOut:
             ]
 
         paths = [log(tmp_path / "a.jsonl", rows(lambda n: n)), log(tmp_path / "b.jsonl", rows(lambda n: n + n % 2))]
-        found = compare(paths, detail=True)
+        found = compare_arms(paths, detail=True)
         assert found.differing == {"disagreement": 10}
         shown = [item for item in found.shown if item.kind == "disagreement"]
         assert {item.note for item in shown} == {"right by its scorer, wrong by counterform"}
@@ -163,21 +163,21 @@ class TestWhatComesOut:
 
     def test_logs_without_a_common_scorer_are_graded_by_ours(self, tmp_path):
         rows = [{"id": n, "response": f"The answer is {n}.", "answer": str(n)} for n in range(9)]
-        found = compare([log(tmp_path / f"{n}.jsonl", [{**row, f"score{n}": 1} for row in rows]) for n in (1, 2)])
+        found = compare_arms([log(tmp_path / f"{n}.jsonl", [{**row, f"score{n}": 1} for row in rows]) for n in (1, 2)])
         assert {c.metric for c in found.comparisons} == {"counterform strict", "counterform lenient"}
         assert any("own verifier" in note for note in found.notes)
 
     def test_one_log_given_twice_is_graded_twice(self, tmp_path):
         rows = [{"id": n, "response": f"The answer is {n}.", "answer": str(n)} for n in range(9)]
         path = log(tmp_path / "a.jsonl", rows)
-        assert {c.both for c in compare([path, path]).comparisons} == {9}
+        assert {c.both for c in compare_arms([path, path]).comparisons} == {9}
 
     def test_flips_come_with_both_responses(self, two):
         texts = [
             log(path, [{**json.loads(line), "response": f"{path.stem} says"} for line in path.read_text().splitlines()])
             for path in two
         ]
-        shown = compare(texts[::-1], detail=True).shown
+        shown = compare_arms(texts[::-1], detail=True).shown
         assert [item.kind for item in shown] == ["flip"] * 10
         assert [(said.arm, said.text) for said in shown[0].responses] == [("A", "b says"), ("B", "a says")]
         assert shown[0].metrics == ("score",)
@@ -188,7 +188,7 @@ class TestWhatComesOut:
             log(tmp_path / f"{name}.jsonl", [{"id": n, "score": 1, "response": text} for n in range(20)])
             for name, text in (("a", "It is 5."), ("b", "Perhaps it is 5."))
         ]
-        found = {c.metric: c for c in compare(paths, detail=True).traits}
+        found = {c.metric: c for c in compare_arms(paths, detail=True).traits}
         assert found["length, characters"].estimate == 8
         hedges = next(c for name, c in found.items() if name.startswith("hedge"))
         assert (hedges.estimate, hedges.share, hedges.first_only) == (1, False, None)
@@ -196,7 +196,7 @@ class TestWhatComesOut:
 
 class TestSaid:
     def notes(self, *paths, **more):
-        return " | ".join(compare(paths, **more).notes)
+        return " | ".join(compare_arms(paths, **more).notes)
 
     def test_the_same_log_twice(self, two, tmp_path):
         assert "A and B are the same log" in self.notes(two[0], two[0])
@@ -219,7 +219,7 @@ class TestSaid:
             "1 ids are other questions in A and B, and are not paired, e.g. '0' is 'q0' in one and 'other'"
             in self.notes(two[0], other)
         )
-        assert compare([two[0], other]).comparisons[0].pairs == 59
+        assert compare_arms([two[0], other]).comparisons[0].pairs == 59
 
     def test_ids_that_come_with_several_questions(self, tmp_path, two):
         twice = log(
@@ -231,7 +231,7 @@ class TestSaid:
     def test_what_is_unscored_and_why(self, tmp_path, two):
         other = scored(tmp_path / "c.jsonl", [None] * 3 + ["?"] + [1] * 56)
         assert "B has no score for 4 answers of pairs: no score 3, not a number: ? 1" in self.notes(two[0], other)
-        assert compare([two[0], other]).comparisons[0].unscored == 4
+        assert compare_arms([two[0], other]).comparisons[0].unscored == 4
 
 
 class TestNothingToCompare:
@@ -252,16 +252,16 @@ class TestNothingToCompare:
     )
     def test_one_message_with_what_was_found(self, tmp_path, two, rows, said):
         with pytest.raises(DataError, match=said):
-            compare([two[0], log(tmp_path / "c.jsonl", rows)])
+            compare_arms([two[0], log(tmp_path / "c.jsonl", rows)])
 
     def test_two_logs_of_several_other_tasks(self, tmp_path):
         paths = [log(tmp_path / f"{n}.jsonl", [{"id": 1, "task": f"{t}{n}", "score": 1} for t in "xy"]) for n in (1, 2)]
         with pytest.raises(DataError, match="no task is in both logs"):
-            compare(paths)
+            compare_arms(paths)
 
     def test_one_arm(self, two):
         with pytest.raises(DataError, match="one arm is no comparison"):
-            compare(two[:1])
+            compare_arms(two[:1])
 
 
 class TestCommandLine:
@@ -292,7 +292,7 @@ class TestCommandLine:
         assert "Traceback" not in done.stderr
 
     def test_torch_is_never_loaded(self):
-        code = "import sys; from counterform.compare import *; compare(example_logs(), detail=True); print('torch' in sys.modules)"
+        code = "import sys; from counterform.compare import *; compare_arms(example_logs(), detail=True); print('torch' in sys.modules)"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "False"
 
@@ -303,8 +303,8 @@ class TestCommandLine:
     def test_a_folder_of_somebody_elses_is_left_as_it_is(self, tmp_path, two):
         (tmp_path / "mine.txt").write_text("mine")
         with pytest.raises(DataError, match="holds other things"):
-            write_page(compare(two), tmp_path)
-        assert write_page(compare(two), tmp_path / "new") == write_page(compare(two), tmp_path / "new")
+            write_page(compare_arms(two), tmp_path)
+        assert write_page(compare_arms(two), tmp_path / "new") == write_page(compare_arms(two), tmp_path / "new")
 
 
 HOSTILE = "\x1b[31mred\x00\u202e |`<script>alert(1)</script>` ````\n# heading\n| cell |"
@@ -327,7 +327,7 @@ class TestUntrustedText:
         paths = [
             log(tmp_path / f"{n}.jsonl", [{**row, f"score {HOSTILE}": n, "score": n} for row in rows]) for n in (1, 0)
         ]
-        return compare(paths, detail=True)
+        return compare_arms(paths, detail=True)
 
     def test_nothing_moves_the_cursor_and_no_row_breaks_the_table(self, found):
         shown = re.sub(r"<script.*?</script>", "", page(found), flags=re.DOTALL)
@@ -351,7 +351,7 @@ def test_the_answer_has_at_most_12_lines_whatever_there_is_to_say(tmp_path):
             for n in range(180)
         ]  # fmt: skip
         paths.append(log(tmp_path / f"{name}.jsonl", rows))
-    found = compare(paths, columns={"score": [f"s{k}" for k in range(5)]})
+    found = compare_arms(paths, columns={"score": [f"s{k}" for k in range(5)]})
     assert len(found.comparisons) == 75
     assert len(lines(found)) <= LINES
     assert "comparisons more" in "".join(lines(found))
@@ -359,11 +359,11 @@ def test_the_answer_has_at_most_12_lines_whatever_there_is_to_say(tmp_path):
 
 def test_the_form_line_is_of_a_clear_difference_and_says_whose(tmp_path):
     base, tuned = example_logs()
-    found = compare([base, base, tuned])
+    found = compare_arms([base, base, tuned])
     [line] = [line for line in lines(found) if "are format" in line]
     assert line.startswith("C − A: Of +73.3")
 
 
 def test_paths_may_be_text():
-    assert compare([str(path) for path in example_logs()]).comparisons
+    assert compare_arms([str(path) for path in example_logs()]).comparisons
     assert all(isinstance(path, Path) for path in example_logs())

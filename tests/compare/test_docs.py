@@ -35,8 +35,8 @@ def test_the_reader_that_is_shown(tmp_path, monkeypatch):
 
 
 def test_the_example_is_the_real_output():
-    from counterform.compare import compare, example_logs
+    from counterform.compare import compare_arms, example_logs
 
     shown = DOCS.read_text(encoding="utf-8")
-    for line in lines(compare(example_logs()))[2:]:
+    for line in lines(compare_arms(example_logs()))[2:]:
         assert line in shown

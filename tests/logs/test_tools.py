@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from counterform.compare import compare
+from counterform.compare import compare_arms
 from counterform.problems.ledger import Ledger
 
 pytestmark = pytest.mark.slow
@@ -55,7 +55,7 @@ def test_lm_eval_on_the_tiny_base(tmp_path):
         )
         tracker.save_results_aggregated(results=results, samples=results["samples"])
         tracker.save_results_samples(task_name="ledger", samples=results["samples"]["ledger"])
-    found = compare([tmp_path / "bare", tmp_path / "template"])
+    found = compare_arms([tmp_path / "bare", tmp_path / "template"])
     assert [c.pairs for c in found.comparisons] == [8, 8]
     for c, metric in zip(found.comparisons, ("exact_match,strict-match", "exact_match,flexible-extract"), strict=True):
         assert c.metric == metric
@@ -91,7 +91,7 @@ def test_inspect_with_a_scripted_model(tmp_path, log_format):
             max_samples=1,
         )
         expected.append(log.results.scores[0].metrics["accuracy"].value)
-    [c] = compare([tmp_path / "first", tmp_path / "second"]).comparisons
+    [c] = compare_arms([tmp_path / "first", tmp_path / "second"]).comparisons
     assert (c.metric, c.pairs, c.clusters) == ("includes", 16, 8)
     assert [c.first_value, c.second_value] == pytest.approx(expected)
 
@@ -162,7 +162,8 @@ def test_inspect_means_are_ours_whatever_the_scorer_and_whatever_went_wrong(tmp_
         )
         theirs = {score.name: next(iter(score.metrics.values())).value for score in log.results.scores}
         ours = {
-            c.metric.rpartition("/")[2]: c.first_value for c in compare([tmp_path / name, tmp_path / name]).comparisons
+            c.metric.rpartition("/")[2]: c.first_value
+            for c in compare_arms([tmp_path / name, tmp_path / name]).comparisons
         }
         assert ours == pytest.approx(theirs), name
 
@@ -198,7 +199,7 @@ def test_lm_eval_ranks_choices_on_the_tiny_base(tmp_path):
     tracker.save_results_aggregated(results=results, samples=results["samples"])
     for name, samples in results["samples"].items():
         tracker.save_results_samples(task_name=name, samples=samples)
-    found = {(c.task, c.metric): c for c in compare([tmp_path / "out", tmp_path / "out"]).comparisons}
+    found = {(c.task, c.metric): c for c in compare_arms([tmp_path / "out", tmp_path / "out"]).comparisons}
     for task, metric in (("ranked", "acc,none"), ("ranked", "acc_norm,none"), ("likely", "acc,none")):
         assert found[task, metric].first_value == pytest.approx(results["results"][task][metric])
     assert np.exp(-found["likely", "perplexity,none"].first_value) == pytest.approx(
@@ -228,7 +229,7 @@ def test_grpo_of_trl_on_the_tiny_base(tmp_path):
         bf16=False,
     )
     trl.GRPOTrainer(str(BASE), reward_funcs=accuracy, args=options, train_dataset=Dataset.from_list(rows)).train()
-    found = compare([tmp_path / "run", tmp_path / "run"])
+    found = compare_arms([tmp_path / "run", tmp_path / "run"])
     [c] = found.comparisons
     assert (c.metric, c.pairs + c.unscored, c.clusters) == ("accuracy", 16, 4)
     assert any("same log" in note for note in found.notes)

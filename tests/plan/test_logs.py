@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from counterform.cli import main
-from counterform.compare import compare, example_logs
+from counterform.compare import compare_arms, example_logs
 from counterform.errors import DataError, StudyError
 from counterform.plan import plan_logs
 from counterform.report.planned import LINES, as_json, log_lines
@@ -30,7 +30,7 @@ def marks(n=80, samples=1, seed=0, shift=0.0):
 @pytest.mark.parametrize("samples", [1, 4])
 def test_two_logs_predict_what_compare_prints_of_them(tmp_path, samples):
     paths = [write(tmp_path / f"{name}.jsonl", marks(150, samples, seed)) for seed, name in enumerate("ab")]
-    [found] = compare(paths).comparisons
+    [found] = compare_arms(paths).comparisons
     planned = plan_logs(paths)
     assert planned.sizes[0].effect.low == planned.sizes[0].effect.high == pytest.approx(found.mde, rel=0.15)
     assert planned.level == found.first_value

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 from playwright.sync_api import Page, expect, sync_playwright
 
-from counterform.compare import compare
+from counterform.compare import compare_arms
 from counterform.errors import DataError
 from counterform.report.compared_page import page, require_free, write_page
 
@@ -44,7 +44,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("compared")
     a = write(folder / "a.jsonl", lambda k: k % 5 != 0, text=HOSTILE)
     b = write(folder / "b.jsonl", lambda k: k % 5 != 1, text=HOSTILE)
-    written, _ = write_page(compare([a, b], detail=True), folder / "out")
+    written, _ = write_page(compare_arms([a, b], detail=True), folder / "out")
     return written
 
 
@@ -94,7 +94,7 @@ def test_read_search_and_size(opened: Page) -> None:
 
 def test_the_page_says_what_was_found(tmp_path: Path) -> None:
     a, b = write(tmp_path / "a.jsonl", lambda k: k % 5 != 0), write(tmp_path / "b.jsonl", lambda k: k % 3 != 0)
-    text = page(compare([a, b], detail=True))
+    text = page(compare_arms([a, b], detail=True))
     for words in (
         "66.0 %",
         "A right, B wrong <b>27</b>",
@@ -109,7 +109,7 @@ def test_the_page_says_what_was_found(tmp_path: Path) -> None:
 def test_thousands_of_answers_stay_small(tmp_path: Path) -> None:
     a = write(tmp_path / "a.jsonl", lambda k: k % 2 == 0, n=50, text=" and so on" * 90)
     b = write(tmp_path / "b.jsonl", lambda k: k % 2 == 1, n=50, text=" and so on" * 90)
-    found = compare([a, b], detail=True)
+    found = compare_arms([a, b], detail=True)
     assert found.differing == {"flip": 25, "gain": 25}
     text = page(replace(found, shown=found.shown * 50, differing={"flip": 2000, "gain": 1250}))
     assert len(text.encode()) < 6e6

@@ -45,8 +45,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare what exists already, paired by item: logs of inspect, lm-eval, lighteval, TRL, verl and others, checkpoints, endpoints."""
-    from counterform.compare import Asking, example_logs
-    from counterform.compare import compare as compare_arms
+    from counterform.compare import Asking, compare_arms, example_logs
     from counterform.findings.require import judge_all, parse
     from counterform.logs.plain import parse_columns
     from counterform.report.compared import as_json as in_json

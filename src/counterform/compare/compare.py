@@ -38,7 +38,7 @@ def example_logs() -> list[Path]:
     return [folder / "world-base", folder / "world-tuned"]
 
 
-def compare(
+def compare_arms(
     names: Sequence[str | Path],
     *,
     base: str = "",

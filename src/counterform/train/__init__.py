@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from counterform.train.grpo import RoCGRPOTrainer as RoCGRPOTrainer
@@ -13,8 +13,9 @@ _PARTS = {"RoCGRPOTrainer": "counterform.train.grpo", "TraitCallback": "counterf
 __all__ = list(_PARTS)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     # Imported when asked for: transformers takes seconds, and the pure selection needs no torch.
     if name not in _PARTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_PARTS[name]), name)
+    found: object = getattr(import_module(_PARTS[name]), name)
+    return found
