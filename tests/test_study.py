@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from counterform.errors import StudyError
-from counterform.study import Study, checked, load_study
+from counterform.study import Study, checked, load_study, to_toml
 
 HEAD = 'name = "mine"\n'
 
@@ -254,6 +254,12 @@ def test_an_answer_space_without_an_instruction(refused):
 def test_a_tool_is_for_models_that_it_can_stop(refused):
     message = refused(HEAD + '[model]\nkind = "openai"\ntool = "calc"')
     assert message == "$.model.tool: answers inside a model of kind 'hf'; this one is 'openai'"
+
+
+def test_a_chat_is_of_models_that_chat_and_is_written_down(refused, study_file):
+    assert refused(HEAD + '[model]\nkind = "scripted"\nchat = { system = "Think." }').startswith("$.model.chat: is of")
+    chat = 'name = "mine"\n[model.chat]\nsystem = "Think."\ntemplate = { enable_thinking = false }'
+    assert 'system = "Think."' in to_toml(load_study(study_file(chat)))
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,24 @@ class EngineSpec(Options, frozen=True):
     """Until it must be healthy."""
 
 
+class ChatSpec(Options, frozen=True):
+    """What stands around every prompt of a chat model, when it is asked and when it is trained."""
+
+    system: str = ""
+    """The system turn; empty: none is given."""
+    template: dict[str, Any] = {}
+    """Arguments of the chat template, e.g. { enable_thinking = false }; an endpoint is sent them as `chat_template_kwargs`."""
+
+    def messages(self, prompt: str, completion: str | None = None) -> list[dict[str, str]]:
+        """The turns of one prompt, with the answer to it where there is one."""
+        said = (("system", self.system or None), ("user", prompt), ("assistant", completion))
+        return [{"role": role, "content": text} for role, text in said if text is not None]
+
+
+NO_CHAT = ChatSpec()
+"""Nothing stands around a prompt but what the chat template puts there itself."""
+
+
 class ModelSpec(Options, frozen=True):
     """What answers prompts; the base of every arm when it stands at `[model]`."""
 
@@ -50,6 +68,7 @@ class ModelSpec(Options, frozen=True):
     """hf: prompts generated at once."""
     concurrency: Positive = 16
     """openai: requests under way at once."""
+    chat: ChatSpec = NO_CHAT
     engine: EngineSpec | None = None
     """hf: what answers in place of transformers; only insides are still read with those. `concurrency` requests are under way at once."""
     tool: Literal["", "calc"] = ""

@@ -15,8 +15,10 @@ from counterform.field_hints import hint
 from counterform.parts import require_known
 from counterform.specs import FILES, Options, Seed, is_file
 from counterform.specs import NAME as NAME
+from counterform.specs import NO_CHAT as NO_CHAT
 from counterform.specs import ArmSpec as ArmSpec
 from counterform.specs import AttemptsSpec as AttemptsSpec
+from counterform.specs import ChatSpec as ChatSpec
 from counterform.specs import DecideSpec as DecideSpec
 from counterform.specs import EngineSpec as EngineSpec
 from counterform.specs import MatchSpec as MatchSpec
@@ -333,6 +335,8 @@ def _wrong_in_model(model: ModelSpec) -> Iterator[tuple[str, str]]:
         yield from _wrong_in_engine(model, model.engine)
     if model.kind == "hf":
         return
+    if model.kind == "scripted" and model.chat != NO_CHAT:
+        yield "chat", "is of a model of kind 'hf' or 'openai'; this one is 'scripted'"
     if model.tool:
         yield "tool", f"answers inside a model of kind 'hf'; this one is {model.kind!r}"
     for key, given in (("revision", model.revision), ("trust_remote_code", model.trust_remote_code)):

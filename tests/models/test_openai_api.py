@@ -19,7 +19,7 @@ from counterform.errors import MissingExtra, ModelError
 from counterform.models import openai_api, retrying, wire
 from counterform.models.openai_api import DEAD_AFTER, OpenAIModel
 from counterform.models.retrying import ATTEMPTS
-from counterform.study import BASE, ModelSpec
+from counterform.study import BASE, ChatSpec, ModelSpec
 
 PROMPTS = ["Add 1.", "Add 2.", "Add 3."]
 
@@ -177,6 +177,18 @@ class TestAnswers:
         model, _ = ask(lambda body, _: chat("a" * 11))
         [[completion]] = generate(model, ["Add 1."])
         assert (completion.text, completion.finish) == ("a" * 10, "length")
+
+    def test_a_system_turn_and_arguments_of_the_chat_template(self, ask):
+        model, endpoint = ask(
+            lambda body, _: chat("4"), chat=ChatSpec(system="Be brief.", template={"enable_thinking": False})
+        )
+        generate(model, ["Add 1."])
+        [body] = endpoint.requests
+        assert body["messages"] == [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Add 1."},
+        ]
+        assert body["chat_template_kwargs"] == {"enable_thinking": False}
 
     def test_concurrency_is_bounded(self, ask):
         def slow(body, _):

@@ -10,7 +10,7 @@ import pytest
 import counterform
 from counterform.errors import RunDirError
 from counterform.store import RunDir
-from counterform.study import ArmSpec, EngineSpec, ModelSpec, ProblemsSpec, ResponseColumns, Study
+from counterform.study import ArmSpec, ChatSpec, EngineSpec, ModelSpec, ProblemsSpec, ResponseColumns, Study
 from counterform.types import Problem
 
 FINDINGS = "find report"
@@ -44,6 +44,7 @@ TABLE = {
     "model.dtype": ("float32", ANOTHER),
     "model.batch_size": (3, NOTHING),
     "model.concurrency": (3, NOTHING),
+    "model.chat": (ChatSpec(system="Be brief."), ANOTHER),
     "model.engine": (EngineSpec(serve=("server", "{path}", "{port}")), ANOTHER),
     "model.tool": ("calc", ANOTHER),
     "model.tool_failures": (0.5, ANOTHER),

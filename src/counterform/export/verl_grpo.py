@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from counterform.study import BASE, Study
+from counterform.study import BASE, ChatSpec, Study
 from counterform.types import Problem
 
 KEEP = 16
@@ -40,7 +40,7 @@ _SCHEMA = pa.schema(
 def write_grpo(folder: Path, final: Path, study: Study, train: Sequence[Problem], held_out: Sequence[Problem]) -> int:
     """Write everything into `folder`, which will stand at `final`, and say how many training problems there are."""
     for name, problems in (("train", train), ("val", held_out)):
-        rows = [_row(problem, index) for index, problem in enumerate(problems)]
+        rows = [_row(problem, index, study.model.chat) for index, problem in enumerate(problems)]
         pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), folder / f"{name}.parquet", compression="zstd")
     values = _values(study, final, len(train))
     for name, template in (("grpo.yaml", _CONFIG), ("reward.py", _REWARD)):
@@ -48,12 +48,12 @@ def write_grpo(folder: Path, final: Path, study: Study, train: Sequence[Problem]
     return len(train)
 
 
-def _row(problem: Problem, index: int) -> dict[str, Any]:
+def _row(problem: Problem, index: int, chat: ChatSpec) -> dict[str, Any]:
     """One problem in verl's columns; `extra_info` holds what the step verifier needs to know of it."""
     return {
         "id": problem.id,
         "data_source": f"counterform/{problem.family}",
-        "prompt": [{"role": "user", "content": problem.prompt}],
+        "prompt": chat.messages(problem.prompt),
         "ability": problem.family,
         "reward_model": {"style": "rule", "ground_truth": problem.answer},
         "solution": problem.solution,

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from counterform.errors import MissingExtra, ModelError, extra
 from counterform.models.calc import Calculator
+from counterform.models.chat import prompt_ids, require_chat
 from counterform.models.decoding import decode
 from counterform.models.growing import Grown, Reader, Writer
 from counterform.models.inside import Inspectable
 from counterform.models.rows import ReadAlong, Row, Sample, stream_of, tokens_with
 from counterform.models.source import commits, files_of, lora_base, named_failures, spec_of
-from counterform.study import ModelSpec
+from counterform.study import NO_CHAT, ChatSpec, ModelSpec
 from counterform.types import Completion
 
 with extra("train"):
@@ -59,9 +60,10 @@ class HFModel(Writer, Inspectable):
         name: str,
         batch_size: int = 64,
         tool_failures: float | None = None,
+        chat: ChatSpec = NO_CHAT,
     ) -> None:
         self.model, self.tokenizer, self.name, self.batch_size = model.eval(), tokenizer, name, batch_size
-        self.tool_failures = tool_failures
+        self.tool_failures, self.chat = tool_failures, chat
         self._failures: Counter[str] = Counter()
         self._bare = False
         self._plain = plain_text(tokenizer)
@@ -84,7 +86,12 @@ class HFModel(Writer, Inspectable):
         model, tokenizer = load(spec, dtype=spec.dtype)
         failures = spec.tool_failures if spec.tool else None
         return cls(
-            model.to(best_device()), tokenizer, name=spec.path, batch_size=spec.batch_size, tool_failures=failures
+            model.to(best_device()),
+            tokenizer,
+            name=spec.path,
+            batch_size=spec.batch_size,
+            tool_failures=failures,
+            chat=spec.chat,
         )
 
     @classmethod
@@ -275,9 +282,7 @@ class HFModel(Writer, Inspectable):
         prompt = self._plain(prompt)
         if self.tokenizer.chat_template is None:
             return list(self.tokenizer(prompt)["input_ids"])
-        messages = [{"role": "user", "content": prompt}]
-        ids = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
-        return list(ids)
+        return prompt_ids(self.tokenizer, self.chat.messages(prompt), self.chat)
 
     def _completion(self, row: Sample) -> Completion:
         text = self.tokenizer.decode(row.ids, skip_special_tokens=True)
@@ -316,6 +321,7 @@ def load(
                 source, dtype=dtype, use_safetensors=True, **_revision(spec, source), **_trusted(spec)
             )
             tokenizer = _tokenizer(spec, source)
+    require_chat(tokenizer, spec.chat, spec.path)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return loaded, tokenizer
@@ -376,8 +382,11 @@ def load_tokenizer(model: str | ModelSpec) -> PreTrainedTokenizerBase:
     with named_failures(spec.path):
         source = files_of(spec)
         if source.suffix == ".gguf":
-            return AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name, **_trusted(spec))
-        return _tokenizer(spec, source)
+            tokenizer = AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name, **_trusted(spec))
+        else:
+            tokenizer = _tokenizer(spec, source)
+    require_chat(tokenizer, spec.chat, spec.path)
+    return tokenizer
 
 
 def _tokenizer(spec: ModelSpec, folder: Path) -> PreTrainedTokenizerBase:

@@ -53,6 +53,7 @@ class OpenAIModel(Writer):
     def __init__(self, spec: ModelSpec) -> None:
         host = _host(spec.base_url)
         self.name, self._url, self._concurrency = spec.path, spec.base_url, spec.concurrency
+        self._chat = spec.chat
         self._key = _key(spec, host)
         self._failures: Counter[str] = Counter()
         self._unreached = 0  # requests in a row that found no usable endpoint
@@ -74,6 +75,11 @@ class OpenAIModel(Writer):
     def open(cls, spec: ModelSpec) -> OpenAIModel:
         """The model `spec.path` at `spec.base_url`; nothing is sent yet. Raises ModelError for an unusable spec."""
         return cls(spec)
+
+    @property
+    def _body(self) -> dict[str, Any]:
+        """What a request says that is not OpenAI's own, in the words of vLLM and SGLang."""
+        return {"chat_template_kwargs": self._chat.template} if self._chat.template else {}
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -149,15 +155,14 @@ class OpenAIModel(Writer):
 
         async def grow(index: int) -> None:
             async def open_stream(text: str, tokens: int, call: int) -> AsyncIterator[Any]:
-                ours = [{"role": "assistant", "content": text}] if text else []
-                go_on = {"continue_final_message": True, "add_generation_prompt": False}
+                go_on = {"continue_final_message": True, "add_generation_prompt": False} if text else {}
                 create: Any = self._client.chat.completions.create
                 return await self._asked(
                     lambda fields: create(
                         model=self.name,
-                        messages=[{"role": "user", "content": prompts[index]}, *ours],
+                        messages=self._chat.messages(prompts[index], text or None),
                         stream=True,
-                        extra_body=go_on if text else None,
+                        extra_body=self._body | go_on,
                         **fields,
                     ),
                     seed=_seed(seed, index, call),
@@ -208,8 +213,9 @@ class OpenAIModel(Writer):
 
     async def _complete(self, prompt: str, *, seed: int, temperature: float, max_tokens: int) -> Completion:
         async def send(fields: dict[str, Any]) -> bytes:
-            answer = await self._client.chat.completions.with_raw_response.create(
-                model=self.name, messages=[{"role": "user", "content": prompt}], **fields
+            create: Any = self._client.chat.completions.with_raw_response.create
+            answer = await create(
+                model=self.name, messages=self._chat.messages(prompt), extra_body=self._body, **fields
             )
             return without_error(answer.content)
 

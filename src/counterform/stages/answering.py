@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -93,6 +92,8 @@ class Served(Answering):
         self._base, self._keys, self._specs = study.model, keys, models_of(arm, study)
         several = len(self._specs) > 1
         super().__init__(arm.name, range(len(self._specs)) if several else study.seeds)
+        self._hashes: dict[str, str] = {}
+        """By path, in which alone its models differ."""
         kind = "checkpoint" if arm.checkpoints else f"model of kind {self._specs[0].kind}"
         self.what = f"{kind} {', '.join(short(spec.path) for spec in self._specs)}"
         local = self._specs[0].kind == "hf"
@@ -111,16 +112,10 @@ class Served(Answering):
                 "safetensors, a .gguf file, or a hub id."
             )
         # One that is read as the base is has the base's precision.
-        return self._known(spec) if not self._as_base else key_of(self._known(spec), self._keys.base)
-
-    def _known(self, spec: ModelSpec) -> str:
-        if spec not in self._hashes:
-            self._hashes[spec] = self._keys.model(spec)
-        return self._hashes[spec]
-
-    @cached_property
-    def _hashes(self) -> dict[ModelSpec, str]:
-        return {}
+        known = self._hashes.get(spec.path)
+        if known is None:
+            known = self._hashes[spec.path] = self._keys.model(spec)
+        return known if not self._as_base else key_of(known, self._keys.base)
 
     def open(self, seed: int) -> Model:
         """The model; a checkpoint as finely as the base is read."""

@@ -241,4 +241,4 @@ def _token_counter(spec: ModelSpec) -> Callable[[Sequence[Example]], tuple[list[
     from counterform.models.hf import load_tokenizer
     from counterform.train.tokens import token_counter
 
-    return token_counter(load_tokenizer(spec))
+    return token_counter(load_tokenizer(spec), spec.chat)

@@ -21,7 +21,7 @@ from counterform.errors import StudyError
 from counterform.models.source import commits, source_of
 from counterform.parts import part
 from counterform.store import RunDir, key_of, key_of_path
-from counterform.study import ArmSpec, ModelSpec, Study, TrainSpec
+from counterform.study import NO_CHAT, ArmSpec, ModelSpec, Study, TrainSpec
 from counterform.types import Objective
 
 _NAMED_OBJECT = re.compile(r"(\w+(?:\.\w+)*):\w+")
@@ -165,6 +165,8 @@ class Keys:
         plain = model_table(msgspec.to_builtins(spec))
         if not spec.engine:
             plain.pop("engine")
+        if spec.chat == NO_CHAT:
+            plain.pop("chat")
         if not spec.tool:
             plain.pop("tool_failures")
         if spec.kind != "hf":

@@ -48,6 +48,7 @@ _OURS = frozenset(
         "load_best_model_at_end",
         "reward_weights",
         "trust_remote_code",
+        "chat_template_kwargs",
     }
 )
 _DEFAULTS = {field.name: field.default for field in fields(GRPOConfig)}
@@ -117,13 +118,15 @@ class GRPO(Trainer):
         started, chosen = time.monotonic(), selection(arm)
         datasets.disable_progress_bars()
         model, tokenizer = load(base, dtype=torch.float32)
-        prompts = [row["prompt"] for row in training_rows(arm.examples, tokenizer)]
+        chat = spec_of(base).chat
+        prompts = [row["prompt"] for row in training_rows(arm.examples, tokenizer, chat)]
         ids = [example.problem_id for example in arm.examples]
         answers = chosen.answers or [""] * len(ids)
         config = self._config(chosen, seed, out)
         judge = _Judge(self.bench.grade, chosen, group=config.num_generations, seed=seed)
         # Of the reference model, which TRL loads by its name.
         config.trust_remote_code = spec_of(base).trust_remote_code
+        config.chat_template_kwargs = chat.template
         rollouts = Rollouts(seed, tool_failures=chosen.tool_failures if chosen.tool else None)
         try:
             trainer = RoCGRPOTrainer(

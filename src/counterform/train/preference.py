@@ -20,7 +20,8 @@ from msgspec.structs import replace
 from counterform.bench import Bench
 from counterform.errors import StudyError, TrainingDiverged, extra
 from counterform.models.hf import free_memory, load, load_tokenizer
-from counterform.study import ModelSpec, TrainSpec
+from counterform.models.source import spec_of
+from counterform.study import ChatSpec, ModelSpec, TrainSpec
 from counterform.train.policy import HISTORY
 from counterform.train.sft import check_options, lora_config, peak_memory_mb, refused_options, usual_options
 from counterform.train.tokens import preference_rows, token_counter
@@ -82,13 +83,13 @@ class Preference(Trainer):
         """Raises StudyError for an option that TRL's config does not have, or of another type."""
         check_options(f"$.train.{self.table}", self._options, self.config, ours=_OURS)
 
-    def rows(self, examples: Sequence[Example], tokenizer: Any, seed: int) -> list[dict[str, Any]]:
+    def rows(self, examples: Sequence[Example], tokenizer: Any, chat: ChatSpec, seed: int) -> list[dict[str, Any]]:
         """The rows that TRL is given, in the preference format."""
-        return preference_rows(examples, tokenizer)
+        return preference_rows(examples, tokenizer, chat)
 
     def check(self, arms: Sequence[Arm], *, base: str | ModelSpec) -> None:
         """Raises StudyError for rows that TRL would cut, and for options that take away what an arm is."""
-        count = token_counter(load_tokenizer(base))
+        count = token_counter(load_tokenizer(base), spec_of(base).chat)
         for arm in arms:
             for name, value in arm.options.items():
                 asked = self._options.get(name, value)
@@ -152,7 +153,9 @@ class Preference(Trainer):
             return self.trainer(
                 model=model,
                 args=config,
-                train_dataset=datasets.Dataset.from_list(self.rows(arm.examples, tokenizer, config.seed)),
+                train_dataset=datasets.Dataset.from_list(
+                    self.rows(arm.examples, tokenizer, spec_of(base).chat, config.seed)
+                ),
                 processing_class=tokenizer,
                 peft_config=lora_config(self.spec),
                 **given,
@@ -244,15 +247,16 @@ class KTO(Preference):
     config = KTOConfig
     trainer = _CountingKTO
 
-    def rows(self, examples: Sequence[Example], tokenizer: Any, seed: int) -> list[dict[str, Any]]:
+    def rows(self, examples: Sequence[Example], tokenizer: Any, chat: ChatSpec, seed: int) -> list[dict[str, Any]]:
         """Rows in TRL's unpaired format."""
         order = np.random.default_rng(seed).permutation(len(examples)).tolist()
         half = len(order) // 2
-        pairs = preference_rows(examples, tokenizer)
+        rows = preference_rows(examples, tokenizer, chat)
+        pairs = [(row, {side: row.pop(side) for side in ("chosen", "rejected")}) for row in rows]
         return [
-            {"prompt": pairs[at]["prompt"], "completion": pairs[at][column], "label": column == "chosen"}
+            {**shared, "completion": sides[column], "label": column == "chosen"}
             for right, wrong in zip(order, [*order[half:], *order[:half]], strict=True)
-            for at, column in ((right, "chosen"), (wrong, "rejected"))
+            for (shared, sides), column in ((pairs[right], "chosen"), (pairs[wrong], "rejected"))
         ]
 
 

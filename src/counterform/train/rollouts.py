@@ -38,7 +38,9 @@ class Rollouts:
         if isinstance(prompts[0], str):
             asked = tokenizer(prompts)["input_ids"]
         else:
-            asked = tokenizer.apply_chat_template(prompts, add_generation_prompt=True, return_dict=True)["input_ids"]
+            asked = tokenizer.apply_chat_template(
+                prompts, add_generation_prompt=True, return_dict=True, **trainer.chat_template_kwargs
+            )["input_ids"]
         calculator = None if failures is None else Calculator(tokenizer, failures=failures)
         rank = trainer.accelerator.process_index
         rows = [

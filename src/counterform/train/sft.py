@@ -15,6 +15,7 @@ import msgspec
 from counterform.bench import Bench
 from counterform.errors import StudyError, TrainingDiverged, extra, unknown_name
 from counterform.models.hf import best_device, free_memory, load, load_tokenizer
+from counterform.models.source import spec_of
 from counterform.study import ModelSpec, TrainSpec
 from counterform.train.launch import launch
 from counterform.train.memory import process_peak_mb
@@ -66,7 +67,7 @@ class SFT(Trainer):
                 "kinds of examples. Leave it out, or that arm."
             )
         room = self.spec.sft.get("max_length", _DEFAULTS["max_length"])
-        count = token_counter(load_tokenizer(base))
+        count = token_counter(load_tokenizer(base), spec_of(base).chat)
         for arm in arms:
             lengths = [prompt + loss for prompt, loss in zip(*count(arm.examples), strict=True)]
             long = [length for length in lengths if room is not None and length > room]
@@ -95,8 +96,9 @@ class SFT(Trainer):
         started = time.monotonic()
         datasets.disable_progress_bars()
         model, tokenizer = load(base, dtype=torch.float32)
-        rows = datasets.Dataset.from_list(training_rows(arm.examples, tokenizer))
-        weights = weights_of(arm.examples, token_counter(tokenizer))
+        chat = spec_of(base).chat
+        rows = datasets.Dataset.from_list(training_rows(arm.examples, tokenizer, chat))
+        weights = weights_of(arm.examples, token_counter(tokenizer, chat))
         if weights is not None:
             rows = rows.add_column(WEIGHT, weights)
         with refused_options("$.train", TypeError, ValueError):  # Sound one by one and not together, or here.

@@ -4,49 +4,60 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
 from counterform.errors import extra
 from counterform.models.hf import plain_text
+from counterform.study import NO_CHAT, ChatSpec
 from counterform.types import Example
 
 with extra("train"):
     from transformers import PreTrainedTokenizerBase
 
 
-def training_rows(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase) -> list[dict[str, Any]]:
+def training_rows(
+    examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, chat: ChatSpec = NO_CHAT
+) -> list[dict[str, Any]]:
     """Rows in TRL's prompt-completion format: messages where the tokenizer has a chat template, else text."""
-    return [
-        {"prompt": prompt, "completion": completion}
-        for prompt, completion in _turns(examples, [example.completion or "" for example in examples], tokenizer)
-    ]
+    turns = _turns(examples, [example.completion or "" for example in examples], tokenizer, chat)
+    return [{"prompt": prompt, "completion": completion, **_template(chat)} for prompt, completion in turns]
 
 
-def preference_rows(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase) -> list[dict[str, Any]]:
+def preference_rows(
+    examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, chat: ChatSpec = NO_CHAT
+) -> list[dict[str, Any]]:
     """Rows in TRL's preference format, with the prompt apart."""
-    chosen = _turns(examples, [example.completion or "" for example in examples], tokenizer)
-    rejected = _turns(examples, [example.rejected or "" for example in examples], tokenizer)
+    chosen = _turns(examples, [example.completion or "" for example in examples], tokenizer, chat)
+    rejected = _turns(examples, [example.rejected or "" for example in examples], tokenizer, chat)
     return [
-        {"prompt": prompt, "chosen": right, "rejected": wrong}
+        {"prompt": prompt, "chosen": right, "rejected": wrong, **_template(chat)}
         for (prompt, right), (_, wrong) in zip(chosen, rejected, strict=True)
     ]
 
 
+def _template(chat: ChatSpec) -> dict[str, Any]:
+    """The column by which TRL is told arguments of the chat template."""
+    return {"chat_template_kwargs": chat.template} if chat.template else {}
+
+
 def _turns(
-    examples: Sequence[Example], texts: Sequence[str], tokenizer: PreTrainedTokenizerBase
+    examples: Sequence[Example], texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, chat: ChatSpec
 ) -> list[tuple[Any, Any]]:
     """Each prompt with an answer to it: messages where the tokenizer has a chat template, else text."""
     plain = plain_text(tokenizer)
     pairs = [(plain(example.prompt), plain(text)) for example, text in zip(examples, texts, strict=True)]
     if tokenizer.chat_template is None:
         return [(prompt, f"\n{text}") for prompt, text in pairs]
-    return [([{"role": "user", "content": prompt}], [{"role": "assistant", "content": text}]) for prompt, text in pairs]
+    messages = [chat.messages(prompt, text) for prompt, text in pairs]
+    return [(turns[:-1], turns[-1:]) for turns in messages]
 
 
 def token_counter(
     tokenizer: PreTrainedTokenizerBase,
+    chat: ChatSpec = NO_CHAT,
 ) -> Callable[[Sequence[Example]], tuple[list[int], list[int]]]:
     """A function from examples to their prompt tokens and their loss tokens.
 
@@ -63,14 +74,14 @@ def token_counter(
         return prompts, losses
 
     def count_chosen(examples: Sequence[Example]) -> tuple[list[int], list[int]]:
-        rows = training_rows(examples, tokenizer)
+        rows = training_rows(examples, tokenizer, chat)
         prompts, wholes = [], []
         for row in rows:
             if isinstance(row["prompt"], str):
                 prompts.append(row["prompt"])
                 wholes.append(row["prompt"] + row["completion"] + (tokenizer.eos_token or ""))
             else:
-                template = tokenizer.apply_chat_template
+                template = partial(tokenizer.apply_chat_template, **chat.template)
                 prompts.append(template(row["prompt"], tokenize=False, add_generation_prompt=True))
                 wholes.append(template(row["prompt"] + row["completion"], tokenize=False))
         if not rows:

@@ -1,0 +1,56 @@
+"""What stands around a prompt that is put to a chat model: a system turn, and arguments of the chat template."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from counterform.errors import ModelError, extra
+from counterform.specs import NO_CHAT, ChatSpec
+
+with extra("train"):
+    from jinja2 import TemplateError
+    from transformers import PreTrainedTokenizerBase
+
+_PROBE = "What is 1 + 1?"
+
+
+def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], chat: ChatSpec) -> list[int]:
+    """The tokens of these turns, up to where the model begins to write."""
+    written = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True, **chat.template)
+    return list(written["input_ids"])
+
+
+def require_chat(tokenizer: PreTrainedTokenizerBase, chat: ChatSpec, name: str) -> None:
+    """Raises ModelError where a chat template would refuse, or silently leave out, what the study file says of the chat."""
+    if chat == NO_CHAT:
+        return
+    if tokenizer.chat_template is None:
+        raise ModelError(
+            f"{name!r} has no chat template, so $.model.chat would do nothing. Leave it out; what every prompt is to say belongs into "
+            "$.problems.template."
+        )
+    template = str(tokenizer.get_chat_template())
+    for argument in chat.template:
+        if not re.search(rf"\b{re.escape(argument)}\b", template):
+            raise ModelError(
+                f"the chat template of {name!r} does not read {argument!r} ($.model.chat.template), which would do nothing. Leave it "
+                "out, or name what the template reads."
+            )
+    try:
+        shown = _shown(tokenizer, chat)
+    except TemplateError as error:
+        raise ModelError(
+            f"the chat template of {name!r} refuses $.model.chat: {error}. Put the words into $.problems.template."
+        ) from error
+    if chat.system.strip() not in shown:
+        raise ModelError(
+            f"the chat template of {name!r} leaves a system turn out. Put the words of $.model.chat.system into $.problems.template."
+        )
+
+
+def _shown(tokenizer: PreTrainedTokenizerBase, chat: ChatSpec) -> str:
+    text: Any = tokenizer.apply_chat_template(
+        chat.messages(_PROBE), tokenize=False, add_generation_prompt=True, **chat.template
+    )
+    return str(text)
