@@ -52,8 +52,9 @@ class ModelSpec(Options, frozen=True):
     kind: str = "hf"
     """hf, openai, scripted, or module:object."""
     path: str = "world"
-    """hf: `world`, a hub id, a directory or a .gguf file. openai: the model's name at the endpoint.
-    scripted: "module:function", marked as @ScriptedAnswer."""
+    """hf: `world`, a hub id, a directory, a .gguf file, PACKAGE:FILE.gguf of an installed package, or parts of one .gguf by a range,
+    PACKAGE_{1..6}:FILE_{1..6} (models/joined.py). openai: the model's name at the endpoint. scripted: "module:function", marked as
+    @ScriptedAnswer."""
     revision: str = ""
     """hf: the commit, tag or branch of a hub id; empty: its main branch. The commit is recorded."""
     trust_remote_code: bool = False

