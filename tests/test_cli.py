@@ -27,7 +27,7 @@ def test_every_stage_has_its_subcommand():
 def test_init_writes_a_study_that_loads_and_never_overwrites(tmp_path):
     path = tmp_path / "study.toml"
     assert runner.invoke(app, ["init", str(path)]).exit_code == 0
-    assert load_study(path).name == "embedded"
+    assert load_study(path).name == "study"
     path.write_text("mine")
     assert runner.invoke(app, ["init", str(path)]).exception is not None
     assert path.read_text() == "mine"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from counterform.errors import StudyError, unknown_name
 from counterform.field_hints import hint
 from counterform.parts import require_known
+from counterform.settings import changed
 from counterform.specs import FILES, Options, Seed, is_file
 from counterform.specs import NAME as NAME
 from counterform.specs import NO_CHAT as NO_CHAT
@@ -97,10 +98,10 @@ class Study(Options, frozen=True):
         return Path(name.replace("{data}", self.data)).expanduser()
 
 
-def load_study(path: str | Path, *, data: str | Path | None = None) -> Study:
+def load_study(path: str | Path, *, data: str | Path | None = None, settings: Sequence[str] = ()) -> Study:
     """Read a study file. Relative `data` and file names are taken from the study file's own directory.
 
-    Raises StudyError naming the path of the bad value, what was expected, and the options.
+    settings: `PATH=VALUE` each, as if it stood in the file. Raises StudyError naming the path of the bad value, what was expected, and the options.
     """
     path = Path(path)
     try:
@@ -109,7 +110,7 @@ def load_study(path: str | Path, *, data: str | Path | None = None) -> Study:
         raise StudyError(
             f"cannot read the study file {str(path)!r}: {error.strerror}. `counterform init` writes one."
         ) from error
-    study = _decode(text, str(path))
+    study = changed(_decode(text, str(path)), settings, str(path))
     here = path.resolve().parent
     root = Path(data).expanduser().resolve() if data else (here / Path(study.data).expanduser()).resolve()
     if not root.is_dir():
@@ -131,11 +132,14 @@ def load_study(path: str | Path, *, data: str | Path | None = None) -> Study:
     return checked(study, str(path))
 
 
-def embedded_study(*, quick: bool = False) -> Study:
-    """The study that needs no download: the ledger family and the tiny base model."""
-    study = checked(_decode(embedded_text().encode(), "embedded.toml"), "embedded.toml")
-    if not quick:
-        return study
+def embedded_study(*, quick: bool = False, settings: Sequence[str] = ()) -> Study:
+    """The study that needs no download: the ledger family and the tiny base model. Raises StudyError for bad settings."""
+    study = _decode(embedded_text().encode(), "embedded.toml")
+    study = changed(_quick(study) if quick else study, settings, "embedded.toml")
+    return checked(study, "embedded.toml")
+
+
+def _quick(study: Study) -> Study:
     return msgspec.structs.replace(
         study,
         name="embedded-quick",

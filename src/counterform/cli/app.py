@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
+from counterform import __version__
 from counterform.cli.printing import say
 
 
@@ -24,11 +25,27 @@ class _Group(typer.core.TyperGroup):
 
 app = typer.Typer(
     cls=_Group,
-    help="What do right answers teach a language model, and what do failures? A study that measures it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"counterform {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """What do right answers teach a language model, and what do failures? A study that measures it."""
+
+
 world = typer.Typer(help="The embedded world's tiny base model.", no_args_is_help=True)
 app.add_typer(world, name="world")
 guard = typer.Typer(help="Policies for tool calls.", no_args_is_help=True)

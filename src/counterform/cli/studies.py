@@ -22,9 +22,15 @@ if TYPE_CHECKING:
 StudyFile = Annotated[Path | None, typer.Argument(help="A study file; left out: the embedded study.")]
 Out = Annotated[Path | None, typer.Option(help="The run directory; default runs/NAME.")]
 Data = Annotated[Path | None, typer.Option(help="What {data} stands for in the study file.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="As if it stood in the study file, e.g. probe.samples=8; again for more."
+    ),
+]
 Quick = Annotated[bool, typer.Option("--quick", help="The embedded study with one seed and three arms.")]
 Workers = Annotated[
-    int, typer.Option(min=0, max=10_000, help="Units done at once; 0: what [run] says, or as many as pays.")
+    int, typer.Option(min=0, max=10_000, help="Units done at once; 0: what the table `run` says, or as many as pays.")
 ]
 Anyway = Annotated[bool, typer.Option("--anyway", help="Train although the base shows that the study is void.")]
 
@@ -35,13 +41,14 @@ def run(
     out: Out = None,
     data: Data = None,
     quick: Quick = False,
+    settings: Set = None,
     workers: Workers = 0,
     prune: Annotated[bool, typer.Option("--prune", help="Remove the files of what has left the study.")] = False,
     anyway: Anyway = False,
     as_json: Json = False,
 ) -> None:
     """Run a whole study; run it again to go on after any interruption."""
-    finished = _run(_study(study, data, quick), out, workers=workers, prune_left=prune, anyway=anyway)
+    finished = _run(_study(study, data, settings, quick=quick), out, workers=workers, prune_left=prune, anyway=anyway)
     _print_results(finished.path, as_json)
 
 
@@ -55,6 +62,7 @@ def plan(
     ] = None,
     data: Data = None,
     quick: Quick = False,
+    settings: Set = None,
     pilot: Annotated[
         bool, typer.Option("--pilot", help="Read logs of evaluations: what would a comparison need?")
     ] = False,
@@ -71,7 +79,7 @@ def plan(
         return
     if len(files or []) > 1:
         raise StudyError(f"one study is planned at a time; got {len(files or [])} files. Logs are read with --pilot.")
-    found = plan_study(_study(next(iter(files or []), None), data, quick), say=say)
+    found = plan_study(_study(next(iter(files or []), None), data, settings, quick=quick), say=say)
     tell(in_json(found) if as_json else "\n".join(lines(found)))
 
 
@@ -126,9 +134,14 @@ def _run(
 
 def _stage(name: str, words: str) -> Callable[..., None]:
     def command(
-        study: StudyFile = None, out: Out = None, data: Data = None, quick: Quick = False, workers: Workers = 0
+        study: StudyFile = None,
+        out: Out = None,
+        data: Data = None,
+        quick: Quick = False,
+        settings: Set = None,
+        workers: Workers = 0,
     ) -> None:
-        _run(_study(study, data, quick), out, workers=workers, until=name)
+        _run(_study(study, data, settings, quick=quick), out, workers=workers, until=name)
 
     command.__doc__ = f"{words} Runs the stages before it first where they are missing."
     return command
@@ -218,18 +231,43 @@ def export(
 
 
 @app.command()
-def init(path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("study.toml")) -> None:
-    """Write a commented study file to start from."""
-    from counterform.study import embedded_text
+def init(
+    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("study.toml"),
+    problems: Annotated[
+        Path | None, typer.Option(help="Your problems (JSONL, JSON, CSV, Parquet); left out: the embedded study.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="What is trained on them: a directory, a hub id, a .gguf file, or PACKAGE:FILE.gguf.")
+    ] = "",
+    attempts: Annotated[
+        Path | None,
+        typer.Option(help="Recorded attempts at them, also in the same file; left out: the model is sampled."),
+    ] = None,
+    settings: Set = None,
+) -> None:
+    """Write a commented study file to start from, with your data in it."""
+    from counterform.starter import embedded, fresh_name, starter
 
     if path.exists():
         raise StudyError(f"{path} exists and is left as it is. Give another path.")
-    path.write_text(embedded_text(), encoding="utf-8")
-    tell(f"{path} is written. Change it, then: counterform run {path}")
+    name = fresh_name(path.stem if path.stem != "study" or problems is None else problems.stem)
+    if problems is None:
+        if model or attempts or settings:
+            raise StudyError("--model, --attempts and --set go with --problems FILE. Give that too.")
+        text = embedded(name)
+    elif not model:
+        raise StudyError("--problems goes with --model: a directory, a hub id, a .gguf file, or PACKAGE:FILE.gguf.")
+    else:
+        found = starter(path, problems, model, attempts, name=name, settings=settings or ())
+        text = found.text
+        for note in found.notes:
+            say(note)
+    path.write_text(text, encoding="utf-8")
+    tell(f"{path} is written. Look at it, then: counterform plan {path}; counterform run {path}")
 
 
 @app.command()
-def audit(study: StudyFile = None, data: Data = None, as_json: Json = False) -> None:
+def audit(study: StudyFile = None, data: Data = None, settings: Set = None, as_json: Json = False) -> None:
     """Grade the graders: own solutions, planted errors, recorded grades."""
     import msgspec
 
@@ -237,7 +275,7 @@ def audit(study: StudyFile = None, data: Data = None, as_json: Json = False) -> 
     from counterform.stages.verify import audit as audit_study
     from counterform.verify.audit import require
 
-    rows = audit_study(_study(study, data, quick=False))
+    rows = audit_study(_study(study, data, settings))
     if as_json:
         print(plain_json(msgspec.json.encode(rows).decode()))
     else:
@@ -245,14 +283,14 @@ def audit(study: StudyFile = None, data: Data = None, as_json: Json = False) -> 
     require(rows)
 
 
-def _study(path: Path | None, data: Path | None, quick: bool) -> Study:
+def _study(path: Path | None, data: Path | None, settings: list[str] | None, *, quick: bool = False) -> Study:
     from counterform.study import embedded_study, load_study
 
     if path is None:
-        return embedded_study(quick=quick)
+        return embedded_study(quick=quick, settings=settings or ())
     if quick:
         raise StudyError("--quick belongs to the embedded study. In a study file, name fewer arms and seeds.")
-    return load_study(path, data=data)
+    return load_study(path, data=data, settings=settings or ())
 
 
 def _print_results(directory: Path, as_json: bool) -> None:

@@ -5,6 +5,7 @@ Void is only what no training could mend: the study could not answer its questio
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
@@ -29,6 +30,8 @@ GAP = 0.10
 """How far lenient grading may lie over strict grading."""
 FEW_CASES = 0.5
 """Of the cases that were asked for."""
+FORM = "{prompt}\nWork it out step by step, and end with a line 'The answer is ' and the answer."
+"""A template that says in which form an answer is to stand, for a model that does as it is told."""
 ENOUGH = 30
 """Answers, items or problems from which a share proves a study void: none of fewer may still be one of ten."""
 
@@ -223,7 +226,7 @@ def _prompts(looked: Looked) -> Iterator[Check]:
             threshold=GAP,
             message=f"an instruct model is asked without a word on the form of its answer: {share(unread)} are UNKNOWN, and forgiving "
             f"the form makes {100 * gap:.1f} points more right",
-            fix="Set $.problems.template, e.g. \"{prompt}\\nWork it out step by step, and end with a line 'The answer is ' and the answer.\"",
+            fix=f"Set $.problems.template, e.g. {json.dumps(FORM)}",
         )
 
 

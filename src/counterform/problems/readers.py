@@ -49,6 +49,8 @@ class ReadProblems(Struct, frozen=True, kw_only=True):
 
     problems: list[Problem]
     broken: list[BrokenRow]
+    columns: tuple[str, str, str]
+    """Of prompt, answer and worked solution, as they were given or recognised; empty: none."""
 
 
 class ReadAttempts(Struct, frozen=True, kw_only=True):
@@ -137,7 +139,8 @@ def read_problems(
     ]
     if shift:
         _require_labels(path, shifts, problems, rows[0][1])
-    return ReadProblems(problems=problems, broken=sorted(broken))
+    prompts, answers, solutions = (column.name if column.seen else "" for column in columns)
+    return ReadProblems(problems=problems, broken=sorted(broken), columns=(prompts, answers, solutions))
 
 
 def read_attempts(

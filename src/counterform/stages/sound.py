@@ -17,6 +17,7 @@ from counterform.findings.checks import Answers, Check, Level, Looked, checks
 from counterform.findings.gains import pseudo
 from counterform.findings.power import mixed_groups
 from counterform.findings.table import Table, tables
+from counterform.models.source import called_instruct
 from counterform.parts import made, part
 from counterform.results import MatchCard
 from counterform.stages.work import Work
@@ -24,7 +25,6 @@ from counterform.study import BASE_ARM
 from counterform.text.wording import named_error, verdict_of
 from counterform.types import Example, Graded, Mark, Reading, Verdict
 
-INSTRUCT = re.compile(r"(?i)(?<![a-z])(instruct|chat|it)(?![a-z])")
 """In the name of a model that was taught to follow instructions."""
 ROLLOUTS = 8
 """A group of TRL's GRPO where the study does not say."""
@@ -228,4 +228,4 @@ def _prompted(work: Work) -> tuple[bool, str]:
     from counterform.models.hf import load_tokenizer
 
     chats = load_tokenizer(spec).chat_template is not None
-    return bare and chats, spec.path if not chats and INSTRUCT.search(spec.path) else ""
+    return bare and chats, spec.path if not chats and called_instruct(spec.path) else ""
