@@ -131,8 +131,16 @@ def test_an_unknown_part_names_its_nearest_neighbour_and_the_options(refused, te
         ('arms = ["cft", "cft"]', "$.arms: names must differ"),
         ('[[arms]]\nname = "base"\nrecipe = "sft"', "'base' is taken by the base model"),
         ("seeds = [1, 1]", "$.seeds: seeds must differ"),
-        ('[problems]\nfamily = "ledger"\nfile = "mine.jsonl"', "$.problems: give either `family` or `file`"),
-        ("[problems]\ntrain = 10", "$.problems: give either `family` or `file`"),
+        (
+            '[problems]\nfamily = "ledger"\nfile = "mine.jsonl"',
+            "$.problems: give exactly one of `family`, `file`, `dataset`",
+        ),
+        ('[problems]\nfamily = "ledger"\nsplit = "test"', "$.problems.split: is of a `dataset`, and none is given"),
+        (
+            '[problems]\ndataset = "/"\nrevision = "v1"',
+            "$.problems.revision: is of a hub id, and '/' lies on this machine",
+        ),
+        ("[problems]\ntrain = 10", "$.problems: give exactly one of `family`, `file`, `dataset`"),
         ('[problems]\nfamily = "ledger"\nshift = "kind"', "$.problems.shift: is for problems from a `file`"),
         (
             '[problems]\nfile = "a.jsonl"\nshift_file = "b.jsonl"',

@@ -79,7 +79,7 @@ class ModelSpec(Options, frozen=True):
 
 
 class ProblemsSpec(Options, frozen=True):
-    """Where problems come from: a family of the world, or the user's file."""
+    """Where problems come from: a family of the world, the user's file, or a dataset."""
 
     family: str = ""
     lengths: tuple[Positive, ...] = ()
@@ -88,6 +88,14 @@ class ProblemsSpec(Options, frozen=True):
     """What the family's class is called with."""
     file: str = ""
     """JSONL or Parquet; `{data}` stands for the study's data directory."""
+    dataset: str = ""
+    """A dataset's hub id, or a directory in the hub's layout; its rows are read as those of a file."""
+    config: str = ""
+    """dataset: its configuration, where it has several."""
+    split: str = "train"
+    """dataset: as `datasets` takes it, e.g. "test", "train[:1000]", "train+test"."""
+    revision: str = ""
+    """dataset: the commit, tag or branch of a hub id; empty: its main branch. The commit is recorded."""
     prompt: str = ""
     answer: str = ""
     solution: str = ""

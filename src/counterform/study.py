@@ -119,6 +119,7 @@ def load_study(path: str | Path, *, data: str | Path | None = None, settings: Se
         study.problems,
         file=_anchored(study.problems.file, here),
         shift_file=_anchored(study.problems.shift_file, here),
+        dataset=_beside(study.problems.dataset, here),
     )
     attempts = msgspec.structs.replace(study.attempts, file=_anchored(study.attempts.file, here))
     probe = msgspec.structs.replace(study.probe, lexicon=_anchored(study.probe.lexicon, here))
@@ -175,7 +176,8 @@ def to_toml(study: Study) -> str:
             told["arms"] = [arm if isinstance(arm, str) else _brief(moved(arm, short, short)) for arm in study.arms]
         elif field.name != "data":
             told[field.name] = msgspec.to_builtins(value)
-    for table, key in (("problems", "file"), ("problems", "shift_file"), ("attempts", "file"), ("probe", "lexicon")):
+    files = (("problems", "file"), ("problems", "shift_file"), ("problems", "dataset"))
+    for table, key in (*files, ("attempts", "file"), ("probe", "lexicon")):
         if key in told.get(table, {}):
             told[table][key] = _bare(told[table][key])
     return msgspec.toml.encode(_without_none(told)).decode()
@@ -267,11 +269,18 @@ def checked(study: Study, source: str) -> Study:
                 )
         if study.model.kind != "hf" or "strategy" not in study.probes or study.train.trainer == "dry":
             refuse(f"$.doses[{index}]", "needs a model of kind 'hf' that is trained, and 'strategy' among $.probes")
-    if bool(study.problems.family) == bool(study.problems.file):
-        refuse("$.problems", "give either `family` or `file`, and not both")
+    if [bool(study.problems.family), bool(study.problems.file), bool(study.problems.dataset)].count(True) != 1:
+        refuse("$.problems", "give exactly one of `family`, `file`, `dataset`")
+    for key in ("config", "split", "revision"):
+        if not study.problems.dataset and getattr(study.problems, key) != getattr(ProblemsSpec(), key):
+            refuse(f"$.problems.{key}", "is of a `dataset`, and none is given")
+    if study.problems.revision and Path(study.problems.dataset).is_dir():
+        refuse("$.problems.revision", f"is of a hub id, and {study.problems.dataset!r} lies on this machine")
     for key in ("shift", "shift_file"):
         if study.problems.family and getattr(study.problems, key):
-            refuse(f"$.problems.{key}", "is for problems from a `file`; a family makes its own shifted ones")
+            refuse(
+                f"$.problems.{key}", "is for problems from a `file` or `dataset`; a family makes its own shifted ones"
+            )
     if study.problems.shift_file and "shift" not in study.probes:
         refuse("$.problems.shift_file", f"is for the probe 'shift', which is not among $.probes: {list(study.probes)}")
     if "{prompt}" not in study.problems.template:
@@ -325,7 +334,7 @@ def _wrong_in_arm(arm: ArmSpec, study: Study, where: str) -> Iterator[tuple[str,
     if len(set(named)) < len(named) and not isinstance(arm.responses, ResponsesSpec):
         yield f".{arm.sources[0]}", f"names the same one twice: {named}; seeds of one arm differ"
     for file, columns in arm.answers:
-        if not file and not study.problems.file:
+        if not file and study.problems.family:
             yield (
                 ".responses",
                 f"{columns.text!r} is a column of the file of problems, and this study has none. Give a file ({', '.join(FILES)}), "

@@ -111,7 +111,7 @@ def recorded(data: ReportData) -> Recorded:
     model = "the world's base" if study.model.path == "world" else Path(study.model.path).name
     return Recorded(
         name=data.name,
-        setting=f"{study.problems.family or Path(study.problems.file).stem}, {model}{size}",
+        setting=f"{study.problems.family or study.problems.dataset or Path(study.problems.file).stem}, {model}{size}",
         results=data.results,
         recipes={spec.name: recipe_of(spec) for spec in study.arm_specs},
         retained=traits.retained if traits else (),

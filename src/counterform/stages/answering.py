@@ -16,6 +16,7 @@ from counterform.models.recorded import RecordedModel
 from counterform.models.source import CONFIGS, dtype_read, is_hub_id, source_of
 from counterform.parts import part
 from counterform.probes.probe import Need
+from counterform.problems.hub import problems_file
 from counterform.stages.keys import Keys
 from counterform.store import RunDir, key_of, key_of_path
 from counterform.study import ArmSpec, ModelSpec, ProbeSpec, ResponsesSpec, Study, short
@@ -157,7 +158,7 @@ class Recorded(Answering):
     def source(self, seed: int) -> tuple[Path, ResponsesSpec]:
         """The file with the answers, and its columns. Raises StudyError where it is not there."""
         name, columns = self._answers[seed]
-        path = self._study.file(name or self._study.problems.file)
+        path = self._file(name)
         if not path.exists():
             raise StudyError(
                 f"the arm {self.name!r}: there is no file {str(path)!r} with answers. Name it in the study file, or give --data DIR."
@@ -169,10 +170,13 @@ class Recorded(Answering):
         file, mine = self.source(seed)
         for arm in self._study.existing:
             for name, other in arm.answers:
-                same = self._study.file(name or self._study.problems.file) == file
+                same = self._file(name) == file
                 if same and other.correct == mine.correct and other.text != mine.text:
                     return f"{mine.text!r} and {other.text!r}"
         return ""
+
+    def _file(self, name: str) -> Path:
+        return self._study.file(name) if name else problems_file(self._study)
 
     @property
     def counts_tokens(self) -> bool:

@@ -20,6 +20,7 @@ from counterform.arms.recipe import Recipe
 from counterform.errors import StudyError
 from counterform.models.source import commits, source_of
 from counterform.parts import part
+from counterform.problems.hub import dataset_key
 from counterform.store import RunDir, key_of, key_of_path
 from counterform.study import NO_CHAT, ArmSpec, ModelSpec, Study, TrainSpec
 from counterform.types import Objective
@@ -39,8 +40,8 @@ class Keys:
     def problems(self) -> str:
         """Of the problems to train on and to hold out."""
         spec = self._study.problems
-        rows = msgspec.structs.replace(spec, file="", shift_file="")
-        return key_of(__version__, rows, self._file(spec.file), sources(spec))
+        rows = msgspec.structs.replace(spec, file="", shift_file="", dataset="", revision="")
+        return key_of(__version__, rows, self._file(spec.file), dataset_key(spec), sources(spec))
 
     @cached_property
     def shifted(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from counterform.models.sampling import derived_seed
+from counterform.problems.hub import problems_file
 from counterform.stages.unit import Unit
 from counterform.stages.work import Work
 from counterform.types import Problem
@@ -27,8 +28,10 @@ class ProblemsUnit(Unit):
         from counterform.problems.source import generated, read
 
         spec = work.study.problems
-        path, keyless = work.study.file(spec.file), work.study.keyless
-        split = generated(work.family, spec) if work.family else read(path, spec, keyless=keyless)
+        if work.family is not None:
+            split = generated(work.family, spec)
+        else:
+            split = read(problems_file(work.study), spec, keyless=work.study.keyless)
         if work.family is None:
             work.count("broken problem rows", len(split.broken))
         for line, reason in split.broken[:3]:
@@ -53,7 +56,8 @@ class ShiftedUnit(Unit):
 
         spec = work.study.problems
         split = Split(train=work.problems("train"), held_out=work.problems("held_out"))
-        files = [work.study.file(name) for name in (spec.file, spec.shift_file) if name]
+        files = [] if work.family else [problems_file(work.study)]
+        files += [work.study.file(spec.shift_file)] if spec.shift_file else []
         rng, n = np.random.default_rng(derived_seed("shifted")), work.study.probe.shifted
         found, unused = away_from(split, spec, family=work.family, files=files, n=n, rng=rng)
         if spec.shift_file:

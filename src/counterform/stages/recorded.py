@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from counterform.errors import DataError
+from counterform.problems.hub import problems_file
 from counterform.problems.readers import read_attempts
 from counterform.stages.answering import Recorded, answers_file
 from counterform.stages.unit import Unit
@@ -72,7 +73,7 @@ class AnswersUnit(Unit):
 
         path, columns = self._arm.source(self._seed)
         spec = work.study.problems
-        beside = path == work.study.file(spec.file) if spec.file else False
+        beside = work.family is None and path == problems_file(work.study)
         text = next(iter(several(columns.text)), "")
         if not text and is_log(path):
             logged = read_log(path, problems, template=spec.template)

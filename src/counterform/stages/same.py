@@ -45,7 +45,7 @@ def require_same_study(files: RunDir, study: Study) -> None:
 def _of_a_study(study: Study) -> dict[str, Any]:
     """What makes a study another one, by the path of each key; files by name, since they may have been moved."""
     problems = msgspec.to_builtins(study.problems)
-    for key in ("file", "shift_file"):
+    for key in ("file", "shift_file", "dataset"):
         problems[key] = Path(problems[key]).name
     model = model_table(msgspec.to_builtins(study.model))
     return {f"$.model.{k}": v for k, v in model.items()} | {f"$.problems.{k}": v for k, v in problems.items()}
@@ -55,7 +55,8 @@ def resolved(study: Study) -> Study:
     """The same study with absolute paths, so that any worker on this machine, wherever it stands, finds its files."""
     data = str(Path(study.data).resolve())
     named: dict[str, dict[str, Any]] = {
-        "problems": {key: _absolute(getattr(study.problems, key)) for key in ("file", "shift_file")},
+        "problems": {key: _absolute(getattr(study.problems, key)) for key in ("file", "shift_file")}
+        | {"dataset": _if_there(study.problems.dataset)},
         "attempts": {"file": _absolute(study.attempts.file)},
         "probe": {"lexicon": _absolute(study.probe.lexicon)},
         "model": {"path": _if_there(study.model.path)},

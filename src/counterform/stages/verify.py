@@ -65,6 +65,7 @@ class VerifyUnit(Unit):
 
 def audit(study: Study) -> list[AuditRow]:
     """Grade the graders of a study, without a run directory."""
+    from counterform.problems.hub import problems_file
     from counterform.problems.readers import read_attempts, read_problems
     from counterform.problems.source import columns
     from counterform.verify.audit import audit_family, audit_user
@@ -78,7 +79,7 @@ def audit(study: Study) -> list[AuditRow]:
         return audit_family(family, outcome, steps)
     steps = made("step verifier", named or "arithmetic", {}, "$.verify.steps")
     spec = study.problems
-    problems = read_problems(study.file(spec.file), **columns(spec), keyless=study.keyless).problems
+    problems = read_problems(problems_file(study), **columns(spec), keyless=study.keyless).problems
     attempts = []
     if study.attempts.file:
         read = read_attempts(

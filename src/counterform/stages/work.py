@@ -17,6 +17,7 @@ from counterform.errors import MissingExtra, RunDirError, StudyError
 from counterform.models.sampling import derived_seed
 from counterform.models.source import commits
 from counterform.parts import critic, made, part
+from counterform.problems.hub import dataset_commit
 from counterform.stages.answering import Answering, existing_arms, models_of, opened
 from counterform.stages.kept import Kept, completions
 from counterform.stages.keys import Keys, critic_key
@@ -127,7 +128,8 @@ class Work:
         specs = [self.study.model] if self.study.base else []
         specs += [self.sampled] if self.keys.splits else []
         specs += [spec for arm in self.study.existing for spec in models_of(arm, self.study)]
-        return {name: commit for spec in specs if spec.kind == "hf" for name, commit in commits(spec).items()}
+        models = {name: commit for spec in specs if spec.kind == "hf" for name, commit in commits(spec).items()}
+        return models | dataset_commit(self.study.problems)
 
     def bench(self, grade: Grade | None = None, spec: ProbeSpec | None = None) -> Bench:
         """What a part may use of this study, with an empty memory of what a model answered."""
