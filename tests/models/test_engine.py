@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from counterform.errors import ModelError, StudyError
-from counterform.models import retrying
 from counterform.models.engine import Served
+from counterform.models.growing import Reader
 from counterform.models.inside import trace
 from counterform.stages.work import OpenLater
 from counterform.store.process import is_alive
@@ -83,12 +83,25 @@ def test_a_command_that_is_not_there():
         Served.open(spec(serve=("no_such_engine", "{path}", "{port}")))
 
 
-def test_a_server_that_dies_in_the_middle(monkeypatch):
-    for name in ("WAIT_INITIAL", "WAIT_JITTER"):
-        monkeypatch.setattr(retrying, name, 0.001)
+class Silent(Reader):
+    def read(self, text, finish):
+        return None
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda model: generate(model, ["Add 1."] * 20),
+        lambda model: model.write(["Add 1."], [Silent()], seed=0, temperature=0.0, max_tokens=9, budget=9),
+        lambda model: model.logprobs("Add 1.", [" 7"]),
+    ],
+)
+def test_a_server_that_dies_in_the_middle_is_noticed_at_the_next_failure(ask):
     model = Served.open(spec("dies"))
+    started = time.monotonic()
     with pytest.raises(ModelError, match=r"has ended \(exit code 3\): out of memory .*what was finished is kept"):
-        generate(model, ["Add 1."] * 20)
+        ask(model)
+    assert time.monotonic() - started < 10  # and not after all attempts of 16 requests, a minute or more
     model.close()
 
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,10 @@ import msgspec
 
 from counterform.children import PARENT, end_groups
 from counterform.errors import ModelError
-from counterform.models.growing import Grown, Reader
 from counterform.models.inside import Inspectable
 from counterform.models.openai_api import OpenAIModel
 from counterform.models.source import files_of
 from counterform.study import EngineSpec, ModelSpec
-from counterform.types import Completion
 
 LOOK_SECONDS = 0.2
 """Between two looks at a server that starts."""
@@ -132,44 +130,16 @@ class Served(OpenAIModel, Inspectable):
         read = [f"{what} were read with transformers, and not with the engine." for what in self._with_transformers]
         return (*super().notes, *read)
 
-    def completions(
-        self,
-        prompts: Sequence[str],
-        *,
-        n: int,
-        seed: int,
-        temperature: float,
-        max_tokens: int,
-        known: Container[tuple[int, int]] = (),
-    ) -> Iterator[tuple[int, int, Completion]]:
-        """As of any endpoint."""
-        with self._alive():
-            yield from super().completions(
-                prompts, n=n, seed=seed, temperature=temperature, max_tokens=max_tokens, known=known
-            )
-
-    def write(
-        self,
-        prompts: Sequence[str],
-        readers: Sequence[Reader],
-        *,
-        seed: int,
-        temperature: float,
-        max_tokens: int,
-        budget: int,
-    ) -> list[Grown]:
-        """As with any endpoint."""
-        with self._alive():
-            return super().write(
-                prompts, readers, seed=seed, temperature=temperature, max_tokens=max_tokens, budget=budget
-            )
+    def require_alive(self) -> None:
+        """Raises ModelError, with its last words, where the server has ended."""
+        self._server.require_alive()
 
     def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
         """By the server where it shows them."""
         if self._inside is None:
             with contextlib.suppress(ModelError):
                 return super().logprobs(prompt, continuations)
-            self._server.require_alive()
+            self.require_alive()
         return self._transformers("Log-probabilities").logprobs(prompt, continuations)
 
     def trace(self, prompt: str, text: str) -> Any:
@@ -190,15 +160,6 @@ class Served(OpenAIModel, Inspectable):
 
             self._inside = HFModel.open(msgspec.structs.replace(self._spec, engine=None))
         return self._inside
-
-    @contextlib.contextmanager
-    def _alive(self) -> Iterator[None]:
-        """An endpoint that cannot be reached is a server that has ended, where it has."""
-        try:
-            yield
-        except ModelError:
-            self._server.require_alive()
-            raise
 
 
 def _free_port() -> int:

@@ -18,6 +18,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from functools import partial
 from hashlib import blake2b
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -174,6 +175,7 @@ class OpenAIModel(Writer):
                 found[index] = await read_along(open_stream, readers[index], max_tokens=max_tokens, budget=budget)
                 self._unreached = 0
             except StreamBroken as error:
+                self.require_alive()
                 self._failures[str(error)] += 1
             except _FAILURES as error:
                 self._failed(error, len(prompts))
@@ -201,6 +203,10 @@ class OpenAIModel(Writer):
 
         self._wait_for(self._side_by_side(range(len(continuations)), score))
         return scores
+
+    def require_alive(self) -> None:
+        """Raises ModelError where what answers has ended for good; of an endpoint that is somebody else's nobody knows."""
+        return None
 
     def close(self) -> None:
         """Close the connections."""
@@ -238,7 +244,7 @@ class OpenAIModel(Writer):
         while True:
             fields = self._dialect.fields(seed=seed, temperature=temperature, max_tokens=max_tokens)
             try:
-                return await with_retries(lambda fields=fields: send(fields))  # type: ignore[misc]
+                return await with_retries(partial(send, fields), require_alive=self.require_alive)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 # Each time it is a parameter less, or another name of one.
                 if not self._dialect.learn(error.response.text, fields):
@@ -261,7 +267,7 @@ class OpenAIModel(Writer):
             )
             return answer.content
 
-        raw = await with_retries(send)
+        raw = await with_retries(send, require_alive=self.require_alive)
         try:
             return msgspec.json.decode(raw, type=Echo)
         except msgspec.ValidationError as error:

@@ -59,13 +59,20 @@ class Broken(Exception):
         self.kind = kind
 
 
-async def with_retries(send: Callable[[], Awaitable[_Result]]) -> _Result:
-    """What `send` returns, tried again where it failed in a way that may pass. Raises what the last attempt did."""
+async def with_retries(send: Callable[[], Awaitable[_Result]], *, require_alive: Callable[[], None]) -> _Result:
+    """What `send` returns, tried again where it failed in a way that may pass. Raises what the last attempt did.
+
+    require_alive: asked after every failure; what it raises ends the attempts.
+    """
 
     async def attempt() -> _Result:
-        # The client's own time-out is one of silence: a server that drips a byte a minute would never meet it.
-        async with asyncio.timeout(REQUEST_SECONDS):
-            return await send()
+        try:
+            # The client's own time-out is one of silence: a server that drips a byte a minute would never meet it.
+            async with asyncio.timeout(REQUEST_SECONDS):
+                return await send()
+        except Exception:
+            require_alive()
+            raise
 
     retry = stamina.AsyncRetryingCaller(
         attempts=ATTEMPTS,
