@@ -62,9 +62,11 @@ def test_a_range_that_does_not_rise_or_is_not_one(path):
 def test_parts_of_packages_become_one_file_and_are_joined_once(parts, whole):
     found = files_of(NAME)
     assert found.read_bytes() == whole
-    assert found.suffix == ".gguf" and found.parent == parts / "cache/counterform"
+    assert found.suffix == ".gguf"
+    assert found.parent == parts / "cache/counterform"
     joining = found.stat()
-    assert files_of(NAME) == found and found.stat() == joining
+    assert files_of(NAME) == found
+    assert found.stat() == joining
     assert [file.name for file in found.parent.iterdir()] == [found.name]
 
 

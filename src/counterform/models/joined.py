@@ -37,7 +37,12 @@ def names_of_parts(path: str) -> list[str]:
             "range, which may stand more than once: pieces_{1..6}:data/piece0{1..6}.bin."
         )
     [(first, last)] = spans
-    return [_RANGE.sub(lambda match: str(number).zfill(len(match[1])), path) for number in range(first, last + 1)]
+    return [_numbered(path, number) for number in range(first, last + 1)]
+
+
+def _numbered(path: str, number: int) -> str:
+    """The path of one part: its number in place of every range."""
+    return _RANGE.sub(lambda match: str(number).zfill(len(match[1])), path)
 
 
 def joined(path: str, parts: Sequence[Path]) -> Path:
