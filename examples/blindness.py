@@ -148,7 +148,8 @@ def recorded(pools: Sequence[Pool], talks: Sequence[Talk]) -> Recorded:
     ]
     return Recorded(
         name="blindness",
-        setting="recorded attempts; only what the verifier can read is wrong, so a lower bound",
+        problems="recorded attempts; only what the verifier can read is wrong, so a lower bound",
+        model="by models of others",
         results=Results(
             question=(__doc__ or "").partition("\n")[0],
             findings=(),

@@ -107,7 +107,8 @@ def recorded(pools: dict[str, list[Answer]], lexicon: Lexicon) -> Recorded:
     ]
     return Recorded(
         name="traits-recorded",
-        setting="recorded answers, a word for a token; right against wrong ones",
+        problems="recorded answers, a word for a token; right against wrong ones",
+        model="by models of others",
         results=Results(question=(__doc__ or "").partition("\n")[0], findings=(), levels=(), baselines=()),
         recipes={row.arm: "right" for row in rows},
         retained=tuple(rows),

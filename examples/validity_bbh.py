@@ -326,7 +326,8 @@ def recorded(tasks: Sequence[Task]) -> Recorded:
     question = (__doc__ or "").partition("\n")[0]
     return Recorded(
         name="validity-bbh",
-        setting=f"{len(tasks)} tasks of BIG-Bench Hard, recorded outputs of code-davinci-002",
+        problems=f"{len(tasks)} tasks of BIG-Bench Hard",
+        model="recorded outputs of code-davinci-002",
         results=Results(
             question=question, findings=(finding,), levels=(), baselines=(), metrics={"validity": Validity.metrics}
         ),

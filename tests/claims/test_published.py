@@ -57,7 +57,8 @@ def study(*rows, recipes=None):
     results = Results(question="?", findings=of(Finding), levels=of(Level), baselines=of(Baseline))
     return Recorded(
         name="s",
-        setting="small",
+        problems="small",
+        model="m",
         results=results,
         recipes=recipes or {},
         retained=of(Retention),
@@ -152,6 +153,35 @@ def test_away_from_home_the_nearest_level_beyond_training_counts_if_home_is_solv
     assert said(rule, rows[0], rows[3], home) == []
 
 
+def test_where_there_is_nothing_to_lose_nothing_is_refuted():
+    lost = Difference(of=SOLVING, arm="sft", versus="base", way="less", floor=0.1)
+    able, unable = finding("sft", "base", 0.1, 0.3), replace(finding("sft", "base", 0.1, 0.3), baseline=0.1)
+    assert [said(lost, row) for row in (able, unable)] == [["refuted"], ["undecided"]]
+    [found] = lost.read(study(unable))
+    assert found.lacking == "base must stand above 10 % first; here 10.0 %"
+
+
+@pytest.mark.parametrize(
+    ("rule", "rows", "lacking"),
+    [
+        (MORE, [finding("cft", "sft", -0.1, 0.2)], "MDE 10.0 points; 4.0 times the readings for what was seen"),
+        (MORE, [finding("cft", "sft", -0.1, 0.1)], "MDE 10.0 points"),
+        (MORE, [finding("cft", "sft", 0.1, 0.2)], ""),
+        (ALIKE, [finding("invalid", "sft", -0.2, 0.2)], "sft must gain over the base model first"),
+        (ALIKE, [finding("invalid", "sft", -0.2, 0.2), GAIN], "MDE 10.0 points; 4.0 times the readings for what was seen"),
+        (
+            Standing(of=SOLVING, arm="base", way="above", bound=0.0),
+            [level(SOLVING, -0.1, 0.3)],
+            "known to ±20.0 points; 4.0 times the readings for what was seen",
+        ),
+        (Kept(trait="all markers", arm="grpo", least=0.8), [kept("grpo", None, None)], "a model that writes such markers at all"),
+    ],
+)  # fmt: skip
+def test_what_is_undecided_says_what_would_decide_it(rule, rows, lacking):
+    [found] = rule.read(study(*rows))
+    assert found.lacking == lacking
+
+
 def test_what_the_untrained_model_does_already_refutes_nothing():
     rule = Standing(of=AWAY, arm="sft", way="below", bound=0.1, axis="length")
     trained = level(SIX, 0.6, 0.8, arm="sft")
@@ -179,7 +209,7 @@ def test_what_is_kept_against_another_arm_a_bound_or_all():
 def test_a_row_a_study_that_asks_and_one_for_a_claim_that_none_asks():
     one = study(finding("cft", "sft", -0.2, -0.1))
     rows = verdicts([one, replace(one, name="t"), study()])
-    asked = [(row.study, row.verdict) for row in rows if row.verdict != "not asked"]
+    asked = [(row.study.name, row.verdict) for row in rows if row.verdict != "not asked"]
     assert asked == [("s", "refuted"), ("t", "refuted")]
     assert len(rows) == len(CLAIMS) + 1
     assert {row.claim.says for row in rows} == {claim.says for claim in CLAIMS}

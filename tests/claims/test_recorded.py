@@ -57,7 +57,10 @@ def study():
     )
     return Recorded(
         name="one",
-        setting="ledger",
+        problems="ledger",
+        model="the world's base",
+        parameters=900_000,
+        training_seconds=60.0,
         results=results,
         recipes={"sft": "sft", "mine": "cft"},
         retained=(kept(), kept(kept=None, low=None, high=None, verdict="undecided")),
@@ -68,7 +71,8 @@ def test_what_is_kept_comes_back_but_for_words_and_what_is_read_beside_the_answe
     path = tmp_path / "one.json"
     path.write_text(to_json(study))
     back = read(path)
-    assert (back.name, back.setting, back.recipes) == ("one", "ledger", study.recipes)
+    assert (back.name, back.recipes, back.training_seconds) == ("one", study.recipes, 60.0)
+    assert back.setting == "ledger, the world's base of 0.9 M parameters"
     assert back.results.metrics == METRICS
     assert [row.kept for row in back.retained] == [0.2, None]
     assert back.results.notes == ("a note",)

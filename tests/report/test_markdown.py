@@ -47,17 +47,36 @@ def test_a_study_is_kept_as_a_page_and_as_figures_that_claims_are_read_from(run:
     page, figures = record(run, tmp_path / "studies")
     assert page.read_text(encoding="utf-8") == to_markdown(load(run))
     [study] = read_all(tmp_path / "studies")
+    assert (study.parameters, study.training_seconds) == (0, sum(c.ledger.seconds for c in load(run).checkpoints))
+    other = msgspec.structs.replace(study, name="recorded", model="of others")
+    study = msgspec.structs.replace(study, parameters=1_000_000, training_seconds=9_000.0)
     assert (figures.name, study.name) == ("first-study.json", "first-study")
     assert overview(study.results).rows == overview(load(run).results).rows
-    text = claims_page([study])
-    summary, _, figures_of_claims = text.partition("\n## ")
-    [row] = [line for line in summary.splitlines() if "answers in solving" in line]
-    assert row.endswith("|  | [first-study](studies/first-study.md) |  |")  # refuted there
-    assert "| not asked |" in summary
-    assert {line.count("|") for line in summary.splitlines() if line.startswith("|")} == {5}
+    text = claims_page([study, other])
+    _, by_size, *systems, hours = text.split("\n## ")
+    [row] = [line for line in by_size.splitlines() if "answers in solving" in line]
+    assert row.endswith(
+        "| **refuted**: [first-study](studies/first-study.md) | **refuted**: [recorded](studies/recorded.md) |"
+    )
+    assert {line.count("|") for line in by_size.splitlines() if line.startswith("|")} == {4}
+    assert "1.0 M: the world's base | Models that were not trained here |" in by_size
+    assert "| not asked | not asked |" in by_size
+    figures_of_claims = "".join(systems)
     assert "| refuted | cft − sft: −42.9 points [−47.0, −38.8] (" in figures_of_claims
-    assert "| [first-study](studies/first-study.md): ledger, the world's base |" in figures_of_claims
-    assert {line.count("|") for line in figures_of_claims.splitlines() if line.startswith("|")} == {4}
+    assert (
+        "| [first-study](studies/first-study.md): ledger, the world's base of 1.0 M parameters |" in figures_of_claims
+    )
+    assert {line.count("|") for line in figures_of_claims.splitlines() if line.startswith("|")} == {5}
+    decided = len(
+        {
+            claim
+            for claim in systems
+            for claim in claim.split("\n\n**")[1:]
+            if "| supported |" in claim or "| refuted |" in claim
+        }
+    )
+    assert "| 2.500 | " in hours
+    assert hours.rstrip().endswith(f"| {decided} | {2.5 / decided:.3f} |")
 
 
 def test_the_parameters_are_counted_from_the_head_of_a_checkpoint(

@@ -35,10 +35,11 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     claim: Claim
     verdict: ClaimVerdict
-    study: str = ""
-    setting: str = ""
+    study: Recorded | None = None
     what: str = ""
     figures: str = ""
+    lacking: str = ""
+    """Of what is undecided: what would decide it."""
 
 
 _FORM, _VALID, _MIRAGE = "Instruction semantics", "Invalid rationales", "Chain of thought as a mirage"
@@ -146,6 +147,20 @@ CLAIMS = (
         says="Critique training beats imitation of answers in solving.",
         published="57.1 % against 50.4 % (Qwen2.5-Math-7B, mean of six sets)",
         rule=Difference(of=_SOLVING, arm="cft", versus="sft", way="more"),
+    ),
+    Claim(
+        system=_CRITIQUE,
+        source="arXiv 2501.17703",
+        says="Imitation of worked solutions takes from a model what it could solve.",
+        published="37.4 to 20.2 % (Qwen2.5-7B, mean of six sets)",
+        rule=Difference(of=_SOLVING, arm="sft", versus=BASE_ARM, way="less", floor=0.1),
+    ),
+    Claim(
+        system=_CRITIQUE,
+        source="arXiv 2501.17703",
+        says="Critique training does not: it adds to what a model could solve.",
+        published="37.4 to 48.6 % (Qwen2.5-7B, mean of six sets)",
+        rule=Difference(of=_SOLVING, arm="cft", versus=BASE_ARM, way="more"),
     ),
     Claim(
         system=_CRITIQUE,
@@ -335,10 +350,10 @@ def verdicts(studies: Sequence[Recorded]) -> list[Asked]:
             Asked(
                 claim=claim,
                 verdict=found.verdict,
-                study=study.name,
-                setting=study.setting,
+                study=study,
                 what=found.what,
                 figures=found.figures,
+                lacking=found.lacking,
             )
             for study in studies
             for found in claim.rule.read(study)

@@ -29,12 +29,28 @@ class Recorded(Struct, frozen=True, kw_only=True):
     """What one study found: the content of docs/studies/NAME.json."""
 
     name: str
-    setting: str
-    """The models and problems of which all of it is said, with their size."""
+    problems: str
+    """Of which all of it is said: a family, a file, whose recorded answers."""
+    model: str
+    """Of which all of it is said: the base of every arm, or who wrote the recorded answers."""
     results: Results
+    parameters: int = 0
+    """Numbers in the model's weights; 0 where nothing was trained here."""
+    training_seconds: float = 0.0
+    """Of the trainings together, as their ledgers have it: by the clock, on whatever else the machine did."""
     recipes: Mapping[str, str] = {}
     """What each arm is, as `recipe_of` names it; an arm that is not here is what its name says."""
     retained: tuple[Retention, ...] = ()
+
+    @property
+    def size(self) -> str:
+        """The model's parameters in words: `134.5 M`; empty where nothing was trained here."""
+        return f"{self.parameters / 1e6:,.1f} M" if self.parameters else ""
+
+    @property
+    def setting(self) -> str:
+        """The problems, the model and its size."""
+        return f"{self.problems}, {self.model}{f' of {self.size} parameters' if self.size else ''}"
 
     def arms(self, recipe: str) -> list[str]:
         """The arms made by a recipe."""
@@ -55,7 +71,10 @@ def to_json(study: Recorded) -> str:
     results = study.results
     head = {
         "name": study.name,
-        "setting": study.setting,
+        "problems": study.problems,
+        "model": study.model,
+        "parameters": study.parameters,
+        "training_seconds": round(study.training_seconds, 1),
         "question": results.question,
         "recipes": study.recipes,
         "notes": results.notes,
@@ -76,7 +95,9 @@ def read(path: Path) -> Recorded:
         plain = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
         results = {name: plain[name] for name in ("question", "notes", "metrics")}
         results |= {name: _unpacked(plain, name) for name in _TABLES}
-        study = {name: plain[name] for name in ("name", "setting", "recipes")}
+        study = {
+            name: plain[name] for name in ("name", "problems", "model", "parameters", "training_seconds", "recipes")
+        }
         return as_struct({**study, "results": results, "retained": _unpacked(plain, "retained")}, Recorded)
     except (OSError, msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
         raise DataError(

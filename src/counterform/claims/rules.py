@@ -26,6 +26,8 @@ class Found(Struct, frozen=True, kw_only=True):
     """Which models were compared, or what was read of which."""
     figures: str
     """The number with its interval, and how much it was read from."""
+    lacking: str = ""
+    """Of what is undecided: the smallest effect that would have been found, and what would decide it."""
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -37,6 +39,8 @@ class Difference(Struct, frozen=True, kw_only=True):
     way: Literal["more", "less", "alike"]
     """more, less: clear of 0 after the study's own correction. alike: at most `margin` below."""
     margin: float = 0.05
+    floor: float = 0.0
+    """Undecided unless `versus` stands above this share: elsewhere there is nothing to lose."""
 
     def words(self) -> str:
         """The rule as a reader needs it."""
@@ -44,7 +48,8 @@ class Difference(Struct, frozen=True, kw_only=True):
         if self.way == "alike":
             least = f"its 95 % interval ends no lower than −{_number(self.margin)} points"
             return f"{head}: {least}; undecided unless {self.versus} gains over the base model"
-        return f"{head}: clear of 0 and {'above' if self.way == 'more' else 'below'} it (Holm)"
+        floor = f"; undecided unless {self.versus} stands above {_number(self.floor)} %" if self.floor else ""
+        return f"{head}: clear of 0 and {'above' if self.way == 'more' else 'below'} it (Holm){floor}"
 
     def read(self, study: Recorded) -> Iterator[Found]:
         """One a pair of arms that the study compares."""
@@ -55,15 +60,17 @@ class Difference(Struct, frozen=True, kw_only=True):
                 if found is None or isnan(found.estimate):
                     continue
                 gain = here.get((versus, BASE_ARM))
+                verdict = self._verdict(found, gain)
                 yield Found(
-                    verdict=self._verdict(found, gain),
+                    verdict=verdict,
                     what=f"{arm} − {versus}",
                     figures=self._figures(found, gain),
+                    lacking=self._lacking(found, gain) if verdict == "undecided" else "",
                 )
 
     def _verdict(self, found: Finding, gain: Finding | None) -> ClaimVerdict:
         if self.way != "alike":
-            if found.verdict == "undecided":
+            if found.verdict == "undecided" or self._at_floor(found):
                 return "undecided"
             return "supported" if (found.estimate > 0) == (self.way == "more") else "refuted"
         if not _gains(gain):
@@ -71,6 +78,17 @@ class Difference(Struct, frozen=True, kw_only=True):
         if found.low > -self.margin:
             return "supported"
         return "refuted" if found.high < -self.margin else "undecided"
+
+    def _lacking(self, found: Finding, gain: Finding | None) -> str:
+        if self.way == "alike" and not _gains(gain):
+            return f"{found.versus} must gain over the base model first"
+        if self._at_floor(found):
+            return f"{found.versus} must stand above {_number(self.floor)} % first; here {100 * found.baseline:.1f} %"
+        far = abs(found.estimate + self.margin if self.way == "alike" else found.estimate)
+        return f"MDE {points(found.mde, signed=False)} points{_readings(found.mde, far)}"
+
+    def _at_floor(self, found: Finding) -> bool:
+        return found.baseline <= self.floor > 0
 
     def _figures(self, found: Finding, gain: Finding | None) -> str:
         moved = f"{points(found.estimate)} points [{points(found.low)}, {points(found.high)}]"
@@ -137,11 +155,26 @@ class Standing(Struct, frozen=True, kw_only=True):
             base = levels.get((key, BASE_ARM)) if self.axis else None
             beside += f"; base model {_level(base)}" if base else ""
             beside += f"; a guess {100 * guess:.1f} %" if guess is not None and self.way == "near a guess" else ""
+            verdict = self._verdict(level, given, base, guess or 0.0)
             yield Found(
-                verdict=self._verdict(level, given, base, guess or 0.0),
+                verdict=verdict,
                 what=f"{arm}{f', {shift.label}' if shift else ''}",
                 figures=f"{_level(level)}{beside} ({level.n_items:,} items, {_seeds(level.n_seeds)})",
+                lacking=self._lacking(level, given, guess or 0.0) if verdict == "undecided" else "",
             )
+
+    def _lacking(self, level: Level, given: Level | None, guess: float) -> str:
+        if self.given and (given is None or given.low <= self.given.least):
+            return f"{self.given.of.words} must stand above {_number(self.given.least)} % first"
+        if self.way == "near a guess":
+            least, most = guess - self.bound, guess + self.bound
+        else:
+            least = most = self.bound
+        if level.low > most or level.high < least:
+            return "a base model that cannot do it already"
+        half = (level.high - level.low) / 2
+        far = min(abs(level.estimate - least), abs(level.estimate - most))
+        return f"known to ±{points(half, signed=False)} points{_readings(half, far)}"
 
     def _verdict(self, level: Level, given: Level | None, base: Level | None, guess: float) -> ClaimVerdict:
         if self.given and (given is None or given.low <= self.given.least):
@@ -189,12 +222,17 @@ class Kept(Struct, frozen=True, kw_only=True):
                 shares = [(row.arm, _share(row.kept, row.low, row.high)) for row in (one, other) if row]
                 shown = [f"{name} {kept}" if other else kept for name, kept in shares]
                 size = f"{one.n_answers:,} answers, {_seeds(one.n_seeds)}"
+                verdict = self._verdict(one.low, one.high, other.low if other else None, other.high if other else None)
+                undefined = any(row.low is None for row in (one, other) if row)
                 yield Found(
-                    verdict=self._verdict(
-                        one.low, one.high, other.low if other else None, other.high if other else None
-                    ),
+                    verdict=verdict,
                     what=f"{arm}, {versus}" if versus else arm,
                     figures=f"{', '.join(shown)} of {one.base:.1f} per 1,000 tokens ({size})",
+                    lacking=""
+                    if verdict != "undecided"
+                    else "a model that writes such markers at all"
+                    if undefined
+                    else "intervals that do not meet: more answers and seeds",
                 )
 
     def _verdict(
@@ -229,6 +267,15 @@ def _first_beyond(study: Recorded, of: Measured, axis: str) -> Shift | None:
 
 def _gains(gain: Finding | None) -> bool:
     return gain is not None and gain.verdict != "undecided" and gain.estimate > 0
+
+
+def _readings(now: float, wanted: float) -> str:
+    """How many times the readings bring an effect that is `now` the smallest to be found down to the one `wanted`; an error goes with 1/√n."""
+    if isnan(now) or not wanted:
+        return ""
+    times = (now / wanted) ** 2
+    much = "over 1,000" if times > 1000 else f"{max(times, 1.1):.1f}" if times < 10 else f"{times:.0f}"
+    return f"; {much} times the readings for what was seen"
 
 
 def _seeds(n: int) -> str:

@@ -22,7 +22,7 @@ from counterform.errors import RunDirError
 from counterform.report.logged import LABELS, Logged
 from counterform.results import AuditRow, MatchCard, Results, Traits, decode
 from counterform.store import RunDir, rows_of
-from counterform.study import NAME, Study
+from counterform.study import NAME, Study, short
 from counterform.types import Checkpoint, Graded, Problem
 
 MAX_ATTEMPTS = 5_000
@@ -107,11 +107,12 @@ def recorded(data: ReportData) -> Recorded:
     except msgspec.DecodeError:  # no study file, or one of another version: an arm is then what its name says
         study = Study(name="unknown", arms=())
     traits = data.results.own_of("traits", Traits)
-    size = f" of {data.parameters / 1e6:,.1f} M parameters" if data.parameters else ""
-    model = "the world's base" if study.model.path == "world" else Path(study.model.path).name
     return Recorded(
         name=data.name,
-        setting=f"{study.problems.family or study.problems.dataset or Path(study.problems.file).stem}, {model}{size}",
+        problems=study.problems.family or study.problems.dataset or Path(study.problems.file).stem,
+        model="the world's base" if study.model.path == "world" else short(study.model.path),
+        parameters=data.parameters,
+        training_seconds=sum(checkpoint.ledger.seconds for checkpoint in data.checkpoints),
         results=data.results,
         recipes={spec.name: recipe_of(spec) for spec in study.arm_specs},
         retained=traits.retained if traits else (),
