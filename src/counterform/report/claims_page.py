@@ -58,7 +58,7 @@ def _sizes(studies: Sequence[Recorded]) -> dict[str, str]:
 
 def _cell(rows: Sequence[Asked], size: str) -> str:
     """The verdicts of one claim on models of one size, each with its studies; a claim that none of them asks says so."""
-    said: dict[str, dict[str, None]] = {f"**{verdict}**": {} for verdict in DECIDED} | {"undecided": {}}
+    said: dict[str, dict[str, None]] = {verdict: {} for verdict in ("**supported**", "**refuted**", "undecided")}
     for row in rows:
         if row.study is not None and row.study.size == size:
             said[f"**{row.verdict}**" if row.verdict in DECIDED else row.verdict][_link(row.study)] = None
