@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, structs
 
 Positive = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
 FILES = (".jsonl", ".json", ".csv", ".parquet", ".eval")
 """Suffixes of files of rows, and of logs."""
@@ -74,7 +75,7 @@ class ModelSpec(Options, frozen=True):
     """hf: what answers in place of transformers; only insides are still read with those. `concurrency` requests are under way at once."""
     tool: Literal["", "calc"] = ""
     """hf: what answers its calls while it is sampled and read: `calc` writes what comes after "="."""
-    tool_failures: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
+    tool_failures: Share = 0.0
     """Share of sound calls that the tool answers by an error."""
 
 
@@ -249,6 +250,46 @@ class TrainSpec(Options, frozen=True):
     """Arguments of `accelerate launch`, e.g. ["--num_processes", "4"]; empty: training runs in the study's own process."""
 
 
+class VerifierErrors(Options, frozen=True):
+    """At what rate a step verifier is made wrong, in what it can read."""
+
+    false_alarms: Share = 0.0
+    """Places of an attempt at which it takes another step for the right one."""
+    misses: Share = 0.0
+    """Wrong steps that it passes."""
+    fresh: bool = False
+    """Drawn anew at each look, as by a judge that is sampled; else equal texts get equal verdicts, as by rules."""
+
+    @property
+    def kind(self) -> str:
+        """What it does wrong, in words; empty for one that is never wrong."""
+        return self._said(" and ", "false alarms", "misses")
+
+    @property
+    def words(self) -> str:
+        """The same with its rates."""
+        alarms, misses = f"false alarms {100 * self.false_alarms:g} %", f"misses {100 * self.misses:g} %"
+        return self._said(", ", alarms, misses) or "never wrong"
+
+    @property
+    def rate(self) -> float:
+        """The larger of both."""
+        return max(self.false_alarms, self.misses)
+
+    def _said(self, between: str, alarms: str, misses: str) -> str:
+        said = between.join([*[alarms] * (self.false_alarms > 0), *[misses] * (self.misses > 0)])
+        return f"{said}, drawn anew" if said and self.fresh else said
+
+
+WRONG_RATES = (0.05, 0.1, 0.2)
+_WRONG_VERIFIERS = (
+    *(VerifierErrors(false_alarms=rate) for rate in WRONG_RATES),
+    *(VerifierErrors(misses=rate) for rate in WRONG_RATES),
+    *(VerifierErrors(false_alarms=rate, misses=rate) for rate in WRONG_RATES),
+    *(VerifierErrors(false_alarms=rate, misses=rate, fresh=True) for rate in WRONG_RATES),
+)
+
+
 class ProbeSpec(Options, frozen=True):
     """How every probe reads; the same for all arms."""
 
@@ -273,6 +314,8 @@ class ProbeSpec(Options, frozen=True):
     """guard, at equal tokens: how many may be sampled for one answer."""
     rule_note: str = ""
     """guard: how the model is told of a broken rule ({step}, {rule}); empty: in plain English."""
+    wrong_verifiers: tuple[VerifierErrors, ...] = _WRONG_VERIFIERS
+    """wrong_guard: at what rates the verifier is made wrong, beside the one that is not."""
     lexicon: str = ""
     """JSON file of epistemic markers by kind, for `traits`, `internals` and the arms that strip them; empty: our own."""
 

@@ -32,6 +32,7 @@ from counterform.specs import ResponseColumns as ResponseColumns
 from counterform.specs import ResponsesSpec as ResponsesSpec
 from counterform.specs import RunSpec as RunSpec
 from counterform.specs import TrainSpec as TrainSpec
+from counterform.specs import VerifierErrors as VerifierErrors
 from counterform.specs import VerifySpec as VerifySpec
 from counterform.specs import several as several
 

@@ -333,7 +333,7 @@ class Watch(ABC):
 class StepVerifier(ABC):
     """Process verification. One verifier, three uses: it labels finished attempts, reads a process, and guards growing text."""
 
-    bounded: ClassVar[bool] = False
+    bounded: bool = False
     """Promises what testing.check_verifier checks: whatever the text, a call is back in bounded time. A guard asks such a one at
     once, and any other in a thread that it can leave behind."""
 

@@ -311,6 +311,13 @@ def test_calls_are_put_together_as_providers_send_them(way, stream):
     assert len(upstream.requests) == 1
 
 
+def test_calls_stand_in_the_order_of_their_places():
+    late = [
+        {"index": at, "id": f"c{at}", "function": {"name": "look", "arguments": f'{{"at": {at}}}'}} for at in (2, 0, 1)
+    ]
+    assert [arguments["at"] for _, arguments in made(streamed(Upstream(pieces(*late))))] == [0, 1, 2]
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_and_refused_as_providers_send_them(way):
     sent, _ = WAYS[way]
@@ -629,6 +636,17 @@ def test_a_custom_tool_is_no_function_and_does_not_pass():
         {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": "delete"}]}}]},
         {"choices": [{"index": 0, "delta": {"function_call": "delete"}}]},
         {"choices": [{"index": 0, "message": {"tool_calls": [{"function": {"name": "delete"}}]}}]},
+        # Keys that a client takes for others, since it does not look at case.
+        {"Choices": [{"index": 0, "delta": {"tool_calls": [{"function": {"name": "delete"}}]}}]},
+        {"choices": [{"index": 0, "Delta": {"tool_calls": [{"function": {"name": "delete"}}]}}]},
+        {"choices": [{"index": 0, "delta": {"Tool_Calls": [{"function": {"name": "delete"}}]}}]},
+        {"choices": [{"index": 0, "delta": {"toolCalls": [{"function": {"name": "delete"}}]}}]},
+        {"choices": [{"index": 0, "delta": {"tool\u200b_calls": [{"function": {"name": "delete"}}]}}]},
+        {"choices": [{"index": 0, "delta": {"FUNCTION_CALL": {"name": "delete"}}}]},
+        {"choices": [{"index": 0, "delta": {"tool_calls": [{"Function": {"name": "delete"}}]}}]},
+        {"choices": [{"index": 0, "delta": {"tool_calls": [{"function": {"name": "look", "Name": "delete"}}]}}]},
+        {"choices": [{"index": 0, "delta": {"function_call": {"name": "look", "NAME": "delete"}}}]},
+        {"choices": [{"index": 0, "delta": {"content": [{"type": "tool_use", "name": "delete", "input": {}}]}}]},
         [1],
         7,
     ],
@@ -637,6 +655,17 @@ def test_what_is_no_message_is_an_error(bad):
     answer = post(Upstream([bad, chunk_of({}, "tool_calls")]))
     assert answer.status_code == 502
     assert "counterform guard: the upstream" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "tool", [{"type": "mcp", "server_url": "http://x"}, {"type": "web_search"}, {"google_search": {}}]
+)
+def test_a_tool_that_the_upstream_runs_itself_is_refused_by_name(tool):
+    upstream = Upstream(pieces())
+    answer = post(upstream, tools=[*ASK["tools"], tool])
+    assert answer.status_code == 400
+    assert repr(tool.get("type")) in answer.json()["error"]["message"]
+    assert not upstream.requests
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,7 @@ def test_every_sentence_and_draft_is_on_the_page() -> None:
     )
     assert page.count('<article class="rule') == 3
     assert "<script" not in page
+    assert "script-src &#39;none&#39;" in page
     assert "<img" not in page
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, Generic, TypeVar, overload
 
@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from counterform.guard.canonical import MAX_ARGUMENTS, FrozenDict, frozen, read_arguments
 from counterform.guard.offered import Offered
+from counterform.guard.written import written_calls
 
 _Item = TypeVar("_Item")
 UNKNOWN_SPEAKER = "unknown"
@@ -177,7 +178,7 @@ class Conversation:
         self._waiting.clear()
 
     def _ask(self, message: Mapping[Any, Any], text: str) -> list[tuple[State, Call]]:
-        items = calls_of(message)
+        items = calls_of(message, self._offered.known if self._offered else ())
         if not items:
             return []
         self._results += [_pending(call) for call in self._asked.values()]
@@ -200,14 +201,17 @@ class Conversation:
         self._results.append(result_of(call, text))
 
 
-def calls_of(message: Mapping[Any, Any]) -> list[tuple[str, Any]]:
-    """The calls of an assistant's message as they stand in it, each with the name that its answer will bear."""
+def calls_of(message: Mapping[Any, Any], names: Collection[str] = ()) -> list[tuple[str, Any]]:
+    """The calls of an assistant's message as they stand in it, each with the name that its answer will bear.
+
+    names: of tools that may be called in the text, where a message makes no other calls.
+    """
     items = message.get("tool_calls")
     calls = [(str(_of(item, "id")), item) for item in items] if isinstance(items, list) else []
     legacy = message.get("function_call")
     if legacy is not None:
         calls.append((f"function {_of(legacy, 'name')}", {"function": legacy}))
-    return calls
+    return calls or [("", call) for call in written_calls(text_of(message.get("content")), names)]
 
 
 def read_call(item: object, *, said: str = "", beside: int = 0, offered: Offered | None = None) -> Call:

@@ -43,7 +43,7 @@ def read_arguments(given: object) -> dict[str, Any]:
         if len(given) > MAX_ARGUMENTS:
             raise ValueError(f"the arguments are JSON of more than {MAX_ARGUMENTS:,} characters")
         try:
-            value = _DECODER.decode(given)
+            value = DECODER.decode(given)
         except json.JSONDecodeError:
             raise ValueError(_NO_OBJECT) from None
         except RecursionError:
@@ -184,6 +184,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(_distinct(pairs))
 
 
-_DECODER = json.JSONDecoder(
+DECODER = json.JSONDecoder(
     object_pairs_hook=_pairs, parse_int=_whole, parse_float=_real, parse_constant=_no_number, strict=True
 )
+"""Reads I-JSON. Raises json.JSONDecodeError for what is no JSON, and any other ValueError for what has more than one meaning."""

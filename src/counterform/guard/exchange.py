@@ -50,7 +50,7 @@ class Exchange:
         Raises UpstreamError (RefusedError) and BrokenMessageError.
         """
         for tries in range(TRIES):
-            message = Message(self._offered.names)
+            message = Message(self._offered.names, self._offered.known)
             async with aclosing(self._asked(message)) as passing:
                 async for chunk in passing:
                     if not tries or _says(chunk):  # the client's message has begun already
@@ -88,13 +88,13 @@ class Exchange:
 
     async def _judged(self, whole: Mapping[str, Any]) -> tuple[list[Call], list[str]]:
         """The message's calls, and of each why it must not run; empty where it may. In a thread: rules are anybody's code."""
-        if not calls_of(whole):
+        if not calls_of(whole, self._offered.known):
             return [], []
 
         def judged() -> tuple[list[Call], list[str]]:
             if self._conversation is None:
                 self._conversation = Conversation(self._offered)
-                self._speakers.read(self._conversation, self._messages)
+                self._speakers.read(self._conversation, self._messages, self._offered.known)
             calls, refusals = [], []
             for state, call in self._conversation.feed(whole):
                 found = self._policy.objections(state, call)
@@ -117,6 +117,8 @@ class Exchange:
             answers += [{"role": "tool", "tool_call_id": call["id"]} for call in turn["tool_calls"]]
         if legacy := turn.get("function_call"):
             answers.append({"role": "function", "name": legacy.get("name")})
+        if not answers:  # what was called in the text has no answer of a tool
+            answers, refusals = [{"role": "user"}], ["\n".join(words for words in refusals if words)]
         told = [{**answer, "content": words or beside} for answer, words in zip(answers, refusals, strict=True)]
         self._messages += [turn, *told]
         self._asking.pop("idempotency-key", None)  # what is asked next is another request

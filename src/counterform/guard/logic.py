@@ -16,6 +16,7 @@ from typing import Any
 from msgspec import Struct
 
 from counterform.errors import extra
+from counterform.guard.drafting.language import FUNCTIONS
 
 with extra("guard"):
     import z3
@@ -42,25 +43,7 @@ _COMPUTED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 
 
-_KNOWN = frozenset(
-    (
-        "abs",
-        "all",
-        "any",
-        "float",
-        "int",
-        "len",
-        "max",
-        "min",
-        "round",
-        "set",
-        "sorted",
-        "str",
-        "sum",
-        "datetime",
-        "timedelta",
-    )
-)
+_KNOWN = (FUNCTIONS - {"LookupError"}) | {"datetime"}
 """Functions that say the same of the same."""
 _METHODS = frozenset(
     (

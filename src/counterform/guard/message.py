@@ -12,7 +12,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from counterform.guard.calls import text_of
+from counterform.guard.canonical import spelling
 from counterform.guard.fields import join_text, merge, settled, size
+from counterform.guard.written import Holding
 
 MAX_MESSAGE = 4_000_000
 """Characters of one message of the model, its calls and all its other fields counted."""
@@ -22,6 +24,15 @@ MAX_CALLS = 128
 _WORDS = frozenset({"role", "content", "reasoning_content", "reasoning", "refusal"})
 """What passes at once even beside a call; other fields may be about the call."""
 _CALLS = frozenset({"tool_calls", "function_call"})
+_KEYS = {
+    "chunk": ("choices",),
+    "choice": ("delta", "message", "index", "finish_reason"),
+    "message": ("role", "content", *_CALLS),
+    "call": ("function", "type", "id", "index"),
+    "function": ("name", "arguments"),
+}
+"""The keys that say what is called, by where they stand."""
+_BARE = {where: {spelling(key).replace("_", ""): key for key in keys} for where, keys in _KEYS.items()}
 
 
 class BrokenMessageError(Exception):
@@ -29,9 +40,13 @@ class BrokenMessageError(Exception):
 
 
 class Message:
-    """One growing message. offered: the names that calls may have; they tell a continued name from a repeated one."""
+    """One growing message.
 
-    def __init__(self, offered: Collection[str] = ()) -> None:
+    offered: the names that calls may have; they tell a continued name from a repeated one. written: of the tools that may be called in
+    the text; where there are some, the text from the first such place on waits for the message's end.
+    """
+
+    def __init__(self, offered: Collection[str] = (), written: Collection[str] = ()) -> None:
         self._envelope: dict[str, Any] = {}
         self._choice: dict[str, Any] = {}
         self._logprobs: dict[str, Any] = {}
@@ -41,9 +56,12 @@ class Message:
         self._end: dict[str, Any] | None = None
         self._tail: list[dict[str, Any]] = []
         self._calls: list[dict[str, Any]] = []
+        self._places: list[int] = []
+        """Where each call stands among them, as the upstream says."""
         self._legacy: dict[str, Any] | None = None
         self._latest: dict[int, dict[str, Any]] = {}
         self._offered, self._size = offered, 0
+        self._writing = Holding() if written else None
 
     @property
     def finish(self) -> str | None:
@@ -87,9 +105,10 @@ class Message:
             key: value for key, value in choice.items() if key not in ("delta", "logprobs") and value not in (None, "")
         }
         ends = bool(choice.get("finish_reason"))
+        fields, kept = self._cut(fields)
         now = {key: value for key, value in fields.items() if key in _WORDS or not self._holding}
-        merge(self._held, {key: value for key, value in fields.items() if key not in now})
-        said = any(value not in (None, "", [], {}) for key, value in now.items() if key != "role")
+        merge(self._held, {**{key: value for key, value in fields.items() if key not in now}, **kept})
+        said = _says(now)
         if self._holding or ends or self.finish:
             if ends:
                 self._end = {**outside, "choices": [{**choice, "delta": {}}]}
@@ -104,14 +123,19 @@ class Message:
 
     def rest(self) -> Iterator[dict[str, Any]]:
         """What was held: its calls, each whole, what came with them, and its end."""
+        if self._writing and (rest := self._writing.rest()):
+            merge(self._held, {"content": rest})
         whole = settled(self._held)
         outside = self.envelope
-        for index, call in enumerate(settled(self._calls)):
+        for index, call in enumerate(self._in_order()):
             delta = {**whole, "tool_calls": [{"index": index, **call}]}
             yield {**outside, "choices": [_choice(delta)]}
             whole = {}
         if self._legacy is not None:
             yield {**outside, "choices": [_choice({**whole, "function_call": settled(self._legacy)})]}
+            whole = {}
+        if _says(whole):
+            yield {**outside, "choices": [_choice(whole)]}
         # What the choice said beside its calls comes before its end, as it came.
         yield from (chunk for chunk in self._tail if chunk.get("choices"))
         yield self._end or {**outside, "choices": [_choice({}, self.finish)]}
@@ -126,7 +150,7 @@ class Message:
         """The message as the chat API writes it, with all that came with it."""
         found = {"role": "assistant", "content": None, **settled(self._fields)}
         if self._calls:
-            found["tool_calls"] = settled(self._calls)
+            found["tool_calls"] = self._in_order()
         if self._legacy is not None:
             found["function_call"] = settled(self._legacy)
         return found
@@ -148,7 +172,24 @@ class Message:
 
     @property
     def _holding(self) -> bool:
-        return bool(self._calls) or self._legacy is not None
+        return bool(self._calls) or self._legacy is not None or bool(self._writing and self._writing.held)
+
+    def _cut(self, fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What of these fields is not kept back since a call may be written in it, and what is."""
+        content = fields.get("content")
+        if self._writing is None or not content:
+            return fields, {}
+        if isinstance(content, str):
+            now, kept = self._writing.passes(content)
+            return {**fields, "content": now}, {"content": kept} if kept else {}
+        # Parts pass as they are, or wait.
+        self._writing.held = self._writing.held or not {"{", "<"}.isdisjoint(text_of(content))
+        return ({**fields, "content": ""}, {"content": content}) if self._writing.held else (fields, {})
+
+    def _in_order(self) -> list[dict[str, Any]]:
+        """The calls whole, by their places and, at one place, as they came."""
+        order = sorted(range(len(self._calls)), key=self._places.__getitem__)
+        return [settled(self._calls[at]) for at in order]
 
     def _take(self, delta: Mapping[str, Any]) -> None:
         pieces = delta.get("tool_calls")
@@ -157,6 +198,8 @@ class Message:
         for piece in pieces or ():
             if not isinstance(piece, dict) or not isinstance(piece.get("function", {}), dict):
                 raise BrokenMessageError("the upstream sent a tool call that is none")
+            _require_plain("call", piece)
+            _require_plain("function", piece.get("function", {}))
             self._grow(size(piece))
             call = self._call_of(piece)
             for key, value in piece.items():
@@ -170,6 +213,7 @@ class Message:
         if legacy is not None:
             if not isinstance(legacy, dict):
                 raise BrokenMessageError("the upstream sent a function call that is none")
+            _require_plain("function", legacy)
             self._grow(size(legacy))
             self._legacy = self._legacy if self._legacy is not None else {"name": "", "arguments": ""}
             self._continue(self._legacy, legacy)
@@ -190,8 +234,10 @@ class Message:
             if len(self._calls) >= MAX_CALLS:
                 raise BrokenMessageError(f"the upstream sent more than {MAX_CALLS} tool calls in one message")
             call = {}
+            place = len(self._calls) if index is None else index
             self._calls.append(call)
-            self._latest[len(self._calls) - 1 if index is None else index] = call
+            self._places.append(place)
+            self._latest[place] = call
         return call
 
     def _begins(self, call: Mapping[str, Any], piece: Mapping[str, Any]) -> bool:
@@ -256,12 +302,15 @@ def as_chunk(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 def _one_choice(chunk: Mapping[str, Any]) -> dict[str, Any] | None:
     """The one choice of a chunk; None where it has none."""
+    _require_plain("chunk", chunk)
     choices = chunk.get("choices")
     if choices is None or choices == []:
         return None
     choice = choices[0] if isinstance(choices, list) and len(choices) == 1 else None
     if not isinstance(choice, dict) or choice.get("index") not in (None, 0):
         raise BrokenMessageError("the upstream sent several answers, or none that can be read")
+    _require_plain("choice", choice)
+    _require_plain("message", message if isinstance(message := choice.get("message"), dict) else {})
     return choice
 
 
@@ -271,7 +320,24 @@ def _delta_of(choice: Mapping[str, Any]) -> dict[str, Any]:
         delta = {}
     if not isinstance(delta, dict) or choice.get("message") is not None:
         raise BrokenMessageError("the upstream sent a message that is none")
+    _require_plain("message", delta)
+    parts = delta.get("content")
+    kinds = [part.get("type") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    if any(isinstance(kind, str) and ("tool" in kind.lower() or "function" in kind.lower()) for kind in kinds):
+        raise BrokenMessageError("the upstream wrote a call into the content of its message")
     return delta
+
+
+def _require_plain(where: str, fields: Mapping[str, Any]) -> None:
+    """Raises BrokenMessageError for a key that some clients read as another one: they do not look at case, or strip what does not show."""
+    for key in fields:
+        known = _BARE[where].get(spelling(key).replace("_", ""))
+        if known is not None and known != key:
+            raise BrokenMessageError(f"the upstream wrote {ascii(key)[:40]} where the chat API has {known!r}")
+
+
+def _says(delta: Mapping[str, Any]) -> bool:
+    return any(value not in (None, "", [], {}) for key, value in delta.items() if key != "role")
 
 
 def _choice(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:

@@ -18,6 +18,8 @@ class Offered:
         for function in [*tools, *_items(request.get("functions"))]:
             if isinstance(name := function.get("name"), str):
                 self.names[name] = _arguments(function.get("parameters"))
+        self.known = frozenset(self.names)
+        """The same names, those that `tool_choice` forbids too."""
         allowed = _allowed(request.get("tool_choice"))
         if allowed is not None:
             self.names = {name: known for name, known in self.names.items() if name in allowed}
@@ -34,6 +36,14 @@ class Offered:
             if key not in known:  # type: ignore[operator]
                 return f"{name} takes no argument {ascii(key)[:100]}. It takes: {', '.join(sorted(known or ()))[:500]}"
         return ""
+
+
+def of_the_upstream(request: Mapping[str, Any]) -> str:
+    """The kind of the first tool that the upstream itself runs, and no client (a search, an MCP server); empty: none."""
+    for tool in _items(request.get("tools")):
+        if not _inner(tool, "function") and tool.get("type") != "custom":
+            return ascii(tool.get("type"))[:60]
+    return ""
 
 
 def _items(value: object) -> list[Mapping[str, Any]]:

@@ -21,6 +21,7 @@ import msgspec
 from counterform.errors import extra
 from counterform.guard.exchange import Exchange
 from counterform.guard.message import BrokenMessageError, Message
+from counterform.guard.offered import of_the_upstream
 from counterform.guard.speakers import Speakers
 from counterform.guard.sse import write_event
 from counterform.guard.tools import Policy
@@ -115,6 +116,8 @@ class Proxy:
             return _problem("the request has no list `messages`", 400)
         if body.get("n") not in (None, 1):
             return _problem("a guarded request has one answer: leave out `n`, or ask n times", 400)
+        if kind := of_the_upstream(body):
+            return _problem(f"a tool of type {kind} runs at the upstream, where no policy is asked: leave it out", 400)
         deployment = request.path_params.get("deployment")
         prefix = f"/openai/deployments/{quote(deployment, safe='')}" if deployment else ""
         return _Reply(

@@ -8,7 +8,7 @@ may be the tool's. Words of which that cannot be said are nobody's: a rule that 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import blake2b
 from threading import Lock
 from typing import Any
@@ -40,14 +40,14 @@ class Speakers:
         self._passed: OrderedDict[bytes, _Passed] = OrderedDict()
         self._lock = Lock()
 
-    def read(self, conversation: Conversation, messages: Sequence[Any]) -> None:
-        """Feed a request's messages, each believed as far as what passed here bears it out."""
+    def read(self, conversation: Conversation, messages: Sequence[Any], names: Collection[str] = ()) -> None:
+        """Feed a request's messages, each believed as far as what passed here bears it out. names: as of `calls_of`."""
         before, passed, sure = "", _Passed(), True
         for message in messages:
             if not isinstance(message, Mapping) or message.get("role") in ("system", "developer"):
                 conversation.feed(message)
                 continue
-            role, text, calls = message.get("role"), text_of(message.get("content")), calls_of(message)
+            role, text, calls = message.get("role"), text_of(message.get("content")), calls_of(message, names)
             if role == "assistant":
                 # Where the calls are shown, the conversation itself knows what comes after them.
                 sure = bool(calls) or _words(text) in set(passed.texts) - set(passed.beside_calls)

@@ -5,18 +5,16 @@ There is no script on it. What a model wrote is escaped like all text, and the p
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 
-import jinja2
-from markupsafe import Markup
 from msgspec import Struct
 
 from counterform.guard.drafting.cases import Example, shown
 from counterform.guard.drafting.drafting import Coverage, Drafted, DraftedRule
 from counterform.report.drafted import in_words
+from counterform.report.html import asset, html
 from counterform.store.appearing import appearing
-from counterform.text.plain import plain
+from counterform.text.plain import plain_line
 
 MOST_EXAMPLES = 8
 """Of each label that a rule shows."""
@@ -46,17 +44,13 @@ def write_draft_page(found: Drafted, path: Path) -> Path:
 
 def render(found: Drafted) -> str:
     """The page's HTML."""
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters.update(plain=plain)
-    page = environment.from_string(_asset("draft.html.j2"))
-    return page.render(
+    return html(
+        "draft.html.j2",
+        name=plain_line(found.policy),
+        style=asset("draft.css"),
         found=found,
         blocks=blocks(found),
         counts=in_words(found),
-        css=Markup(_asset("page.css") + _asset("draft.css")),
-        wordmark=Markup(_asset("wordmark.svg").rstrip()),
         origins=_ORIGINS,
         examples=_examples,
         case=lambda example: shown(example.case)[:_CASE],
@@ -99,7 +93,3 @@ def _examples(rule: DraftedRule) -> list[Example]:
     return [
         one for label in ("breaks", "keeps", "unsure") for one in [e for e in rows if e.label == label][:MOST_EXAMPLES]
     ]
-
-
-def _asset(name: str) -> str:
-    return files("counterform.report").joinpath(name).read_text(encoding="utf-8")

@@ -22,8 +22,8 @@ from counterform.text import numbers
 from counterform.text.plain import plain
 
 
-def html(template: str, *, name: str, scripts: Sequence[str], **values: Any) -> str:
-    """A page: its template filled with these values, under the common layout and style. name: what the page is about."""
+def html(template: str, *, name: str, scripts: Sequence[str] = (), style: str = "", **values: Any) -> str:
+    """A page: its template filled with these values, under the common layout. name: what the page is about; style: CSS behind the common one."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(asset),
         autoescape=True,
@@ -36,9 +36,9 @@ def html(template: str, *, name: str, scripts: Sequence[str], **values: Any) -> 
     environment.tests["kind"] = lambda block, name: type(block).__name__ == name
     return environment.get_template(template).render(
         name=name,
-        css=Markup(asset("page.css")),
+        css=Markup(asset("page.css") + style),
         scripts=[Markup(script) for script in scripts],
-        script_sources=" ".join(_source_hash(script) for script in scripts),
+        script_sources=" ".join(_source_hash(script) for script in scripts) or "'none'",
         **values,
     )
 

@@ -36,6 +36,7 @@ FUNCTIONS = frozenset(
         "LookupError",
     )
 )
+"""Names that a rule may call."""
 OF_CALL = frozenset(("name", "arguments", "said", "beside"))
 OF_STATE = frozenset(("messages", "results", "last", "said"))
 OTHERS = frozenset(
