@@ -15,9 +15,11 @@ from counterform.findings.stats import (
     DIFFERENCE,
     SHARE,
     UNBOUNDED,
+    Compared,
     NoShare,
     auroc_pseudo_values,
     estimate,
+    estimates,
     holm,
     like_lengths,
     matched_pseudo_values,
@@ -287,6 +289,40 @@ class TestEstimate:
 
     def test_two_clusters_that_move_alike_prove_nothing(self):
         assert estimate(np.ones((2, 1)), np.zeros((2, 1)), [], bounds=SHARE).p == 0.5
+
+
+class TestManyAtOnce:
+    @pytest.fixture(scope="class")
+    def asked(self):
+        rng = np.random.default_rng(8)
+
+        def compared(a, b, others, bounds, rate):
+            first, *rest = (
+                (rng.random((40, seeds)) < rate).astype(float) for seeds in (a, *([b] if b else []), *others)
+            )
+            second = rest.pop(0) if b else None
+            return Compared(first, second, rest, (True, b == 2)[: 2 if b else 1], bounds)
+
+        shapes = [(2, 1, (2, 2)), (2, 2, (2,)), (2, None, (2, 2)), (1, 1, (1,)), (3, 1, ())]
+        many = [
+            compared(*shape, bounds, rate) for rate in (0.5, 0.97, 0.2) for bounds in (SHARE, COUNT) for shape in shapes
+        ]
+        flat = np.ones((40, 2))
+        return [*many, Compared(flat, flat[:, :1], (flat,), (True, False), SHARE), *many[:3]]
+
+    def test_each_is_what_it_is_alone_in_the_order_of_the_questions(self, asked):
+        alone = [estimate(c.a, c.b, c.others, lucky=c.lucky, bounds=c.bounds) for c in asked]
+        assert self.numbers(estimates(asked)) == pytest.approx(self.numbers(alone), rel=1e-10)
+        assert self.numbers(estimates(asked[::-1])[::-1]) == pytest.approx(self.numbers(alone), rel=1e-10)
+
+    def test_however_many_fit_into_one_array(self, asked, monkeypatch):
+        whole = self.numbers(estimates(asked))
+        monkeypatch.setattr(stats, "_AT_ONCE", 2)
+        assert self.numbers(estimates(asked)) == pytest.approx(whole, rel=1e-10)
+
+    @staticmethod
+    def numbers(found):
+        return [number for e in found for number in (e.value, e.low, e.high, e.p, e.mde)]
 
 
 class TestRatio:

@@ -140,14 +140,6 @@ def test_no_key_is_missing():
     assert set(TABLE) == set(keys(Study)) - tables
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _nothing_of_detectable_effects():
-    """They take half the time of the findings, and nothing here is about them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("counterform.findings.stats.detectable", lambda *tables, **options: 0.1)
-        yield
-
-
 @pytest.fixture(scope="module")
 def finished(study, tmp_path_factory):
     return counterform.run(study, tmp_path_factory.mktemp("finished") / "run").path

@@ -31,19 +31,32 @@ class Gains(Struct, frozen=True, kw_only=True):
     """Pairs of arms that have no readings in common, and how many rows were left out because they say nothing."""
 
 
-class _Row(Struct, frozen=True):
-    """One comparison of two arms on one measurement."""
+class _Asked(Struct, frozen=True):
+    """What is to be estimated on one measurement: where an arm stands, or how far it is from another."""
 
     table: Table
     arm: str
-    versus: str
+    versus: str | None
+
+    @property
+    def arms(self) -> list[str]:
+        return [self.arm] if self.versus is None else [self.arm, self.versus]
+
+
+class _Row(Struct, frozen=True):
+    """The estimate of it."""
+
+    of: _Asked
     e: stats.Estimate
+    baseline: float | None
+    """The level of what it is compared with."""
     n_items: int
     n_problems: int
 
     @property
     def says_nothing(self) -> bool:
-        return stats.says_nothing(self.e, self.n_problems, bounds=self.table.metric.range, difference=True)
+        bounds, apart = self.of.table.metric.range, self.of.versus is not None
+        return stats.says_nothing(self.e, self.n_problems, bounds=bounds, difference=apart)
 
 
 def find(
@@ -58,35 +71,30 @@ def find(
 
     Raises StudyError for a reading of a metric that its probe does not declare.
     """
-    levels: list[Level] = []
     shares: list[FormShare] = []
     unread: dict[tuple[str, str], list[str]] = {}
-    compared: list[_Row] = []
-    silent: Counter[str] = Counter()
+    asked: list[_Asked] = []
     for table in tables(readings, metrics, fixed=fixed):
-        read = [arm for arm in table.values if table.read_by([arm]).any()]
-        told = [one for arm in read if (one := level(table, arm))]
+        asked += [_Asked(table, arm, None) for arm in table.values if table.read_by([arm]).any()]
         pairs = [(arm, BASE_ARM) for arm in table.arms if BASE_ARM in table.values]
         pairs += [(a, b) for a, b in contrasts if a in table.values and b in table.values]
-        rows = []
         for pair in dict.fromkeys(pairs):
             if table.read_by(pair).any():
-                rows.append(_compared(table, *pair))
+                asked.append(_Asked(table, *pair))
             else:
                 unread.setdefault(pair, []).append(table.of.words)
-        telling = [row for row in rows if not row.says_nothing]
-        levels += told
-        compared += telling
-        silent[table.of.name] += len(read) - len(told) + len(rows) - len(telling)
         # A difference within one model is no gain that a control could have a share of.
         if table.of.shift is None and table.metric.unit != "difference":
             shares += [share for control, full in form_shares if (share := _form_share(table, control, full))]
+    rows = _estimated(asked)
+    silent = Counter(row.of.table.of.name for row in rows if row.says_nothing)
+    telling = [row for row in rows if not row.says_nothing]
     notes = [
         f"{a} and {b} have no readings that can be compared of: {', '.join(words)}." for (a, b), words in unread.items()
     ]
     return Gains(
-        findings=tuple(_corrected(compared)),
-        levels=tuple(levels),
+        findings=tuple(_corrected([row for row in telling if row.of.versus is not None])),
+        levels=tuple(_level(row) for row in telling if row.of.versus is None),
         form_shares=tuple(shares),
         notes=(*notes, *left_out(silent)),
     )
@@ -101,41 +109,60 @@ def left_out(silent: Mapping[str, int]) -> list[str]:
     ] * bool(counts)
 
 
-def level(table: Table, arm: str) -> Level | None:
-    """Where one arm stands; None where its interval says nothing."""
-    e, n_items, n_problems = estimate(table, arm, None)
-    if stats.says_nothing(e, n_problems, bounds=table.metric.range):
-        return None
+def levels(asked: Sequence[tuple[Table, str]]) -> list[Level | None]:
+    """Where an arm stands on a measurement, of each; None where its interval says nothing."""
+    rows = _estimated([_Asked(table, arm, None) for table, arm in asked])
+    return [None if row.says_nothing else _level(row) for row in rows]
+
+
+def _level(row: _Row) -> Level:
+    table, arm, e = row.of.table, row.of.arm, row.e
     return Level(
         **table.columns,
         arm=arm,
         estimate=e.value,
         low=e.low,
         high=e.high,
-        n_items=n_items,
+        n_items=row.n_items,
         n_seeds=len(table.values[arm]) if arm == BASE_ARM else table.n_seeds([arm]),
         unknown=table.unknown[arm],
     )
 
 
-def estimate(table: Table, arm: str, versus: str | None) -> tuple[stats.Estimate, int, int]:
-    """The estimate, its items and its clusters. The other arms that were read at all of them tell how lucky trainings are."""
-    named = [arm] if versus is None else [arm, versus]
-    items = table.read_by(named)
-    found = stats.estimate(
-        pseudo(table, arm, items),
-        None if versus is None else pseudo(table, versus, items),
-        _others(table, named, items),
-        lucky=table.lucky(named),
-        bounds=table.metric.range,
-    )
-    return found, int(items.sum()), len(np.unique(table.clusters[items]))
+def _estimated(asked: Sequence[_Asked]) -> list[_Row]:
+    """The estimates, their items and their clusters. The other arms that were read at all of the items tell how lucky trainings are."""
+    items = [one.table.read_by(one.arms) for one in asked]
+    known = _Known()
+    compared = [known.compared(one, read) for one, read in zip(asked, items, strict=True)]
+    return [
+        _Row(one, e, None if each.b is None else float(each.b.mean()), int(read.sum()), len(each.a))
+        for one, read, each, e in zip(asked, items, compared, stats.estimates(compared), strict=True)
+    ]
 
 
-def _others(table: Table, named: Sequence[str], items: np.ndarray) -> list[Floats]:
-    """The pseudo-values of the other arms in seeds that were read at all of these items."""
-    others = [arm for arm in table.trained if arm not in named and not np.isnan(table.values[arm][:, items]).any()]
-    return [pseudo(table, arm, items) for arm in others]
+class _Known:
+    """Pseudo-values that were made already: those of one arm enter every comparison of its table."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, str, bytes], Floats] = {}
+
+    def compared(self, of: _Asked, items: np.ndarray) -> stats.Compared:
+        table = of.table
+        a, *b = (self._pseudo(table, arm, items) for arm in of.arms)
+        others = [self._pseudo(table, arm, items) for arm in _others(table, of.arms, items)]
+        lucky = table.lucky(of.arms)
+        return stats.Compared(a, b[0] if b else None, others, lucky, table.metric.range)
+
+    def _pseudo(self, table: Table, arm: str, items: np.ndarray) -> Floats:
+        of = (id(table), arm, items.tobytes())
+        if of not in self._made:
+            self._made[of] = pseudo(table, arm, items)
+        return self._made[of]
+
+
+def _others(table: Table, named: Sequence[str], items: np.ndarray) -> list[str]:
+    """The other arms in seeds that were read at all of these items."""
+    return [arm for arm in table.trained if arm not in named and not np.isnan(table.values[arm][:, items]).any()]
 
 
 def pseudo(table: Table, arm: str, items: np.ndarray) -> Floats:
@@ -151,7 +178,8 @@ def _form_share(table: Table, control: str, full: str) -> FormShare | None:
     if not all(arm in table.values for arm in named) or not (items := table.read_by(named)).any():
         return None
     over, whole, base = (pseudo(table, arm, items) for arm in named)
-    others, lucky = _others(table, named, items), table.lucky([control, full])
+    others = [pseudo(table, arm, items) for arm in _others(table, named, items)]
+    lucky = table.lucky([control, full])
     found = stats.share_of_gain(over, whole, base, others, lucky=lucky, bounds=table.metric.range)
     share = found if isinstance(found, stats.Ratio) else None
     rises = bool(whole.mean() > base.mean())
@@ -183,16 +211,11 @@ def _why(none: NoShare, *, gained: bool) -> str:
     return f"undefined: {'no clear' if none is NoShare.UNDEFINED else 'too small a'} {'gain' if gained else 'loss'}"
 
 
-def _compared(table: Table, arm: str, versus: str) -> _Row:
-    e, n_items, n_problems = estimate(table, arm, versus)
-    return _Row(table, arm, versus, e, n_items, n_problems)
-
-
 def _corrected(rows: Sequence[_Row]) -> list[Finding]:
     """Every comparison of every measurement, p-values corrected over those of its family."""
     families: dict[Key, list[int]] = {}
     for index, row in enumerate(rows):
-        families.setdefault(_family(row.table), []).append(index)
+        families.setdefault(_family(row.of.table), []).append(index)
     corrected: dict[int, float] = {}
     for indices in families.values():
         corrected.update(zip(indices, stats.holm([rows[index].e.p for index in indices]), strict=True))
@@ -207,14 +230,16 @@ def _family(table: Table) -> Key:
 
 
 def _finding(row: _Row, p_holm: float) -> Finding:
-    table, arm, versus, e, metric = row.table, row.arm, row.versus, row.e, row.table.metric
-    read = table.read_by([arm, versus])
+    table, arm, versus, e = row.of.table, row.of.arm, row.of.versus, row.e
+    metric = table.metric
+    assert versus is not None
+    assert row.baseline is not None
     finding = Finding(
         **table.columns,
         claim=f"{arm} {'raises' if metric.better == 'neither' else 'improves'} {table.of.words} over {versus}",
         arm=arm,
         versus=versus,
-        baseline=float(pseudo(table, versus, read).mean()),
+        baseline=row.baseline,
         estimate=e.value,
         low=e.low,
         high=e.high,

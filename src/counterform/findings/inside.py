@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from counterform.findings import stats
-from counterform.findings.gains import ALPHA, left_out, level, pseudo
+from counterform.findings.gains import ALPHA, left_out, levels, pseudo
 from counterform.findings.stats import Floats
 from counterform.findings.table import BASE_ALONE, Fixed, Table, tables
 from counterform.metrics import Metrics
@@ -88,13 +88,10 @@ def _ratio_levels(
 
 def _levels(layers: Sequence[Table], silent: Counter[str]) -> Iterable[Level]:
     """The levels of every arm at every layer; those that say nothing are counted."""
-    for table in layers:
-        for arm in table.values:
-            if table.read_by([arm]).any():
-                if found := level(table, arm):
-                    yield found
-                else:
-                    silent[table.of.name] += 1
+    asked = [(table, arm) for table in layers for arm in table.values if table.read_by([arm]).any()]
+    found = levels(asked)
+    silent.update(table.of.name for (table, _), level in zip(asked, found, strict=True) if level is None)
+    return [level for level in found if level is not None]
 
 
 def _false_controls(layers: Sequence[Table]) -> list[str]:

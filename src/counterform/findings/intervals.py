@@ -32,6 +32,8 @@ MORE = (0.3, 2.5)
 the half-width of the next study is another one, and where seeds happened to agree their luck was seen as too little."""
 _STEPS = 12
 """Of the secant method at the most; five are usual."""
+_NEAR = 1e-7
+"""Difference of two logarithms of tails at which it stops."""
 
 
 class Intervals(Struct, frozen=True):
@@ -68,10 +70,12 @@ class Mixture(Struct, frozen=True):
         for _ in range(_STEPS):
             slope = (f_now - f_before) / np.where(now == before, 1.0, now - before)
             step = np.where(slope < 0, -f_now / np.where(slope < 0, slope, -1.0), 0.0)
+            # Each stops by itself: what comes of one does not depend on the others.
+            step = np.where(np.abs(f_now) < _NEAR, 0.0, step)
             before, f_before = now, f_now
             now = np.clip(now + step, now / 2, now * 2)
             f_now = np.log(np.maximum(self.tail(now), 1e-300)) - aim
-            if np.abs(f_now).max() < 1e-7:
+            if np.abs(f_now).max() < _NEAR:
                 break
         return now
 
@@ -140,14 +144,37 @@ def intervals(
 ) -> Intervals:
     """mean(a) - mean(b), or mean(a) where b is None; see `stats.estimate`. Tables are (..., clusters, seeds), clusters >= 2."""
     design = _design(a, b, others, lucky, bounds)
+    return _intervals(design, design.spread.half_width())
+
+
+def detectable(
+    a: Floats, b: Floats | None, others: Sequence[Floats], *, lucky: Sequence[bool], bounds: Bounds = SHARE
+) -> Floats:
+    """The true difference that a study like this one finds with POWER: from b's level towards the middle, where it varies more.
+
+    Arguments as of `intervals`. Where nothing varies, what a sign test would find.
+    """
+    design = _design(a, b, others, lucky, bounds)
+    return _detectable(design, design.spread.half_width())
+
+
+def intervals_and_detectable(
+    a: Floats, b: Floats | None, others: Sequence[Floats], *, lucky: Sequence[bool], bounds: Bounds = SHARE
+) -> tuple[Intervals, Floats]:
+    """Both for the price of little more than one; arguments as of `intervals`."""
+    design = _design(a, b, others, lucky, bounds)
+    half = design.spread.half_width()
+    return _intervals(design, half), _detectable(design, half)
+
+
+def _intervals(design: _Design, half: Floats) -> Intervals:
     spread, value = design.spread, design.difference.mean
-    half = spread.half_width()
     low, high = value - half, value + half
-    least, most = bounds
-    if np.isfinite(bounds).all():
+    least, most = design.bounds
+    if np.isfinite(design.bounds).all():
         down, up = _reach(design, half / spread.deviation)
         low, high = np.where(design.flat, low, value - down), np.where(design.flat, high, value + up)
-    if b is not None:
+    if len(design.tables) == 2:
         least, most = least - most, most - least
     return Intervals(
         value=value,
@@ -155,6 +182,25 @@ def intervals(
         high=np.minimum(high, most),
         p=_p(spread, value, design.flat, design.tables, design.clusters),
     )
+
+
+def _detectable(design: _Design, half: Floats) -> Floats:
+    n, seeds, bounds = design.clusters, min(design.seeds), design.bounds
+    wider, further = (1 + (more / (seeds - 1) if seeds > 1 else 0.0) for more in MORE)
+    seen = [
+        np.maximum(t.between - t.noise, 0.0) / own if on else 0.0 * t.mean
+        for t, on, own in zip(design.tables, design.lucky, design.seeds, strict=True)
+    ]
+    found = half + POWERFUL * np.sqrt(wider * design.items + further**2 * sum(seen))
+    if len(design.tables) == 2 and np.isfinite(bounds).all():
+        for _ in range(3):
+            of_items, rises = _there(design, found)
+            times: tuple[Floats, Floats] = (rises[..., None], np.ones(1))
+            factors = [each for each, on in zip(times, design.lucky, strict=True) if on]
+            found = mixture(of_items, n, design.drawn, factors).half_width()
+            found = found + POWERFUL * np.sqrt(wider * of_items + further**2 * (seen[0] * rises + seen[1]))
+        found = np.minimum(found, bounds[1] - bounds[0])
+    return np.where(design.flat, _by_signs(n, all_there_is(design.tables, bounds)), found)
 
 
 class Scatter(Struct, frozen=True):
@@ -255,32 +301,6 @@ def _wilson(share: Floats, variance: Floats, quantile: Floats, none_seen: float)
     low = np.where(inside, middle - radius, np.where(share > 0.5, 1 - none_seen, 0.0))
     high = np.where(inside, middle + radius, np.where(share > 0.5, 1.0, none_seen))
     return low, high
-
-
-def detectable(
-    a: Floats, b: Floats | None, others: Sequence[Floats], *, lucky: Sequence[bool], bounds: Bounds = SHARE
-) -> Floats:
-    """The true difference that a study like this one finds with POWER: from b's level towards the middle, where it varies more.
-
-    Arguments as of `intervals`. Where nothing varies, what a sign test would find.
-    """
-    design = _design(a, b, others, lucky, bounds)
-    n, seeds = design.clusters, min(design.seeds)
-    wider, further = (1 + (more / (seeds - 1) if seeds > 1 else 0.0) for more in MORE)
-    seen = [
-        np.maximum(t.between - t.noise, 0.0) / own if on else 0.0 * t.mean
-        for t, on, own in zip(design.tables, design.lucky, design.seeds, strict=True)
-    ]
-    found = design.spread.half_width() + POWERFUL * np.sqrt(wider * design.items + further**2 * sum(seen))
-    if len(design.tables) == 2 and np.isfinite(bounds).all():
-        for _ in range(3):
-            of_items, rises = _there(design, found)
-            times: tuple[Floats, Floats] = (rises[..., None], np.ones(1))
-            factors = [each for each, on in zip(times, design.lucky, strict=True) if on]
-            found = mixture(of_items, n, design.drawn, factors).half_width()
-            found = found + POWERFUL * np.sqrt(wider * of_items + further**2 * (seen[0] * rises + seen[1]))
-        found = np.minimum(found, bounds[1] - bounds[0])
-    return np.where(design.flat, _by_signs(n, all_there_is(design.tables, bounds)), found)
 
 
 def _there(design: _Design, effect: Floats) -> tuple[Floats, Floats]:

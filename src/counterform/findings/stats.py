@@ -8,7 +8,7 @@ made of two or three seeds, pseudo.py the metrics that are no plain means, docs/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from enum import Enum
 from math import comb
 
@@ -19,8 +19,7 @@ from scipy import special
 from counterform.findings.intervals import (
     POWER,
     Mixture,
-    detectable,
-    intervals,
+    intervals_and_detectable,
     mean_luck,
     mixture,
     unseen_variance,
@@ -54,6 +53,8 @@ FEW_CLUSTERS = 6
 """With five, no sign test finds anything at 5 %."""
 NEARLY_ALL = 0.9
 """Of the range of a metric: an interval as wide says nothing."""
+_AT_ONCE = 256
+"""Comparisons that are one array: enough that their number costs nothing, few enough for the memory."""
 
 
 class Ratio(Struct, frozen=True, kw_only=True):
@@ -72,6 +73,29 @@ class Estimate(Struct, frozen=True, kw_only=True):
     high: float
     p: float
     mde: float
+
+
+class Compared(Struct, frozen=True):
+    """What an estimate is made of: mean(a) - mean(b), or mean(a) where b is None.
+
+    With one seed luck cannot be seen and the interval covers the items alone. Fewer than two clusters give an interval without bounds.
+    """
+
+    a: Floats
+    """Pseudo-values, (clusters, seeds); b's too, each with seeds of its own."""
+    b: Floats | None
+    others: Sequence[Floats]
+    """Those of further trained arms of the metric, which tell how lucky trainings are here."""
+    lucky: Sequence[bool]
+    """Which of a and b were trained."""
+    bounds: Bounds
+    """Of the metric; they decide how luck is scaled, and the interval keeps within them."""
+
+    @property
+    def shape(self) -> Hashable:
+        """What is equal of those that can be computed as one array."""
+        arms = [None if arm is None else arm.shape for arm in (self.a, self.b, *self.others)]
+        return (*arms, *self.lucky, self.bounds)
 
 
 def pass_at_k(n: int, right: int, k: int) -> float:
@@ -121,7 +145,7 @@ def effect(
 ) -> Estimate | None:
     """An effect size of two mean shares with its interval; None where both are 0 or both are 1 throughout.
 
-    a, b, others, lucky: as in `estimate`, shares in 0..1, and the same clusters in all. Jackknifed over clusters for each seed; luck is brought to
+    a, b, others, lucky: as of `Compared`, shares in 0..1, and the same clusters in all. Jackknifed over clusters for each seed; luck is brought to
     the scale of the effect by its slope, 1 / sqrt(p (1 - p)) of d and h alike.
     """
     n = len(a)
@@ -152,19 +176,37 @@ def effect(
 def estimate(
     a: Floats, b: Floats | None, others: Sequence[Floats], *, lucky: Sequence[bool] = (), bounds: Bounds
 ) -> Estimate:
-    """mean(a) - mean(b), or mean(a) where b is None.
+    """mean(a) - mean(b), or mean(a) where b is None; arguments as of `Compared`."""
+    return estimates([Compared(a, b, others, lucky, bounds)])[0]
 
-    a, b: pseudo-values, (clusters, seeds), each with seeds of its own. others: those of further trained arms of the metric, which tell how lucky trainings are here.
-    lucky: which of a and b were trained. bounds: of the metric; they decide how luck is scaled, and the interval keeps within
-    them. With one seed luck cannot be seen and the interval covers the items alone. Fewer than two clusters give an interval
-    without bounds.
-    """
-    if len(a) < 2:
-        value = float(a.mean() if b is None else less(a, b).mean())
-        return Estimate(value=value, low=-np.inf, high=np.inf, p=1.0, mde=np.inf)
-    found = intervals(a, b, others, lucky=lucky, bounds=bounds)
-    mde = float(detectable(a, b, others, lucky=lucky, bounds=bounds))
-    return Estimate(value=float(found.value), low=float(found.low), high=float(found.high), p=float(found.p), mde=mde)
+
+def estimates(asked: Sequence[Compared]) -> list[Estimate]:
+    """Of each. Those of one shape are computed as one array: a study has a thousand, and single ones are a hundred small steps each."""
+    alike: dict[Hashable, list[int]] = {}
+    for at, one in enumerate(asked):
+        alike.setdefault(one.shape, []).append(at)
+    found: dict[int, Estimate] = {}
+    for places in alike.values():
+        for start in range(0, len(places), _AT_ONCE):
+            some = places[start : start + _AT_ONCE]
+            found |= zip(some, _estimates([asked[at] for at in some]), strict=True)
+    return [found[at] for at in range(len(asked))]
+
+
+def _estimates(alike: Sequence[Compared]) -> list[Estimate]:
+    first = alike[0]
+    a = np.stack([one.a for one in alike])
+    b = None if first.b is None else np.stack([one.b for one in alike if one.b is not None])
+    if a.shape[1] < 2:
+        values = a.mean((1, 2)) if b is None else less(a, b).mean((1, 2))
+        return [Estimate(value=value, low=-np.inf, high=np.inf, p=1.0, mde=np.inf) for value in values.tolist()]
+    others = [np.stack(arms) for arms in zip(*(one.others for one in alike), strict=True)]
+    found, mde = intervals_and_detectable(a, b, others, lucky=first.lucky, bounds=first.bounds)
+    columns = (found.value, found.low, found.high, found.p, mde)
+    return [
+        Estimate(value=value, low=low, high=high, p=p, mde=least)
+        for value, low, high, p, least in zip(*(column.tolist() for column in columns), strict=True)
+    ]
 
 
 def ratio(
@@ -178,7 +220,7 @@ def ratio(
 ) -> Ratio | None:
     """(mean(a) - mean(base)) / (mean(b) - mean(base)) by Fieller's theorem; None where b's gain is not clear of 0.
 
-    a, b, base, others: as in `estimate`; base was not trained. lucky: which of a and b were. The interval holds every ratio r for which
+    a, b, base, others: as of `Compared`; base was not trained. lucky: which of a and b were. The interval holds every ratio r for which
     a - r b - (1 - r) base is not clear of 0 (Fieller 1954), the luck of both trainings included. Where b's own gain is not
     clear of 0 that set has no bounds, and there is no ratio to speak of. Where a and base do not differ in any cluster, what
     none of n clusters can rule out stands for the variance.
