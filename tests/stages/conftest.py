@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from counterform.report import page
 from counterform.study import ArmSpec, AttemptsSpec, MatchSpec, ModelSpec, ProbeSpec, ProblemsSpec, Study, TrainSpec
 
 PARTS = Path(__file__).parent
@@ -28,6 +29,14 @@ def _parts():
     sys.path.insert(0, str(PARTS))
     yield
     sys.path.remove(str(PARTS))
+
+
+@pytest.fixture(scope="module")
+def blank_pages():
+    """Pages take half the time of such a study; for tests that are not about what stands on them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "write_page", lambda run: (run.path / "report.html").write_text("A page."))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -140,6 +140,9 @@ def test_no_key_is_missing():
     assert set(TABLE) == set(keys(Study)) - tables
 
 
+pytestmark = pytest.mark.usefixtures("blank_pages")
+
+
 @pytest.fixture(scope="module")
 def finished(study, tmp_path_factory):
     return counterform.run(study, tmp_path_factory.mktemp("finished") / "run").path

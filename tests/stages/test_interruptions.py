@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +18,12 @@ from counterform.errors import DataError, RunDirError, StudyError
 from counterform.pipeline import do_units
 from counterform.stages import kept, unit
 from counterform.store import claimed
+from counterform.store.claim import holder_of
 from counterform.study import to_toml
 
 PARTS = Path(__file__).parent
+SLOW = "0.01"
+"""Seconds an answer takes where a study is to be met in the middle of its sampling."""
 
 
 def start(*arguments, slow="0", **options):
@@ -33,6 +37,9 @@ def command(*arguments, **options):
     process = start(*arguments, **options)
     out, err = process.communicate(timeout=120)
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+pytestmark = pytest.mark.usefixtures("blank_pages")
 
 
 @pytest.fixture(scope="module")
@@ -58,40 +65,46 @@ def until(condition, seconds=60):
         time.sleep(0.01)
 
 
-def killed_at_random(file, out, finished, times):
-    """Kill a study so often, anywhere, and let it end; what stood after a kill stands in the end, as it was."""
-    rng, slow, made = random.Random(times), "0.01", {}
-    started = time.monotonic()
-    command("run", file, "--out", out.with_name("whole"), slow=slow)
-    whole = time.monotonic() - started
-    for _ in range(times):
-        process = start("run", file, "--out", out, slow=slow, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(rng.uniform(0, whole))
+def killed(file, out, finished, instants):
+    """Kill a study at each of these instants, and let it end; what stood after a kill stands in the end, as it was.
+
+    instants: each waits for one, and is told how many units stand.
+    """
+    made = {}
+    for instant in instants:
+        process = start("run", file, "--out", out, slow=SLOW, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        instant(lambda: len(standing(out)))
         process.send_signal(signal.SIGKILL)
         process.wait()
         now = standing(out)
         assert made.items() <= now.items()
         made = now
-    done = command("run", file, "--out", out, slow=slow)
+    done = command("run", file, "--out", out, slow=SLOW)
     assert done.returncode == 0, done.stderr
     assert made.items() <= standing(out).items()
     for name in ("findings.json", "arms/match.json", "arms/other.parquet", "attempts/part-00000.parquet"):
         assert (out / name).read_bytes() == (finished / name).read_bytes()
-    left = [path for path in out.rglob("*") if path.name.endswith((".partial", ".claim"))]
-    assert left == []
+    assert not list(out.rglob(".*.partial"))
+    # One of the dead may lie beside a unit that stands already: nobody holds it.
+    assert not any(holder_of(claim) for claim in out.rglob("*.claim"))
 
 
-def test_kill_9_at_three_instants(file, tmp_path, finished):
-    killed_at_random(file, tmp_path / "out", finished, 3)
+def test_kill_9_before_the_first_unit_in_the_middle_and_at_the_last(file, tmp_path, finished):
+    units = len(standing(finished))
+    waits = [lambda stand, n=n: until(lambda: stand() >= n) for n in (0, units // 3, units - 1)]
+    killed(file, tmp_path / "out", finished, waits)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_kill_9_at_fifty_instants(file, tmp_path, finished):
-    killed_at_random(file, tmp_path / "out", finished, 50)
+    started = time.monotonic()
+    command("run", file, "--out", tmp_path / "whole", slow=SLOW)
+    whole, rng = time.monotonic() - started, random.Random(50)
+    killed(file, tmp_path / "out", finished, [lambda stand: time.sleep(rng.uniform(0, whole))] * 50)
 
 
-def test_ctrl_c_is_one_line_and_exit_code_130_and_keeps_what_was_sampled(file, tmp_path, finished):
+def test_ctrl_c_is_one_line_and_exit_code_130_and_keeps_what_was_sampled(study, file, tmp_path, finished):
     out = tmp_path / "out"
     process = start("run", file, "--out", out, slow="0.1")
     until(lambda: (out / "units/sample/part-00000.claim").exists())
@@ -105,8 +118,7 @@ def test_ctrl_c_is_one_line_and_exit_code_130_and_keeps_what_was_sampled(file, t
     assert "Traceback" not in err
     assert not (out / "units/sample/part-00000.json").exists()
     assert list((out / "partial").rglob("*.parquet"))
-    done = command("run", file, "--out", out)
-    assert done.returncode == 0, done.stderr
+    counterform.run(study, out)
     assert (out / "findings.json").read_bytes() == (finished / "findings.json").read_bytes()
     assert not any((out / "partial").iterdir())
 
@@ -314,7 +326,9 @@ class TestOutput:
         "redirected", [">&-", "2>&-", ">&- 2>&-", "| true", "2>&1 | true", "2>/dev/full", ">/dev/full"]
     )
     def test_closed_or_full(self, file, tmp_path, finished, redirected):
-        out = tmp_path / "out"
+        out = shutil.copytree(finished, tmp_path / "out")
+        for left in ("find", "report", "probe/base/0/accuracy"):
+            (out / "units" / f"{left}.json").unlink()
         line = f'set -o pipefail; "{sys.executable}" -m counterform.cli run "{file}" --out "{out}" {redirected}'
         env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PARTS), *sys.path])}
         done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=env, timeout=120)
@@ -325,7 +339,7 @@ class TestOutput:
         if redirected == ">/dev/full":
             assert done.stderr.splitlines()[-1].startswith("counterform: cannot write what was to be shown")
 
-    def test_a_file_that_may_not_grow(self, file, tmp_path):
+    def test_a_file_that_may_not_grow(self, study, file, tmp_path):
         out = tmp_path / "out"
         line = f'ulimit -f 40; "{sys.executable}" -m counterform.cli run "{file}" --out "{out}"'
         env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PARTS), *sys.path]), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -333,7 +347,7 @@ class TestOutput:
         assert done.returncode == 2, done.stderr
         assert "ulimit -f" in done.stderr.splitlines()[-1]
         assert "Traceback" not in done.stderr
-        assert command("run", file, "--out", out).returncode == 0
+        assert counterform.run(study, out).results.findings
 
     def test_the_users_own_file_is_left_as_it_is(self, file):
         before = file.read_bytes()

@@ -1,5 +1,6 @@
 """One worker a unit, whatever becomes of it."""
 
+import errno
 import os
 import signal
 import socket
@@ -77,6 +78,26 @@ def test_when_a_claim_is_stale(tmp_path, changes, silent, stale):
     holder(path, **changes)
     os.utime(path, (time.time() - silent,) * 2)
     assert (holder_of(path) is None) is stale
+
+
+@pytest.mark.parametrize("off", [-10_000, 10_000])
+def test_a_clock_that_is_off_makes_no_claim_stale(tmp_path, monkeypatch, off):
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + off)
+    holder(tmp_path / "a", host="elsewhere")
+    assert holder_of(tmp_path / "a").host == "elsewhere"
+    with pytest.raises(Claimed), claimed(tmp_path / "a"):
+        pass
+
+
+def test_a_file_system_without_hard_links_has_claims_all_the_same(tmp_path, monkeypatch):
+    def refuse(*paths):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with claimed(tmp_path / "a"), pytest.raises(Claimed), claimed(tmp_path / "a"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_claim_that_nobody_can_read_waits_for_its_silence(tmp_path):

@@ -194,6 +194,8 @@ def test_a_disk_that_is_full_for_a_library_with_errors_of_its_own(tmp_path):
         (errno.EROFS, "--out"),
         (errno.ENOTDIR, "--out"),
         (errno.EEXIST, "--out"),
+        (errno.ENOSYS, "renamed into place.*--out"),
+        (errno.EXDEV, "renamed into place.*--out"),
     ],
 )
 def test_disk_errors_name_the_fix(tmp_path, number, message):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 from msgspec import Struct
@@ -26,6 +26,9 @@ from counterform.text.numbers import (
     share_interval,
 )
 
+Part = dict[str, Any]
+"""A trace, shape or annotation of a figure, in plotly's words."""
+_Row = TypeVar("_Row")
 _ROW = 44
 """Height of a row in pixels: a line of text above, its interval below."""
 AXIS = 34
@@ -74,21 +77,8 @@ def forest(results: Results, findings: Sequence[Finding]) -> go.Figure:
         for finding in findings
     ]
     bands = [scale * finding.mde if math.isfinite(finding.mde) else 0.0 for finding in findings]
-    figure = intervals(rows, _reach(rows, bands))
-    for index, band in enumerate(bands):
-        y = len(rows) - 1 - index
-        figure.add_shape(
-            type="rect",
-            x0=-band,
-            x1=band,
-            y0=y - 0.3,
-            y1=y + 0.12,
-            fillcolor="var(--band)",
-            line_width=0,
-            layer="below",
-        )
-    figure.add_vline(x=0, line_color="var(--muted)", line_width=1.5, layer="below")
-    return figure
+    shapes = [_box(at, (-band, band), (-0.3, 0.12), fillcolor="var(--band)") for at, band in _upwards(bands)]
+    return intervals(rows, _reach(rows, bands), [*shapes, upright(0)])
 
 
 def levels(metric: Metric, models: Sequence[Level], baselines: Iterable[Baseline]) -> go.Figure:
@@ -106,15 +96,11 @@ def levels(metric: Metric, models: Sequence[Level], baselines: Iterable[Baseline
         )
         for one in models
     ]
-    if metric.unit == "share":
-        figure = intervals(rows, (-1, 101))
-        figure.update_xaxes(tick0=0, dtick=20, ticksuffix=" %")
-    else:
-        figure = intervals(rows, _reach(rows, []))
-    for line in baselines:
-        figure.add_vline(
-            x=scale * line.value, line_color="var(--accent)", line_width=1.5, line_dash=DASHES[line.name], layer="below"
-        )
+    shapes = [upright(scale * line.value, color="var(--accent)", dash=DASHES[line.name]) for line in baselines]
+    if metric.unit != "share":
+        return intervals(rows, _reach(rows, []), shapes)
+    figure = intervals(rows, (-1, 101), shapes)
+    figure.update_xaxes(tick0=0, dtick=20, ticksuffix=" %")
     return figure
 
 
@@ -158,10 +144,8 @@ def form_shares(shares: Sequence[FormShare]) -> go.Figure:
         row = share_row(f"{found.control} of {found.full}", *ends, symbol="line-ns")
         rows.append(row if found.share is not None else replace(row, figures="no share"))
     low, high = _reach(rows, [])
-    figure = bars(rows, (low, max(high, 105.0)))
+    figure = bars(rows, (low, max(high, 105.0)), [upright(0), upright(100)])
     figure.update_xaxes(ticksuffix=" %")
-    for end in (0, 100):
-        figure.add_vline(x=end, line_color="var(--muted)", line_width=1.5, layer="below")
     return figure
 
 
@@ -178,48 +162,56 @@ def share_row(name: str, estimate: float, low: float, high: float, *, symbol: st
     )
 
 
-def bars(rows: Sequence[Line], reach: tuple[float, float]) -> go.Figure:
+def bars(rows: Sequence[Line], reach: tuple[float, float], shapes: Sequence[Part] = ()) -> go.Figure:
     """Rows of intervals, each over a bar that starts at zero."""
-    figure = intervals(rows, reach)
-    for index, row in enumerate(rows):
-        y = len(rows) - 1 - index
-        if math.isfinite(row.estimate):
-            figure.add_shape(
-                type="rect",
-                x0=0,
-                x1=row.estimate,
-                y0=y - 0.24,
-                y1=y + 0.06,
-                fillcolor="var(--accent)",
-                opacity=0.35,
-                line_width=0,
-                layer="below",
-            )
-    return figure
+    own = [
+        _box(at, (0, row.estimate), (-0.24, 0.06), fillcolor="var(--accent)", opacity=0.35)
+        for at, row in _upwards(rows)
+        if math.isfinite(row.estimate)
+    ]
+    return intervals(rows, reach, [*own, *shapes])
 
 
-def intervals(rows: Sequence[Line], reach: tuple[float, float]) -> go.Figure:
-    """Rows of intervals below each other, each under its name and figures."""
-    figure = go.Figure(layout=layout(_ROW * len(rows) + AXIS, reach))
-    figure.update_yaxes(range=(-0.5, len(rows) - 0.5), fixedrange=True, visible=False)
-    for index, row in enumerate(rows):
-        y = len(rows) - 1 - index
-        _add_interval(figure, row, y - 0.09)
-        _add_text(figure, _shortened(row.name), y + 0.12, at=0, colour="var(--ink)")
-        _add_text(figure, row.figures, y + 0.12, at=1, colour="var(--muted)")
-    return figure
+def intervals(rows: Sequence[Line], reach: tuple[float, float], shapes: Sequence[Part] = ()) -> go.Figure:
+    """Rows of intervals below each other, each under its name and figures, over the shapes."""
+    texts = [
+        _text(text, at + 0.12, side=side, colour=colour)
+        for at, row in _upwards(rows)
+        for side, text, colour in ((0, _shortened(row.name), "var(--ink)"), (1, row.figures, "var(--muted)"))
+    ]
+    across = {"range": (-0.5, len(rows) - 0.5), "fixedrange": True, "visible": False}
+    # All at once: what is added to a figure one by one has plotly look at all of it again.
+    return go.Figure(
+        data=[_interval(row, at - 0.09) for at, row in _upwards(rows) if math.isfinite(row.estimate)],
+        layout=layout(_ROW * len(rows) + AXIS, reach) | {"yaxis": across, "annotations": texts, "shapes": list(shapes)},
+    )
 
 
-def _add_interval(figure: go.Figure, row: Line, y: float) -> None:
-    if not math.isfinite(row.estimate):
-        return
+def upright(x: float, *, color: str = "var(--muted)", **line: Any) -> Part:
+    """A line from the bottom to the top of a plot, below what is drawn."""
+    ends = {"x0": x, "x1": x, "xref": "x", "y0": 0, "y1": 1, "yref": "y domain"}
+    return {"type": "line", **ends, "line": {"color": color, "width": 1.5, **line}, "layer": "below"}
+
+
+def _upwards(rows: Sequence[_Row]) -> list[tuple[int, _Row]]:
+    """Each with its height in the figure: the first stands on top."""
+    return [(len(rows) - 1 - index, row) for index, row in enumerate(rows)]
+
+
+def _box(at: int, across: tuple[float, float], up: tuple[float, float], **fill: Any) -> Part:
+    ends = {"x0": across[0], "x1": across[1], "y0": at + up[0], "y1": at + up[1]}
+    return {"type": "rect", **ends, "line": {"width": 0}, "layer": "below", **fill}
+
+
+def _interval(row: Line, y: float) -> Part:
     known = math.isfinite(row.low) and math.isfinite(row.high)
-    figure.add_scatter(
-        x=[row.estimate],
-        y=[y],
-        mode="markers",
-        marker={"color": row.colour, "symbol": row.symbol, "size": 10, "line": {"width": 2, "color": row.colour}},
-        error_x={
+    return {
+        "type": "scatter",
+        "x": [row.estimate],
+        "y": [y],
+        "mode": "markers",
+        "marker": {"color": row.colour, "symbol": row.symbol, "size": 10, "line": {"width": 2, "color": row.colour}},
+        "error_x": {
             "type": "data",
             "array": [row.high - row.estimate if known else 0],
             "arrayminus": [row.estimate - row.low if known else 0],
@@ -227,25 +219,25 @@ def _add_interval(figure: go.Figure, row: Line, y: float) -> None:
             "thickness": 2,
             "width": 0,
         },
-        hovertemplate=f"{row.name}: {row.figures}<extra></extra>",
-        cliponaxis=False,
-    )
+        "hovertemplate": f"{row.name}: {row.figures}<extra></extra>",
+        "cliponaxis": False,
+    }
 
 
-def _add_text(figure: go.Figure, text: str, y: float, *, at: int, colour: str) -> None:
-    figure.add_annotation(
-        text=text,
-        x=at,
-        xref="paper",
-        xanchor="right" if at else "left",
-        y=y,
-        yanchor="bottom",
-        xshift=SIDE if at else -SIDE,
-        showarrow=False,
-        borderpad=1,
-        bgcolor="var(--paper)",
-        font={"color": colour, "size": 13 if at == 0 else 12},
-    )
+def _text(text: str, y: float, *, side: int, colour: str) -> Part:
+    return {
+        "text": text,
+        "x": side,
+        "xref": "paper",
+        "xanchor": "right" if side else "left",
+        "y": y,
+        "yanchor": "bottom",
+        "xshift": SIDE if side else -SIDE,
+        "showarrow": False,
+        "borderpad": 1,
+        "bgcolor": "var(--paper)",
+        "font": {"color": colour, "size": 12 if side else 13},
+    }
 
 
 def _reach(rows: Sequence[Line], bands: Sequence[float]) -> tuple[float, float]:

@@ -86,6 +86,11 @@ def disk_errors(path: Path) -> Iterator[None]:
             raise RunDirError(
                 f"cannot write {path}: {error.strerror}. Give a writable directory with --out."
             ) from error
+        if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV):
+            raise RunDirError(
+                f"cannot write {path}: {error.strerror}. A file must be renamed into place there, which this file system does "
+                "not do. Give a directory on another one with --out."
+            ) from error
         if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG):
             raise RunDirError(f"cannot write {path}: {error.strerror}. Give another directory with --out.") from error
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import traceback
 from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ def serve(lines: BinaryIO, open_hands: Callable[[], Hands], tell: Tell) -> None:
                 if hands is None:
                     hands = open_hands()
                     hands.work.check_trainers(needed=job.trains)
+                    gc.freeze()  # what was imported stays: to look through it for garbage takes half a second
                 for name in job.units:
                     hands.do(name)
                     tell(Done(unit=name))

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from counterform.metrics import by_key
 from counterform.report.data import ReportData
-from counterform.report.figures import SIGNS, Line, add_line, intervals, shares_against
+from counterform.report.figures import SIGNS, Line, add_line, intervals, shares_against, upright
 from counterform.report.labels import MetricLabel, label_of
 from counterform.report.section import INTERVALS, Block, Grid, Heading, Key, Plot, Prose, Section, Sign, figures, folded
 from counterform.report.tables import Table
@@ -112,9 +112,7 @@ def effects(rows: Sequence[Effect]) -> go.Figure:
         for row in rows
     ]
     reach = max(0.5, *(1.1 * abs(end) for row in rows for end in (row.h_low, row.h_high)))
-    figure = intervals(lines, (-reach, reach))
-    figure.add_vline(x=0, line_color="var(--muted)", line_width=1.5, layer="below")
-    return figure
+    return intervals(lines, (-reach, reach), [upright(0)])
 
 
 def effects_summary(rows: Sequence[Effect]) -> str:

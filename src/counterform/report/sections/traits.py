@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from counterform.findings.retention import HOME
 from counterform.report.data import ReportData
-from counterform.report.figures import Line, arm_style, bars, layout, share_row
+from counterform.report.figures import Line, arm_style, bars, layout, share_row, upright
 from counterform.report.labels import MetricLabel
 from counterform.report.section import Block, Grid, Plot, Prose, Section, figures
 from counterform.report.tables import Table
@@ -95,9 +95,8 @@ def retained(rows: Sequence[Retention]) -> go.Figure:
     """One trait of every arm from none (0) to as much as the base model (100 %), with 95 % intervals."""
     drawn = [line for row in rows for line in _lines(row)]
     reach = max([115.0, *(1.05 * row.high for row in drawn if row.high == row.high)])
-    figure = bars(drawn, (-5.0, min(reach, 400.0)))
+    figure = bars(drawn, (-5.0, min(reach, 400.0)), [upright(100)])
     figure.update_xaxes(ticksuffix=" %")
-    figure.add_vline(x=100, line_color="var(--muted)", line_width=1.5, layer="below")
     return figure
 
 
