@@ -8,7 +8,7 @@ from itertools import takewhile
 from msgspec import Struct
 from msgspec.structs import replace
 
-from counterform.findings.gains import level
+from counterform.findings.gains import levels
 from counterform.findings.table import BASE_ALONE, Fixed, tables
 from counterform.metrics import Key, Metrics
 from counterform.results import Level
@@ -74,24 +74,22 @@ def find_harm(
     readings: Sequence[Reading], metrics: Metrics, ways: Sequence[Way], *, fixed: Fixed = BASE_ALONE
 ) -> WrongVerifiers:
     """Every way beside none with its intervals, and from where on it hurts. readings: of the probe `wrong_guard`."""
-    found: dict[tuple[str, Key], Level] = {}
-    budgets: dict[str, None] = {}
-    arms: dict[str, None] = {}
-    for table in tables(readings, metrics, fixed=fixed):
-        budgets |= dict.fromkeys([table.of.budget] * bool(table.of.budget))
-        arms |= dict.fromkeys(table.values)
-        for arm in table.values:
-            if (one := level(table, arm)) is not None:
-                found[arm, table.of.key] = one
+    every = tables(readings, metrics, fixed=fixed)
+    budgets = dict.fromkeys(table.of.budget for table in every if table.of.budget)
+    asked = [(table, arm) for table in every for arm in table.values]
+    arms = dict.fromkeys(arm for _, arm in asked)
+    found = {
+        (arm, table.of.key): one for (table, arm), one in zip(asked, levels(asked), strict=True) if one is not None
+    }
     guarded = [_guarded(found.items(), arm, budget, way) for arm in arms for budget in budgets for way in (None, *ways)]
     return WrongVerifiers(guarded=tuple(guarded), harm=tuple(_harms(guarded)))
 
 
-def _guarded(levels: Iterable[tuple[tuple[str, Key], Level]], arm: str, budget: str, way: Way | None) -> Guarded:
+def _guarded(found: Iterable[tuple[tuple[str, Key], Level]], arm: str, budget: str, way: Way | None) -> Guarded:
     condition = way.words if way else NONE
     removed = replace(way, draft=REMOVED).words if way else ""
     own = [
-        one for (whose, _), one in levels if whose == arm and one.condition == condition and one.budget in ("", budget)
+        one for (whose, _), one in found if whose == arm and one.condition == condition and one.budget in ("", budget)
     ]
     over = {one.against: one for one in own if one.metric == GAIN}
     return Guarded(
