@@ -113,7 +113,7 @@ def run(side: str, arm: Arm, out: Path) -> None:
     trainer = bare(
         model=AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32),
         args=config,
-        train_dataset=datasets.Dataset.from_list(ours.rows(arm.examples, load_tokenizer("world"), SEED)),
+        train_dataset=datasets.Dataset.from_list(ours.rows(arm, load_tokenizer("world"), SEED)),
         processing_class=tokenizer,
     )
     trainer.remove_callback(PrinterCallback)

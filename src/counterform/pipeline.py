@@ -33,6 +33,7 @@ from counterform.stages.sample import sample_units
 from counterform.stages.sound import require_sound
 from counterform.stages.train import train_units
 from counterform.stages.unit import Unit, do
+from counterform.stages.validation import validation_units
 from counterform.stages.verify import verify_units
 from counterform.stages.work import Say, Work
 from counterform.store import RunDir, finished_run, open_run, prune
@@ -84,6 +85,7 @@ def _readings(run: RunDir, unit: str) -> list[str]:
 def _all_that_is_read(work: Work) -> Iterator[Unit]:
     yield from probe_units(work)
     yield from dose_units(work)
+    yield from validation_units(work)
 
 
 STAGES: dict[str, Callable[[Work], Iterator[Unit]]] = {

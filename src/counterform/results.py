@@ -283,6 +283,32 @@ class Baseline(Measured, frozen=True, kw_only=True):
     value: float
 
 
+class Rate(Struct, frozen=True, kw_only=True):
+    """One learning rate of an arm that was swept."""
+
+    name: str
+    """Under which it was read."""
+    learning_rate: float
+    right: float | None
+    """Share of right answers in validation, over all seeds; what could not be graded is none. None: its training stopped early."""
+    unknown: float
+    """Share of those answers that could not be graded."""
+    n_problems: int
+
+
+class Sweep(Struct, frozen=True, kw_only=True):
+    """The learning rates of one arm, and which stands for it by the declared rule."""
+
+    arm: str
+    rates: tuple[Rate, ...]
+
+    @property
+    def chosen(self) -> str | None:
+        """The name of the rate with most right answers in validation, of two alike the lower one; None where none could be read."""
+        read = [(rate.right, -rate.learning_rate, rate.name) for rate in self.rates if rate.right is not None]
+        return max(read)[2] if read else None
+
+
 class Results(Struct, frozen=True, kw_only=True):
     """All that a study found: the content of findings.json, read by `decode`."""
 
@@ -295,6 +321,10 @@ class Results(Struct, frozen=True, kw_only=True):
     """What a reader must know before believing the numbers: arms that failed, grades that are missing."""
     existing: dict[str, str] = {}
     """Arms that were not trained here, and what each of them is."""
+    partway: dict[str, tuple[str, float]] = {}
+    """Readings on the way of a training, by the names under which they stand: of which arm, after which share of its steps."""
+    sweeps: tuple[Sweep, ...] = ()
+    """Arms that were trained at several learning rates."""
     metrics: dict[str, tuple[Metric, ...]] = {}
     """What each probe declares of its numbers, by its name."""
     sections: dict[str, str] = {}

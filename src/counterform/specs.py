@@ -231,11 +231,37 @@ def is_file(name: str) -> bool:
     return "/" in name or "{data}" in name or name.lower().endswith(FILES)
 
 
+Share = Annotated[float, Meta(gt=0.0, lt=1.0)]
+
+
+class SweepSpec(Options, frozen=True):
+    """Every arm that is trained here at several learning rates, all of them read and reported; and which of them stands for it."""
+
+    learning_rate: Annotated[tuple[Annotated[float, Meta(gt=0.0)], ...], Meta(min_length=2)]
+    choose: Literal["best in validation"]
+    """Which rate is meant where a contrast names the arm: the one with most right answers, over all seeds, to training problems of which
+    no case was made. Held-out problems play no part in it."""
+
+    def variants(self, arm: ArmSpec) -> tuple[ArmSpec, ...]:
+        """The arm at each rate; itself where it is not trained here, or says its own rate."""
+        if not arm.recipe or "learning_rate" in arm.train:
+            return (arm,)
+        return tuple(
+            structs.replace(arm, name=f"{arm.name}-lr{rate:g}", train=arm.train | {"learning_rate": rate})
+            for rate in self.learning_rate
+        )
+
+
+def part_dir(part: float) -> str:
+    """Where in a checkpoint's directory lies what the arm was after this share of its training."""
+    return f"at-{100 * part:g}"
+
+
 class TrainSpec(Options, frozen=True):
     """How every arm is trained; the same for all but for what an arm says of its own (`ArmSpec.train`)."""
 
     trainer: str = "sft"
-    """sft: TRL's trainer for what each arm is trained for (SFT, GRPO, DPO, KTO, ORPO). Any other trains all arms."""
+    """sft: TRL's trainer for what each arm is trained for (SFT, GRPO, DPO, KTO, ORPO, SDFT, SDPO). Any other trains all arms."""
     sft: dict[str, Any] = {}
     """Options of TRL's SFTConfig, passed through."""
     grpo: dict[str, Any] = {}
@@ -244,8 +270,15 @@ class TrainSpec(Options, frozen=True):
     kto: dict[str, Any] = {}
     orpo: dict[str, Any] = {}
     """Options of TRL's DPOConfig (`dpo`, `ipo`), KTOConfig and ORPOConfig, passed through."""
+    sdft: dict[str, Any] = {}
+    sdpo: dict[str, Any] = {}
+    """Options of TRL's SDFTConfig and SDPOConfig, passed through."""
     lora: dict[str, Any] | None = None
     """Options of peft's LoraConfig; left out: all weights are trained."""
+    readings: tuple[Share, ...] = ()
+    """Shares of its steps after which every arm is read besides its end, e.g. [0.25, 0.5], as `ARM-at-25`: a curve over the budget."""
+    sweep: SweepSpec | None = None
+    """Several learning rates for every arm, as `ARM-lr0.0001`; left out: the one of its own options."""
     launch: tuple[str, ...] = ()
     """Arguments of `accelerate launch`, e.g. ["--num_processes", "4"]; empty: training runs in the study's own process."""
 
@@ -345,7 +378,9 @@ class RunSpec(Options, frozen=True):
     """local: processes of this machine. ray: tasks of a Ray cluster. slurm: array jobs. All see the run directory at one path."""
     workers: Annotated[int, Meta(ge=0, le=10_000)] = 0
     """Units that are done at once; 0: as many as pays (docs/workers.md)."""
-    gpus: dict[Literal["sample", "arm", "train", "probe", "dose", "weights"], Annotated[float, Meta(ge=0.0)]] = {}
+    gpus: dict[
+        Literal["sample", "arm", "train", "probe", "dose", "validation", "weights"], Annotated[float, Meta(ge=0.0)]
+    ] = {}
     """GPUs that a unit of this kind needs; left out: none is asked for."""
     slurm: dict[str, Any] = {}
     """slurm: options of submitit's executor, passed through (`slurm_partition`, `timeout_min`, `mem_gb`)."""

@@ -14,7 +14,7 @@ from counterform.errors import StudyError, unknown_name
 from counterform.field_hints import hint
 from counterform.parts import require_known
 from counterform.settings import changed
-from counterform.specs import FILES, Options, Seed, is_file
+from counterform.specs import FILES, Options, Seed, is_file, part_dir
 from counterform.specs import NAME as NAME
 from counterform.specs import NO_CHAT as NO_CHAT
 from counterform.specs import ArmSpec as ArmSpec
@@ -88,11 +88,29 @@ class Study(Options, frozen=True):
         return bool(self.attempts.file) or any(arm.answers for arm in self.existing)
 
     @property
-    def arm_specs(self) -> tuple[ArmSpec, ...]:
-        """Every arm with its name and recipe; `module:object` is named by its object."""
+    def arms_in_file(self) -> tuple[ArmSpec, ...]:
+        """Every arm with its name and recipe, as the file has them; `module:object` is named by its object."""
         return tuple(
             ArmSpec(name=arm.rpartition(":")[2], recipe=arm) if isinstance(arm, str) else arm for arm in self.arms
         )
+
+    @property
+    def variants(self) -> dict[str, tuple[ArmSpec, ...]]:
+        """By the name of each arm in the file, what stands for it: itself, or where rates are swept itself at each."""
+        sweep = self.train.sweep
+        return {arm.name: sweep.variants(arm) if sweep else (arm,) for arm in self.arms_in_file}
+
+    @property
+    def arm_specs(self) -> tuple[ArmSpec, ...]:
+        """Every arm that is read at the end of its training, or answers already."""
+        return tuple(one for several_of in self.variants.values() for one in several_of)
+
+    @property
+    def partway(self) -> dict[str, tuple[str, float]]:
+        """By their names, the readings on the way of a training: of which arm, after which share of its steps."""
+        return {
+            f"{arm.name}-{part_dir(part)}": (arm.name, part) for arm in self.trained for part in self.train.readings
+        }
 
     def file(self, name: str) -> Path:
         """The path of a file the study names."""
@@ -237,11 +255,21 @@ def checked(study: Study, source: str) -> Study:
     def refuse(path: str, message: str) -> None:
         raise StudyError(f"{source}: {path}: {message}")
 
-    names = [arm.name for arm in study.arm_specs]
-    if len(set(names)) != len(names) or BASE_ARM in names:
-        refuse("$.arms", f"names must differ, and {BASE_ARM!r} is taken by the base model; got {names}")
+    arms = study.arms_in_file
+    read = [*(arm.name for arm in study.arm_specs), *study.partway]
+    names = list(dict.fromkeys([*(arm.name for arm in arms), *read]))
+    if len(study.variants) != len(arms) or len(set(read)) != len(read) or BASE_ARM in names:
+        refuse(
+            "$.arms",
+            f"names must differ, and {BASE_ARM!r} is taken by the base model; got {[arm.name for arm in arms]}",
+        )
     if len(set(study.seeds)) != len(study.seeds):
         refuse("$.seeds", f"seeds must differ; got {list(study.seeds)}")
+    for option in ("readings", "sweep"):
+        if getattr(study.train, option) and not study.trained:
+            refuse(f"$.train.{option}", "is of arms that are trained here, and there is none")
+    if study.train.readings and study.train.launch:
+        refuse("$.train.readings", "are kept by a training in the study's own process. Leave `launch` out")
     if len(set(study.probes)) != len(study.probes):
         refuse("$.probes", f"probes must differ; got {list(study.probes)}")
     for index, pair in enumerate(study.contrasts):
@@ -292,7 +320,7 @@ def checked(study: Study, source: str) -> Study:
         refuse("$.problems.space", "is the answer space of an instruction: name `instruction` too")
     if study.probe.k > study.probe.samples:
         refuse("$.probe.k", f"is {study.probe.k}, more than the {study.probe.samples} samples pass@k is made of")
-    for index, arm in enumerate(study.arm_specs):
+    for index, arm in enumerate(arms):
         for key, wrong in _wrong_in_arm(arm, study, f"{source}: $.arms[{index}]"):
             refuse(f"$.arms[{index}]{key}", wrong)
     _require_base(study, refuse)

@@ -121,7 +121,7 @@ def check_recipe(recipe: Recipe, cases: Sequence[Case]) -> None:
     _promise(arm == recipe(cases, np.random.default_rng(0)), "the same arm for the same cases and an equal rng")
     for example in arm.examples:
         _promise(bool(example.prompt.strip()), f"no prompt is empty: {example.problem_id!r}")
-        learns = arm.objective == "grpo" or bool((example.completion or "").strip())
+        learns = arm.objective in ("grpo", "sdft", "sdpo") or bool((example.completion or "").strip())
         _promise(learns, f"an sft example has a completion to learn: {example.problem_id!r}")
         paired = arm.objective in ("dpo", "kto", "orpo")
         both = (example.rejected is not None) == paired

@@ -21,7 +21,9 @@ from msgspec import Struct
 from counterform.errors import ModelError
 from counterform.metrics import Measured, Shift
 
-Objective = Literal["sft", "grpo", "dpo", "kto", "orpo"]  # what an arm is trained for, each by a trainer of its own
+Objective = Literal[
+    "sft", "grpo", "dpo", "kto", "orpo", "sdft", "sdpo"
+]  # what an arm is trained for, each by a trainer of its own
 
 
 class Mark(StrEnum):

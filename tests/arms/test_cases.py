@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from counterform.arms.cases import choose_pairs, make_cases, match, match_card
+from counterform.arms.cases import choose_pairs, make_cases, match, match_card, require_uncut
 from counterform.errors import DataError
 from counterform.report.tables import card_sentence
 from counterform.types import Arm, Attempt, Case, Completion, Example, Graded, Mark, Problem, StepVerdict, Verdict
@@ -198,6 +198,11 @@ def test_the_match_card_counts_cut_attempts_and_pairs_of_one_text():
     assert "In 2 the wrong attempt was cut at max_tokens" in said
     assert ("are the same text" in said) == same
     assert "cut" not in card_sentence(replace(card, wrong_cut=0))
+    require_uncut(cases)
+    with pytest.raises(
+        DataError, match=r"in all 2 cases the wrong attempt was cut at max_tokens.*\$\.attempts\.max_tokens"
+    ):
+        require_uncut(cases[:2])
 
 
 def test_the_match_card_names_what_loss_tokens_cannot_hold():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from counterform.arms import preference
+from counterform.arms import experimental
 from counterform.arms.preference import Dpo, Ipo, Kto, Orpo
 from counterform.errors import DataError
 from counterform.parts import part
@@ -55,7 +55,7 @@ class TestWhereTRLHasNoOrpo:
         (tmp_path / "experimental" / ("orpo" if there else "cpo")).mkdir(parents=True)
         spec = ModuleSpec("trl", None, is_package=True)
         spec.submodule_search_locations = [str(tmp_path)]
-        monkeypatch.setattr(preference, "find_spec", lambda name: spec)
+        monkeypatch.setattr(experimental, "find_spec", lambda name: spec)
 
     def test_it_is_what_the_arm_lacks(self, monkeypatch, tmp_path):
         self.found(monkeypatch, tmp_path, there=False)
@@ -65,5 +65,5 @@ class TestWhereTRLHasNoOrpo:
     def test_and_not_where_it_is_there_or_trl_is_not_installed_at_all(self, monkeypatch, tmp_path):
         self.found(monkeypatch, tmp_path, there=True)
         assert Orpo().lacks == ""
-        monkeypatch.setattr(preference, "find_spec", lambda name: None)
+        monkeypatch.setattr(experimental, "find_spec", lambda name: None)
         assert Orpo().lacks == "", "that TRL is missing is said by its trainer, with the extra that installs it"

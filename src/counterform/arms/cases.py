@@ -65,6 +65,15 @@ def make_cases(pairs: pa.Table, problems: dict[str, Problem], graded: dict[str, 
     ]
 
 
+def require_uncut(cases: Sequence[Case]) -> None:
+    """Raises DataError where every wrong attempt was cut: nobody knows what it would have come to, and no arm can learn from its error."""
+    if cases and all(_cut(case) for case in cases):
+        raise DataError(
+            f"in all {len(cases)} cases the wrong attempt was cut at max_tokens, so it is wrong for want of room and not by an error. Raise "
+            "$.attempts.max_tokens, or record whole attempts."
+        )
+
+
 def match(arms: Sequence[Arm], *, by: str, count: TokenCounter) -> list[Arm]:
     """Arms with equal numbers of examples (as they come), or of loss tokens.
 
@@ -105,10 +114,14 @@ def match_card(
         problems_with_right_only=counts["right_only"],
         problems_with_wrong_only=counts["wrong_only"],
         wrong_with_located_error=sum(case.wrong.verdict.first_error is not None for case in cases),
-        wrong_cut=sum(case.wrong.attempt.completion.finish == "length" for case in cases),
+        wrong_cut=sum(_cut(case) for case in cases),
         same_texts=sum(_text(case.right) == _text(case.wrong) for case in cases),
         arms=tuple(rows),
     )
+
+
+def _cut(case: Case) -> bool:
+    return case.wrong.attempt.completion.finish == "length"
 
 
 def _text(graded: Graded) -> str:

@@ -64,17 +64,22 @@ class ShuffledCritique(Criticising):
 
     def targets(self, rows: Sequence[Criticised], rng: np.random.Generator) -> tuple[list[str], list[str]]:
         """The critiques in another order."""
-        givers = _derange(rows, rng)
-        if any(_clash(row, rows[giver]) for row, giver in zip(rows, givers, strict=True)):
-            named = sum(row.said.first_error is not None for row in rows)
-            raise ControlError(
-                f"arm {self.name!r}: the {len(rows)} critiques ({named} name a step) cannot all stand at another attempt without "
-                "naming its first wrong step or saying what is right there. Use attempts that go wrong at more varied steps, or "
-                "leave this arm out."
-            )
-        right = sum(row.said.verdict is rows[giver].said.verdict for row, giver in zip(rows, givers, strict=True))
-        words = f"no step is rightly named, and the verdict is right by chance at {right} of {len(rows)}"
-        return [worded(rows[giver]) for giver in givers], [words]
+        return shuffled(self.name, rows, rng)
+
+
+def shuffled(arm: str, rows: Sequence[Criticised], rng: np.random.Generator) -> tuple[list[str], list[str]]:
+    """Of each row the critique of another, and what is proven of it, in words. Raises ControlError where it cannot be."""
+    givers = _derange(rows, rng)
+    if any(_clash(row, rows[giver]) for row, giver in zip(rows, givers, strict=True)):
+        named = sum(row.said.first_error is not None for row in rows)
+        raise ControlError(
+            f"arm {arm!r}: the {len(rows)} critiques ({named} name a step) cannot all stand at another attempt without "
+            "naming its first wrong step or saying what is right there. Use attempts that go wrong at more varied steps, or "
+            "leave this arm out."
+        )
+    right = sum(row.said.verdict is rows[giver].said.verdict for row, giver in zip(rows, givers, strict=True))
+    words = f"no step is rightly named, and the verdict is right by chance at {right} of {len(rows)}"
+    return [worded(rows[giver]) for giver in givers], [words]
 
 
 def _derange(rows: Sequence[Criticised], rng: np.random.Generator) -> list[int]:

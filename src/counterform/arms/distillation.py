@@ -9,7 +9,7 @@ The unguided arm itself is the recipe `rejection`. Use `[match] by = "loss_token
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from counterform.arms.recipe import Recipe
 from counterform.bench import Bench
 from counterform.errors import ControlError, DataError
 from counterform.text.lexicon import Lexicon
-from counterform.types import Arm, Attempt, Case, Completion, Example, Grade, Graded, Mark, Problem
+from counterform.types import Arm, Attempt, Case, Completion, Example, Grade, Graded, Mark
 
 SHOWN = "{prompt}\n\nCorrect solution: {solution}\n\nCorrectly solve the original question."
 """How the solution is shown (the source's make_sft_dataset); `{prompt}` and `{solution}` are replaced."""
@@ -26,6 +26,24 @@ LENGTH_TOLERANCE = 0.1
 _STRIPS = 50
 _PAUSES = re.compile(r"[ \t,.!:;…—]*")
 _COMMA = re.compile(r"[ \t]*,?[ \t]*")
+
+
+def shown_with(shown: str) -> Callable[[str, str], str]:
+    """Puts a prompt and a solution into such a text. Raises ValueError where it has no place for one of them."""
+    if "{prompt}" not in shown or "{solution}" not in shown:
+        raise ValueError(f"shown must hold {{prompt}} and {{solution}}; got {shown!r}")
+    before, _, after = shown.partition("{solution}")
+    return lambda prompt, solution: solution.join(part.replace("{prompt}", prompt) for part in (before, after))
+
+
+def solved(arm: str, cases: Sequence[Case]) -> None:
+    """Raises DataError where a problem has no worked solution that could be shown."""
+    without = [case.problem.id for case in cases if not case.problem.solution]
+    if without:
+        raise DataError(
+            f"arm {arm!r} shows solutions, and {len(without)} of {len(cases)} problems have none (first: "
+            f"{without[0]!r}). Name the column ($.problems.solution), or leave this arm out."
+        )
 
 
 class Guided(Recipe):
@@ -41,9 +59,7 @@ class Guided(Recipe):
 
     def __init__(self, *, shown: str = SHOWN, samples: int = 4, bench: Bench | None = None) -> None:
         super().__init__(bench=bench)
-        if "{prompt}" not in shown or "{solution}" not in shown:
-            raise ValueError(f"shown must hold {{prompt}} and {{solution}}; got {shown!r}")
-        self._shown, self._samples = shown, samples
+        self._shown, self._samples = shown_with(shown), samples
 
     def usable(self, cases: Sequence[Case]) -> list[bool]:
         """Whether each case has a right guided trace."""
@@ -69,19 +85,10 @@ class Guided(Recipe):
         return [graded for graded in found if graded is not None]
 
     def _traces(self, cases: Sequence[Case]) -> list[Graded | None]:
-        without = [case.problem.id for case in cases if not case.problem.solution]
-        if without:
-            raise DataError(
-                f"arm {self.name!r} shows solutions, and {len(without)} of {len(cases)} problems have none (first: "
-                f"{without[0]!r}). Name the column ($.problems.solution), or leave this arm out."
-            )
-        prompts = [self._prompt(case.problem) for case in cases]
+        solved(self.name, cases)
+        prompts = [self._shown(case.problem.prompt, f"{case.problem.solution}") for case in cases]
         right = _right(cases, self.bench.ask(prompts, n=self._samples), self.bench.grade, "guided")
         return [rows[0] if rows else None for rows in right]
-
-    def _prompt(self, problem: Problem) -> str:
-        before, _, after = self._shown.partition("{solution}")
-        return f"{problem.solution}".join(part.replace("{prompt}", problem.prompt) for part in (before, after))
 
 
 class ShortUnguided(Guided):

@@ -7,13 +7,12 @@ what the reference model thinks of it (KTO).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from msgspec.structs import replace
 
+from counterform.arms.experimental import Experimental
 from counterform.arms.imitation import imitated
 from counterform.arms.recipe import Recipe
 from counterform.errors import DataError
@@ -63,23 +62,12 @@ class Kto(Dpo):
     differs_by = "right attempts are desirable and wrong ones undesirable, each on its own"
 
 
-class Orpo(Dpo):
-    """Imitation of the right attempt and the odds ratio to the wrong one, without a reference model (Hong et al. 2024, arXiv 2403.07691).
-
-    TRL keeps it among what is experimental; where this TRL has none, the arm is refused.
-    """
+class Orpo(Experimental, Dpo):
+    """Imitation of the right attempt and the odds ratio to the wrong one, without a reference model (Hong et al. 2024, arXiv 2403.07691)."""
 
     name = "orpo"
     objective: Objective = "orpo"
     differs_by = "a right attempt is imitated (with its prompt, whose tokens are not counted) and preferred to a wrong one, without a reference model"
-
-    @property
-    def lacks(self) -> str:
-        """ORPO, where TRL is installed without it."""
-        trl = find_spec("trl")  # is not imported by this
-        folders = trl.submodule_search_locations if trl else None
-        there = folders is None or any((Path(folder) / "experimental" / "orpo").is_dir() for folder in folders)
-        return "" if there else "ORPO, which this version of TRL does not have (trl.experimental.orpo); 1.16 has it"
 
 
 def _pair(case: Case) -> Example:

@@ -337,6 +337,16 @@ def own_dtype(model: str | ModelSpec) -> str:
         return str(AutoConfig.from_pretrained(source, **_trusted(spec)).dtype or torch.float32).removeprefix("torch.")
 
 
+def context_window(model: str | ModelSpec) -> int:
+    """How many tokens a model reads at once, its answer's among them. Raises ModelError."""
+    spec = spec_of(model)
+    with named_failures(spec.path):
+        source = files_of(spec)
+        where = {"gguf_file": source.name} if source.suffix == ".gguf" else {}
+        config = AutoConfig.from_pretrained(source.parent if where else source, **where, **_trusted(spec))
+    return int(getattr(config.get_text_config(), "max_position_embeddings", MAX_CONTEXT_UNKNOWN))
+
+
 def _trusted(spec: ModelSpec) -> dict[str, Any]:
     # Never left open: in a terminal transformers would ask, and run the model's code at a keystroke.
     return {"trust_remote_code": spec.trust_remote_code}

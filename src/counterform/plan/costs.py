@@ -59,7 +59,7 @@ def costs_of(study: Study, small: Small, training: Training) -> list[Cost]:
     few = small.work.study.problems
     grown = (small.problems["train"] + small.problems["held_out"]) / (few.train + few.held_out)
     sampled = 0.0 if study.attempts.file else max(small.took("sample") - small.opening, 0.0) * grown + small.opening
-    models = 1 + len(study.arm_specs)
+    models = 1 + len(study.arm_specs) + len(study.partway)
     every = models * len(study.seeds)
     cases = cases_of(study, small) / max(few_cases(small), 1)
     probed, heard = 0.0, 0.0

@@ -40,7 +40,7 @@ def measures_of(study: Study, small: Small) -> list[Measure]:
 def _measure(study: Study, small: Small, table: Table, pilot: Pilot, *, first: bool) -> Measure:
     probe = _named(study, table)
     problems = clusters_of(study, small, probe, pilot.clusters)
-    seeds, arms = len(study.seeds), len(study.arm_specs)
+    seeds, arms = len(study.seeds), len(study.arm_specs) + len(study.partway)
 
     def gain(problems: int, seeds: int, luck: float) -> float:
         return predicted(pilot, problems=problems, seeds=seeds, luck=luck, others=arms - 1, lucky=(True, False))

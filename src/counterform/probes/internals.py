@@ -23,11 +23,11 @@ from counterform.models.hf import Trace, load
 from counterform.models.inside import trace
 from counterform.models.sampling import derived_seed
 from counterform.probes.probe import Context, Found, HeldOut, Probe
-from counterform.probes.token_classes import token_classes
 from counterform.results import TOKEN_CLASSES, Baseline, WeightChange, WeightChanges, WeightCosine
 from counterform.store import key_of
 from counterform.study import ModelSpec, ProbeSpec
 from counterform.text.lexicon import Lexicon
+from counterform.text.token_classes import token_classes
 from counterform.types import Mark, Model, Problem, Reading
 
 with extra("train"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from counterform.report.section import Section, own_sections
+from counterform.report.sections.budgets import Budgets
 from counterform.report.sections.claims import Claims
 from counterform.report.sections.form import Form
 from counterform.report.sections.gains import Contrasts, Gains
@@ -12,7 +13,7 @@ from counterform.report.sections.matching import Matching
 from counterform.report.sections.steps import WhileTheyLearnt
 from counterform.results import Results
 
-BEFORE: tuple[Section, ...] = (Claims(), Gains(), Form(), Levels(), Contrasts())
+BEFORE: tuple[Section, ...] = (Claims(), Gains(), Form(), Levels(), Budgets(), Contrasts())
 AFTER: tuple[Section, ...] = (WhileTheyLearnt(), Matching(), Graders())
 """Around the sections that the study's probes name."""
 

@@ -73,7 +73,7 @@ class MatchUnit(Unit):
         if not work.arms and work.existing:
             return []
         if not work.arms:
-            raise DataError(f"no arm can be made of these cases: {'; '.join(work.refused.values())}")
+            raise DataError(f"no arm can be made of these cases: {'; '.join(dict.fromkeys(work.refused.values()))}")
         cards = [msgspec.convert(work.files.fact(f"arm/{name}", "card"), MatchCard) for name in work.arms]
         rows = tuple(row for card in cards for row in card.arms)
         card = msgspec.structs.replace(cards[0], arms=rows)
@@ -179,7 +179,7 @@ def _without_collector() -> Iterator[None]:
 
 
 def _choose(work: Work) -> _Cases:
-    from counterform.arms.cases import choose_pairs, make_cases
+    from counterform.arms.cases import choose_pairs, make_cases, require_uncut
 
     verdicts = work.pool_table("verdicts", ["attempt_id", "problem_id", "outcome", "located"])
     train_problems = {p.id: p for p in work.problems("train")}
@@ -188,6 +188,7 @@ def _choose(work: Work) -> _Cases:
     pairs, counts = choose_pairs(verdicts, cases=matched.cases, pairs=matched.pairs, seed=0)
     chosen = {*pairs["right"].to_pylist(), *pairs["wrong"].to_pylist()}
     cases = make_cases(pairs, train_problems, {g.attempt.id: g for g in work.graded("id", chosen)})
+    require_uncut(cases)
     if len(cases) < matched.cases:
         work.say(f"arms      {len(cases)} cases, fewer than the {matched.cases} asked for")
     left_out: dict[str, int] = {}

@@ -18,13 +18,14 @@ from counterform.stages.doses import dose_file, doses
 from counterform.stages.probe import WEIGHTS, held_out_items
 from counterform.stages.probed import fixed, not_asked, probed
 from counterform.stages.unit import Unit
+from counterform.stages.validation import stands_for, sweeps
 from counterform.stages.work import Work
 from counterform.types import Checkpoint, Graded, Mark, Reading, Verdict
 
 
 def find_units(work: Work) -> Iterator[Unit]:
     """The findings."""
-    yield FindUnit("find", needs=("problems", "match", "probe/", "dose/", "weights"))
+    yield FindUnit("find", needs=("problems", "match", "probe/", "dose/", "weights", "validation/"))
 
 
 class FindUnit(Unit):
@@ -34,7 +35,7 @@ class FindUnit(Unit):
         readings = [
             unit
             for unit in work.files.records
-            if unit.partition("/")[0] in ("probe", "dose", "weights", "train", "decision")
+            if unit.partition("/")[0] in ("probe", "dose", "weights", "train", "decision", "validation")
         ]
         return work.keys.findings(readings)
 
@@ -55,11 +56,12 @@ def _find_results(work: Work) -> None:
     for probe in probes:
         lines += probe.baselines(work.problems("train") or work.problems("held_out"), items)
     metrics = {probe.name: probe.metrics for probe in probes}
+    swept = sweeps(work)
     gains = find(
         [reading for one in found.values() for reading in one.readings],
         metrics,
-        contrasts=work.study.contrasts,
-        form_shares=work.study.form_shares,
+        contrasts=stands_for(swept, work.study.contrasts),
+        form_shares=stands_for(swept, work.study.form_shares),
         fixed=context.fixed,
     )
     results = Results(
@@ -69,6 +71,8 @@ def _find_results(work: Work) -> None:
         baselines=tuple(lines),
         form_shares=gains.form_shares,
         notes=(*notes, *(note for one in found.values() for note in one.notes), *gains.notes),
+        partway={name: of for name, of in work.study.partway.items() if of[0] in work.arms},
+        sweeps=swept,
         metrics=metrics,
         sections={probe.name: probe.section for probe in probes if probe.section},
         existing={arm.name: arm.what for arm in work.existing.values()},
@@ -86,7 +90,8 @@ def _notes(work: Work, items: HeldOut) -> list[str]:
     for name in work.arms:
         checkpoints = [work.checkpoint(name, seed) for seed in work.study.seeds]
         notes += [f"{c.arm}, seed {c.seed}, was not read: {c.failure}" for c in checkpoints if c.failure]
-        notes += [_no_update(c) for c in checkpoints if 0 < c.ledger.optimizer_steps == c.ledger.idle_steps]
+        rewarded = work.recipes[name].objective != "sdpo"
+        notes += [_no_update(c, rewarded) for c in checkpoints if 0 < c.ledger.optimizer_steps == c.ledger.idle_steps]
     notes += [f"{arm.name} was not trained here: {arm.what}." for arm in work.existing.values()]
     notes += [note for record in work.files.records.of_kind("answers") for note in record.notes]
     of_probes = [note for record in work.files.records.of_kind("probe") for note in record.notes]
@@ -117,10 +122,11 @@ def _verdicts(work: Work, arm: Answering) -> Iterator[tuple[list[Verdict], list[
             yield [row.verdict for row in rows], [row.attempt.problem_id for row in rows]
 
 
-def _no_update(checkpoint: Checkpoint) -> str:
+def _no_update(checkpoint: Checkpoint, rewarded: bool) -> str:
+    why = "no group of rollouts had two different rewards" if rewarded else "there was nothing to show its teacher"
     return (
-        f"{checkpoint.arm}, seed {checkpoint.seed}: none of its {checkpoint.ledger.optimizer_steps} steps was an update, since no group of "
-        "rollouts had two different rewards. It is the base model again."
+        f"{checkpoint.arm}, seed {checkpoint.seed}: none of its {checkpoint.ledger.optimizer_steps} steps was an update, since {why}. It is the "
+        "base model again."
     )
 
 
@@ -156,7 +162,7 @@ def _context(work: Work, readings: dict[str, Sequence[Reading]]) -> Context:
     ]
     return Context(
         readings=readings,
-        contrasts=work.study.contrasts,
+        contrasts=stands_for(sweeps(work), work.study.contrasts),
         shows={name: work.recipes[name].shows for name in work.arms},
         doses=work.study.doses,
         between=between,

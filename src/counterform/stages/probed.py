@@ -8,8 +8,10 @@ from counterform.findings.table import Fixed
 from counterform.models.source import checkpoint_spec
 from counterform.parts import part
 from counterform.probes.probe import Need
+from counterform.specs import part_dir
 from counterform.stages.answering import NEEDS, Answering, opened, shown_by
 from counterform.stages.work import Work
+from counterform.store import key_of
 from counterform.study import BASE_ARM
 from counterform.types import Model
 
@@ -65,13 +67,40 @@ class Trained(Answering):
         return shown_by(self._work.study.model.kind, needs)
 
 
+class PartWay(Trained):
+    """An arm before the end of its training: what it was after a share of its steps."""
+
+    def __init__(self, work: Work, name: str, arm: str, part: float) -> None:
+        super().__init__(work, arm)
+        self.name, self._arm, self._part = name, arm, part
+
+    def key(self, seed: int) -> str:
+        """Of its training, and of how much of it."""
+        return key_of(self._work.checkpoint_key(self._arm, seed), self._part)
+
+    def open(self, seed: int) -> Model:
+        """What was kept on the way, read as the base is."""
+        path = self._work.files / self._work.checkpoint(self._arm, seed).path / part_dir(self._part)
+        return opened(checkpoint_spec(self._work.study.model, path))
+
+    def needs(self, seed: int) -> tuple[str, ...]:
+        """The whole training."""
+        return (f"train/{self._arm}/{seed}",)
+
+    def failure(self, seed: int) -> str:
+        """Why the training stopped early."""
+        return self._work.failure(self._arm, seed)
+
+
 def probed(work: Work) -> list[Answering]:
     """The base, where it is probed, and every arm that was not refused, in the order of the study."""
-    trained: dict[str, Answering] = {name: Trained(work, name) for name in work.arms}
-    arms = trained | work.existing
+    arms: dict[str, list[Answering]] = {name: [who] for name, who in work.existing.items()}
+    for name in work.arms:
+        parts = [(at, part) for at, (arm, part) in work.study.partway.items() if arm == name]
+        arms[name] = [*(PartWay(work, at, name, part) for at, part in parts), Trained(work, name)]
     return [
         *([Base(work)] if work.study.base else []),
-        *(arms[spec.name] for spec in work.study.arm_specs if spec.name in arms),
+        *(who for spec in work.study.arm_specs for who in arms.get(spec.name, [])),
     ]
 
 

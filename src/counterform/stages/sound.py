@@ -213,8 +213,10 @@ def _mixed(work: Work, tally: tuple[np.ndarray, np.ndarray]) -> dict[str, tuple[
     """By arm that samples for itself, the share of its groups that would hold a right and a wrong rollout, their size, and the problems."""
     found = {}
     for name in work.arms:
-        if work.recipes[name].objective == "grpo" and tally[0].size:
-            size = int(work.trainer(name).spec.grpo.get("num_generations", ROLLOUTS))
+        objective = work.recipes[name].objective
+        if objective in ("grpo", "sdpo") and tally[0].size:
+            options = {"grpo": work.trainer(name).spec.grpo, "sdpo": work.trainer(name).spec.sdpo}[objective]
+            size = int(options.get("num_generations", ROLLOUTS))
             found[name] = mixed_groups(*tally, size), size, len(tally[0])
     return found
 

@@ -11,6 +11,7 @@ from counterform.errors import TrainingDiverged
 from counterform.models.sampling import derived_seed
 from counterform.stages.arms import ARM_FACTS
 from counterform.stages.unit import Unit
+from counterform.stages.validation import validation_problems
 from counterform.stages.work import Work
 from counterform.train.trainer import Trainer
 from counterform.types import Arm, Checkpoint, Example, Ledger
@@ -66,6 +67,8 @@ class _Checked:
                 for s in work.study.seeds
             )
         ]
+        if work.study.train.sweep and missing:
+            validation_problems(work)
         arms = {name: arm_of(work, name) for name in missing if f"arm/{name}" in work.files.records}
         by_trainer: dict[Trainer, list[Arm]] = {}
         for name, arm in arms.items():

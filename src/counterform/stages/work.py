@@ -81,10 +81,11 @@ class Work:
         )
         self.outcome = part("outcome verifier", "answer")(study.verify.seconds)
         bench = self.bench()
+        self.places = {one.name: at for at, of in enumerate(study.variants.values()) for one in of}
+        """Of every arm the number of its table in the study file."""
         self.recipes: dict[str, Recipe] = {
-            spec.name: made("arm", spec.recipe, spec.options, f"$.arms[{index}].options", bench=bench)
-            for index, spec in enumerate(study.arm_specs)
-            if spec.recipe
+            spec.name: made("arm", spec.recipe, spec.options, f"$.arms[{self.places[spec.name]}].options", bench=bench)
+            for spec in study.trained
         }
         self.keys = Keys(study, self.recipes, files)
         self.existing: dict[str, Answering] = existing_arms(study, self.keys, files)
@@ -176,8 +177,12 @@ class Work:
             except StudyError as error:
                 if not self.own_options[arm]:
                     raise
-                own = f"$.arms[{list(self.recipes).index(arm)}].train"
+                own = f"$.arms[{self.places[arm]}].train"
                 raise StudyError(str(error).replace(f"$.train.{objective}", own)) from error
+            if spec.readings and not self._trainers[key].keeps_part_way:
+                raise StudyError(
+                    f"$.train.readings: the trainer {name!r} keeps nothing of its way. Leave it out, or take another."
+                )
         return self._trainers[key]
 
     def _objective(self, arm: str) -> str:
@@ -186,7 +191,8 @@ class Work:
     def _train_spec(self, arm: str) -> TrainSpec:
         """The study's [train], with the arm's own options over it."""
         spec, objective = self.study.train, self._objective(arm)
-        return msgspec.structs.replace(spec, **{objective: getattr(spec, objective) | self.own_options[arm]})
+        own = {objective: getattr(spec, objective) | self.own_options[arm]}
+        return msgspec.structs.replace(spec, sweep=None, **own)
 
     def differences(self) -> list[str]:
         """For each arm that was trained otherwise than the study says, in which options."""

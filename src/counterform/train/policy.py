@@ -21,14 +21,15 @@ from counterform.parts import made
 from counterform.study import ModelSpec, TrainSpec
 from counterform.text.answers import answer_of
 from counterform.train.grpo import LearnsFrom, RoCGRPOTrainer, check_selection
+from counterform.train.part_way import KeepPartWay
 from counterform.train.penalties import Penalty, Rollout
-from counterform.train.rewards import Kind, rewards_of
+from counterform.train.rewards import Graders, Kind, rewards_of
 from counterform.train.roc import Mode
 from counterform.train.rollouts import Rollouts
 from counterform.train.sft import check_options, lora_config, peak_memory_mb, steps_of, usual_options
 from counterform.train.tokens import training_rows
 from counterform.train.trainer import Trainer
-from counterform.types import Arm, Attempt, Checkpoint, Completion, Grade, Graded, Ledger, Mark
+from counterform.types import Arm, Checkpoint, Grade, Graded, Ledger, Mark
 from counterform.verify.answer import grade_answer
 from counterform.verify.choices import read_choice
 
@@ -78,6 +79,8 @@ class Selection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class GRPO(Trainer):
     """Trains arms whose objective is `grpo` with RoCGRPOTrainer; all weights, or a LoRA that is merged at the end."""
+
+    keeps_part_way = True
 
     def __init__(self, spec: TrainSpec, *, bench: Bench | None = None) -> None:
         super().__init__(spec, bench=bench)
@@ -142,6 +145,7 @@ class GRPO(Trainer):
                 ),
                 processing_class=tokenizer,
                 peft_config=lora_config(self.spec),
+                callbacks=[KeepPartWay(self.spec.readings, out, tokenizer)],
                 rollout_func=rollouts if chosen.tool or Rollouts.can_sample_as(config) else None,
             )
         except (ImportError, TypeError, ValueError) as error:
@@ -208,7 +212,7 @@ class _Judge:
     """Rewards and penalties of a batch of rollouts, from one grading of it."""
 
     def __init__(self, grade: Grade, chosen: Selection, *, group: int = 1, seed: int = 0) -> None:
-        self._grade, self.weight, self._kind = grade, chosen.penalty_weight, chosen.reward
+        self._grade, self.weight, self._kind = Graders(grade), chosen.penalty_weight, chosen.reward
         self._group, self._rng = group, np.random.default_rng(seed)
         self.penalties: dict[str, Penalty] = {name: made("penalty", name, {}, "penalties") for name in chosen.penalties}
         self.penalty_funcs = [self._func(name) for name in self.penalties]
@@ -245,24 +249,13 @@ class _Judge:
     def _look(self, completions: list[Any], columns: dict[str, Any]) -> list[tuple[Graded, Rollout]]:
         if completions is not self._batch:  # TRL hands one list to every function
             texts = [row if isinstance(row, str) else row[0]["content"] for row in completions]
-            attempts = [
-                Attempt(
-                    id=f"{problem}/grpo/{index}",
-                    problem_id=problem,
-                    model="grpo",
-                    seed=0,
-                    completion=Completion(text=text, tokens=len(ids), finish="stop"),
-                )
-                for index, (problem, text, ids) in enumerate(
-                    zip(columns["problem_id"], texts, columns["completion_ids"], strict=True)
-                )
-            ]
+            lengths = [len(ids) for ids in columns["completion_ids"]]
             none = [0] * len(texts)
             calls, errors = columns.get("tool_calls", none), columns.get("tool_errors", none)
             wanted = columns.get("right_answer", [""] * len(texts))
             graded = [
                 _graded_by(row, answer) if answer else row
-                for row, answer in zip(self._grade(attempts), wanted, strict=True)
+                for row, answer in zip(self._grade(columns["problem_id"], texts, lengths), wanted, strict=True)
             ]
             self._graded = [
                 (row, Rollout(text=text, tool_calls=made, tool_errors=failed, verdict=row.verdict))

@@ -15,11 +15,38 @@ import numpy as np
 
 from counterform.text.answers import times_stated
 from counterform.trust import candidates
-from counterform.types import Graded, Mark
+from counterform.types import Attempt, Completion, Grade, Graded, Mark
 from counterform.verify.answer import say_the_same
 
 Kind = Literal["right", "random", "format", "majority"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+class Graders:
+    """Grades batches of rollouts; the last batch is remembered, since it is asked for more than once."""
+
+    def __init__(self, grade: Grade) -> None:
+        self._grade = grade
+        self._batch: list[Attempt] = []
+        self._graded: list[Graded] = []
+
+    def __call__(self, problem_ids: Sequence[str], texts: Sequence[str], tokens: Sequence[int] = ()) -> list[Graded]:
+        """The rollouts with their verdicts. tokens: of each; left out where nobody asks."""
+        batch = [
+            Attempt(
+                id=f"{problem}/rollout/{at}",
+                problem_id=problem,
+                model="rollout",
+                seed=0,
+                completion=Completion(text=text, tokens=length, finish="stop"),
+            )
+            for at, (problem, text, length) in enumerate(
+                zip(problem_ids, texts, tokens or [0] * len(texts), strict=True)
+            )
+        ]
+        if batch != self._batch:
+            self._batch, self._graded = batch, self._grade(batch)
+        return self._graded
 
 
 def rewards_of(kind: Kind, graded: Sequence[Graded], *, group: int, rng: np.random.Generator) -> list[float | None]:

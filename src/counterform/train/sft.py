@@ -19,6 +19,7 @@ from counterform.models.source import spec_of
 from counterform.study import ModelSpec, TrainSpec
 from counterform.train.launch import launch
 from counterform.train.memory import process_peak_mb
+from counterform.train.part_way import KeepPartWay
 from counterform.train.tokens import token_counter, training_rows, weights_of
 from counterform.train.trainer import Trainer
 from counterform.types import Arm, Checkpoint, Ledger
@@ -50,6 +51,8 @@ _DEFAULTS = {field.name: field.default for field in fields(SFTConfig)}
 
 class SFT(Trainer):
     """Trains all weights, or a LoRA that is merged at the end; the loss is on the completion alone."""
+
+    keeps_part_way = True
 
     def __init__(self, spec: TrainSpec, *, bench: Bench | None = None) -> None:
         super().__init__(spec, bench=bench)
@@ -109,6 +112,7 @@ class SFT(Trainer):
                 processing_class=tokenizer,
                 peft_config=lora_config(self.spec),
                 weighted=weights is not None,
+                callbacks=[KeepPartWay(self.spec.readings, out, tokenizer)],
             )
         trainer.remove_callback(PrinterCallback)
         if torch.cuda.is_available():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from counterform.bench import Bench
 from counterform.study import ModelSpec, TrainSpec
@@ -13,6 +14,9 @@ from counterform.types import Arm, Checkpoint
 
 class Trainer(ABC):
     """Teaches one arm to the base model and leaves the last checkpoint in `out`."""
+
+    keeps_part_way: ClassVar[bool] = False
+    """It leaves what an arm was after the shares of its steps in `spec.readings`, each in `out` under `specs.part_dir`."""
 
     def __init__(self, spec: TrainSpec, *, bench: Bench | None = None) -> None:
         self.spec, self.bench = spec, bench or Bench()

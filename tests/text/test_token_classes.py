@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterform.models.hf import load_tokenizer
-from counterform.probes.token_classes import character_classes, token_classes
 from counterform.results import TOKEN_CLASSES
+from counterform.text.token_classes import character_classes, token_classes
 
 PIECES = ("The answer is ", "#### ", "\\boxed{", "}", "7", " = ", "3.5", ". ", "\n", "Wait, ", "maybe", "é½", "  ", "x")
 TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=20).map("".join)
