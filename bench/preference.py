@@ -26,7 +26,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
 
 from counterform.models.hf import load_tokenizer
 from counterform.problems.ledger import Ledger
-from counterform.study import BASE, TrainSpec
+from counterform.study import BASE, NO_CHAT, TrainSpec
 from counterform.train.memory import process_peak_mb
 from counterform.train.preference import DPO, KTO, ORPO, Preference
 from counterform.types import Arm, Example
@@ -113,7 +113,7 @@ def run(side: str, arm: Arm, out: Path) -> None:
     trainer = bare(
         model=AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32),
         args=config,
-        train_dataset=datasets.Dataset.from_list(ours.rows(arm, load_tokenizer("world"), SEED)),
+        train_dataset=datasets.Dataset.from_list(ours.rows(arm, load_tokenizer("world"), NO_CHAT, SEED)),
         processing_class=tokenizer,
     )
     trainer.remove_callback(PrinterCallback)

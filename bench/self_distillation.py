@@ -25,7 +25,7 @@ from trl.experimental.sdft import SDFTConfig, SDFTTrainer
 
 from counterform.models.hf import load_tokenizer
 from counterform.problems.ledger import Ledger
-from counterform.study import BASE, TrainSpec
+from counterform.study import BASE, NO_CHAT, TrainSpec
 from counterform.train.self_distillation import SDFT
 from counterform.types import Arm, Example
 
@@ -92,7 +92,7 @@ def run(side: str, options: dict[str, Any], out: Path) -> None:
     trainer = SDFTTrainer(
         model=AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32),
         args=config,
-        train_dataset=datasets.Dataset.from_list(ours.rows(arm, load_tokenizer("world"), SEED)),
+        train_dataset=datasets.Dataset.from_list(ours.rows(arm, load_tokenizer("world"), NO_CHAT, SEED)),
         processing_class=AutoTokenizer.from_pretrained(BASE),
     )
     trainer.remove_callback(PrinterCallback)

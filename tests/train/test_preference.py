@@ -14,7 +14,7 @@ from trl import DPOTrainer, KTOTrainer
 from counterform.errors import StudyError, TrainingDiverged
 from counterform.models.hf import load_tokenizer
 from counterform.problems.ledger import Ledger
-from counterform.study import BASE, TrainSpec
+from counterform.study import BASE, NO_CHAT, TrainSpec
 from counterform.testing import check_trainer
 from counterform.train import preference
 from counterform.train.preference import DPO, KTO, ORPO
@@ -132,15 +132,15 @@ class TestTheOrderOfKTO:
     """TRL keeps the order of rows and measures each by the completion before it: it must be mixed, and never its own."""
 
     def test_right_and_wrong_in_turn_and_never_beside_their_own(self, pairs):
-        rows = KTO(TrainSpec(kto=FAST)).rows(arm(pairs, "kto"), load_tokenizer("world"), 0)
+        rows = KTO(TrainSpec(kto=FAST)).rows(arm(pairs, "kto"), load_tokenizer("world"), NO_CHAT, 0)
         assert [row["label"] for row in rows] == [True, False] * 8
         texts = {(str(row["prompt"]), str(row["completion"]), row["label"]) for row in rows}
         assert len(texts) == 16
         assert all(one["prompt"] != other["prompt"] for one, other in pairwise(rows))
-        assert rows != KTO(TrainSpec(kto=FAST)).rows(arm(pairs, "kto"), load_tokenizer("world"), 1)
+        assert rows != KTO(TrainSpec(kto=FAST)).rows(arm(pairs, "kto"), load_tokenizer("world"), NO_CHAT, 1)
 
     def test_one_pair_alone(self, pairs):
-        assert len(KTO(TrainSpec(kto=FAST)).rows(arm(pairs[:1], "kto"), load_tokenizer("world"), 0)) == 2
+        assert len(KTO(TrainSpec(kto=FAST)).rows(arm(pairs[:1], "kto"), load_tokenizer("world"), NO_CHAT, 0)) == 2
 
 
 class TestOptions:

@@ -83,7 +83,7 @@ class ValidationUnit(Unit):
 
 def sweeps(work: Work) -> tuple[Sweep, ...]:
     """What became of every arm that was swept."""
-    rates = {spec.name: spec.train.get("learning_rate") for spec in work.study.trained}
+    rates = {spec.name: spec.train["learning_rate"] for spec in work.study.trained if "learning_rate" in spec.train}
     return tuple(
         Sweep(arm=arm, rates=tuple(_rate(work, name, rates[name]) for name in names))
         for arm, names in _swept(work).items()

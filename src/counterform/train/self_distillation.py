@@ -17,8 +17,9 @@ from msgspec.structs import replace
 from counterform.bench import Bench
 from counterform.errors import StudyError, extra
 from counterform.models.hf import context_window, load_tokenizer, plain_text
+from counterform.models.source import spec_of
 from counterform.results import TOKEN_CLASSES
-from counterform.study import ModelSpec, TrainSpec
+from counterform.study import ChatSpec, ModelSpec, TrainSpec
 from counterform.text import wording
 from counterform.text.lexicon import Lexicon
 from counterform.text.token_classes import token_classes
@@ -38,19 +39,20 @@ class SelfDistillation(ThroughTRL):
     """Trains arms that sample for themselves and learn the odds of a teacher that is shown more."""
 
     experimental = True
+    ours = ThroughTRL.ours | {"chat_template_kwargs"}
     second = "its teacher, a second copy of the base,"
 
     def check(self, arms: Sequence[Arm], *, base: str | ModelSpec) -> None:
         """Raises StudyError for options that take away what an arm is, and for a teacher's prompt that does not fit."""
         self.check_arm_options(arms)
         tokenizer, window = load_tokenizer(base), context_window(base)
-        counted = token_counter(tokenizer)
+        counted = token_counter(tokenizer, spec_of(base).chat)
 
         def count(texts: Sequence[str]) -> int:
             return max(counted([Example(problem_id="", prompt=text, completion=None) for text in texts])[0])
 
         for arm in arms:
-            config = self.made_config(arm, 0, Path("unused"))
+            config = self.made_config(arm, base, 0, Path("unused"))
             longest = self.longest(arm, config, count)
             cut = self.cut(config)
             room = window - config.max_completion_length
@@ -60,6 +62,13 @@ class SelfDistillation(ThroughTRL):
                     f"$.train.{self.table}.max_completion_length ({config.max_completion_length:,}), and behind {self.limit} ({cut:,}) TRL "
                     "cuts. Raise or lower those, show less, or leave this arm out."
                 )
+
+    def made_config(self, arm: Arm, base: str | ModelSpec, seed: int, out: Path) -> Any:
+        """TRL's config; it puts prompts into the chat template itself, and loads the teacher by the model's name."""
+        config = super().made_config(arm, base, seed, out)
+        config.chat_template_kwargs = spec_of(base).chat.template
+        config.trust_remote_code = spec_of(base).trust_remote_code
+        return config
 
     @property
     @abstractmethod
@@ -154,7 +163,7 @@ class SDFT(SelfDistillation):
     """By TRL's SDFTTrainer: what the teacher is shown was made beforehand, one prompt per example."""
 
     table = "sdft"
-    ours = ThroughTRL.ours | {"teacher_prompt_template"}
+    ours = SelfDistillation.ours | {"teacher_prompt_template"}
     limit = "$.train.sdft.max_prompt_length"
 
     @property
@@ -176,18 +185,18 @@ class SDFT(SelfDistillation):
 
         return WatchedSDFT
 
-    def rows(self, arm: Arm, tokenizer: Any, seed: int) -> list[dict[str, Any]]:
+    def rows(self, arm: Arm, tokenizer: Any, chat: ChatSpec, seed: int) -> list[dict[str, Any]]:
         """Prompts, each with that of the teacher."""
         plain = plain_text(tokenizer)
-        rows = training_rows(arm.examples, tokenizer)
+        rows = training_rows(arm.examples, tokenizer, chat)
         return [
             {"prompt": row["prompt"], "privileged_context": plain(text)}
             for row, text in zip(rows, arm.options["teacher_prompts"], strict=True)
         ]
 
-    def made_config(self, arm: Arm, seed: int, out: Path) -> Any:
+    def made_config(self, arm: Arm, base: str | ModelSpec, seed: int, out: Path) -> Any:
         """The whole prompt of the teacher is given as its context; TRL's config alone insists on putting the problem before it."""
-        config = super().made_config(arm, seed, out)
+        config = super().made_config(arm, base, seed, out)
         config.teacher_prompt_template = "{privileged_context}"
         return config
 
@@ -211,7 +220,7 @@ class SDPO(SelfDistillation):
     """
 
     table = "sdpo"
-    ours = ThroughTRL.ours | {"distillation_weight", "reward_weights"}
+    ours = SelfDistillation.ours | {"distillation_weight", "reward_weights"}
     limit = "$.train.sdpo.max_reprompt_len"
 
     def __init__(self, spec: TrainSpec, *, bench: Bench | None = None) -> None:
@@ -246,9 +255,9 @@ class SDPO(SelfDistillation):
 
         return WatchedSDPO
 
-    def rows(self, arm: Arm, tokenizer: Any, seed: int) -> list[dict[str, Any]]:
+    def rows(self, arm: Arm, tokenizer: Any, chat: ChatSpec, seed: int) -> list[dict[str, Any]]:
         """Prompts, each with its problem."""
-        rows = training_rows(arm.examples, tokenizer)
+        rows = training_rows(arm.examples, tokenizer, chat)
         return [
             {"prompt": row["prompt"], "problem_id": example.problem_id}
             for row, example in zip(rows, arm.examples, strict=True)
@@ -270,8 +279,8 @@ class SDPO(SelfDistillation):
 
     def longest(self, arm: Arm, config: Any, count: Callable[[Sequence[str]], int]) -> int:
         """Of a prompt with as long a rollout in it as may be; the feedback is not known yet."""
-        longest = count([example.prompt for example in arm.examples])
-        return longest * config.reprompt_template.count("{prompt}") + int(config.max_completion_length)
+        rollout, template = int(config.max_completion_length), str(config.reprompt_template)
+        return count([example.prompt for example in arm.examples]) * template.count("{prompt}") + rollout
 
 
 def feedback_on(graded: Graded) -> str:
