@@ -277,7 +277,10 @@ def test_a_chat_is_of_models_that_chat_and_is_written_down(refused, study_file):
             '[run]\nexecutor = "slurn"',
             r"'slurn' - at `\$\.run\.executor`\. Did you mean 'slurm'\? Options: local, ray, slurm",
         ),
-        ("[run.gpus]\ntrian = 1", r"Did you mean 'train'\? Options: sample, arm, train, probe, dose, weights"),
+        (
+            "[run.gpus]\ntrian = 1",
+            r"Did you mean 'train'\? Options: sample, arm, train, probe, dose, validation, weights",
+        ),
         ('[match]\nby = "x"', r"\$\.match\.by`\. Options: examples, loss_tokens"),
         ("[model.engine]\nserve = ['a']\nsecond = 2", r"Did you mean 'seconds'\? Options: serve, seconds"),
     ],

@@ -231,7 +231,7 @@ def is_file(name: str) -> bool:
     return "/" in name or "{data}" in name or name.lower().endswith(FILES)
 
 
-Share = Annotated[float, Meta(gt=0.0, lt=1.0)]
+PartOf = Annotated[float, Meta(gt=0.0, lt=1.0)]
 
 
 class SweepSpec(Options, frozen=True):
@@ -275,7 +275,7 @@ class TrainSpec(Options, frozen=True):
     """Options of TRL's SDFTConfig and SDPOConfig, passed through."""
     lora: dict[str, Any] | None = None
     """Options of peft's LoraConfig; left out: all weights are trained."""
-    readings: tuple[Share, ...] = ()
+    readings: tuple[PartOf, ...] = ()
     """Shares of its steps after which every arm is read besides its end, e.g. [0.25, 0.5], as `ARM-at-25`: a curve over the budget."""
     sweep: SweepSpec | None = None
     """Several learning rates for every arm, as `ARM-lr0.0001`; left out: the one of its own options."""
