@@ -1,6 +1,7 @@
 import asyncio
 import json
 import logging
+import socket
 import time
 from contextlib import asynccontextmanager, suppress
 
@@ -306,6 +307,49 @@ def test_a_request_has_a_deadline(monkeypatch):
         ask(endless)
     with pytest.raises(openai.APIError, match="took longer than"):
         ask(endless, stream=True)
+    assert endless.closed == 2
+
+
+def test_a_client_that_sends_slowly_is_left(monkeypatch):
+    monkeypatch.setattr(proxy_module, "READ_SECONDS", 0.2)
+
+    async def slowly():
+        for piece in (b'{"messages": [', b"]}"):
+            yield piece
+            await asyncio.sleep(0.5)
+
+    async def run():
+        upstream = Upstream([*said("x"), *END])
+        async with through(upstream) as (client, _):
+            answer = await client.post(
+                "/v1/chat/completions", content=slowly(), headers={"content-type": "application/json"}
+            )
+            return answer, upstream.requests
+
+    answer, requests = asyncio.run(run())
+    assert (answer.status_code, requests) == (408, [])
+    assert "was not sent within 0.2 s" in answer.json()["error"]["message"]
+
+
+def test_a_client_that_reads_nothing_holds_up_its_own_upstream_and_no_memory(server):
+    endless = Upstream([event({"content": "x" * 100_000})] * 2_000)
+    address = httpx.URL(server(endless))
+    body = json.dumps({**ASK, "stream": True}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection((address.host, address.port)) as client:
+        client.sendall(head.encode() + body)
+        sent = [-1, -2]
+        while sent[-1] != sent[-2] or not sent[-1]:
+            time.sleep(0.3)
+            sent.append(endless.sent)
+        assert sent[-1] < 500, "of 200 MB"
+        # Others are served meanwhile.
+        upstream = openai.OpenAI(base_url=str(address), api_key="x", max_retries=0)
+        with upstream.chat.completions.create(**ASK, stream=True) as other:
+            assert next(iter(other)).choices[0].delta.content
+    until = time.monotonic() + 20
+    while endless.closed < 2 and time.monotonic() < until:
+        time.sleep(0.02)
     assert endless.closed == 2
 
 
