@@ -147,8 +147,9 @@ def test_the_async_openai_client(proxy):
 
 
 @pytest.mark.filterwarnings("ignore:Function 'pay' has decorators")  # smolagents' own, of a remote executor
+@pytest.mark.parametrize("written", [False, True], ids=["calls", "written into the text"])
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_agent_of_smolagents(proxy, stream):
+def test_an_agent_of_smolagents(proxy, stream, written):
     smolagents = pytest.importorskip("smolagents", reason="smolagents is not installed (requirements-dev.txt)")
     paid = []
 
@@ -162,9 +163,9 @@ def test_an_agent_of_smolagents(proxy, stream):
         paid.append(amount)
         return f"{amount} paid"
 
-    upstream = Scripted(
-        ([], ("pay", {"amount": 60})), ([], ("pay", {"amount": 50})), ([], ("final_answer", {"answer": "50 were paid"}))
-    )
+    calls = (("pay", {"amount": 60}), ("pay", {"amount": 50}), ("final_answer", {"answer": "50 were paid"}))
+    texts = (json.dumps({"name": name, "arguments": arguments}) for name, arguments in calls)
+    upstream = Scripted(*((["Action:\n", text],) for text in texts) if written else (([], call) for call in calls))
     model = smolagents.OpenAIModel("m", api_base=proxy(upstream), api_key="x", client_kwargs={"max_retries": 0})
     agent = smolagents.ToolCallingAgent([pay], model, max_steps=3, stream_outputs=stream, verbosity_level=0)
     assert agent.run("Pay 60.") == "50 were paid"

@@ -37,6 +37,7 @@ WRITTEN = {
     "JSON to be mended": '{"name": "refund", "arguments": {"amount": 60,},}',
     "cut short": '{"name": "refund", "arguments": {"amount": 60',
     "NaN beside": '{"x": NaN, "calls": [{"name": "functions.refund", "args": {"amount": 60}}]}',
+    "longer than is read": '{"name": "ref\\u0075nd", "arguments": {"amount": 60, "note": "' + "x" * 100_000 + '"}}',
     "another case": '{"Name": "Refund", "Arguments": {"amount": 5}}',
     "spaces": '{\n\n   "name"  : "refund", "arguments": {"amount": 60}}',
     "behind braces": '{ } {x} {"name": "refund", "arguments": {"amount": 60}}',
@@ -54,6 +55,7 @@ FREE = (
 
 
 def answered(text, *, stream, size=3):
+    size = max(size, len(text) // 500)
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
     script = [*(chunk_of({"content": piece}) for piece in pieces), chunk_of({}, "stop")]
     good = [chunk_of({"content": "I cannot."}), chunk_of({}, "stop")]

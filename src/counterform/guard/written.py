@@ -21,6 +21,7 @@ _OBJECT = re.compile(r"\{\s*[\"']")
 _TAG = re.compile(r"<\|?(?:\w{1,20}:)?(?:function|invoke|tool)\w{0,20}[^<{}]{0,200}", re.IGNORECASE)
 _OPEN_TAG = re.compile(r"<\|?[\w:]{0,32}\Z")
 _LENIENT = json.JSONDecoder(strict=False)
+_SHORT = 1_000
 _BEHIND = 120
 """Characters before an object in which the name of its tool may stand."""
 _NAMES = frozenset(("name", "function", "tool", "toolname", "functionname", "action", "recipientname"))
@@ -78,13 +79,14 @@ def _objects(text: str, known: Mapping[str, str]) -> Iterator[tuple[int, dict[st
             yield at, _unread(name or next(iter(known.values())))
             return
         try:
-            value, length = DECODER.raw_decode(text[at : at + MAX_ARGUMENTS])
+            value, length = _decoded(text, at)
         except RecursionError:
             yield at, _unread(name or next(iter(known.values())))
             return
         except ValueError:
-            # No JSON, or not of one meaning; some reader may mend it all the same.
-            if loose := name or quoted or _named_in(text[at : at + MAX_ARGUMENTS], known):
+            # No JSON, or not of one meaning; some reader may mend it all the same. Of one that is cut here nobody knows.
+            cut = next(iter(known.values())) if at + MAX_ARGUMENTS < len(text) else ""
+            if loose := name or quoted or _named_in(text[at : at + MAX_ARGUMENTS], known) or cut:
                 yield at, _unread(loose)
             at, starts = at + 1, starts + 1
             continue
@@ -92,6 +94,14 @@ def _objects(text: str, known: Mapping[str, str]) -> Iterator[tuple[int, dict[st
         for call in inside or [{"name": name, "arguments": value}] * bool(name):
             yield at, call
         at = before = at + length
+
+
+def _decoded(text: str, at: int) -> tuple[Any, int]:
+    """The object there, and its length. Most are short: no long piece is copied for these."""
+    try:
+        return DECODER.raw_decode(text[at : at + _SHORT])
+    except json.JSONDecodeError:
+        return DECODER.raw_decode(text[at : at + MAX_ARGUMENTS])
 
 
 def _tags(text: str, known: Mapping[str, str]) -> Iterator[tuple[int, dict[str, Any]]]:
