@@ -176,9 +176,9 @@ def _head(file: Path) -> list[str]:
 
 def _comments(study: Study, sizes: Sizes, pool: Pool | None) -> dict[str, str]:
     """What stands behind the keys."""
-    points = (
-        f"{100 * sizes.effect:.0f} points with little seed variance; two seeds: {100 * sizes.effect_of_two_seeds:.0f}"
-    )
+    points = f"{100 * sizes.effect:.0f} points with little seed variance"
+    if math.isfinite(sizes.effect_of_two_seeds):
+        points += f"; two seeds: {100 * sizes.effect_of_two_seeds:.0f}"
     found = {
         "seeds": f"shows {points}",
         "form_shares": "[control, full arm]: how much of its gain bare answers make",
