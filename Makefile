@@ -10,7 +10,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep '^torch==' constraints.txt)
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: run embedded test test-slow test-lowest test-ray test-vllm test-verl test-gpu mutants lint studies claims bench wheel clean
+.PHONY: run embedded test test-slow test-lowest test-ray test-vllm test-verl test-gpu mutants lint studies claims bench docs wheel clean
 
 # A minute on two cores; `make embedded` is the whole of it, a quarter of an hour.
 run: $(VENV)/.run
@@ -54,8 +54,8 @@ mutants: $(VENV)/.dev
 	$(BIN)/python tests/mutants.py $(FILES)
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check src tests bench examples
-	$(BIN)/ruff format --check src tests bench examples
+	$(BIN)/ruff check src tests bench examples tools
+	$(BIN)/ruff format --check src tests bench examples tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -86,8 +86,17 @@ claims: $(VENV)/.run
 bench: $(VENV)/.dev
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
 
-wheel: $(VENV)/.dev
-	$(BIN)/python -m build --wheel
+# The site, out of docs/ and the source alone, into build/docs; a link to nowhere fails.
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Wheel and source package into dist/, and the wheel in a clean environment without any extra.
+wheel:
+	$(PYTHON) -m venv --clear $(VENV)-wheel
+	$(VENV)-wheel/bin/pip install -q -c constraints.txt build
+	rm -rf dist && $(VENV)-wheel/bin/python -m build
+	$(VENV)-wheel/bin/pip install -q -c constraints.txt dist/*.whl
+	cd dist && ../$(VENV)-wheel/bin/counterform --version && ../$(VENV)-wheel/bin/counterform compare
 
 # The CPU build of PyTorch first, by itself, so that what follows finds it installed; where its index cannot be
 # reached, whatever build pip is set up to find.
@@ -126,4 +135,4 @@ $(VENV)-verl/.done: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest $(VENV)-vllm $(VENV)-verl dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-vllm $(VENV)-verl $(VENV)-wheel dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -83,6 +83,7 @@ class ProblemsSpec(Options, frozen=True):
     """Where problems come from: a family of the world, the user's file, or a dataset."""
 
     family: str = ""
+    """A family of the embedded world, or module:object: its problems are made on the spot."""
     lengths: tuple[Positive, ...] = ()
     """Numbers of operations drawn for a family's problems; empty: those of the base's training."""
     options: dict[str, Any] = {}
@@ -98,9 +99,11 @@ class ProblemsSpec(Options, frozen=True):
     revision: str = ""
     """dataset: the commit, tag or branch of a hub id; empty: its main branch. The commit is recorded."""
     prompt: str = ""
+    """The column with the question, dots for nested ones; empty: recognised (TRL, GSM8K, verl, MATH)."""
     answer: str = ""
+    """The column with the answer key, or with a worked solution that ends in it; empty: recognised."""
     solution: str = ""
-    """Column names, dots for nested ones; empty: recognised (TRL, GSM8K, verl)."""
+    """The column with the worked solution; empty: recognised."""
     instruction: str = ""
     """The column with the instruction of a row's task; empty: the prompt says all."""
     space: str = ""
@@ -122,7 +125,9 @@ class ResponseColumns(Options, frozen=True):
     """One response in a row of the user's attempts, by column name (dots for nested columns)."""
 
     text: str
+    """The column with the response."""
     correct: str = ""
+    """The column that says whether it is right, if there is one."""
     model: str = ""
     """A label for who wrote it; empty: the name of the text column."""
 
@@ -131,8 +136,11 @@ class AttemptsSpec(Options, frozen=True):
     """Where attempts come from: sampled from a model, or the user's file."""
 
     samples: Positive = 4
+    """Attempts at each training problem."""
     temperature: Annotated[float, Meta(ge=0.0)] = 1.0
+    """At which they are sampled."""
     max_tokens: Positive = 160
+    """Of one attempt; one that is cut is mostly UNKNOWN."""
     model: ModelSpec | None = None
     """Who is sampled; left out: the base model."""
     file: str = ""
@@ -140,6 +148,7 @@ class AttemptsSpec(Options, frozen=True):
     problem: str = "problem"
     """The column that holds the problem's prompt or id."""
     responses: tuple[ResponseColumns, ...] = (ResponseColumns(text="response", correct="correct"),)
+    """The columns of `file` that hold responses, one table for each."""
 
 
 class VerifySpec(Options, frozen=True):
@@ -155,7 +164,9 @@ class MatchSpec(Options, frozen=True):
     """What is held equal between arms."""
 
     by: Literal["examples", "loss_tokens"] = "examples"
+    """Numbers of examples, or of tokens with a loss."""
     cases: Positive = 400
+    """Training problems with a right and a wrong attempt, at most; every arm is made of the same ones."""
     pairs: Positive = 1
     """Pairs of a right and a wrong attempt that are taken of one problem, each a case of its own, at most."""
 
@@ -178,7 +189,9 @@ class ArmSpec(Options, frozen=True):
     """An arm under a name of its own: a recipe with which it is trained here, or anything else that answers."""
 
     name: Name
+    """As contrasts, form shares and the report call it."""
     recipe: str = ""
+    """What it is compiled by: a short name, or module:object."""
     options: dict[str, Any] = {}
     """What the recipe's class is called with."""
     train: dict[str, Any] = {}
@@ -267,12 +280,15 @@ class TrainSpec(Options, frozen=True):
     grpo: dict[str, Any] = {}
     """Options of TRL's GRPOConfig, passed through; `num_generations` is G, the rollouts a prompt to learn from."""
     dpo: dict[str, Any] = {}
+    """Options of TRL's DPOConfig (arms `dpo` and `ipo`), passed through."""
     kto: dict[str, Any] = {}
+    """Options of TRL's KTOConfig, passed through."""
     orpo: dict[str, Any] = {}
-    """Options of TRL's DPOConfig (`dpo`, `ipo`), KTOConfig and ORPOConfig, passed through."""
+    """Options of TRL's ORPOConfig, passed through."""
     sdft: dict[str, Any] = {}
+    """Options of TRL's SDFTConfig, passed through."""
     sdpo: dict[str, Any] = {}
-    """Options of TRL's SDFTConfig and SDPOConfig, passed through."""
+    """Options of TRL's SDPOConfig, passed through."""
     lora: dict[str, Any] | None = None
     """Options of peft's LoraConfig; left out: all weights are trained."""
     readings: tuple[PartOf, ...] = ()
@@ -327,10 +343,13 @@ class ProbeSpec(Options, frozen=True):
     """How every probe reads; the same for all arms."""
 
     samples: Positive = 4
+    """Answers to each held-out problem, with each seed."""
     k: Positive = 4
     """For pass@k; at most `samples`."""
     temperature: Annotated[float, Meta(ge=0.0)] = 1.0
+    """At which they are sampled; 0: greedy."""
     max_tokens: Positive = 160
+    """Of one answer."""
     problems: Positive = 300
     """Held-out problems that are solved (accuracy, process), at most."""
     attempts: Positive = 300

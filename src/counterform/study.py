@@ -47,8 +47,11 @@ class Study(Options, frozen=True):
     """A whole study."""
 
     name: Name
+    """Of the study, and of its run directory runs/NAME."""
     question: str = "What does each kind of training signal teach this model?"
+    """What it asks, in words that stand over the report."""
     seeds: Annotated[tuple[Seed, ...], Meta(min_length=1)] = (0, 1)
+    """One training of every arm, and one reading of every model, for each seed."""
     data: str = "."
     """What `{data}` stands for in file names; `--data DIR` replaces it."""
     model: ModelSpec = ModelSpec()
@@ -62,6 +65,7 @@ class Study(Options, frozen=True):
     """Whether the model of [model] is probed beside the arms; it may be left out where no arm is trained from it."""
     train: TrainSpec = TrainSpec()
     probes: tuple[str, ...] = ("accuracy", "find_error", "process")
+    """What every model is asked on held-out items: short names, or module:object."""
     probe: ProbeSpec = ProbeSpec()
     run: RunSpec = RunSpec()
     contrasts: tuple[tuple[str, str], ...] = ()

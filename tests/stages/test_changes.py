@@ -202,20 +202,26 @@ def test_another_study_is_refused_before_anything_is_touched(study, again, path,
     assert touched(tmp_path / "run") == before
 
 
-@pytest.mark.parametrize("path", [path for path, (_, redone) in TABLE.items() if redone != ANOTHER])
+ELSEWHERE = {
+    "doses": "test_pipeline_strategy.py",
+    "arms[].checkpoint": "test_pipeline_arms.py",
+    "decide.contrasts": "test_decide.py",
+    "train.readings": "test_pipeline_budgets.py",
+    "train.sweep": "test_pipeline_budgets.py",
+    "run.executor": "tests/workers",
+    "run.gpus": "tests/workers",
+}
+"""Keys that need weights, rounds or another machine, and where they are tested."""
+
+
+@pytest.mark.parametrize(
+    "path", [path for path, (_, redone) in TABLE.items() if redone != ANOTHER and path not in ELSEWHERE]
+)
 def test_exactly_these_units_are_done_again_and_going_back_gives_the_findings_of_before(
     study, again, path, tmp_path, finished
 ):
     """Whatever was tried in between, finished or not: another study's files never stand under this one's keys."""
     value, expected = TABLE[path]
-    if path in ("doses", "arms[].checkpoint"):
-        pytest.skip("needs weights: test_pipeline_strategy.py, test_pipeline_arms.py")
-    if path == "decide.contrasts":
-        pytest.skip("what is read follows from what was read: test_decide.py")
-    if path in ("train.readings", "train.sweep"):
-        pytest.skip("needs a trainer that keeps its way: test_pipeline_budgets.py")
-    if path in ("run.executor", "run.gpus"):
-        pytest.skip("needs more than this machine: tests/workers")
     (tmp_path / "lexicon.json").write_text(json.dumps({"kinds": {"hedge": ["perhaps"]}}))
     problems = RunDir(tmp_path / "run").read_rows("problems.parquet", Problem)
     rows = [{"problem": p.id, "response": f"The answer is {a}."} for p in problems for a in (p.answer, "7")]

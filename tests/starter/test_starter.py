@@ -8,7 +8,7 @@ from counterform.errors import DataError, StudyError
 from counterform.findings.checks import FORM
 from counterform.problems.source import read
 from counterform.starter import fresh_name, starter
-from counterform.starter.sizes import MOST_TRAIN, UNSEEN_TOKENS, sizes_of, tokens_for
+from counterform.starter.sizes import MOST_TRAIN, UNSEEN_TOKENS, effect_of, sizes_of, tokens_for
 from counterform.study import load_study
 
 ROWS = [
@@ -54,7 +54,7 @@ def test_the_study_has_the_users_data_in_it_and_is_one_that_loads(file, tmp_path
     split = read(tmp_path / "rows.jsonl", study.problems)
     assert (len(split.train), len(split.held_out)) == (30, 30)
     assert "60 with a worked solution" in found.notes[0]
-    assert found.notes[1] == "2 rows are left out, the first at line 61: no column `answer`"
+    assert found.notes[1] == "left out: 2; the first at line 61: no column `answer`"
 
 
 def test_every_comment_finds_its_key(file, tmp_path):
@@ -62,7 +62,12 @@ def test_every_comment_finds_its_key(file, tmp_path):
     model = tmp_path / "long" / f"{'x' * 40}.gguf"
     model.write_bytes(b"GGUF tokenizer.chat_template")
     text = starter(tmp_path / "my.toml", file("rows.jsonl", ROWS), str(model), name="my").text
-    for comment in ("trained, from these weights", "says in which form", "only probes see", "little seed variance"):
+    for comment in (
+        "trained, from these weights",
+        "says in which form",
+        "only probes see",
+        "where seed variance is small",
+    ):
         assert comment in text
 
 
@@ -121,6 +126,21 @@ def test_of_a_hub_id_nothing_is_fetched_and_adapters_are_trained(file, tmp_path)
     assert told.train.lora == {"r": 16, "target_modules": "all-linear"}
 
 
+def test_few_cases_are_read_more_often(file, tmp_path):
+    path = file("rows.jsonl", ROWS)
+    few, many = (
+        starter(tmp_path / "my.toml", path, "world", pool, name="my").study.train.sft["num_train_epochs"]
+        for pool in (file("few.jsonl", list(pool(step=True))[:40]), None)
+    )
+    assert few > many
+
+
+def test_a_comment_on_seeds_is_of_the_seeds_that_were_set(file, tmp_path):
+    path = file("rows.jsonl", ROWS)
+    text = starter(tmp_path / "my.toml", path, "world", name="my", settings=["seeds=[0]"]).text
+    assert "no interval covers seed variance" in text
+
+
 def test_too_few_rows(file, tmp_path):
     with pytest.raises(DataError, match=r"holds 3 usable problems; a study needs 8"):
         starter(tmp_path / "my.toml", file("rows.jsonl", ROWS[:3]), "world", name="my")
@@ -131,7 +151,7 @@ def test_sizes_leave_half_of_the_problems_for_training(problems):
     found = sizes_of(problems, 4)
     assert 0 < found.held_out <= problems // 2
     assert found.train == min(problems - found.held_out, MOST_TRAIN)
-    assert 0.05 < found.effect < found.effect_of_two_seeds
+    assert 0.05 < effect_of(found.held_out, 3, 4, 4) < effect_of(found.held_out, 2, 4, 4)
 
 
 def test_more_problems_are_held_out_while_they_are_worth_it():

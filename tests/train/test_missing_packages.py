@@ -13,8 +13,16 @@ from counterform.train.sft import SFT
 FAST = {"max_steps": 1, "per_device_train_batch_size": 2}
 
 
-def not_there(package):
-    return pytest.mark.skipif(importlib.util.find_spec(package) is not None, reason=f"{package} is installed")
+def missing(module):
+    return importlib.util.find_spec(module) is None
+
+
+NEED_A_PACKAGE = {
+    "liger_kernel": ({"use_liger_kernel": True}, "liger"),
+    "bitsandbytes": ({"optim": "adamw_bnb_8bit"}, "bitsandbytes"),
+    "galore_torch": ({"optim": "galore_adamw", "optim_target_modules": ["q_proj"]}, "galore"),
+}
+"""Options of TRL, by the package that they need."""
 
 
 @pytest.mark.parametrize("asked", ["wandb", ["wandb"], ["none", "mlflow"], "no such tracker"])
@@ -33,26 +41,17 @@ def test_trackers_that_are_there(asked, monkeypatch):
     SFT(TrainSpec(sft={"report_to": asked}))
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        pytest.param({"use_liger_kernel": True}, "liger", marks=not_there("liger_kernel")),
-        pytest.param({"optim": "adamw_bnb_8bit"}, "bitsandbytes", marks=not_there("bitsandbytes")),
-        pytest.param(
-            {"optim": "galore_adamw", "optim_target_modules": ["q_proj"]}, "galore", marks=not_there("galore_torch")
-        ),
-    ],
-    ids=lambda value: next(iter(value), "") if isinstance(value, dict) else "",
-)
+@pytest.mark.parametrize("package", filter(missing, NEED_A_PACKAGE))
 @pytest.mark.filterwarnings("ignore:`use_liger_kernel=True` is deprecated")
-def test_any_other_option_says_which_package_it_needs(options, words, arm, tmp_path):
+def test_any_other_option_says_which_package_it_needs(package, arm, tmp_path):
     """The kind, not the tracker: transformers finds a missing package when it needs it, at the latest at the first step."""
+    options, words = NEED_A_PACKAGE[package]
     with pytest.raises(StudyError, match=rf"\$\.train.*{words}") as caught:
         SFT(TrainSpec(sft={**FAST, **options})).train(arm, base=str(BASE), seed=0, out=tmp_path)
     assert "\n" not in str(caught.value)
 
 
-@not_there("vllm")
+@pytest.mark.skipif(not missing("vllm"), reason="vllm is installed")
 def test_vllm_is_named(tmp_path, arm):
     options = {"use_vllm": True, "num_generations": 2, "per_device_train_batch_size": 2}
     with pytest.raises(StudyError, match=r"\$\.train\.grpo: .*vLLM"):

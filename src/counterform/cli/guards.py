@@ -106,7 +106,7 @@ def serve(
     upstream: Annotated[str, typer.Option(help="The endpoint, e.g. http://127.0.0.1:8000/v1.")],
     policy: Annotated[Path, typer.Option(help="A policy: a Python file of rules.")],
     host: Annotated[str, typer.Option(help="Where to listen; this machine alone unless said otherwise.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option()] = 8787,
+    port: Annotated[int, typer.Option(help="The port to listen at.")] = 8787,
     dry: Annotated[bool, typer.Option("--dry", help="Refuse nothing, and only count.")] = False,
 ) -> None:
     """Serve the OpenAI chat API in front of an endpoint: a tool call that breaks a rule goes back to the model."""

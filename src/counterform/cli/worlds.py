@@ -15,7 +15,7 @@ from counterform.cli.app import world
 def build(
     out: Annotated[Path, typer.Argument(help="Where the model goes; an interrupted build goes on.")],
     documents: Annotated[int, typer.Option(help="How many documents it reads.")] = 320_000,
-    seed: Annotated[int, typer.Option()] = 0,
+    seed: Annotated[int, typer.Option(help="Of the documents and of the training.")] = 0,
 ) -> None:
     """Make the tiny base model from scratch: under an hour on two cores."""
     from counterform.world.build import Recipe

@@ -40,13 +40,14 @@ class Pool(Struct, frozen=True, kw_only=True):
         return found / len(wrong) if wrong else 0.0
 
     def both(self, problems: Collection[str]) -> int:
-        """How many of these problems have a right and a wrong attempt, if the others are as those that were graded."""
+        """How many of these problems have a right and a wrong attempt, if those that were not graded are as the others."""
+        there = {attempt.problem_id for attempt in self.attempts} & set(problems)
         marks: dict[str, set[Mark]] = defaultdict(set)
         for attempt in self.attempts:
             if attempt.id in self.grades and attempt.problem_id in problems:
                 marks[attempt.problem_id].add(self.grades[attempt.id].strict)
         both = sum({Mark.RIGHT, Mark.WRONG} <= found for found in marks.values())
-        return int(len(problems) * both / len(marks)) if marks else 0
+        return int(len(there) * both / len(marks)) if marks else 0
 
 
 def read_pool(path: Path, problems: Sequence[Problem], study: Study) -> Pool:
@@ -68,7 +69,7 @@ def read_pool(path: Path, problems: Sequence[Problem], study: Study) -> Pool:
     notes = [f"{len(found.attempts):,} attempts of {path}: {columns}"]
     if found.broken:
         first = found.broken[0]
-        notes.append(f"{len(found.broken):,} attempts are left out, the first at line {first.line}: {first.reason}")
+        notes.append(f"left out: {len(found.broken):,}; the first at line {first.line}: {first.reason}")
     return Pool(
         responses=responses,
         attempts=found.attempts,

@@ -27,13 +27,10 @@ WORD = 2.5
 
 
 class Sizes(Struct, frozen=True, kw_only=True):
-    """Numbers of problems, and the difference between two arms that they would show."""
+    """Numbers of problems."""
 
     train: int
     held_out: int
-    effect: float
-    """The minimum detectable effect in pass@1 with as little seed variance as 100 trainings of the embedded study had, for a base at 50 %."""
-    effect_of_two_seeds: float
 
 
 def sizes_of(problems: int, arms: int) -> Sizes:
@@ -42,18 +39,20 @@ def sizes_of(problems: int, arms: int) -> Sizes:
     steps = [size for size in HELD_OUT if size < room] or [room]
     held_out = steps[0]
     for more in [*steps[1:], room]:
-        if more > HELD_OUT[-1] or _effect(held_out, len(SEEDS), arms) - _effect(more, len(SEEDS), arms) < WORTH:
+        if more > HELD_OUT[-1] or _gained(held_out, more, arms) < WORTH:
             break
         held_out = more
-    return Sizes(
-        train=min(problems - held_out, MOST_TRAIN),
-        held_out=held_out,
-        effect=_effect(held_out, len(SEEDS), arms),
-        effect_of_two_seeds=_effect(held_out, 2, arms),
-    )
+    return Sizes(train=min(problems - held_out, MOST_TRAIN), held_out=held_out)
 
 
-def _effect(problems: int, seeds: int, arms: int) -> float:
+def _gained(few: int, more: int, arms: int) -> float:
+    return effect_of(few, len(SEEDS), arms, SAMPLES) - effect_of(more, len(SEEDS), arms, SAMPLES)
+
+
+def effect_of(problems: int, seeds: int, arms: int, samples: int) -> float:
+    """The minimum detectable effect in pass@1 between two arms of a study of this size, as a share: for a base at 50 %, and as little
+    seed variance as 100 trainings of the embedded study had. Endless where nothing could be found.
+    """
     whole = LEVEL * (1 - LEVEL)
     pilot = Pilot(
         level=LEVEL,
@@ -63,8 +62,8 @@ def _effect(problems: int, seeds: int, arms: int) -> float:
         marks=True,
         clusters=problems,
         assumed=True,
-    ).with_samples(SAMPLES)
-    return predicted(pilot, problems=problems, seeds=seeds, luck=LOW_LUCK, others=arms - 2)
+    ).with_samples(samples)
+    return predicted(pilot, problems=problems, seeds=seeds, luck=LOW_LUCK, others=max(arms - 2, 0))
 
 
 def tokens_for(attempts: Sequence[str], solutions: Sequence[str]) -> int:

@@ -18,7 +18,7 @@ from counterform.problems.readers import ReadProblems, read_problems
 from counterform.problems.source import columns, read
 from counterform.settings import changed
 from counterform.starter.pool import Pool, read_pool
-from counterform.starter.sizes import MOST_CASES, SAMPLES, SEEDS, Sizes, sizes_of, tokens_for
+from counterform.starter.sizes import MOST_CASES, SAMPLES, SEEDS, Sizes, effect_of, sizes_of, tokens_for
 from counterform.starter.writing import written
 from counterform.study import (
     ArmSpec,
@@ -40,19 +40,18 @@ LOCATED = 0.5
 LARGE = 1 << 30
 """Bytes of weights from which LoRA is written."""
 SFT: dict[str, Any] = {
-    "num_train_epochs": 2,
     "per_device_train_batch_size": 4,
-    "gradient_accumulation_steps": 2,
     "lr_scheduler_type": "cosine",
     "warmup_steps": 5,
 }
 WHOLE_RATE, LORA_RATE = 1e-4, 2e-4
+EPOCHS, STEPS = 2, 48
+"""Of training, at least: few cases are read more often."""
 LORA: dict[str, Any] = {"r": 16, "target_modules": "all-linear"}
 SAID = (
     "model.path",
     "seeds",
     "match.cases",
-    "attempts.samples",
     "attempts.max_tokens",
     "probe.samples",
     "probe.max_tokens",
@@ -96,10 +95,11 @@ def starter(
         train = read(problems, study.problems, keyless=True).train
         cases = min(pool.both({problem.id for problem in train}), MOST_CASES)
         study = replace(study, match=MatchSpec(cases=max(cases, 1)))
+    study = replace(study, train=_train(model, study.match.cases))
     study = checked(changed(study, settings, str(file)), str(file))
     return Starter(
         study=study,
-        text=written(study, _comments(study, sizes, pool), head=_head(file), said=SAID),
+        text=written(study, _comments(study, pool), head=_head(file), said=SAID),
         notes=tuple(_notes(problems, rows, pool)),
     )
 
@@ -143,8 +143,6 @@ def _filled(given: Study, rows: ReadProblems, pool: Pool | None, sizes: Sizes, r
         [attempt.completion.text for attempt in pool.attempts] if pool else [],
         [problem.solution for problem in rows.problems if problem.solution],
     )
-    size = weights(given.model.path)
-    lora = size is None or size >= LARGE
     return replace(
         given,
         question="What do right answers teach this model, and what do failures? How much of it is only form?",
@@ -162,25 +160,29 @@ def _filled(given: Study, rows: ReadProblems, pool: Pool | None, sizes: Sizes, r
         ),
         attempts=replace(given.attempts, max_tokens=tokens, **({"responses": pool.responses} if pool else {})),
         match=MatchSpec(cases=min(MOST_CASES, sizes.train)),
-        train=TrainSpec(sft={**SFT, "learning_rate": LORA_RATE if lora else WHOLE_RATE}, lora=LORA if lora else None),
         probe=ProbeSpec(samples=SAMPLES, k=SAMPLES, max_tokens=tokens, problems=sizes.held_out),
     )
 
 
+def _train(model: str, cases: int) -> TrainSpec:
+    size = weights(model)
+    lora = size is None or size >= LARGE
+    epochs = max(EPOCHS, math.ceil(STEPS * SFT["per_device_train_batch_size"] / cases))
+    rate = LORA_RATE if lora else WHOLE_RATE
+    return TrainSpec(sft={"num_train_epochs": epochs, **SFT, "learning_rate": rate}, lora=LORA if lora else None)
+
+
 def _head(file: Path) -> list[str]:
     return [
-        "A study of what right answers teach this model, and what failures do. Every key: docs/reference/study-file.md.",
+        'A study of what right answers teach this model, and what failures do. Every key: the page "The study file" of the documentation.',
         f"counterform audit {file.name}; counterform plan {file.name}; counterform run {file.name}",
     ]
 
 
-def _comments(study: Study, sizes: Sizes, pool: Pool | None) -> dict[str, str]:
+def _comments(study: Study, pool: Pool | None) -> dict[str, str]:
     """What stands behind the keys."""
-    points = f"{100 * sizes.effect:.0f} points with little seed variance"
-    if math.isfinite(sizes.effect_of_two_seeds):
-        points += f"; two seeds: {100 * sizes.effect_of_two_seeds:.0f}"
     found = {
-        "seeds": f"shows {points}",
+        "seeds": _could_find(study),
         "form_shares": "[control, full arm]: how much of its gain bare answers make",
         "model.path": "trained, from these weights in every arm",
         "problems.template": "says in which form the answer is to stand",
@@ -196,8 +198,20 @@ def _comments(study: Study, sizes: Sizes, pool: Pool | None) -> dict[str, str]:
     if pool is not None:
         found["attempts.file"] = "recorded attempts: nothing is sampled for training"
         found["match.cases"] = "training problems with a right and a wrong attempt, as far as was graded"
-        del found["attempts.samples"]
     return found
+
+
+def _could_find(study: Study) -> str:
+    """What the numbers of seeds and problems would show; for one seed, that no interval covers its luck."""
+    seeds = len(study.seeds)
+    points = 100 * effect_of(study.problems.held_out, seeds, len(study.arms), study.probe.samples)
+    if seeds == 1:
+        return f"shows some {points:.0f} points, but no interval covers seed variance: give three"
+    return (
+        f"shows some {points:.0f} points, where seed variance is small"
+        if math.isfinite(points)
+        else "too few problems to tell"
+    )
 
 
 def _notes(path: Path, rows: ReadProblems, pool: Pool | None) -> list[str]:
@@ -207,5 +221,5 @@ def _notes(path: Path, rows: ReadProblems, pool: Pool | None) -> list[str]:
     notes = [f"{len(rows.problems):,} problems of {path}, {solved:,} with a worked solution: {told}"]
     if rows.broken:
         first = min(rows.broken)
-        notes.append(f"{len(rows.broken):,} rows are left out, the first at line {first.line}: {first.reason}")
+        notes.append(f"left out: {len(rows.broken):,}; the first at line {first.line}: {first.reason}")
     return [*notes, *(pool.notes if pool else ())]
