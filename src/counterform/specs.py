@@ -251,7 +251,7 @@ class SweepSpec(Options, frozen=True):
     """Every arm that is trained here at several learning rates, all of them read and reported; and which of them stands for it."""
 
     learning_rate: Annotated[tuple[Annotated[float, Meta(gt=0.0)], ...], Meta(min_length=2)]
-    """Each trains every arm once; all are reported, none is chosen."""
+    """Each of them trains every arm; all are reported."""
     choose: Literal["best in validation"]
     """Which rate is meant where a contrast names the arm: the one with most right answers, over all seeds, to training problems of which
     no case was made. Held-out problems play no part in it."""
