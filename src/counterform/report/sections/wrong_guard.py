@@ -65,6 +65,8 @@ def plots(found: WrongVerifiers) -> Iterator[Plot]:
     for number, (arm, kind) in enumerate(dict.fromkeys((one.arm, one.errors) for one in found.harm)):
         rows = [one for one in found.guarded if one.arm == arm and one.budget == budget]
         lines = {draft: line for draft in DRAFTS if (line := list(_line(rows, draft, kind)))}
+        if not lines:  # of all that was read no interval says anything
+            continue
         yield Plot(
             id=f"wrong-guard-{number}",
             label=MetricLabel(
@@ -81,9 +83,11 @@ def plots(found: WrongVerifiers) -> Iterator[Plot]:
 def harm_table(found: WrongVerifiers) -> Table:
     """One row per model, kind of errors and way."""
 
+    def rate(of: float | None) -> str:
+        return "–" if of is None else share(of) if of else "never wrong"
+
     def cell(harm: Harm) -> str:
-        up_to = "–" if harm.helps_up_to is None else share(harm.helps_up_to)
-        return f"{up_to} / {'–' if harm.hurts_from is None else share(harm.hurts_from)}"
+        return f"{rate(harm.helps_up_to)} / {rate(harm.hurts_from)}"
 
     budgets = list(dict.fromkeys(one.budget for one in found.harm))
     cells = {(one.arm, one.errors, one.draft, one.budget): cell(one) for one in found.harm}
