@@ -99,7 +99,7 @@ def _hours(studies: Sequence[Recorded], rows: Sequence[Asked]) -> Iterator[str]:
         asked = {(row.claim.says, row.verdict) for row in rows if row.study is study}
         decided = {says for says, verdict in asked if verdict in DECIDED}
         hours = study.training_seconds / 3600
-        if study.parameters:
+        if study.training_seconds:
             each = f"{hours / len(decided):.3f}" if decided else "–"
             counts = (f"{hours:.3f}", str(len({says for says, _ in asked})), str(len(decided)), each)
             yield row_of([_link(study), plain(f"{study.model}, {study.size}"), *counts], raw=True)
