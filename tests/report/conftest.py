@@ -15,7 +15,8 @@ from counterform.bench import Bench
 from counterform.metrics import Metric
 from counterform.parts import PARTS, part
 from counterform.problems.ledger import Ledger, broken_steps, facts, solution_steps
-from counterform.report.data import ReportData
+from counterform.report.data import ReportData, load
+from counterform.report.page import render
 from counterform.results import (
     ArmCard,
     AuditRow,
@@ -302,6 +303,12 @@ def make_run() -> Callable[..., RunDir]:
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """A finished run; only to be read."""
     return write_run(tmp_path_factory.mktemp("runs") / "first-study")
+
+
+@pytest.fixture(scope="session")
+def page_of_run(run: RunDir) -> str:
+    """Its report."""
+    return render(load(run))
 
 
 def with_own(data: ReportData, **own: msgspec.Struct) -> ReportData:

@@ -151,7 +151,7 @@ def test_everything_that_takes_input_has_a_name(page: Page) -> None:
 def test_a_full_page_is_small_and_opens_whole(
     browser: Browser, make_run: Callable[..., RunDir], tmp_path: Path
 ) -> None:
-    run = make_run(tmp_path / "full", n_problems=120, samples=4, readings=50_000, padding=" and so on" * 80)
+    run = make_run(tmp_path / "full", n_problems=120, samples=4, readings=5_500, padding=" and so on" * 80)
     path = write_page(run)
     assert path.stat().st_size < 10e6
     page = browser.new_page()

@@ -71,6 +71,6 @@ def test_the_page_has_a_section_and_no_figure_a_metric(guarded):
     assert not re.search(r'data-figure="level-\d+-guard', page)
 
 
-def test_a_study_without_a_guard_says_nothing_of_it(run):
-    assert 'id="guard"' not in render(load(run))
+def test_a_study_without_a_guard_says_nothing_of_it(run, page_of_run):
+    assert 'id="guard"' not in page_of_run
     assert "uarded" not in to_markdown(load(run))

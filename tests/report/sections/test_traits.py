@@ -87,8 +87,8 @@ def test_the_trade_is_one_picture():
     assert of_traits.trade(replace(TRAITS, retained=TRAITS.retained[1:])) is None
 
 
-def test_the_page_and_the_markdown_have_the_section(run, owning):
-    assert "What was kept and lost" not in render(load(run))
+def test_the_page_and_the_markdown_have_the_section(run, page_of_run, owning):
+    assert "What was kept and lost" not in page_of_run
     data = owning(load(run), traits=TRAITS)
     page = render(data)
     assert "What was kept and lost" in page
