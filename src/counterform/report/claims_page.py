@@ -90,7 +90,8 @@ def _hours(studies: Sequence[Recorded], rows: Sequence[Asked]) -> Iterator[str]:
         "## Hours per decided claim",
         "",
         "Hours of training, by the clock, as the ledgers of the studies have them: on one or two cores of a machine that mostly did other "
-        "work besides, so they are an upper bound. Sampling, grading and reading are not in them.",
+        "work besides, so they are an upper bound. Sampling, grading and reading are not in them. What the same trainings take beside bare TRL "
+        "is measured by `bench/training.py` and `bench/preference.py` ([methods.md](methods.md)).",
         "",
         row_of(("Study", "Model", "Hours of training", "Claims asked", "Claims decided", "Hours per decided claim")),
         row_of(["---", "---", "---:", "---:", "---:", "---:"], raw=True),
