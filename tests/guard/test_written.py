@@ -30,11 +30,15 @@ WRITTEN = {
     "GLM": "<tool_call>refund\n<arg_key>amount</arg_key><arg_value>60</arg_value></tool_call>",
     "Kimi": '<|tool_call_begin|>functions.refund:0<|tool_call_argument_begin|>{"amount": 60}',
     "DeepSeek": '<｜tool▁call▁begin｜>function<｜tool▁sep｜>refund\n```json\n{"amount": 60}\n```',
+    "a tag of its name": "<refund><amount>60</amount></refund>",
+    "far behind its name": "Action: refund\n" + " " * 5_000 + '\nAction Input: {"amount": 60}',
     "a Python dict": "{'name': 'refund', 'arguments': {'amount': 60}}",
     "a key twice": '{"name": "refund", "arguments": {"amount": 5, "amount": 60}}',
     "a key twice, the name escaped": '{"name": "ref\\u0075nd", "arguments": {"amount": 5, "amount": 60}}',
     "a line inside": '{"name": "refund", "arguments": {"amount": 60, "note": "a\nb"}}',
     "JSON to be mended": '{"name": "refund", "arguments": {"amount": 60,},}',
+    "keys without quotes": '{name: "refund", arguments: {amount: 60}}',
+    "other quotes": "{“name”: “refund”, “arguments”: {“amount”: 60}}",
     "cut short": '{"name": "refund", "arguments": {"amount": 60',
     "NaN beside": '{"x": NaN, "calls": [{"name": "functions.refund", "args": {"amount": 60}}]}',
     "longer than is read": '{"name": "ref\\u0075nd", "arguments": {"amount": 60, "note": "' + "x" * 100_000 + '"}}',
@@ -101,7 +105,7 @@ def test_other_text_passes_to_the_letter_and_is_no_call(text, size):
 
 
 def test_text_without_a_place_for_a_call_is_not_held():
-    holding = Holding()
+    holding = Holding(NAMES)
     assert [holding.passes(piece)[0] for piece in ("So \\frac{", "1}{", "2} <", "b> ")] == [
         "So \\frac",
         "{1}",

@@ -61,7 +61,7 @@ class Message:
         self._legacy: dict[str, Any] | None = None
         self._latest: dict[int, dict[str, Any]] = {}
         self._offered, self._size = offered, 0
-        self._writing = Holding() if written else None
+        self._writing = Holding(written) if written else None
 
     @property
     def finish(self) -> str | None:

@@ -17,13 +17,12 @@ MOST_STARTS = 256
 """Beginnings in one text of what is no object after all; one with more is refused as a call that cannot be read."""
 UNREAD = "it is written into the text in a form that cannot be read for sure; make it as a tool call"
 
-_OBJECT = re.compile(r"\{\s*[\"']")
-_TAG = re.compile(r"<\|?(?:\w{1,20}:)?(?:function|invoke|tool)\w{0,20}[^<{}]{0,200}", re.IGNORECASE)
-_OPEN_TAG = re.compile(r"<\|?[\w:]{0,32}\Z")
+_OBJECT = re.compile(r"\{\s*+(?:[\"'“]|\w{1,40}+\s*+:)")
+_OPEN = re.compile(r"(?:\{\s*+\w{0,40}+\s*+|<\|?[\w:.-]{0,100})\Z")
 _LENIENT = json.JSONDecoder(strict=False)
 _SHORT = 1_000
 _BEHIND = 120
-"""Characters before an object in which the name of its tool may stand."""
+"""Characters before an object, but for spaces, in which the name of its tool may stand."""
 _NAMES = frozenset(("name", "function", "tool", "toolname", "functionname", "action", "recipientname"))
 _ARGUMENTS = frozenset(("arguments", "parameters", "args", "input", "actioninput", "toolinput", "kwargs", "params"))
 
@@ -31,29 +30,28 @@ _ARGUMENTS = frozenset(("arguments", "parameters", "args", "input", "actioninput
 class Holding:
     """Holds back a growing text from the first place on where a call may be written."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Collection[str]) -> None:
+        self._tag = _tag(names)
         self.held = False
         self._open: list[str] = []
-        """A brace and the spaces behind it, or the beginning of a tag: what comes next decides."""
+        """A brace and what may be a key behind it, or the beginning of a tag: what comes next decides."""
 
     def passes(self, more: str) -> tuple[str, str]:
         """What of the text may pass, and what is to be kept back; until it is held for good, the end of it may be neither."""
         if self.held:
             return "", more
-        if self._open and not more.strip() and self._open[0] == "{":
+        if self._open and more.isspace() and self._open[0] == "{":
             self._open.append(more)
             return "", ""
         text = "".join([*self._open, more])
         self._open.clear()
-        found = min((m.start() for m in (_OBJECT.search(text), _TAG.search(text)) if m), default=None)
+        found = min((m.start() for m in (_OBJECT.search(text), self._tag.search(text)) if m), default=None)
         if found is not None:
             self.held = True
             return text[:found], text[found:]
-        tag = _OPEN_TAG.search(text)
-        bare = text.rstrip()
-        at = len(bare) - 1 if bare.endswith("{") else tag.start() if tag else len(text)
-        if at < len(text):
-            self._open += [text[at], text[at + 1 :]] if text[at] == "{" else [text[at:]]
+        waits = _OPEN.search(text)
+        at = waits.start() if waits else len(text)
+        self._open += [text[at : at + 1], text[at + 1 :]] if waits else []
         return text[:at], ""
 
     def rest(self) -> str:
@@ -66,7 +64,10 @@ def written_calls(text: str, names: Collection[str]) -> list[dict[str, Any]]:
     if not names or not ("{" in text or "<" in text):
         return []
     known = {spelling(name): name for name in names}
-    calls = [call for _, call in sorted([*_objects(text, known), *_tags(text, known)], key=lambda found: found[0])]
+    calls = [
+        call
+        for _, call in sorted([*_objects(text, known), *_tags(text, known, _tag(names))], key=lambda found: found[0])
+    ]
     return [{"type": "function", "function": call} for call in calls]
 
 
@@ -74,7 +75,7 @@ def _objects(text: str, known: Mapping[str, str]) -> Iterator[tuple[int, dict[st
     at, starts, before, quoted = 0, 0, 0, _quoted(text, known)
     while found := _OBJECT.search(text, at):
         at = found.start()
-        name = _last_name(text[max(before, at - _BEHIND) : at], known)
+        name = _last_name(" ".join(text[max(before, at - MAX_ARGUMENTS) : at].split())[-_BEHIND:], known)
         if starts > MOST_STARTS:
             yield at, _unread(name or next(iter(known.values())))
             return
@@ -104,9 +105,15 @@ def _decoded(text: str, at: int) -> tuple[Any, int]:
         return DECODER.raw_decode(text[at : at + MAX_ARGUMENTS])
 
 
-def _tags(text: str, known: Mapping[str, str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _tag(names: Collection[str]) -> re.Pattern[str]:
+    """The beginning of a tag of a call, or of one that is called like a tool, up to what stands in it."""
+    words = "|".join(["function", "invoke", "tool", *(re.escape(name) for name in sorted(names))])
+    return re.compile(rf"<\|?(?:\w{{1,20}}:)?(?:{words})\w{{0,20}}[^<{{}}]{{0,200}}", re.IGNORECASE)
+
+
+def _tags(text: str, known: Mapping[str, str], tag: re.Pattern[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Tags with a tool's name that no object follows: their arguments are tags again."""
-    for found in _TAG.finditer(text):
+    for found in tag.finditer(text):
         name = _last_name(found[0], known)
         if name and text[found.end() : found.end() + 1] != "{":
             yield found.start(), _unread(name)
@@ -137,7 +144,7 @@ def _last_name(text: str, known: Mapping[str, str]) -> str:
 
 
 def _quoted(text: str, known: Mapping[str, str]) -> str:
-    words = [word.rpartition(".")[2] for word in re.findall(r"[\"']([\w.-]{1,200})[\"']", text)]
+    words = [word.rpartition(".")[2] for word in re.findall(r"[\"'“]([\w.-]{1,200})[\"'”]", text)]
     return next((word for word in words if spelling(word) in known), "")
 
 
