@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from counterform.guard.calls import Call, Conversation, calls_of
+from counterform.guard.calls import Call, Conversation, calls_of, text_of
 from counterform.guard.message import Message
 from counterform.guard.offered import Offered
 from counterform.guard.patience import in_a_thread
@@ -88,7 +88,8 @@ class Exchange:
 
     async def _judged(self, whole: Mapping[str, Any]) -> tuple[list[Call], list[str]]:
         """The message's calls, and of each why it must not run; empty where it may. In a thread: rules are anybody's code."""
-        if not calls_of(whole, self._offered.known):
+        written = self._offered.known and not {"{", "<"}.isdisjoint(text_of(whole.get("content")))
+        if not written and not calls_of(whole):
             return [], []
 
         def judged() -> tuple[list[Call], list[str]]:
