@@ -3,7 +3,7 @@
     python bench/answers.py --data DIR
 
 DIR holds, anywhere below it, GSM8K's `test.jsonl` and `example_model_solutions.jsonl`, MATH-500's `test.jsonl` and
-samples of it with recorded grades (`qwen25_math_100x8.jsonl`). Prints the Markdown tables of docs/grading.md.
+samples of it with recorded grades (`qwen25_math_100x8.jsonl`). Prints the Markdown tables of docs/studies/notes-grading.md.
 math-verify and the filters of lm-eval grade the same texts in the same run.
 """
 

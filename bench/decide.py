@@ -6,7 +6,7 @@ seeds. The minimum detectable effect is the one that the fixed study finds in fo
 from the other arm's level towards the middle. The sequential study starts with 20 items and two seeds, looks, and buys one unit at a time, an item or
 a seed, up to what the fixed study has. What a stop for futility would have done is worked out beside: false finds are counted without it.
 
-    python bench/decide.py --out cells.jsonl      goes on where it was stopped; prints the tables of docs/decide.md
+    python bench/decide.py --out cells.jsonl      goes on where it was stopped; prints the tables of docs/studies/notes-decide.md
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ A candidate is as good as the base on every item (log-odds of items with a stand
 training, in logits, in the base and in each candidate. With one run and luck, a candidate that drew a lucky training is better, as these weights are: that
 is no false find of the ruling, and is counted as what a user must know.
 
-    python bench/referee.py          prints the table of docs/decide.md
+    python bench/referee.py          prints the table of docs/studies/notes-decide.md
 """
 
 from __future__ import annotations

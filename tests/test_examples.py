@@ -5,8 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+import counterform
 from counterform.bench import Bench
 from counterform.parts import made
 from counterform.study import load_study
@@ -93,3 +95,38 @@ def test_the_studies_of_grpo_can_be_made(name):
         assert callable(recipe)
     rates = {spec.options.get("tool_failures") for spec in study.arm_specs}
     assert rates == ({None} if name == "calc" else {0.0, 0.1, 0.2})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "shows"),
+    [("roc_in_trl.py", "roc/"), ("watch_traits.py", "traits/tokens"), ("untrained_base.py untrained", "")],
+)
+def test_the_scripts_that_train_run_as_they_stand(script, shows, tmp_path):
+    name, *words = script.split()
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT.with_name(name)), *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert shows in done.stdout
+
+
+SMALL = ["problems.train=24", "problems.held_out=6", "match.cases=4", "attempts.samples=2"]
+OF_A_FAMILY = [path for path in sorted(SCRIPT.parent.glob("*.toml")) if load_study(path).problems.family]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", OF_A_FAMILY, ids=lambda path: path.stem)
+def test_every_study_of_a_family_compiles_its_arms(path, tmp_path, monkeypatch):
+    """Problems, attempts, verdicts, arms: few of them, with a model that knows the worked solutions."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    from known_answers import Known
+
+    study = load_study(path, settings=["model.path=world"])
+    if study.trained:
+        study = load_study(path, settings=["model.path=world", "attempts.model={kind = 'known_answers:Known'}", *SMALL])
+    run = counterform.run(study, tmp_path / "run", until="problems")
+    rows = pq.read_table(run.path / "problems.parquet", columns=["prompt", "solution"]).to_pylist()
+    Known.solutions = {row["prompt"]: row["solution"] for row in rows}
+    counterform.run(study, tmp_path / "run", until="arms")
+    assert not study.trained or list((run.path / "arms").glob("*.parquet"))

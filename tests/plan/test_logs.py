@@ -89,6 +89,14 @@ def test_logs_at_a_bound_promise_nothing(tmp_path, level):
     assert all(size.effect.low > 0 for size in found.sizes)
 
 
+def test_columns_that_are_named_differently(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(f"{json.dumps({'qid': f'q{at}', 'ok': at % 2})}\n" for at in range(30)))
+    with pytest.raises(DataError, match="--columns item=COLUMN"):
+        plan_logs([path])
+    assert plan_logs([path], columns={"item": ["qid"], "score": ["ok"]}).problems == 30
+
+
 class TestBadInput:
     def test_too_few_items(self, tmp_path):
         with pytest.raises(DataError, match="fewest"):

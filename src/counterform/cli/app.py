@@ -51,4 +51,5 @@ app.add_typer(world, name="world")
 guard = typer.Typer(help="Policies for tool calls.", no_args_is_help=True)
 app.add_typer(guard, name="guard")
 
+Columns = Annotated[str, typer.Option(help="Of plain files, e.g. item=qid,text=reply,score=ok.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from counterform.cli.app import Json, app
+from counterform.cli.app import Columns, Json, app
 from counterform.cli.printing import console, say
 from counterform.errors import StudyError
 from counterform.text.plain import plain_json
@@ -28,7 +28,7 @@ def compare(
         Path | None, typer.Option(help="A file of the items to compare, with their keys and columns.")
     ] = None,
     by: Annotated[str, typer.Option(metavar="COLUMN", help="A column to break the results down by.")] = "",
-    columns: Annotated[str, typer.Option(help="Of plain files, e.g. item=qid,text=reply,score=ok.")] = "",
+    columns: Columns = "",
     reader: Annotated[str, typer.Option(help="The format of the logs: a name, or module:object.")] = "",
     samples: Annotated[int, typer.Option(help="Of models: answers to each item.")] = 1,
     temperature: Annotated[float, typer.Option(help="Of models; 0: greedy.")] = 0.0,

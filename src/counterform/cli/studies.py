@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterform.cli.app import Json, app
+from counterform.cli.app import Columns, Json, app
 from counterform.cli.printing import console, say, tell
 from counterform.errors import StudyError
 from counterform.text.plain import plain_json
@@ -66,15 +66,17 @@ def plan(
     pilot: Annotated[
         bool, typer.Option("--pilot", help="Read logs of evaluations: what would a comparison need?")
     ] = False,
+    columns: Columns = "",
     as_json: Json = False,
 ) -> None:
     """What a study will cost and could find, and what makes it void, before compute is spent on it."""
+    from counterform.logs.plain import parse_columns
     from counterform.plan import plan_logs, plan_study
     from counterform.report.planned import as_json as in_json
     from counterform.report.planned import lines, log_lines
 
     if pilot:
-        of_logs = plan_logs(files or [])
+        of_logs = plan_logs(files or [], columns=parse_columns(columns))
         tell(in_json(of_logs) if as_json else "\n".join(log_lines(of_logs)))
         return
     if len(files or []) > 1:

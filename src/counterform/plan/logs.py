@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,15 +50,15 @@ class _Spread(Struct, frozen=True, kw_only=True):
         )
 
 
-def plan_logs(paths: Sequence[str | Path]) -> LogPlan:
+def plan_logs(paths: Sequence[str | Path], *, columns: Mapping[str, Sequence[str]] | None = None) -> LogPlan:
     """What the answers of one arm, or of two to the same items, say of a comparison of arms like them.
 
-    Raises DataError for logs of which nothing can be told, StudyError for any other number of them.
+    columns: of plain files, by what they hold, where they are named differently (`logs.plain.KNOWN`). Raises DataError for logs of which nothing can be told, StudyError for any other number of them.
     """
     if len(paths) not in (1, 2):
         raise StudyError(f"--pilot reads one log, or two of the same items; got {len(paths)}.")
     readers = [parts.made("log", name, {}, "--pilot") for name in parts.PARTS["log"] if name != Plain.name]
-    source = Source(readers=readers, plain=Plain())
+    source = Source(readers=readers, plain=Plain(columns))
     arms = [read(Path(path), source, apart=True) for path in paths]
     first, second = arms[0][0], arms[1][0] if len(arms) > 1 else None
     notes = [f"{found[0].label}: the first of {len(found)} models is read" for found in arms if len(found) > 1]
