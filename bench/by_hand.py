@@ -116,7 +116,7 @@ def ours(folder: Path, quick: bool) -> None:
         from counterform.models.hf import load_tokenizer
 
         rows = training_rows(arm.examples, load_tokenizer(base))
-        asked["arms"].append((arm.name, seed, rows, dict(trainer.spec.sft), "/".join(out.parts[-2:])))
+        asked["arms"].append((arm.name, seed, rows, dict(trainer.spec.sft)))
         return train(trainer, arm, base=base, seed=seed, out=out)
 
     HFModel.completions, HFModel.logprobs, HFModel.trace, SFT.train = heard, scored, traced, trained
@@ -208,7 +208,7 @@ def by_hand(folder: Path, quick: bool) -> None:
     base = probe(asked["name"], asked["base"])
     clock.stage("sample and base")
     out = Path(tempfile.mkdtemp(dir=folder))
-    for arm, seed, rows, options, name in asked["arms"]:
+    for arm, seed, rows, options in asked["arms"]:
         config = SFTConfig(
             output_dir=str(out / arm),
             seed=seed,
@@ -228,7 +228,7 @@ def by_hand(folder: Path, quick: bool) -> None:
         trainer.train()
         trainer.save_model(str(out / arm / str(seed)))
         clock.stage("train")
-        shares = probe(name, str(out / arm / str(seed)))
+        shares = probe(f"{arm}/{seed}", str(out / arm / str(seed)))
         clock.stage("probe")
         size = min(len(shares), len(base))
         apart, rng = np.array(shares[:size]) - np.array(base[:size]), np.random.default_rng(0)
