@@ -131,7 +131,7 @@ $(VENV)-verl/.done: pyproject.toml
 	test -x $(VENV)-verl/bin/python || $(PYTHON) -m venv $(VENV)-verl
 	$(VENV)-verl/bin/pip install -q --retries 1 --no-deps --index-url $(TORCH_INDEX) $(TORCH) \
 		|| $(VENV)-verl/bin/pip install -q $(TORCH)
-	$(VENV)-verl/bin/pip install -q verl==0.9.1 'transformers<5.11' -e '.[math]' \
+	$(VENV)-verl/bin/pip install -q verl==0.9.1 'transformers<5.11' TransferQueue==0.1.11 -e '.[math]' \
 		cachetools fastapi uvicorn pytest pytest-timeout hypothesis
 	touch $@
 

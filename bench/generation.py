@@ -76,6 +76,7 @@ def ours(model: HFModel, prompts: list[str], args: argparse.Namespace, seed: int
 def peer(model: HFModel, prompts: list[str], args: argparse.Namespace, seed: int) -> int:
     """Tokens that transformers generated from the same weights, written as its documentation does."""
     tokenizer = model.tokenizer
+    tokenizer.padding_side = "left"
     torch.manual_seed(seed)
     tokens = 0
     prompts = [prompt for prompt in prompts for _ in range(args.samples)]

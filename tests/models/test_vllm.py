@@ -1,15 +1,19 @@
 """vLLM, started for a model as `[model.engine]` starts it: what it answers is what transformers answers. `make test-vllm` installs its CPU build."""
 
+import math
 import os
 
 import pytest
+import torch
 
 from counterform.models.engine import Served
 from counterform.models.hf import HFModel
 from counterform.study import BASE, EngineSpec, ModelSpec
+from counterform.text import wording
 from counterform.trust import Judge
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(1800)]
+ANSWER = "The answer is 24."
 PROMPTS = [
     "Start with 7. Add 5. Double it. What is the total?",
     "Start with 3. Triple it. What is the total?",
@@ -65,15 +69,26 @@ def test_samples_of_one_seed_are_drawn_anew_for_each_number(served):
     assert not served.failures
 
 
-@pytest.mark.parametrize("ends", [[" 7", " 12"], ["7 + 5 = 12.", "7 + 5 = 13."], ["right", "wrong"]])
+def score(own, prompt, end):
+    """The log-probability of the tokens that a text has and its prompt alone has not; raw text, as an endpoint reads it."""
+    before, whole = (own.tokenizer(text)["input_ids"] for text in (prompt, prompt + end))
+    same = next((at for at, (a, b) in enumerate(zip(before, whole, strict=False)) if a != b), len(before))
+    with torch.inference_mode():
+        scores = own.model(torch.tensor([whole])).logits[0, :-1].log_softmax(-1)
+    return float(scores[range(same - 1, len(whole) - 1), whole[same:]].sum())
+
+
+@pytest.mark.parametrize("ends", [[" 7", " 12"], [" 7 + 5 = 12.", " 7 + 5 = 13."], [" right", " wrong"]])
 def test_log_probabilities_are_ours_though_tokens_come_without_their_spaces(served, own, ends):
-    assert served.logprobs(PROMPTS[0], ends) == pytest.approx(own.logprobs(PROMPTS[0], ends), abs=2e-3)
+    expected = [score(own, PROMPTS[0], end) for end in ends]
+    assert served.logprobs(PROMPTS[0], ends) == pytest.approx(expected, abs=2e-3)
 
 
 def test_confidence_in_an_answer_is_read_from_log_probabilities(served, own):
-    asked = [(prompt, "The answer is 24.", "") for prompt in PROMPTS]
-    judges = [Judge(model, seed=0) for model in (served, own)]
-    assert all(judge.from_logprobs for judge in judges)
-    theirs, ours = (judge.alone(asked) for judge in judges)
-    assert theirs == pytest.approx(ours, abs=2e-3)
+    judge = Judge(served, seed=0)
+    assert judge.from_logprobs
+    for prompt, found in zip(PROMPTS, judge.alone([(prompt, ANSWER, "") for prompt in PROMPTS]), strict=True):
+        shown = wording.attempt_prompt(prompt, ANSWER, "")
+        right, wrong = (score(own, shown, wording.step_is(right=mark)) for mark in (True, False))
+        assert found == pytest.approx(1 / (1 + math.exp(wrong - right)), abs=2e-3)
     assert not served.notes  # nothing was read with transformers in its place
