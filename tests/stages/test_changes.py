@@ -117,6 +117,7 @@ TABLE = {
     "probe.calls": (2, NOTHING),
     "probe.tokens": (20, NOTHING),
     "probe.rule_note": ("No.", NOTHING),
+    "probe.wrong_verifiers": ((), NOTHING),
     "probe.lexicon": ("lexicon.json", FINDINGS),
     "run.executor": ("slurm", ""),
     "run.workers": (2, ""),
