@@ -78,3 +78,19 @@ def test_other_options_of_grpo_leave_the_imitation_as_it_is(finished):
     counterform.run(msgspec.structs.replace(STUDY, train=train), finished.path, until="train", say=said.append)
     trained = {line.split()[1] for line in said if line.startswith("train ") and "seed" in line}
     assert trained == {"roc", "grpo_random"}
+
+
+@pytest.mark.slow
+def test_two_processes_learn_a_lora_by_the_graders_of_the_study(tmp_path):
+    train = msgspec.structs.replace(
+        STUDY.train,
+        launch=("--multi_gpu", "--num_processes", "2"),
+        lora={"r": 2, "target_modules": ["q_proj"]},
+        grpo=STUDY.train.grpo | {"per_device_train_batch_size": 4},
+    )
+    study = msgspec.structs.replace(STUDY, arms=(ArmSpec(name="roc", recipe="roc"),), contrasts=(), train=train)
+    run = counterform.run(msgspec.structs.replace(study, model=ModelSpec()), tmp_path)
+    ledger = checkpoint(run, "roc").ledger
+    assert (ledger.rollouts_kept, ledger.rollouts_dropped) == (16, 16)
+    assert (run.path / "checkpoints/roc/0/adapter_model.safetensors").is_file()
+    assert {finding.arm for finding in run.results.findings} == {"roc"}

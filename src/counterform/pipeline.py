@@ -31,7 +31,7 @@ from counterform.stages.report import report_units
 from counterform.stages.same import require_same_study, resolved
 from counterform.stages.sample import sample_units
 from counterform.stages.sound import require_sound
-from counterform.stages.train import train_units
+from counterform.stages.train import drop_checkpoints, train_units
 from counterform.stages.unit import Unit, do
 from counterform.stages.validation import validation_units
 from counterform.stages.verify import verify_units
@@ -159,6 +159,8 @@ def _do_stages(names: Sequence[str], work: Work, executor: Executor, progress: P
             if name == "find":
                 _set_aside_what_left(work)
             do_stage(work, STAGES[name](work), executor, progress)
+            if name == "probe" and work.study.train.keep == "none":
+                drop_checkpoints(work)
 
 
 def _executor(work: Work, workers: int, *, trains: bool) -> Executor:

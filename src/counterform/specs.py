@@ -24,9 +24,16 @@ class EngineSpec(Options, frozen=True):
     """A server that is started for the base and for every checkpoint, and ended with it."""
 
     serve: Annotated[tuple[str, ...], Meta(min_length=1)]
-    """The command; `{path}` stands for the model's directory, `{port}` for a free port. It is no line of a shell."""
+    """The command; `{path}` stands for the model's directory, `{port}` for a free port. It is no line of a shell.
+    `{adapter}`: the directory of a LoRA over `{path}`, which is served under this name; what has no LoRA is started without the words
+    that contain it. In a command without `{adapter}` a LoRA is merged into a `{path}` of its own."""
     seconds: Annotated[float, Meta(gt=0.0)] = 900.0
     """Until it must be healthy."""
+
+    @property
+    def takes_adapters(self) -> bool:
+        """Whether the server is given a LoRA beside its base."""
+        return any("{adapter}" in part for part in self.serve)
 
 
 class ChatSpec(Options, frozen=True):
@@ -45,6 +52,15 @@ class ChatSpec(Options, frozen=True):
 
 NO_CHAT = ChatSpec()
 """Nothing stands around a prompt but what the chat template puts there itself."""
+
+
+class LoadSpec(Options, frozen=True):
+    """How transformers loads a model; passed through to its `from_pretrained`."""
+
+    device_map: str = ""
+    """auto, balanced, sequential, or a device; empty: the accelerator if there is one, else the CPU."""
+    quantization_config: dict[str, Any] = {}
+    """e.g. { quant_method = "bitsandbytes", load_in_4bit = true }; only a LoRA can be trained over quantised weights."""
 
 
 class ModelSpec(Options, frozen=True):
@@ -71,6 +87,9 @@ class ModelSpec(Options, frozen=True):
     concurrency: Positive = 16
     """openai: requests under way at once."""
     chat: ChatSpec = NO_CHAT
+    """What stands around every prompt, when it is asked and when it is trained; for a model with a chat template."""
+    load: LoadSpec = LoadSpec()
+    """hf: how transformers loads it."""
     engine: EngineSpec | None = None
     """hf: what answers in place of transformers; only insides are still read with those. `concurrency` requests are under way at once."""
     tool: Literal["", "calc"] = ""
@@ -296,6 +315,8 @@ class TrainSpec(Options, frozen=True):
     """Shares of its steps after which every arm is read besides its end, e.g. [0.25, 0.5], as `ARM-at-25`: a curve over the budget."""
     sweep: SweepSpec | None = None
     """Several learning rates for every arm, as `ARM-lr0.0001`; left out: the one of its own options."""
+    keep: Literal["last", "none"] = "last"
+    """last: the checkpoint of every training stays. none: it goes once all that is read of it stands; what needs it later trains it again."""
     launch: tuple[str, ...] = ()
     """Arguments of `accelerate launch`, e.g. ["--num_processes", "4"]; empty: training runs in the study's own process."""
 

@@ -22,6 +22,7 @@ from counterform.specs import AttemptsSpec as AttemptsSpec
 from counterform.specs import ChatSpec as ChatSpec
 from counterform.specs import DecideSpec as DecideSpec
 from counterform.specs import EngineSpec as EngineSpec
+from counterform.specs import LoadSpec as LoadSpec
 from counterform.specs import MatchSpec as MatchSpec
 from counterform.specs import ModelSpec as ModelSpec
 from counterform.specs import Name as Name
@@ -387,7 +388,12 @@ def _wrong_in_model(model: ModelSpec) -> Iterator[tuple[str, str]]:
         yield "chat", "is of a model of kind 'hf' or 'openai'; this one is 'scripted'"
     if model.tool:
         yield "tool", f"answers inside a model of kind 'hf'; this one is {model.kind!r}"
-    for key, given in (("revision", model.revision), ("trust_remote_code", model.trust_remote_code)):
+    of_files = {
+        "revision": model.revision,
+        "trust_remote_code": model.trust_remote_code,
+        "load": model.load != LoadSpec(),
+    }
+    for key, given in of_files.items():
         if given:
             yield key, f"is of a model of kind 'hf'; this one is {model.kind!r}"
 
@@ -401,14 +407,17 @@ def _wrong_in_engine(model: ModelSpec, engine: EngineSpec) -> Iterator[tuple[str
         if not any(word in part for part in engine.serve):
             yield "engine.serve", f"must contain {word}; got {list(engine.serve)}"
     if strange := _strange_braces(engine.serve):
-        yield "engine.serve", f"knows {{path}} and {{port}}, and not {strange}; write {{{{ and }}}} for braces"
+        yield (
+            "engine.serve",
+            f"knows {{path}}, {{port}} and {{adapter}}, and not {strange}; write {{{{ and }}}} for braces",
+        )
 
 
 def _strange_braces(parts: tuple[str, ...]) -> str:
-    """The first thing in braces that is neither {path} nor {port}."""
+    """The first thing in braces that is none of {path}, {port} and {adapter}."""
     for part in parts:
         try:
-            part.format(path="", port="")
+            part.format(path="", port="", adapter="")
         except (KeyError, IndexError, ValueError, AttributeError) as error:
             return f"{part!r} ({error})"
     return ""

@@ -19,6 +19,7 @@ from counterform.logs.archive import names as archive_names
 from counterform.logs.reader import Broken, LogReader, Row
 from counterform.logs.streams import head
 from counterform.metrics import Key
+from counterform.models.source import CONFIGS
 from counterform.probes.probe import HeldOut, Probe
 from counterform.store import key_of_path
 from counterform.train.trainer import Trainer
@@ -144,7 +145,8 @@ def check_trainer(trainer: Trainer, arm: Arm, base: str, tmp: Path) -> None:
     folder = Path(checkpoint.path).resolve()
     _promise(folder.is_relative_to(out.resolve()), f"the checkpoint lies in {out}, not at {folder}")
     _promise(
-        (folder / "config.json").is_file(), f"a checkpoint is a Hugging Face directory: no config.json in {folder}"
+        any((folder / name).is_file() for name in CONFIGS),
+        f"a checkpoint is a Hugging Face directory: no {' or '.join(CONFIGS)} in {folder}",
     )
     _promise(any(folder.glob("*.safetensors")), f"weights are kept as safetensors: none in {folder}")
     pickles = sorted(p.name for p in out.rglob("*") if p.suffix in (".bin", ".pt", ".pth", ".pkl"))

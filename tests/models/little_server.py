@@ -23,7 +23,7 @@ class Handler(BaseHTTPRequestHandler):
         if "echo" in asked:
             self.reply(404, {"error": {"message": "no such thing"}})
             return
-        assert asked["model"] == path
+        assert asked["model"] in (path, *(word.removeprefix("--lora=") for word in sys.argv[4:]))
         said = {"content": f"heard {asked['messages'][0]['content']}"}
         self.reply(200, {"choices": [{"message": said, "finish_reason": "stop"}], "usage": {"completion_tokens": 2}})
 

@@ -16,9 +16,11 @@ from counterform.errors import ModelError, StudyError
 from counterform.models.engine import Served
 from counterform.models.growing import Reader
 from counterform.models.inside import trace
+from counterform.models.source import checkpoint_spec
 from counterform.stages.work import OpenLater
 from counterform.store.process import is_alive
 from counterform.study import BASE, EngineSpec, ModelSpec, Study, checked, load_study, to_toml
+from tests.models.test_source import lora_files
 
 LITTLE = (sys.executable, str(Path(__file__).with_name("little_server.py")), "{path}", "{port}")
 
@@ -58,6 +60,37 @@ def test_two_models_have_two_servers():
     first.close()
     assert generate(second)
     second.close()
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lora")
+    lora_files("world")(folder)
+    return folder
+
+
+def test_a_server_that_takes_adapters_is_given_the_base_and_the_adapter(adapter):
+    takes = (*LITTLE, "", "--lora={adapter}")
+    model = Served.open(checkpoint_spec(spec(serve=takes), adapter))
+    assert model._server.command[-1] == f"--lora={adapter}"
+    assert model._server.command[-4] == str(BASE)
+    assert model.name == str(adapter)
+    assert generate(model) == ["heard Add 1.", "heard Add 2."]
+    model.close()
+    model = Served.open(spec(serve=takes))
+    assert model._server.command[-1] == ""  # the base has none
+    assert model.name == str(BASE)
+    model.close()
+
+
+def test_for_any_other_it_is_merged_until_the_server_ends(adapter):
+    model = Served.open(checkpoint_spec(spec(), adapter))
+    folder = Path(model._server.command[-2])
+    assert (folder / "model.safetensors").is_file()
+    assert not list(folder.glob("adapter*"))
+    assert generate(model) == ["heard Add 1.", "heard Add 2."]
+    model.close()
+    assert not folder.exists()
 
 
 def test_a_server_without_health_is_asked_for_its_models():
@@ -126,8 +159,8 @@ def test_it_ends_with_whoever_started_it_even_by_kill_9():
     [
         (("vllm", "serve", "{path}"), r"\$\.model\.engine\.serve: must contain \{port\}"),
         (("vllm", "{port}"), r"must contain \{path\}"),
-        (("vllm", "{path}", "{port}", '{"a": 1}'), r"knows \{path\} and \{port\}, and not"),
-        (("vllm", "{path}", "{port}", "{}"), r"knows \{path\} and \{port\}, and not"),
+        (("vllm", "{path}", "{port}", '{"a": 1}'), r"knows \{path\}, \{port\} and \{adapter\}, and not"),
+        (("vllm", "{path}", "{port}", "{}"), r"knows \{path\}, \{port\} and \{adapter\}, and not"),
     ],
 )
 def test_a_command_that_cannot_be(serve, message):

@@ -5,12 +5,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from counterform.errors import ModelError
+from counterform.errors import ModelError, StudyError
 from counterform.models.hf import HFModel, load, load_tokenizer
 from counterform.models.source import source_of
 from counterform.problems.ledger import Ledger
-from counterform.study import BASE, ModelSpec
+from counterform.study import BASE, LoadSpec, ModelSpec, TrainSpec
 from counterform.testing import check_model
+from counterform.train.sft import load_to_train
 
 PROBLEMS = Ledger().generate(200, rng=np.random.default_rng(0))
 PROMPTS = [problem.prompt for problem in PROBLEMS[:6]]
@@ -200,3 +201,36 @@ class TestTrace:
         start = len(world._prompt_ids(PROMPTS[0]))
         assert len(seen.spans) == len(seen.logprobs) == seen.hidden.shape[1] == 1024 - start
         assert world.trace(PROMPTS[0], "").spans == []
+
+
+class TestHowItIsLoaded:
+    """What transformers is told of devices and quantisation."""
+
+    def test_devices_are_transformers_affair(self):
+        assert HFModel.open(ModelSpec(load=LoadSpec(device_map="meta"))).model.device.type == "meta"
+
+    def test_a_quantisation_reaches_transformers(self, monkeypatch):
+        told = {}
+
+        def from_pretrained(source, **options):
+            told.update(options)
+            raise OSError("enough")
+
+        monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", from_pretrained)
+        quantized = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+        with pytest.raises(ModelError, match="enough"):
+            HFModel.open(ModelSpec(load=LoadSpec(quantization_config=quantized, device_map="auto")))
+        assert (told["quantization_config"], told["device_map"]) == (quantized, "auto")
+
+    def test_one_that_nobody_knows_is_one_message(self):
+        with pytest.raises(
+            ModelError, match="cannot load the model 'world': .*quant_method|cannot load the model 'world': .*nosuch"
+        ):
+            HFModel.open(ModelSpec(load=LoadSpec(quantization_config={"quant_method": "nosuch"})))
+
+    def test_quantised_weights_are_trained_by_a_lora_alone(self, tmp_path):
+        spec = ModelSpec(load=LoadSpec(quantization_config={"load_in_4bit": True}))
+        with pytest.raises(
+            StudyError, match=r"quantization_config: quantised weights cannot be trained.*\[train\.lora\]"
+        ):
+            load_to_train(spec, TrainSpec())

@@ -53,7 +53,7 @@ def lora_files(base):
         model, tokenizer = load(str(BASE), dtype=torch.float32)
         adapted = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM"))
         adapted.peft_config["default"].base_model_name_or_path = base
-        adapted.save_pretrained(folder)
+        adapted.save_pretrained(folder, save_embedding_layers=False)
         tokenizer.save_pretrained(folder)
 
     return fill
@@ -109,7 +109,7 @@ class TestHub:
         assert commits(local) == {"us/tiny": SECOND}
         before = model_key(local)
         model, _ = load(local)
-        assert model.config._name_or_path == "us/tiny"
+        assert SECOND in model.config._name_or_path
         (hub / "models--us--tiny/refs/main").write_text(FIRST)
         _commit.cache_clear()  # the next process
         assert model_key(local) != before

@@ -11,7 +11,7 @@ import counterform
 from counterform.errors import RunDirError
 from counterform.specs import SweepSpec
 from counterform.store import RunDir
-from counterform.study import ArmSpec, ChatSpec, EngineSpec, ModelSpec, ProblemsSpec, ResponseColumns, Study
+from counterform.study import ArmSpec, ChatSpec, EngineSpec, LoadSpec, ModelSpec, ProblemsSpec, ResponseColumns, Study
 from counterform.types import Problem
 
 FINDINGS = "find report"
@@ -46,6 +46,7 @@ TABLE = {
     "model.batch_size": (3, NOTHING),
     "model.concurrency": (3, NOTHING),
     "model.chat": (ChatSpec(system="Be brief."), ANOTHER),
+    "model.load": (LoadSpec(quantization_config={"quant_method": "gptq"}), ANOTHER),
     "model.engine": (EngineSpec(serve=("server", "{path}", "{port}")), ANOTHER),
     "model.tool": ("calc", ANOTHER),
     "model.tool_failures": (0.5, ANOTHER),
@@ -102,6 +103,7 @@ TABLE = {
     "train.readings": ((0.5,), ""),
     "train.sweep": (SweepSpec(learning_rate=(1e-3, 1e-2), choose="best in validation"), ""),
     "train.lora": ({"r": 2}, TRAINED),
+    "train.keep": ("none", f"train/* {NOTHING}"),
     "train.launch": (("--num_processes", "2"), TRAINED),
     "probes": (("accuracy", "find_error", "shift", "process"), probes("process")),
     "probe.samples": (3, probes("accuracy", "shift")),

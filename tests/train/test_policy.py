@@ -1,5 +1,6 @@
 import inspect
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from counterform.models.hf import load_tokenizer
 from counterform.problems.ledger import Ledger
 from counterform.study import BASE, TrainSpec
 from counterform.testing import check_trainer
+from counterform.train import policy
 from counterform.train.policy import GRPO, HISTORY, Selection, _Judge, selection
 from counterform.train.tokens import token_counter
 from counterform.types import Case, Graded, Mark, Verdict
@@ -160,9 +162,40 @@ class TestOptions:
         with pytest.raises(StudyError, match=f"'{name}' is set by counterform itself"):
             GRPO(TrainSpec(grpo={name: 1}), bench=Bench(grade=grading))
 
-    def test_a_launch_is_refused(self, grading):
-        with pytest.raises(StudyError, match=r"\$\.train\.launch.*RoCGRPOTrainer"):
-            GRPO(TrainSpec(launch=("--num_processes", "2")), bench=Bench(grade=grading))
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"vllm_mode": "server", "vllm_server_base_url": "http://127.0.0.1:8000", "vllm_server_timeout": 60.0},
+            {"vllm_mode": "colocate", "vllm_gpu_memory_utilization": 0.4, "vllm_tensor_parallel_size": 2},
+        ],
+    )
+    def test_vllm_is_trls_affair(self, grading, tmp_path, monkeypatch, options):
+        """Contract: its options reach TRL's trainer as they were given, and our own decode loop stands aside."""
+        given = {}
+
+        class Enough(Exception):
+            pass
+
+        def trainer(**told):
+            given.update(told)
+            raise Enough
+
+        monkeypatch.setattr(policy, "RoCGRPOTrainer", trainer)
+        with pytest.raises(Enough):
+            trained(RoC(), tmp_path, grading, use_vllm=True, **options)
+        assert given["args"].use_vllm
+        assert {name: getattr(given["args"], name) for name in options} == options
+        assert given["rollout_func"] is None
+
+    @pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is here")
+    def test_vllm_that_is_not_there_is_one_message(self, grading, tmp_path):
+        with pytest.raises(StudyError, match=r"^\$\.train\.grpo: .*vLLM"):
+            trained(Grpo(), tmp_path, grading, use_vllm=True)
+
+    def test_a_launch_needs_graders_of_the_study(self, grading, tmp_path):
+        trainer = GRPO(TrainSpec(launch=("--num_processes", "2")), bench=Bench(grade=grading))
+        with pytest.raises(StudyError, match=r"Bench\(grading=\.\.\.\)"):
+            trainer.train(arm(Grpo()), base=str(BASE), seed=3, out=tmp_path)
 
     def test_what_cannot_be_is_told_before_the_first_arm_is_trained(self, grading):
         def check(recipe, **options):

@@ -8,11 +8,10 @@ import pytest
 import torch
 from msgspec.structs import replace
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
 from trl import DPOTrainer, KTOTrainer
 
 from counterform.errors import StudyError, TrainingDiverged
-from counterform.models.hf import load_tokenizer
+from counterform.models.hf import load, load_tokenizer
 from counterform.problems.ledger import Ledger
 from counterform.study import BASE, NO_CHAT, TrainSpec
 from counterform.testing import check_trainer
@@ -52,7 +51,7 @@ def trained(pairs, kind, out, *, lora=None, options=None, **more):
 
 def margin(pairs, folder):
     """Mean log-probability of the right attempts less that of the wrong ones (nats)."""
-    tokenizer, model = load_tokenizer("world"), AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer, model = load_tokenizer("world"), load(str(folder))[0]
 
     def score(prompt, text):
         asked = [{"role": "user", "content": prompt}]
@@ -108,8 +107,8 @@ class TestReference:
         monkeypatch.setattr(preference, "load", lambda *args, **kwargs: loads.append(args) or load(*args, **kwargs))
         lora = {"r": 4, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
         trained(pairs, "dpo", tmp_path, lora={**lora, "exclude_modules": ["lm_head"]}, max_steps=2, learning_rate=1e-2)
-        assert not loads
-        assert not list(tmp_path.glob("adapter*"))
+        assert not loads  # but that which is trained
+        assert list(tmp_path.glob("adapter*"))
         assert margin(pairs, tmp_path) != margin(pairs, BASE)
 
     @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import inspect
+import json
 import math
 
 import datasets
@@ -10,12 +11,16 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTTrainer
 
 from counterform.errors import StudyError, TrainingDiverged
-from counterform.models.hf import load_tokenizer
-from counterform.study import BASE, TrainSpec
+from counterform.models import lora
+from counterform.models.hf import HFModel, load_tokenizer
+from counterform.models.lora import whole
+from counterform.models.source import checkpoint_spec
+from counterform.study import BASE, ModelSpec, TrainSpec
 from counterform.testing import check_trainer
 from counterform.train import sft
 from counterform.train.sft import SFT
 from counterform.train.tokens import token_counter, training_rows, weights_of
+from tests.models.test_source import lora_files
 
 FAST = {"num_train_epochs": 1, "per_device_train_batch_size": 4, "learning_rate": 5e-4}
 
@@ -87,22 +92,41 @@ def test_a_seed_decides(arm, tmp_path):
     assert not same(one, weights(BASE))
 
 
-def test_lora_is_merged_into_an_ordinary_directory(arm, tmp_path):
-    lora = {"r": 4, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
-    checkpoint = trained(arm, tmp_path, lora=lora, learning_rate=1e-2)
-    assert not list(tmp_path.glob("adapter*"))
-    model, info = AutoModelForCausalLM.from_pretrained(checkpoint.path, output_loading_info=True)
-    assert not info["missing_keys"]
-    assert not info["unexpected_keys"]
-    base = AutoModelForCausalLM.from_pretrained(BASE)
-    assert model.config.architectures == base.config.architectures
-    changed = [
-        name
-        for (name, ours), (_, theirs) in zip(model.named_parameters(), base.named_parameters(), strict=True)
-        if not torch.equal(ours, theirs)
-    ]
-    assert changed
-    assert all("proj" in name for name in changed)
+def test_of_a_lora_the_adapter_is_kept_and_read_around_the_base(arm, tmp_path):
+    options = {"r": 4, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+    trained(arm, tmp_path / "lora", lora=options, learning_rate=0.1)
+    assert not list((tmp_path / "lora").glob("model*"))
+    named = json.loads((tmp_path / "lora" / "adapter_config.json").read_text())
+    assert (named["base_model_name_or_path"], named["revision"]) == (str(BASE), None)
+    spec = checkpoint_spec(ModelSpec(dtype="float32"), tmp_path / "lora")
+    asked = {"n": 1, "seed": 0, "temperature": 0.0, "max_tokens": 24}
+    prompts = [example.prompt for example in arm.examples[:4]]
+
+    before = HFModel.open(ModelSpec()).generate(prompts, **asked)
+    with whole(spec, dtype="float32") as merged:
+        assert not list(merged.glob("adapter*"))
+        expected = HFModel.open(ModelSpec(path=str(merged))).generate(prompts, **asked)
+    assert expected != before
+    first = HFModel.open(spec)
+    assert first.generate(prompts, **asked) == expected
+    loaded = first.model
+    first.close()
+    # The base is loaded once for all adapters, as it was, and is given up for any other model.
+    second = HFModel.open(spec)
+    assert second.model is loaded
+    assert second.generate(prompts, **asked) == expected
+    second.close()
+    assert lora._left
+    assert HFModel.open(ModelSpec()).generate(prompts, **asked) == before
+    assert not lora._left
+
+
+def test_a_lora_over_a_lora_is_refused(arm, tmp_path):
+    lora_files("world")(tmp_path / "first")
+    with pytest.raises(StudyError, match=r"\$\.train\.lora: the base .* is a LoRA itself"):
+        SFT(TrainSpec(sft=FAST, lora={"r": 2})).train(
+            arm, base=str(tmp_path / "first"), seed=0, out=tmp_path / "second"
+        )
 
 
 class TestOptions:

@@ -22,7 +22,7 @@ from counterform.children import PARENT, end_groups
 from counterform.errors import ModelError
 from counterform.models.inside import Inspectable
 from counterform.models.openai_api import OpenAIModel
-from counterform.models.source import files_of
+from counterform.models.source import Adapted, files_of, with_base
 from counterform.study import EngineSpec, ModelSpec
 
 LOOK_SECONDS = 0.2
@@ -35,11 +35,13 @@ _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class Server:
     """One server of one model, healthy. It and all that it starts end with this process, however that ends."""
 
-    def __init__(self, engine: EngineSpec, path: str) -> None:
-        self._path = path
+    def __init__(self, engine: EngineSpec, path: str, adapter: str = "") -> None:
+        self.name = adapter or path
+        """Of the model, as it is asked for."""
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (it is closed with the server)
         self.port = _free_port()
-        self.command = [part.format(path=path, port=self.port) for part in engine.serve]
+        words = [part for part in engine.serve if adapter or "{adapter}" not in part]
+        self.command = [part.format(path=path, port=self.port, adapter=adapter) for part in words]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "counterform.children", *self.command],
             stdin=subprocess.DEVNULL,
@@ -64,7 +66,7 @@ class Server:
         code = self._process.poll()
         if code is not None:
             raise ModelError(
-                f"the server of {self._path!r} has ended (exit code {code}): {self._last_words()} The command was: "
+                f"the server of {self.name!r} has ended (exit code {code}): {self._last_words()} The command was: "
                 f"{' '.join(self.command)}. Mend $.model.engine.serve, and run the same command again: what was finished is kept."
             )
 
@@ -79,7 +81,7 @@ class Server:
             self.require_alive()
             if time.monotonic() >= until:
                 raise ModelError(
-                    f"the server of {self._path!r} was not healthy after {seconds:g} s: {self._last_words()} The command was: "
+                    f"the server of {self.name!r} was not healthy after {seconds:g} s: {self._last_words()} The command was: "
                     f"{' '.join(self.command)}. It must answer /health or /v1/models on {{port}}; give it longer with "
                     "$.model.engine.seconds."
                 )
@@ -110,19 +112,27 @@ class Server:
 class Served(OpenAIModel, Inspectable):
     """A model behind a server of its own. Its insides, and log-probabilities that the server does not show, are read with transformers."""
 
-    def __init__(self, spec: ModelSpec, server: Server) -> None:
-        super().__init__(msgspec.structs.replace(spec, base_url=server.url, api_key_env=""))
-        self._spec, self._server = spec, server
+    def __init__(self, spec: ModelSpec, server: Server, merged: contextlib.ExitStack) -> None:
+        super().__init__(msgspec.structs.replace(spec, path=server.name, base_url=server.url, api_key_env=""))
+        self._spec, self._server, self._merged = spec, server, merged
         self._inside: Inspectable | None = None
         self._with_transformers: dict[str, None] = {}
 
     @classmethod
     def open(cls, spec: ModelSpec) -> Served:
-        """Start the server that `spec.engine` names. Raises ModelError where it does not get healthy."""
-        assert spec.engine is not None
-        folder = Path(files_of(spec)).expanduser()
-        path = str(folder.absolute())
-        return cls(msgspec.structs.replace(spec, path=path), Server(spec.engine, path))
+        """Start the server that `spec.engine` names; for one that takes no adapters a LoRA is merged. Raises ModelError where it does not get healthy."""
+        engine, spec = spec.engine, with_base(spec)
+        assert engine is not None
+        with contextlib.ExitStack() as stack:
+            folder, adapter = Path(files_of(spec)), ""
+            if isinstance(spec, Adapted) and engine.takes_adapters:
+                adapter = str(Path(spec.adapter).absolute())
+            elif isinstance(spec, Adapted):
+                from counterform.models.lora import whole
+
+                folder = stack.enter_context(whole(spec, dtype=spec.dtype))
+            server = Server(engine, str(folder.expanduser().absolute()), adapter)
+            return cls(spec, server, stack.pop_all())
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -150,6 +160,7 @@ class Served(OpenAIModel, Inspectable):
         """End the server."""
         super().close()
         self._server.close()
+        self._merged.close()
         if self._inside is not None:
             self._inside.close()
 

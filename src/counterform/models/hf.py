@@ -10,15 +10,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import msgspec
+
 from counterform.errors import MissingExtra, ModelError, extra
 from counterform.models.calc import Calculator
 from counterform.models.chat import prompt_ids, require_chat
 from counterform.models.decoding import decode
 from counterform.models.growing import Grown, Reader, Writer
 from counterform.models.inside import Inspectable
+from counterform.models.lora import Worn, forget_base, merged
 from counterform.models.rows import ReadAlong, Row, Sample, stream_of, tokens_with
-from counterform.models.source import commits, files_of, lora_base, named_failures, spec_of
-from counterform.study import NO_CHAT, ChatSpec, ModelSpec
+from counterform.models.source import Adapted, files_of, named_failures, spec_of, with_base
+from counterform.study import NO_CHAT, ChatSpec, LoadSpec, ModelSpec
 from counterform.types import Completion
 
 with extra("train"):
@@ -66,6 +69,7 @@ class HFModel(Writer, Inspectable):
         self.tool_failures, self.chat = tool_failures, chat
         self._failures: Counter[str] = Counter()
         self._bare = False
+        self._worn: Worn | None = None
         self._plain = plain_text(tokenizer)
         self._looked: dict[str, list[bool]] = {}
         named = model.generation_config.eos_token_id
@@ -83,16 +87,22 @@ class HFModel(Writer, Inspectable):
 
         Raises ModelError naming what was tried when it cannot be loaded.
         """
-        model, tokenizer = load(spec, dtype=spec.dtype)
-        failures = spec.tool_failures if spec.tool else None
-        return cls(
-            model.to(best_device()),
+        spec = with_base(spec)
+        worn = None
+        if isinstance(spec, Adapted):
+            with named_failures(spec.adapter):
+                worn = Worn(spec, _on_device)
+        model, tokenizer = (worn.model, load_tokenizer(spec)) if worn else _on_device(spec)
+        opened = cls(
+            model,
             tokenizer,
             name=spec.path,
             batch_size=spec.batch_size,
-            tool_failures=failures,
+            tool_failures=spec.tool_failures if spec.tool else None,
             chat=spec.chat,
         )
+        opened._worn = worn
+        return opened
 
     @classmethod
     def wrap(cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, batch_size: int = 64) -> HFModel:
@@ -246,8 +256,10 @@ class HFModel(Writer, Inspectable):
         )
 
     def close(self) -> None:
-        """Give the memory back before the next model comes."""
-        self.model = None
+        """Give the memory back before the next model comes; the base of a LoRA stays for the next adapter."""
+        if self._worn is not None:
+            self._worn.take_off()
+        self.model = self._worn = None
         free_memory()
 
     def _decoded(self, rows: Mapping[Place, Row], temperature: float) -> Iterator[list[Place]]:
@@ -292,6 +304,11 @@ class HFModel(Writer, Inspectable):
         return Completion(text=text, tokens=tokens, finish="stop" if row.finish == "stop" else "length")
 
 
+def _on_device(spec: ModelSpec) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    model, tokenizer = load(spec, dtype=spec.dtype)
+    return (model if spec.load != LoadSpec() else model.to(best_device())), tokenizer
+
+
 def _streams(seed: int, prompts: Sequence[str]) -> list[int]:
     """The random stream of one text behind each of these prompts."""
     before: Counter[str] = Counter()
@@ -305,31 +322,37 @@ def _streams(seed: int, prompts: Sequence[str]) -> list[int]:
 def load(
     model: str | ModelSpec, *, dtype: torch.dtype | str = "auto"
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model and tokenizer at a hub id, a directory (LoRA directories too), a .gguf file, or `world`.
+    """The model and tokenizer at a hub id, a directory, a .gguf file, or `world`; a LoRA is merged into its base.
 
     dtype: of the weights; "auto" keeps the file's own, which is float32 for a .gguf. No code of the model's own is run
     unless its spec allows it, and no pickle is read.
     A tokenizer without a padding token pads with its end token. Raises ModelError.
     """
-    spec = spec_of(model)
+    forget_base()
+    spec = with_base(spec_of(model))
     with named_failures(spec.path):
-        source = files_of(spec)
-        if source.suffix == ".gguf":
-            loaded, tokenizer = _load_gguf(source, torch.float32 if dtype == "auto" else dtype)
-        else:
-            loaded = AutoModelForCausalLM.from_pretrained(
-                source, dtype=dtype, use_safetensors=True, **_revision(spec, source), **_trusted(spec)
+        loaded = _weights(spec, dtype)
+        if isinstance(spec, Adapted):
+            loaded = merged(loaded, spec.adapter)
+    return loaded, load_tokenizer(spec)
+
+
+def _weights(spec: ModelSpec, dtype: torch.dtype | str) -> PreTrainedModel:
+    """Without the adapter, where there is one."""
+    source = files_of(spec)
+    options = {name: value for name, value in msgspec.structs.asdict(spec.load).items() if value}
+    if source.suffix == ".gguf":
+        if options:
+            raise ModelError(
+                f"{spec.path!r} is a .gguf file, which is loaded as it is. Leave {', '.join(options)} out of $.model.load."
             )
-            tokenizer = _tokenizer(spec, source)
-    require_chat(tokenizer, spec.chat, spec.path)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return loaded, tokenizer
+        return _load_gguf(source, torch.float32 if dtype == "auto" else dtype)
+    return AutoModelForCausalLM.from_pretrained(source, dtype=dtype, use_safetensors=True, **options, **_trusted(spec))
 
 
 def own_dtype(model: str | ModelSpec) -> str:
     """The dtype in which a model's weights lie, e.g. `bfloat16`; float32 for a .gguf. Raises ModelError."""
-    spec = spec_of(model)
+    spec = with_base(spec_of(model))
     with named_failures(spec.path):
         source = files_of(spec)
         if source.suffix == ".gguf":
@@ -350,13 +373,6 @@ def context_window(model: str | ModelSpec) -> int:
 def _trusted(spec: ModelSpec) -> dict[str, Any]:
     # Never left open: in a terminal transformers would ask, and run the model's code at a keystroke.
     return {"trust_remote_code": spec.trust_remote_code}
-
-
-def _revision(spec: ModelSpec, folder: Path) -> dict[str, Any]:
-    """For the base of a LoRA, the commit that is recorded; the files of anything else lie in their folder."""
-    base, _ = lora_base(folder)
-    commit = commits(spec).get(base)
-    return {"revision": commit} if commit else {}
 
 
 def plain_text(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], str]:
@@ -387,24 +403,22 @@ def _places(text: str, spaced: str) -> list[int]:
 
 
 def load_tokenizer(model: str | ModelSpec) -> PreTrainedTokenizerBase:
-    """The tokenizer alone, for counting tokens before anything is trained. Raises ModelError."""
-    spec = spec_of(model)
+    """The tokenizer alone, for counting tokens before anything is trained; of a LoRA without one of its own its base's. Raises ModelError."""
+    spec = with_base(spec_of(model))
     with named_failures(spec.path):
         source = files_of(spec)
+        if isinstance(spec, Adapted) and any(
+            (Path(spec.adapter) / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")
+        ):
+            source = Path(spec.adapter)
         if source.suffix == ".gguf":
             tokenizer = AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name, **_trusted(spec))
         else:
-            tokenizer = _tokenizer(spec, source)
+            tokenizer = AutoTokenizer.from_pretrained(source, **_trusted(spec))
     require_chat(tokenizer, spec.chat, spec.path)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
-
-
-def _tokenizer(spec: ModelSpec, folder: Path) -> PreTrainedTokenizerBase:
-    """That of a folder; of a LoRA without one of its own (peft writes none) its base's."""
-    base, _ = lora_base(folder)
-    own = not base or any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json"))
-    revision = {} if own else _revision(spec, folder)
-    return AutoTokenizer.from_pretrained(folder if own else base, **revision, **_trusted(spec))
 
 
 def best_device() -> torch.device:
@@ -420,18 +434,18 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _load_gguf(file: Path, dtype: torch.dtype | str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _load_gguf(file: Path, dtype: torch.dtype | str) -> PreTrainedModel:
     if find_spec("gguf") is None:
         raise MissingExtra("gguf", "train")
     if not file.is_file():
         raise ModelError(f"there is no file {str(file)!r}.")
     folder, name = str(file.parent), file.name
     quantization = GgufConfig(dequantize=True)
-    model = AutoModelForCausalLM.from_pretrained(
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         folder, gguf_file=name, quantization_config=quantization, dtype=dtype, trust_remote_code=False
     )
     # Now an ordinary float model: without this it could be neither trained nor saved.
     model.hf_quantizer = None
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-    return model, AutoTokenizer.from_pretrained(folder, gguf_file=name, trust_remote_code=False)
+    return model

@@ -112,7 +112,7 @@ def commits(model: str | ModelSpec) -> dict[str, str]:
             f"the model {spec.path!r} lies on this machine and has no revision {spec.revision!r}. Leave it out."
         )
     base, revision = lora_base(folder)
-    if base and is_hub_id(base):
+    if base and is_hub_id(source_of(base)):
         found[base] = _commit(base, revision)
     return found
 
@@ -133,15 +133,49 @@ def dtype_read(spec: ModelSpec) -> str:
     return own_dtype(spec)
 
 
+class Adapted(ModelSpec, frozen=True, kw_only=True):
+    """A LoRA: the model at `path` with an adapter around it."""
+
+    adapter: str
+    """The directory in which peft has written it."""
+
+
+def adapted(base: ModelSpec, adapter: Path) -> Adapted:
+    """The base with this adapter around it."""
+    return Adapted(**{name: getattr(base, name) for name in ModelSpec.__struct_fields__}, adapter=str(adapter))
+
+
+def bare(spec: ModelSpec) -> ModelSpec:
+    """The same without an adapter."""
+    return ModelSpec(**{name: getattr(spec, name) for name in ModelSpec.__struct_fields__})
+
+
+def with_base(spec: ModelSpec) -> ModelSpec:
+    """The same model, that of a LoRA's directory or hub id as its base with the adapter around it. Raises ModelError."""
+    if spec.kind != "hf" or isinstance(spec, Adapted):
+        return spec
+    folder = files_of(spec)
+    if not is_lora(folder):
+        return spec
+    base, revision = lora_base(folder)
+    return adapted(msgspec.structs.replace(spec, path=base, revision=revision), folder)
+
+
 def checkpoint_spec(base: ModelSpec, path: Path) -> ModelSpec:
-    """The model of a checkpoint, read as the base is."""
-    return msgspec.structs.replace(base, path=str(path), revision="", dtype=dtype_read(base))
+    """The model of a checkpoint, read as the base is; an adapter is put around the study's own base, wherever that lies by now."""
+    base = msgspec.structs.replace(base, dtype=dtype_read(base))
+    return adapted(base, path) if is_lora(path) else msgspec.structs.replace(base, path=str(path), revision="")
+
+
+def is_lora(folder: Path) -> bool:
+    """Whether a directory holds an adapter, and no whole model."""
+    return (folder / "adapter_config.json").is_file() and not (folder / "config.json").exists()
 
 
 def lora_base(folder: Path) -> tuple[str, str]:
     """The base that a LoRA directory names, and its revision; empty texts where the directory holds a whole model."""
     config = folder / "adapter_config.json"
-    if not config.is_file() or (folder / "config.json").exists():
+    if not is_lora(folder):
         return "", ""
     try:
         named = msgspec.json.decode(config.read_bytes(), type=_Adapter)

@@ -123,7 +123,7 @@ def _parameters(run: RunDir) -> int:
     """Numbers in the weights of the first checkpoint, counted from the head of its file (safetensors: a length, then JSON)."""
     for path in _trained(run):
         total = 0
-        for file in path.glob("*.safetensors"):
+        for file in path.glob("model*.safetensors"):
             with _naming(file), file.open("rb") as weights:
                 head = msgspec.json.decode(weights.read(int.from_bytes(weights.read(8), "little")))
             total += sum(math.prod(tensor["shape"]) for name, tensor in head.items() if name != "__metadata__")

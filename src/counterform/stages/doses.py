@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -52,13 +53,17 @@ class DoseUnit(Unit):
         return key_of(*ends, self._share)
 
     def make(self, work: Work) -> list[str]:
+        from counterform.models.lora import whole
         from counterform.train.blend import blend
 
         name = dose_name(self._first, self._second, self._share)
-        with tempfile.TemporaryDirectory() as directory:
-            one, other = (work.files / work.checkpoint(arm, self._seed).path for arm in (self._first, self._second))
+        base = work.study.model
+        with ExitStack() as stack:
+            directory = stack.enter_context(tempfile.TemporaryDirectory())
+            ends = [work.files / work.checkpoint(arm, self._seed).path for arm in (self._first, self._second)]
+            one, other = (stack.enter_context(whole(checkpoint_spec(base, end))) for end in ends)
             blend(one, other, self._share, Path(directory))
-            with OpenLater(checkpoint_spec(work.study.model, Path(directory))) as model:
+            with OpenLater(checkpoint_spec(base, Path(directory))) as model:
                 reader = made("probe", PROBE, {}, "$.probes", bench=work.bench())
                 seed = derived_seed("probe", name, self._seed)
                 readings = reader(model(), self._items.all, arm=name, seed=seed)

@@ -126,7 +126,7 @@ class Keys:
         """Of everything that decides what one training run becomes. spec: with the arm's own options in it."""
         # An arm is not trained again because the options of another objective have changed.
         others = set(get_args(Objective)) - {self._recipes[name].objective}
-        spec = msgspec.structs.replace(spec, **{other: {} for other in others})
+        spec = msgspec.structs.replace(spec, keep="last", **{other: {} for other in others})
         return key_of(self.arm(name), self._edition(f"arm/{name}"), self.base, spec, sources(spec), seed)
 
     def reading(self, probe: str, model: str, arm: str, seed: int) -> str:
@@ -168,6 +168,8 @@ class Keys:
             plain.pop("engine")
         if spec.chat == NO_CHAT:
             plain.pop("chat")
+        if spec.load.quantization_config == {}:
+            plain.pop("load")
         if not spec.tool:
             plain.pop("tool_failures")
         if spec.kind != "hf":
@@ -210,6 +212,9 @@ def model_table(table: Mapping[str, Any]) -> dict[str, Any]:
     engine = plain.get("engine")
     if isinstance(engine, dict):  # the command, and not how long it may take to be ready
         plain["engine"] = engine.get("serve")
+    load = plain.get("load")
+    if isinstance(load, dict):  # not on which devices
+        plain["load"] = load.get("quantization_config", {})
     return plain
 
 

@@ -13,6 +13,7 @@ import msgspec
 from counterform.bench import Bench
 from counterform.models.recorded import NOT_RECORDED
 from counterform.models.sampling import derived_seed, question_of
+from counterform.models.source import checkpoint_spec
 from counterform.parts import made, part
 from counterform.probes.probe import HeldOut, Probe
 from counterform.stages.answering import Answering
@@ -21,7 +22,7 @@ from counterform.stages.rounds import answers_of_rounds
 from counterform.stages.unit import Unit
 from counterform.stages.work import OpenLater, Work
 from counterform.store import key_of
-from counterform.study import BASE_ARM
+from counterform.study import BASE_ARM, LoadSpec
 from counterform.types import Attempt, Completion, Graded, Model, Reading, is_transient
 
 EXEMPLARS = 16
@@ -183,13 +184,19 @@ class WeightsUnit(Unit):
         return key_of(work.keys.base, [(arm, seed, work.checkpoint_key(arm, seed)) for arm, seed in self._trained])
 
     def make(self, work: Work) -> list[str]:
+        from counterform.models.lora import whole
         from counterform.probes.internals import weight_changes
 
+        base = msgspec.structs.replace(
+            work.study.model, load=LoadSpec()
+        )  # what an adapter adds is added to whole weights
         checkpoints = [work.checkpoint(arm, seed) for arm, seed in self._trained]
-        sound = {(c.arm, c.seed): work.files / c.path for c in checkpoints if not c.failure}
+        sound = {(c.arm, c.seed): checkpoint_spec(base, work.files / c.path) for c in checkpoints if not c.failure}
         if not sound:
             return []
-        work.files.write_json(WEIGHTS, weight_changes(work.study.model.path, sound))
+        with contextlib.ExitStack() as stack:
+            folders = {whose: stack.enter_context(whole(spec, dtype="float32")) for whose, spec in sound.items()}
+            work.files.write_json(WEIGHTS, weight_changes(base, folders))
         return [WEIGHTS]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+from counterform.errors import RunDirError
 from counterform.findings.table import Fixed
 from counterform.models.source import checkpoint_spec
 from counterform.parts import part
@@ -11,7 +13,7 @@ from counterform.probes.probe import Need
 from counterform.specs import part_dir
 from counterform.stages.answering import NEEDS, Answering, opened, shown_by
 from counterform.stages.work import Work
-from counterform.store import key_of
+from counterform.store import DROPPED, key_of
 from counterform.study import BASE_ARM
 from counterform.types import Model
 
@@ -51,8 +53,7 @@ class Trained(Answering):
 
     def open(self, seed: int) -> Model:
         """The checkpoint, read as the base is."""
-        path = self._work.files / self._work.checkpoint(self.name, seed).path
-        return opened(checkpoint_spec(self._work.study.model, path))
+        return opened(checkpoint_spec(self._work.study.model, _kept(self._work, self.name, seed)))
 
     def needs(self, seed: int) -> tuple[str, ...]:
         """Its training."""
@@ -65,6 +66,16 @@ class Trained(Answering):
     def missing(self, needs: frozenset[Need]) -> frozenset[Need]:
         """What the base's kind of model does not show."""
         return shown_by(self._work.study.model.kind, needs)
+
+
+def _kept(work: Work, arm: str, seed: int) -> Path:
+    """Where a checkpoint lies. Raises RunDirError for one that was not kept."""
+    if work.files.fact(f"train/{arm}/{seed}", DROPPED) is not None:
+        raise RunDirError(
+            f"the checkpoint of {arm!r} with seed {seed} was not kept ($.train.keep). Train it again: "
+            f"counterform unit {work.files.path} train/{arm}/{seed}"
+        )
+    return work.files / work.checkpoint(arm, seed).path
 
 
 class PartWay(Trained):
@@ -80,7 +91,7 @@ class PartWay(Trained):
 
     def open(self, seed: int) -> Model:
         """What was kept on the way, read as the base is."""
-        path = self._work.files / self._work.checkpoint(self._arm, seed).path / part_dir(self._part)
+        path = _kept(self._work, self._arm, seed) / part_dir(self._part)
         return opened(checkpoint_spec(self._work.study.model, path))
 
     def needs(self, seed: int) -> tuple[str, ...]:

@@ -27,6 +27,10 @@ class Unit(ABC):
     def key(self, work: Work) -> str:
         """The hash of all its inputs."""
 
+    def is_missed(self, work: Work) -> bool:
+        """Whether files of it were given up that another unit needs after all."""
+        return False
+
     @abstractmethod
     def make(self, work: Work) -> Iterable[str]:
         """Write its files; their names in the run directory, or those of whole directories."""
@@ -59,7 +63,9 @@ def stands(work: Work, unit: Unit) -> bool:
     """Whether there is nothing to do."""
     records, key = work.files.records, unit.key(work)
     records.take_back(unit.name, key)
-    return records.stands(unit.name, key) and (unit.name in work.done or not records[unit.name].lost)
+    if not records.stands(unit.name, key) or unit.is_missed(work):
+        return False
+    return unit.name in work.done or not records[unit.name].lost
 
 
 def _make(work: Work, unit: Unit, check: Callable[[], None]) -> None:

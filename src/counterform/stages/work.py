@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterform.arms.recipe import Recipe
-from counterform.bench import Bench
+from counterform.bench import Bench, Grading
 from counterform.errors import MissingExtra, RunDirError, StudyError
 from counterform.models.sampling import derived_seed
 from counterform.models.source import commits
@@ -137,6 +137,7 @@ class Work:
         return Bench(
             spec=spec or self.study.probe,
             grade=grade or self.grade_training,
+            grading=self._grading,
             ask=self.ask,
             critic=self.critic,
             lexicon=self._lexicon,
@@ -241,6 +242,12 @@ class Work:
     def _training(self) -> dict[str, Problem]:
         # Read once: a GRPO arm grades at every step.
         return {problem.id: problem for problem in self.problems("train")}
+
+    def _grading(self) -> Grading:
+        spec = self.study.problems
+        return Grading(
+            problems=tuple(self._training.values()), family=spec.family, options=spec.options, verify=self.study.verify
+        )
 
     def critic(self, name: str, options: dict[str, Any]) -> Critic:
         """The critic of a recipe. What one that `keeps` has said is kept in the run directory."""

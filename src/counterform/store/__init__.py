@@ -12,13 +12,14 @@ process.py    this process and others, by name
 from counterform.store.appearing import disk_errors
 from counterform.store.claim import Claim, Claimed, claimed, holder_of
 from counterform.store.keys import key_of, key_of_path
-from counterform.store.records import ASKED, CRITIQUES, KEPT, Record, Records, file_of, prune
+from counterform.store.records import ASKED, CRITIQUES, DROPPED, KEPT, Record, Records, file_of, prune
 from counterform.store.rows import Row, arrow_schema, rows_of, table_of
 from counterform.store.run_dir import MARK, SCHEMA, RunDir, finished_run, open_run
 
 __all__ = [
     "ASKED",
     "CRITIQUES",
+    "DROPPED",
     "KEPT",
     "MARK",
     "SCHEMA",

@@ -22,6 +22,8 @@ from counterform.store.appearing import appearing, disk_errors, fsync, leftovers
 
 ASKED, CRITIQUES = "asked", "critiques"
 """Folders of answers that are kept while a unit is made, so that an interruption costs none, each named by what was asked."""
+DROPPED = "dropped"
+"""The fact of a training whose checkpoint was not kept: the hash of what it was."""
 KEPT = "kept"
 """The fact of a unit that names those which it used."""
 

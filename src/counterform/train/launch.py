@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from counterform.bench import Grading
 from counterform.children import run_child
 from counterform.errors import StudyError, TrainingDiverged
 from counterform.models.source import pinned
@@ -25,23 +26,44 @@ KEPT_LINES = 6
 class Job(Struct, frozen=True, kw_only=True):
     """What a launched process is told to train."""
 
+    trainer: str
+    """Its short name."""
     spec: TrainSpec
+    grading: Grading | None = None
     arm: Arm
     base: ModelSpec
     seed: int
     out: str
 
 
-def launch(spec: TrainSpec, arm: Arm, *, base: str | ModelSpec, seed: int, out: Path) -> Checkpoint:
+class Launched(Struct, frozen=True, kw_only=True):
+    """What the first of the launched processes leaves behind."""
+
+    checkpoint: Checkpoint | None = None
+    refused: str = ""
+    """Why the study cannot be trained so, in one message."""
+
+
+def launch(
+    trainer: str,
+    spec: TrainSpec,
+    arm: Arm,
+    *,
+    base: str | ModelSpec,
+    seed: int,
+    out: Path,
+    grading: Grading | None = None,
+) -> Checkpoint:
     """Train `arm` in the processes that `spec.launch` asks for. Data parallel: the base must fit one of them.
 
-    Raises TrainingDiverged as one process would, StudyError where the launch itself fails.
+    grading: for an arm that samples for itself. Raises TrainingDiverged as one process would, StudyError where the launch itself fails.
     """
     out.mkdir(parents=True, exist_ok=True)
     job, result = out / "job.json", out / "launched.json"
     alone = msgspec.structs.replace(spec, launch=())
     # The launched processes stand in this same directory, so relative paths mean the same there.
-    job.write_bytes(msgspec.json.encode(Job(spec=alone, arm=arm, base=pinned(base), seed=seed, out=str(out))))
+    told = Job(trainer=trainer, spec=alone, grading=grading, arm=arm, base=pinned(base), seed=seed, out=str(out))
+    job.write_bytes(msgspec.json.encode(told))
     command = [
         sys.executable,
         "-m",
@@ -55,9 +77,12 @@ def launch(spec: TrainSpec, arm: Arm, *, base: str | ModelSpec, seed: int, out: 
     if not result.exists():
         words = " ".join(done.stderr.strip().splitlines()[-KEPT_LINES:])
         raise StudyError(f"$.train.launch: {' '.join(command[1:])} ended with {done.returncode}: {words}")
-    checkpoint = msgspec.json.decode(result.read_bytes(), type=Checkpoint)
+    launched = msgspec.json.decode(result.read_bytes(), type=Launched)
     job.unlink()
     result.unlink()
+    checkpoint = launched.checkpoint
+    if checkpoint is None:
+        raise StudyError(launched.refused)
     if checkpoint.failure:
         raise TrainingDiverged(checkpoint.failure)
     return checkpoint

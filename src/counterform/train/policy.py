@@ -15,18 +15,20 @@ from msgspec.structs import replace
 
 from counterform.bench import Bench
 from counterform.errors import StudyError, TrainingDiverged, extra
-from counterform.models.hf import free_memory, load
-from counterform.models.source import spec_of
+from counterform.models.hf import free_memory
+from counterform.models.lora import save_trained
+from counterform.models.source import pinned, spec_of
 from counterform.parts import made
 from counterform.study import ModelSpec, TrainSpec
 from counterform.text.answers import answer_of
 from counterform.train.grpo import LearnsFrom, RoCGRPOTrainer, check_selection
+from counterform.train.launch import launch
 from counterform.train.part_way import KeepPartWay
 from counterform.train.penalties import Penalty, Rollout
 from counterform.train.rewards import Graders, Kind, rewards_of
 from counterform.train.roc import Mode
 from counterform.train.rollouts import Rollouts
-from counterform.train.sft import check_options, lora_config, peak_memory_mb, steps_of, usual_options
+from counterform.train.sft import check_options, load_to_train, lora_config, peak_memory_mb, steps_of, usual_options
 from counterform.train.tokens import training_rows
 from counterform.train.trainer import Trainer
 from counterform.types import Arm, Checkpoint, Grade, Graded, Ledger, Mark
@@ -78,18 +80,13 @@ class Selection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class GRPO(Trainer):
-    """Trains arms whose objective is `grpo` with RoCGRPOTrainer; all weights, or a LoRA that is merged at the end."""
+    """Trains arms whose objective is `grpo` with RoCGRPOTrainer; all weights, or a LoRA, of which the adapter is kept."""
 
     keeps_part_way = True
 
     def __init__(self, spec: TrainSpec, *, bench: Bench | None = None) -> None:
         super().__init__(spec, bench=bench)
         check_options("$.train.grpo", spec.grpo, GRPOConfig, ours=_OURS)
-        if spec.launch:
-            raise StudyError(
-                "$.train.launch: arms that sample for themselves are trained in the study's own process. Leave `launch` "
-                "out, or run counterform.train.RoCGRPOTrainer in a script of your own under `accelerate launch`."
-            )
 
     def check(self, arms: Sequence[Arm], *, base: str | ModelSpec) -> None:
         """Raises StudyError for a selection, or a loss under it, that could not be."""
@@ -118,15 +115,18 @@ class GRPO(Trainer):
 
         Raises TrainingDiverged for a loss or weights that are not numbers, and where no step has anything to teach.
         """
+        if self.spec.launch:
+            return launch("grpo", self.spec, arm, base=base, seed=seed, out=out, grading=self.bench.grading())
         started, chosen = time.monotonic(), selection(arm)
         datasets.disable_progress_bars()
-        model, tokenizer = load(base, dtype=torch.float32)
+        model, tokenizer = load_to_train(base, self.spec)
         chat = spec_of(base).chat
         prompts = [row["prompt"] for row in training_rows(arm.examples, tokenizer, chat)]
         ids = [example.problem_id for example in arm.examples]
         answers = chosen.answers or [""] * len(ids)
         config = self._config(chosen, seed, out)
-        judge = _Judge(self.bench.grade, chosen, group=config.num_generations, seed=seed)
+        _require_whole_groups(config, chosen)
+        judge = _Judge(self.bench.grade, chosen, group=config.num_generations, seed=seed, rank=config.process_index)
         # Of the reference model, which TRL loads by its name.
         config.trust_remote_code = spec_of(base).trust_remote_code
         config.chat_template_kwargs = chat.template
@@ -145,7 +145,7 @@ class GRPO(Trainer):
                 ),
                 processing_class=tokenizer,
                 peft_config=lora_config(self.spec),
-                callbacks=[KeepPartWay(self.spec.readings, out, tokenizer)],
+                callbacks=[KeepPartWay(self.spec.readings, out, tokenizer, pinned(base))],
                 rollout_func=rollouts if chosen.tool or Rollouts.can_sample_as(config) else None,
             )
         except (ImportError, TypeError, ValueError) as error:
@@ -154,10 +154,10 @@ class GRPO(Trainer):
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
         trained = self._trained(trainer)
-        trained.save_pretrained(out)
-        tokenizer.save_pretrained(out)
-        lines = [msgspec.json.encode(row) for row in trainer.state.log_history]
-        (out / HISTORY).write_bytes(b"\n".join(lines) + b"\n")
+        if trainer.accelerator.is_main_process:
+            save_trained(trained, tokenizer, out, pinned(base))
+            lines = [msgspec.json.encode(row) for row in trainer.state.log_history]
+            (out / HISTORY).write_bytes(b"\n".join(lines) + b"\n")
         ledger = Ledger(
             examples=len(arm.examples),
             loss_tokens=trainer.loss_tokens,
@@ -190,7 +190,7 @@ class GRPO(Trainer):
             ) from failure
         if failure is not None:
             raise failure
-        return trained.merge_and_unload() if self.spec.lora is not None else trained
+        return trained
 
     def _keep(self, chosen: Selection) -> int:
         generations: int = self.spec.grpo.get("num_generations", _DEFAULTS["num_generations"])
@@ -208,12 +208,22 @@ class GRPO(Trainer):
             raise StudyError(f"$.train.grpo: {error}") from error
 
 
+def _require_whole_groups(config: GRPOConfig, chosen: Selection) -> None:
+    """Raises StudyError for a reward that is of a whole group, where a group is spread over processes."""
+    rows = config.per_device_train_batch_size * config.steps_per_generation
+    if config.world_size > 1 and chosen.reward == "majority" and rows % config.num_generations:
+        raise StudyError(
+            f"$.train.grpo.per_device_train_batch_size: the reward 'majority' is of a whole group, and {rows} rollouts of a process are no whole "
+            f"number of groups of {config.num_generations}. Take a multiple of num_generations."
+        )
+
+
 class _Judge:
     """Rewards and penalties of a batch of rollouts, from one grading of it."""
 
-    def __init__(self, grade: Grade, chosen: Selection, *, group: int = 1, seed: int = 0) -> None:
+    def __init__(self, grade: Grade, chosen: Selection, *, group: int = 1, seed: int = 0, rank: int = 0) -> None:
         self._grade, self.weight, self._kind = Graders(grade), chosen.penalty_weight, chosen.reward
-        self._group, self._rng = group, np.random.default_rng(seed)
+        self._group, self._rng = group, np.random.default_rng([seed, rank] if rank else seed)
         self.penalties: dict[str, Penalty] = {name: made("penalty", name, {}, "penalties") for name in chosen.penalties}
         self.penalty_funcs = [self._func(name) for name in self.penalties]
         self._batch: Any = None

@@ -15,7 +15,8 @@ import msgspec
 from counterform.bench import Bench
 from counterform.errors import StudyError, TrainingDiverged, extra, unknown_name
 from counterform.models.hf import best_device, free_memory, load, load_tokenizer
-from counterform.models.source import spec_of
+from counterform.models.lora import save_trained
+from counterform.models.source import Adapted, dtype_read, pinned, spec_of, with_base
 from counterform.study import ModelSpec, TrainSpec
 from counterform.train.launch import launch
 from counterform.train.memory import process_peak_mb
@@ -50,7 +51,7 @@ _DEFAULTS = {field.name: field.default for field in fields(SFTConfig)}
 
 
 class SFT(Trainer):
-    """Trains all weights, or a LoRA that is merged at the end; the loss is on the completion alone."""
+    """Trains all weights, or a LoRA, of which the adapter is kept; the loss is on the completion alone."""
 
     keeps_part_way = True
 
@@ -95,10 +96,10 @@ class SFT(Trainer):
         Raises TrainingDiverged at the first loss, or in the end at weights, that are not numbers.
         """
         if self.spec.launch:
-            return launch(self.spec, arm, base=base, seed=seed, out=out)
+            return launch("sft", self.spec, arm, base=base, seed=seed, out=out)
         started = time.monotonic()
         datasets.disable_progress_bars()
-        model, tokenizer = load(base, dtype=torch.float32)
+        model, tokenizer = load_to_train(base, self.spec)
         chat = spec_of(base).chat
         rows = datasets.Dataset.from_list(training_rows(arm.examples, tokenizer, chat))
         weights = weights_of(arm.examples, token_counter(tokenizer, chat))
@@ -112,7 +113,7 @@ class SFT(Trainer):
                 processing_class=tokenizer,
                 peft_config=lora_config(self.spec),
                 weighted=weights is not None,
-                callbacks=[KeepPartWay(self.spec.readings, out, tokenizer)],
+                callbacks=[KeepPartWay(self.spec.readings, out, tokenizer, pinned(base))],
             )
         trainer.remove_callback(PrinterCallback)
         if torch.cuda.is_available():
@@ -120,15 +121,12 @@ class SFT(Trainer):
         with refused_options("$.train.sft"):
             trainer.train()
         trained = trainer.accelerator.unwrap_model(trainer.model)
-        if self.spec.lora is not None:
-            trained = trained.merge_and_unload()
         # The last step is followed by no loss that would tell.
         if not all(weight.isfinite().all() for weight in trained.parameters()):
             raise TrainingDiverged(f"weights are not numbers after the last step. {trainer.way_out}")
         loss_tokens, prompt_tokens = trainer.tokens_of_all_processes()
         if trainer.accelerator.is_main_process:
-            trained.save_pretrained(out)
-            tokenizer.save_pretrained(out)
+            save_trained(trained, tokenizer, out, pinned(base))
         ledger = Ledger(
             examples=len(arm.examples),
             loss_tokens=loss_tokens,
@@ -228,6 +226,25 @@ def usual_options() -> dict[str, Any]:
         "disable_tqdm": True,
         "logging_nan_inf_filter": False,
     }
+
+
+def load_to_train(base: str | ModelSpec, spec: TrainSpec) -> tuple[Any, Any]:
+    """The model and tokenizer that are trained: in float32, or, under a LoRA, in the dtype in which the base is read; peft keeps the adapter in float32.
+
+    Raises StudyError for a LoRA over a LoRA, and for quantised weights without one.
+    """
+    named = spec_of(base)
+    if spec.lora is None and named.load.quantization_config:
+        raise StudyError(
+            "$.model.load.quantization_config: quantised weights cannot be trained. Give [train.lora], or leave it out."
+        )
+    if spec.lora is None:
+        return load(named, dtype=torch.float32)
+    if isinstance(with_base(named), Adapted):
+        raise StudyError(
+            f"$.train.lora: the base {named.path!r} is a LoRA itself. Merge it into its base first, or train all weights: leave [train.lora] out."
+        )
+    return load(named, dtype=dtype_read(named))
 
 
 def lora_config(spec: TrainSpec) -> LoraConfig | None:

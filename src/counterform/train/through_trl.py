@@ -16,12 +16,20 @@ import msgspec
 
 from counterform.bench import Bench
 from counterform.errors import StudyError, TrainingDiverged, extra
-from counterform.models.hf import free_memory, load
-from counterform.models.source import spec_of
+from counterform.models.hf import free_memory
+from counterform.models.lora import save_trained
+from counterform.models.source import pinned, spec_of
 from counterform.study import ChatSpec, ModelSpec, TrainSpec
 from counterform.train.part_way import KeepPartWay
 from counterform.train.policy import HISTORY
-from counterform.train.sft import check_options, lora_config, peak_memory_mb, refused_options, usual_options
+from counterform.train.sft import (
+    check_options,
+    load_to_train,
+    lora_config,
+    peak_memory_mb,
+    refused_options,
+    usual_options,
+)
 from counterform.train.trainer import Trainer
 from counterform.types import Arm, Checkpoint, Ledger
 
@@ -47,7 +55,7 @@ _NO_ROOM = ("not enough memory", "can't allocate memory", "out of memory")
 
 
 class ThroughTRL(Trainer):
-    """Trains all weights, or a LoRA that is merged at the end, by a trainer of TRL's; the last step is the result."""
+    """Trains all weights, or a LoRA, of which the adapter is kept, by a trainer of TRL's; the last step is the result."""
 
     keeps_part_way = True
     table: ClassVar[str]
@@ -114,7 +122,7 @@ class ThroughTRL(Trainer):
         started = time.monotonic()
         datasets.disable_progress_bars()
         with self._room():
-            model, tokenizer = load(base, dtype=torch.float32)
+            model, tokenizer = load_to_train(base, self.spec)
             config = self.made_config(arm, base, seed, out)
             with refused_options("$.train", TypeError, ValueError):  # Sound one by one and not together, or here.
                 trainer = self.trainer(
@@ -123,7 +131,7 @@ class ThroughTRL(Trainer):
                     train_dataset=datasets.Dataset.from_list(self.rows(arm, tokenizer, spec_of(base).chat, seed)),
                     processing_class=tokenizer,
                     peft_config=lora_config(self.spec),
-                    callbacks=[KeepPartWay(self.spec.readings, out, tokenizer)],
+                    callbacks=[KeepPartWay(self.spec.readings, out, tokenizer, pinned(base))],
                     **self.given(arm, config, base),
                 )
             trainer.remove_callback(PrinterCallback)
@@ -133,12 +141,9 @@ class ThroughTRL(Trainer):
             with refused_options(f"$.train.{self.table}", ValueError):
                 trainer.train()
         trained = trainer.accelerator.unwrap_model(trainer.model)
-        if self.spec.lora is not None:
-            trained = trained.merge_and_unload()
         if not all(weight.isfinite().all() for weight in trained.parameters()):
             raise TrainingDiverged(f"weights are not numbers after the last step. {trainer.way_out}")
-        trained.save_pretrained(out)
-        tokenizer.save_pretrained(out)
+        save_trained(trained, tokenizer, out, pinned(base))
         lines = [msgspec.json.encode(row) for row in trainer.state.log_history]
         (out / HISTORY).write_bytes(b"\n".join(lines) + b"\n")
         ledger = msgspec.structs.replace(
