@@ -15,7 +15,8 @@ from counterform.guard.canonical import DECODER, MAX_ARGUMENTS, spelling
 
 MOST_STARTS = 256
 """Beginnings in one text of what is no object after all; one with more is refused as a call that cannot be read."""
-UNREAD = "it is written into the text in a form that cannot be read for sure; make it as a tool call"
+_UNREADABLE = "?"
+"""Arguments that are no JSON object: a call with them cannot be read, and is refused."""
 
 _OBJECT = re.compile(r"\{\s*+(?:[\"'“]|\w{1,40}+\s*+:)")
 _OPEN = re.compile(r"(?:\{\s*+\w{0,40}+\s*+|<\|?[\w:.-]{0,100})\Z")
@@ -64,11 +65,8 @@ def written_calls(text: str, names: Collection[str]) -> list[dict[str, Any]]:
     if not names or not ("{" in text or "<" in text):
         return []
     known = {spelling(name): name for name in names}
-    calls = [
-        call
-        for _, call in sorted([*_objects(text, known), *_tags(text, known, _tag(names))], key=lambda found: found[0])
-    ]
-    return [{"type": "function", "function": call} for call in calls]
+    found = [*_objects(text, known), *_tags(text, known, _tag(names))]
+    return [{"type": "function", "function": call} for _, call in sorted(found, key=lambda one: one[0])]
 
 
 def _objects(text: str, known: Mapping[str, str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -158,4 +156,4 @@ def _named_in(text: str, known: Mapping[str, str]) -> str:
 
 
 def _unread(name: str) -> dict[str, Any]:
-    return {"name": name, "arguments": UNREAD}
+    return {"name": name, "arguments": _UNREADABLE}
