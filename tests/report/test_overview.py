@@ -132,5 +132,7 @@ def test_the_sentence_counts_the_arms(run: RunDir):
 def test_without_findings_it_says_so():
     nothing = Results(question="?", findings=(), levels=(), baselines=(), metrics=DECLARED)
     assert overview(nothing).sentence == "There are no findings yet."
+    apart = msgspec.structs.replace(nothing, own={"traits": {}})
+    assert overview(apart).sentence.endswith("the sections say what was found.")
     no_gain = msgspec.structs.replace(nothing, findings=(finding("find_error", "F1", 0.1, 0.2),))
     assert overview(no_gain).sentence == "Right answers in distribution were not asked for."

@@ -109,6 +109,8 @@ def _without_base(results: Results) -> str:
     """What the contrasts came to in right answers, where no arm was compared with the base model."""
     if not results.findings:
         levels = ", ".join(dict.fromkeys(level.arm for level in results.levels))
+        if not levels and results.own:
+            return "No arms were compared by their right answers: the sections say what was found."
         return f"Nothing was compared: {levels} alone." if levels else "There are no findings yet."
     told = [f.sentence for home in HOME for f in results.findings if (f.probe, f.metric) == home]
     more = f" {len(told) - MOST_TOLD} more contrasts stand below." * (len(told) > MOST_TOLD)
