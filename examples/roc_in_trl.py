@@ -13,6 +13,7 @@ from pathlib import Path
 
 import datasets
 import numpy as np
+import torch
 from trl import GRPOConfig
 
 import counterform
@@ -59,6 +60,8 @@ trainer = RoCGRPOTrainer(
         logging_steps=1,
         save_strategy="no",
         report_to=[],
+        bf16=False,
+        use_cpu=not torch.cuda.is_available(),
     ),
     train_dataset=datasets.Dataset.from_list(rows),
 )

@@ -147,3 +147,8 @@ def test_a_wrong_command_is_noticed():
     ):
         with pytest.raises((Exception, SystemExit)):
             parsed(typer.main.get_command(app), words)
+
+
+def test_the_script_of_roc_in_trl_is_the_example():
+    shown = next(block.text for block in BLOCKS if block.page == "docs/roc-in-trl.md")
+    assert shown == (ROOT / "examples" / "roc_in_trl.py").read_text(encoding="utf-8")
