@@ -95,7 +95,7 @@ def test_what_cannot_be_trained_so_is_one_message(tmp_path):
     options = {"num_generations": 4, "per_device_train_batch_size": 8, "max_steps": 1, "max_completion_length": 8}
     trainer = GRPO(TrainSpec(grpo=options, launch=TWO), bench=Bench(grading=lambda: grading))
     cases = [Case(problem=problem, right=None, wrong=None) for problem in problems]
-    with pytest.raises(StudyError, match="^mode 'waves': needs .* one process"):
+    with pytest.raises(StudyError, match=r"^mode 'waves': needs .* one process"):
         trainer.train(RoCWaves()(cases, None), base=str(BASE), seed=3, out=tmp_path)
 
 
