@@ -10,7 +10,7 @@ from counterform.findings.wrong_guard import DRAFTS, Guarded, Harm, WrongVerifie
 from counterform.report.data import ReportData
 from counterform.report.figures import SIGNS, add_line, shares_against
 from counterform.report.labels import MetricLabel
-from counterform.report.section import Block, Grid, Key, Plot, Prose, Section, Sign, figures
+from counterform.report.section import Block, Grid, Key, Plot, Prose, Section, Sign, figures, folded
 from counterform.report.tables import Table
 from counterform.results import Level
 from counterform.text.numbers import points, points_interval, share, share_interval
@@ -42,11 +42,14 @@ class GuardedWrongly(Section):
                 caption="The highest rate up to which the gain over no guard lies above 0, and the lowest at which it lies below, by 95 % intervals that are "
                 "not corrected for the number of rows",
             ),
-            Grid(
-                table=ways_table(found),
-                heading="Guarded by verifiers that err",
-                caption="Gains in percentage points of right and accepted answers, paired by problem. Violated: accepted with a wrong step, by the verifier that "
-                "does not err. 95 % intervals",
+            *folded(
+                "Every way with every verifier",
+                Grid(
+                    table=ways_table(found),
+                    heading="Guarded by verifiers that err",
+                    caption="Gains in percentage points of right and accepted answers, paired by problem. Violated: accepted with a wrong step, by the verifier that "
+                    "does not err. 95 % intervals",
+                ),
             ),
         ]
 
