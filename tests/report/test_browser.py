@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -68,8 +69,8 @@ def page(browser: Browser, report: Path) -> Iterator[Page]:
 
 def test_the_plots_are_drawn(page: Page) -> None:
     assert page.locator(".plot svg.main-svg").count() >= 24
-    assert page.locator(".plot").first.locator(".point").count() == 5
-    assert "sft" in page.locator(".plot").first.inner_text()
+    assert page.locator("#gains .plot").first.locator(".point").count() == 5
+    assert "sft" in page.locator("#gains .plot").first.inner_text()
 
 
 def test_filters_and_search(page: Page) -> None:
@@ -89,12 +90,52 @@ def test_filters_and_search(page: Page) -> None:
     assert (
         items.first.locator(".pieces .wrong .tag").first.inner_text().startswith("✗ wrong · arithmetic · right would")
     )
-    page.locator("#list .head button").first.click()
-    page.get_by_label("Process").select_option("")
-    page.get_by_label("Outcome").select_option("")
-    matches("1 to 4 of 4 attempts")
+    page.get_by_title("Show all attempts at this problem").first.click()
+    matches("1 to 22 of 22 attempts")
     page.get_by_label("Search").fill("no such words")
-    matches("No attempt matches these filters.")
+    matches("No attempts match these filters.")
+
+
+def test_the_address_brings_back_what_was_chosen(page: Page) -> None:
+    page.get_by_role("button", name="base right, arm wrong").click()
+    page.get_by_role("combobox", name="Arm", exact=True).select_option("cft")
+    page.get_by_label("Order").select_option("longest")
+    page.get_by_label("Decided rows only").check()
+    page.wait_for_timeout(300)
+    arms = page.locator("#list .head b").all_inner_texts()
+    assert {"base", "cft"} == set(arms)
+    page.get_by_title("A link to this one").nth(3).click()
+    opened = page.locator("#list > .opened")
+    expect(opened).to_be_in_viewport()
+    words = opened.inner_text()
+    page.get_by_role("link", name="Gains", exact=True).first.click()
+    assert page.evaluate("location.hash").startswith("#gains?")
+    page.goto(page.evaluate("location.href"))
+    page.reload()
+    page.wait_for_selector("html[data-drawn=all]")
+    assert page.locator("#list > .opened").inner_text() == words
+    assert page.get_by_role("combobox", name="Arm", exact=True).input_value() == "cft"
+    assert page.locator("tr.open").first.is_hidden()
+    assert page.get_by_role("button", name="base right, arm wrong").get_attribute("aria-pressed") == "true"
+
+
+def test_a_section_lands_where_its_link_points(browser: Browser, report: Path) -> None:
+    page = browser.new_page()
+    page.goto(f"{report.as_uri()}#matching")
+    page.wait_for_selector("html[data-drawn=all]")
+    page.locator("#list > li").first.wait_for()
+    assert abs(page.locator("#matching").evaluate("section => section.getBoundingClientRect().top")) < 2
+    page.close()
+
+
+def test_a_table_as_csv(page: Page) -> None:
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="CSV: Gains over the base model").click()
+    rows = list(csv.reader(Path(waiting.value.path()).read_text(encoding="utf-8-sig").splitlines()))
+    assert rows[0][:4] == ["Metric", "Arm", "Difference", "95 % interval"]
+    assert rows[1][:4] == ["Solving (pass@1)", "sft", "+31.1", "[+27.0, +35.2]"]
+    assert rows[3][2] == "-11.8"  # a minus that a spreadsheet knows
+    assert page.evaluate("""quoted("=1+1") + quoted("+a") + quoted('a "b"')""") == """"'=1+1""'+a""a ""b""\""""
 
 
 def test_hostile_text_is_shown_and_never_run(page: Page) -> None:
@@ -116,6 +157,7 @@ def test_hostile_text_is_shown_and_never_run(page: Page) -> None:
 def test_the_page_never_scrolls_sideways(page: Page) -> None:
     page.get_by_label("Search").fill("yyyy")
     expect(page.locator("#list > li")).to_have_count(1)
+    assert page.locator(".tools.wide").count() == 0
     for width in (1280, 768, 375):
         page.set_viewport_size({"width": width, "height": 800})
         page.wait_for_timeout(400)
@@ -123,6 +165,7 @@ def test_the_page_never_scrolls_sideways(page: Page) -> None:
         plot = page.locator(".plot svg.main-svg").first.bounding_box()
         assert plot
         assert plot["x"] + plot["width"] <= width
+    assert page.locator(".tools.wide .cue").first.is_visible()
 
 
 def test_dark_and_paper_repaint_the_plots(page: Page) -> None:
@@ -153,12 +196,14 @@ def test_a_full_page_is_small_and_opens_whole(
 ) -> None:
     run = make_run(tmp_path / "full", n_problems=120, samples=4, readings=5_500, padding=" and so on" * 80)
     path = write_page(run)
-    assert path.stat().st_size < 10e6
+    assert path.stat().st_size < 6e6
     page = browser.new_page()
     page.goto(path.as_uri())
     page.locator("#list > li").nth(24).wait_for()
     page.wait_for_selector("html[data-drawn=all]")
     page.get_by_label("Search").fill("right would be: 2")
     page.get_by_text("of 5,000 attempts").wait_for(state="detached")
+    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    assert paint < 1_500
     assert "5,000 of 5,280 held-out attempts" in page.locator("#attempts").inner_text()
     page.close()

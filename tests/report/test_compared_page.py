@@ -68,16 +68,16 @@ def opened(report: Path) -> Iterator[Page]:
 @in_browser
 def test_read_search_and_size(opened: Page) -> None:
     """What went from right to wrong stands first, the reverse a click away; nothing hostile runs; no width scrolls sideways."""
-    expect(opened.locator("#matches")).to_have_text("1 to 20 of 20")
+    expect(opened.locator("#matches")).to_have_text("1 to 20 of 20 items")
     first = opened.locator("#list > li").first
     expect(first).to_contain_text("⟨U+202E⟩gnorw {{7*7}}")
     expect(first.locator(".response").nth(0)).to_contain_text("✓ correct")
     expect(first.locator(".response").nth(1)).to_contain_text("✗ correct")
     opened.get_by_role("button", name="A wrong, B right").click()
-    expect(opened.locator("#matches")).to_have_text("1 to 20 of 20")
+    expect(opened.locator("#matches")).to_have_text("1 to 20 of 20 items")
     expect(opened.locator("#list > li").first.locator(".response").nth(1)).to_contain_text("✓ correct")
     opened.get_by_label("Search").fill("What is 25?")
-    expect(opened.locator("#matches")).to_have_text("1 to 1 of 1")
+    expect(opened.locator("#matches")).to_have_text("1 to 1 of 1 items")
     assert opened.locator("#list img, #list script").count() == 0
     assert opened.title().endswith("counterform")
     for scheme in ("light", "dark"):

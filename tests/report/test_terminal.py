@@ -1,38 +1,47 @@
 import io
-from collections import Counter
 
+import msgspec
 import pytest
 from rich.console import Console
 
-from counterform.report.data import load
-from counterform.report.labels import VERDICT_SIGNS
-from counterform.report.terminal import print_results
+from counterform.report.data import ReportData, load
+from counterform.report.terminal import LINES, print_results
+from counterform.report.unread import Answered
 from counterform.store import RunDir
 
 
-def _printed(run: RunDir, width: int) -> str:
-    data = load(run)
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    print_results(data, console)
-    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+def printed(data: ReportData, run: RunDir, width: int) -> list[str]:
+    file = io.StringIO()
+    print_results(data, run / "report.html", Console(file=file, width=width, color_system=None))
+    return file.getvalue().splitlines()
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_every_gain_stands_on_one_line_with_its_verdict_in_words(run: RunDir, width: int) -> None:
-    text = _printed(run, width)
-    lines = [line.split() for line in text.splitlines()]
-    assert ["sft", "+31.1", "[+27.0,", "+35.2]", "5.8", "1,200", "●", "better"] in lines
-    assert ["cft", "−11.8", "[−15.9,", "−7.7]", "5.8", "1,200", "◆", "worse"] in lines
-    verdicts = Counter(line[-1] for line in lines if line and line[-1] in VERDICT_SIGNS)
-    assert verdicts == Counter(finding.verdict for finding in load(run).results.findings)
-    assert max(map(len, text.splitlines())) <= width
-    assert "…" not in text
-    assert "Right by wrong steps (↓ better)" in text
+def test_answer_table_and_path_in_twenty_lines(run: RunDir, width: int) -> None:
+    lines = printed(load(run), run, width)
+    assert len([line for line in lines if "report.html" not in line]) <= LINES
+    rows = [line.split() for line in lines]
+    assert any(row[:5] == ["sft", "+31.1", "[+27.0,", "+35.2]", "●"] for row in rows)
+    assert any(row[:3] == ["answer_only", "(control)", "+9.4"] for row in rows)
+    assert lines[0].startswith("Over the base model's 44.2")
+    assert "notes     1 to read before it is believed, under Graders and gaps" in lines
+    first = next(at for at, row in enumerate(rows) if row[:3] == ["cft", "−", "sft"])
+    assert first < next(at for at, row in enumerate(rows) if row[:1] == ["sft"])
 
 
-def test_the_answer_comes_first_and_the_notes_last(run: RunDir) -> None:
-    text = _printed(run, 120)
-    answer, table, note = (
-        text.index(part) for part in ("Of 5 arms, 3 came out", "Gain over", "3 pairs of the critique")
-    )
-    assert answer < table < note
+def test_many_rows_and_a_warning_stay_in_twenty_lines(run: RunDir) -> None:
+    data = load(run)
+    more = [
+        msgspec.structs.replace(f, arm=f"{f.arm}{n}")
+        for n in range(3)
+        for f in data.results.findings
+        if f.versus == "base"
+    ]
+    results = msgspec.structs.replace(data.results, findings=(*data.results.findings, *more))
+    cut = Answered(n=8, unknown=6, cut=6, unheard=0, reason="")
+    data = msgspec.structs.replace(data, results=results, answered=dict.fromkeys(("base", "sft"), cut))
+    lines = printed(data, run, 200)
+    assert len(lines) <= LINES
+    assert lines[0].startswith("! base: 75.0")
+    assert lines[0].endswith("And 1 more arms.")
+    assert any(line.startswith("and ") and line.endswith(" more") for line in map(str.strip, lines))

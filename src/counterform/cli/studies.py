@@ -303,5 +303,4 @@ def _print_results(directory: Path, as_json: bool) -> None:
     from counterform.report.terminal import print_results
     from counterform.store import RunDir
 
-    print_results(load(RunDir(directory)), console())
-    tell(f"\nreport    {directory / 'report.html'}")
+    print_results(load(RunDir(directory)), directory / "report.html", console())

@@ -10,6 +10,7 @@ import msgspec
 
 from counterform.compare.result import Compared
 from counterform.findings.paired import Comparison, FormSplit
+from counterform.findings.undecided import needed_to_decide
 
 LINES = 12
 """Of the answer in the terminal."""
@@ -88,9 +89,12 @@ def _several(n: int, what: str) -> str:
 
 
 def not_found(c: Comparison) -> str:
-    """What an undecided comparison would have shown; empty for a decided one, and where nothing is known of it."""
-    known = c.verdict == "undecided" and c.mde < float("inf")
-    return f"would have shown {_size(c.mde, c.share)}" if known else ""
+    """What an undecided comparison would have shown, and what would decide it; empty for a decided one, and where nothing is known of it."""
+    if c.verdict != "undecided" or c.mde == float("inf"):
+        return ""
+    needed = needed_to_decide(c.estimate, c.low, c.high, c.mde, c.clusters)
+    more = f"; {needed:,} items would decide it, if it is real" if isinstance(needed, int) else ""
+    return f"would have shown {_size(c.mde, c.share)}{more}"
 
 
 def _unpaired(c: Comparison) -> list[tuple[int, str]]:

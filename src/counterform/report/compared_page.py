@@ -12,17 +12,19 @@ from msgspec import Struct
 
 from counterform.compare.result import Compared, Shown
 from counterform.errors import DataError
-from counterform.findings.paired import Comparison, Verdict
-from counterform.report.compared import as_json, difference, form_sentence, level, not_found
+from counterform.findings.paired import Comparison, Pass, Verdict
+from counterform.report import glossary
+from counterform.report.answer import Sentence
+from counterform.report.compared import as_json, difference, form_sentence, level, not_found, signed
 from counterform.report.compared_sections import PageSection, sections
-from counterform.report.html import asset, html, script_json
+from counterform.report.html import asset, html, packed_json
 from counterform.store.appearing import appearing, disk_errors
 from counterform.text.numbers import number
 from counterform.text.plain import plain_line
 
 PAGE, DATA, ANSWERS = "report.html", "compare.json", "answers"
-MAX_ITEM_BYTES = 4_500_000
-"""What all items to read may add to the page."""
+MAX_ITEM_BYTES = 2_500_000
+"""What all items to read may add to the page, packed."""
 TEXT_LIMITS = (8_000, 4_000, 2_000, 1_000, 500, 250, 120)
 """Characters kept of each text: the first limit at which all items fit."""
 _ITEM = 32
@@ -67,7 +69,7 @@ class View(Struct, frozen=True, kw_only=True):
     """All that the template lays out."""
 
     question: str
-    lead: tuple[str, ...]
+    lead: tuple[Sentence, ...]
     arms: tuple[ArmLine, ...]
     caption: str
     headings: tuple[str, ...]
@@ -102,7 +104,9 @@ def page(found: Compared) -> str:
     return html(
         "compared.html.j2",
         name=" · ".join(_short(arm.label) for arm in found.arms[:4]),
-        scripts=[asset("text.js"), asset("compared.js")],
+        scripts=[asset(f"{name}.js") for name in ("text", "address", "browse", "tables", "compared")],
+        described={arm.letter: plain_line(arm.label) for arm in found.arms},
+        terms=glossary.COMPARISON,
         view=_view(found),
         items=_items(found.shown),
     )
@@ -139,24 +143,47 @@ def _view(found: Compared) -> View:
     )
 
 
-def _lead(found: Compared) -> tuple[str, ...]:
-    """For each arm the answer by its first scorer, and what of it is format."""
+def _lead(found: Compared) -> tuple[Sentence, ...]:
+    """For each arm the answer by its first scorer, what of it is format, and whether more samples show the gain too."""
     firsts: dict[tuple[str, str], Comparison] = {}
     for c in found.comparisons:
         firsts.setdefault((c.second, c.task), c)
+    tasks = len({task for _, task in firsts})
     sentences = []
     for (second, task), c in list(firsts.items())[:3]:
         split = next((s for s in found.form_splits if (s.first, s.second, s.task) == (c.first, second, task)), None)
-        where = f" on {task}" if task and len({key[1] for key in firsts}) > 1 else ""
-        sentence = (
-            f"{second} is {c.verdict}{where}: {level(c.second_value, c.share)} by {c.metric} where {c.first} has "
-            f"{level(c.first_value, c.share)}, {difference(c)}."
-            if c.verdict != "undecided"
-            else f"{second} against {c.first}{where} is undecided: {level(c.second_value, c.share)} and "
-            f"{level(c.first_value, c.share)} by {c.metric}, {difference(c)}."
-        )
-        sentences += [sentence, *([f"{form_sentence(split)}."] if split else [])]
-    return tuple(plain_line(sentence) for sentence in sentences)
+        sentences.append(Sentence(text=plain_line(_answer(c, tasks > 1)), anchor="read", link="Read first"))
+        if split:
+            sentences.append(Sentence(text=plain_line(f"{form_sentence(split)}."), anchor="form", link="Form"))
+        if reached := _reached(c, found.passes):
+            sentences.append(Sentence(text=plain_line(reached), anchor="samples", link="Samples"))
+    return tuple(sentences)
+
+
+def _answer(c: Comparison, with_task: bool) -> str:
+    where = f" on {c.task}" if c.task and with_task else ""
+    second, first = level(c.second_value, c.share), level(c.first_value, c.share)
+    if c.verdict == "undecided":
+        return f"{c.second} against {c.first}{where} is undecided: {second} and {first} by {c.metric}, {difference(c)}."
+    return f"{c.second} is {c.verdict}{where}: {second} by {c.metric} where {c.first} has {first}, {difference(c)}."
+
+
+def _reached(c: Comparison, passes: Sequence[Pass]) -> str:
+    """Of a clear gain, whether it extends what k samples reach, at the largest k."""
+    own = [
+        p
+        for p in passes
+        if (p.first, p.second, p.task, p.metric, p.kind) == (c.first, c.second, c.task, c.metric, "pass@k")
+    ]
+    if c.verdict != "better" or not own:
+        return ""
+    p = max(own, key=lambda p: p.k)
+    figures = f"{signed(p.estimate, True)} points [{signed(p.low, True)}, {signed(p.high, True)}]"
+    if p.low > 0:
+        return f"Extended: pass@{p.k} rose too, {figures}."
+    if p.high < c.low:
+        return f"Sharpened, not extended: pass@{p.k} did not follow, {figures}."
+    return f"Sharpened or extended: open, by pass@{p.k}, {figures}."
 
 
 def _rows(comparisons: Sequence[Comparison]) -> list[ScoredRow]:
@@ -213,8 +240,8 @@ def _kinds(found: Compared) -> tuple[Kind, ...]:
 def _items(shown: Sequence[Shown]) -> Markup:
     """The items' data block, small enough."""
     for limit in TEXT_LIMITS:
-        block = script_json(_data(shown, limit))
-        if len(block.encode()) <= MAX_ITEM_BYTES:
+        block = packed_json(_data(shown, limit))
+        if len(block) <= MAX_ITEM_BYTES:
             break
     return block
 

@@ -13,8 +13,8 @@ from counterform.report.sections.matching import Matching
 from counterform.report.sections.steps import WhileTheyLearnt
 from counterform.results import Results
 
-BEFORE: tuple[Section, ...] = (Claims(), Gains(), Form(), Levels(), Budgets(), Contrasts())
-AFTER: tuple[Section, ...] = (WhileTheyLearnt(), Matching(), Graders())
+BEFORE: tuple[Section, ...] = (Contrasts(), Gains(), Form(), Levels(), Budgets())
+AFTER: tuple[Section, ...] = (WhileTheyLearnt(), Claims(), Matching(), Graders())
 """Around the sections that the study's probes name."""
 
 

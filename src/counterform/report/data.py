@@ -7,7 +7,7 @@ import math
 import re
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,9 +20,10 @@ from msgspec import Struct
 from counterform.claims.recorded import Recorded, recipe_of
 from counterform.errors import RunDirError
 from counterform.report.logged import LABELS, Logged
+from counterform.report.unread import Answered, answered
 from counterform.results import AuditRow, MatchCard, Results, Traits, decode
 from counterform.store import RunDir, rows_of
-from counterform.study import NAME, Study, short
+from counterform.study import BASE_ARM, NAME, Study, short
 from counterform.types import Checkpoint, Graded, Problem
 
 MAX_ATTEMPTS = 5_000
@@ -56,6 +57,8 @@ class ReportData(Struct, frozen=True, kw_only=True):
     """At most MAX_ATTEMPTS, an even share of every arm, of the same problems as far as they reach."""
     n_attempts: int
     """How many there are in all."""
+    answered: dict[str, Answered]
+    """By arm, what became of its held-out attempts in distribution."""
     n_readings: int
     parameters: int
     """Of a trained model; 0 where none was written."""
@@ -74,13 +77,14 @@ def load(run: RunDir) -> ReportData:
     left = bool(results.existing) and "match" not in run.records
     card = None if left else _json(run / "arms" / "match.json", MatchCard)
     order = {arm.arm: place for place, arm in enumerate(card.arms, 1)} if card else {}
-    attempts, n_attempts = _attempts(run, order)
-    problems = [
-        problem
+    problems = {
+        problem.id: problem
         for unit in ("problems", "shifted")
         for name in run.files_of(unit)
         for problem in run.read_rows(name, Problem)
-    ]
+    }
+    written = _written(run)
+    attempts, n_attempts = _attempts(written, order)
     return ReportData(
         name=_name(study["name"], run.path) if "name" in study else run.path.name,
         study_text=study_text,
@@ -91,21 +95,33 @@ def load(run: RunDir) -> ReportData:
         counts=run.counts,
         versions=run.versions,
         machine=run.machine,
-        problems={problem.id: problem for problem in problems},
+        problems=problems,
         attempts=attempts,
         n_attempts=n_attempts,
+        answered={arm: answered([table for _, table in tables], problems) for arm, tables in written.items()},
         n_readings=sum(run.read_table(name, columns=["seed"]).num_rows for name in _readings(run)),
         parameters=_parameters(run),
         steps=tuple(_steps(run, order)),
     )
 
 
+def study_of(data: ReportData) -> Study:
+    """The study as its file says; without arms where there is no file, or one of another version: an arm is then what its name says."""
+    try:
+        return msgspec.toml.decode(data.study_text, type=Study)
+    except msgspec.DecodeError:
+        return Study(name="unknown", arms=())
+
+
+def described(data: ReportData) -> dict[str, str]:
+    """What each arm is, in a line."""
+    made = {arm.arm: arm.differs_by for arm in (data.card.arms if data.card else ())}
+    return {BASE_ARM: "the base model, as it was before any training"} | made | data.results.existing
+
+
 def recorded(data: ReportData) -> Recorded:
     """What is kept of a run beside its page."""
-    try:
-        study = msgspec.toml.decode(data.study_text, type=Study)
-    except msgspec.DecodeError:  # no study file, or one of another version: an arm is then what its name says
-        study = Study(name="unknown", arms=())
+    study = study_of(data)
     traits = data.results.own_of("traits", Traits)
     return Recorded(
         name=data.name,
@@ -132,8 +148,8 @@ def _parameters(run: RunDir) -> int:
     return 0
 
 
-def _attempts(run: RunDir, order: dict[str, int]) -> tuple[tuple[ShownAttempt, ...], int]:
-    """The attempts to show, those at one problem together and the base first; and how many there are."""
+def _written(run: RunDir) -> dict[str, list[tuple[int, pa.Table]]]:
+    """By arm, each seed and what it wrote on held-out problems, each attempt once."""
     by_model: dict[tuple[str, int], list[pa.Table]] = defaultdict(list)
     for record in run.records.of_kind("probe"):
         whose = (record.facts["arm"], record.facts["seed"])
@@ -142,6 +158,13 @@ def _attempts(run: RunDir, order: dict[str, int]) -> tuple[tuple[ShownAttempt, .
     for (arm, seed), tables in sorted(by_model.items()):
         if tables:
             by_arm[arm].append((seed, _once(pa.concat_tables(tables))))
+    return by_arm
+
+
+def _attempts(
+    by_arm: Mapping[str, list[tuple[int, pa.Table]]], order: dict[str, int]
+) -> tuple[tuple[ShownAttempt, ...], int]:
+    """The attempts to show, those at one problem together and the base first; and how many there are."""
     sizes = {arm: sum(table.num_rows for _, table in tables) for arm, tables in by_arm.items()}
     shares = even_shares(sizes, MAX_ATTEMPTS)
     shown = [

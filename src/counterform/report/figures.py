@@ -20,8 +20,8 @@ from counterform.text.numbers import (
     difference,
     difference_interval,
     is_share,
-    level,
     level_interval,
+    level_read,
     share,
     share_interval,
 )
@@ -87,7 +87,7 @@ def levels(metric: Metric, models: Sequence[Level], baselines: Iterable[Baseline
     rows = [
         Line(
             name=one.arm,
-            figures=f"{level(metric, one.estimate)}  {level_interval(metric, one.low, one.high)}",
+            figures=f"{level_read(metric, one.estimate, one.unknown)}  {level_interval(metric, one.low, one.high)}",
             estimate=scale * one.estimate,
             low=scale * one.low,
             high=scale * one.high,
@@ -165,7 +165,9 @@ def share_row(name: str, estimate: float, low: float, high: float, *, symbol: st
 def bars(rows: Sequence[Line], reach: tuple[float, float], shapes: Sequence[Part] = ()) -> go.Figure:
     """Rows of intervals, each over a bar that starts at zero."""
     own = [
-        _box(at, (0, row.estimate), (-0.24, 0.06), fillcolor="var(--accent)", opacity=0.35)
+        _box(
+            at, (0, min(max(row.estimate, reach[0]), reach[1])), (-0.24, 0.06), fillcolor="var(--accent)", opacity=0.35
+        )
         for at, row in _upwards(rows)
         if math.isfinite(row.estimate)
     ]
@@ -173,16 +175,22 @@ def bars(rows: Sequence[Line], reach: tuple[float, float], shapes: Sequence[Part
 
 
 def intervals(rows: Sequence[Line], reach: tuple[float, float], shapes: Sequence[Part] = ()) -> go.Figure:
-    """Rows of intervals below each other, each under its name and figures, over the shapes."""
+    """Rows of intervals below each other, each under its name and figures, over the shapes.
+
+    One that goes beyond the axis is cut there and says so.
+    """
     texts = [
         _text(text, at + 0.12, side=side, colour=colour)
         for at, row in _upwards(rows)
-        for side, text, colour in ((0, _shortened(row.name), "var(--ink)"), (1, row.figures, "var(--muted)"))
+        for side, text, colour in (
+            (0, _shortened(row.name), "var(--ink)"),
+            (1, f"{row.figures}{_cut(row, reach)}", "var(--muted)"),
+        )
     ]
     across = {"range": (-0.5, len(rows) - 0.5), "fixedrange": True, "visible": False}
     # All at once: what is added to a figure one by one has plotly look at all of it again.
     return go.Figure(
-        data=[_interval(row, at - 0.09) for at, row in _upwards(rows) if math.isfinite(row.estimate)],
+        data=[_interval(_within(row, reach), at - 0.09) for at, row in _upwards(rows) if math.isfinite(row.estimate)],
         layout=layout(_ROW * len(rows) + AXIS, reach) | {"yaxis": across, "annotations": texts, "shapes": list(shapes)},
     )
 
@@ -201,6 +209,18 @@ def _upwards(rows: Sequence[_Row]) -> list[tuple[int, _Row]]:
 def _box(at: int, across: tuple[float, float], up: tuple[float, float], **fill: Any) -> Part:
     ends = {"x0": across[0], "x1": across[1], "y0": at + up[0], "y1": at + up[1]}
     return {"type": "rect", **ends, "line": {"width": 0}, "layer": "below", **fill}
+
+
+def _within(row: Line, reach: tuple[float, float]) -> Line:
+    estimate, low, high = (min(max(end, reach[0]), reach[1]) for end in (row.estimate, row.low, row.high))
+    return replace(row, estimate=estimate, low=low, high=high) if _cut(row, reach) else row
+
+
+def _cut(row: Line, reach: tuple[float, float]) -> str:
+    """Says at which end of the axis a row is cut."""
+    ends = [end for end in (row.estimate, row.low, row.high) if math.isfinite(end)]
+    left, right = any(end < reach[0] for end in ends), any(end > reach[1] for end in ends)
+    return f"  {'◂ ' * left}cut{' ▸' * right}" if left or right else ""
 
 
 def _interval(row: Line, y: float) -> Part:

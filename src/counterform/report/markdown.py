@@ -42,8 +42,8 @@ def _lines(data: ReportData) -> Iterator[str]:
     results = data.results
     yield from (f"# {plain(data.name)}", "", f"*{plain(results.question)}*", "")
     first = overview.overview(results, recorded(data).retained)
-    yield from (plain(first.sentence), "")
-    yield from _table("", overview.table(first), overview.MEANING)
+    yield from (line for part in first.answer for line in (plain(part.text), ""))
+    yield from (line for block in first.blocks for line in _table("", overview.table(block), block.meaning))
     for section in sections(results):
         blocks = section.blocks(data)
         for grid in grids(blocks):

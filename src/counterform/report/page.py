@@ -8,16 +8,18 @@ from typing import Any
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from counterform.report import overview
+from counterform.report import glossary, overview
 from counterform.report.contents import sections
-from counterform.report.data import ReportData, ShownAttempt, load, recorded
-from counterform.report.html import asset, html, script_json
+from counterform.report.data import ReportData, ShownAttempt, described, load, recorded, study_of
+from counterform.report.html import asset, html, packed_json
 from counterform.report.section import plots
+from counterform.report.unread import warnings
 from counterform.store import RunDir
+from counterform.study import BASE_ARM
 from counterform.types import Mark, Problem, StepVerdict
 
-MAX_ATTEMPT_BYTES = 4_000_000
-"""What all attempts together may add to the page (plotly.js is 4.8 MB of the 10 MB)."""
+MAX_ATTEMPT_BYTES = 2_500_000
+"""What all attempts together may add to the page, packed (plotly.js is 1.9 MB of the 6 MB)."""
 TEXT_LIMITS = (8_000, 4_000, 2_000, 1_000, 500, 250, 120)
 """Characters kept of each text: the first limit at which all attempts fit."""
 HINT_LIMIT = 200
@@ -38,23 +40,28 @@ def render(data: ReportData) -> str:
     return html(
         "page.html.j2",
         name=data.name,
-        scripts=[get_plotlyjs(), asset("text.js"), asset("page.js")],
+        scripts=[asset(f"{name}.js") for name in ("text", "address", "browse", "tables", "plots", "attempts")],
+        library=get_plotlyjs(),
         data=data,
         results=data.results,
         first=overview.overview(data.results, recorded(data).retained),
+        warnings=warnings(data.results, data.answered, study_of(data).probe.max_tokens),
+        described=described(data),
+        terms=glossary.STUDY,
         sections=shown,
         attempts=attempts,
         text_limit=text_limit,
-        plots=script_json(figures),
-        overview=overview,
+        has_base=any(attempt.arm == BASE_ARM for attempt in data.attempts),
+        undecided=sum(f.verdict == "undecided" for f in data.results.findings),
+        plots=packed_json(figures),
     )
 
 
 def attempts_json(data: ReportData) -> tuple[Markup, int]:
     """The attempts' data block, and the number of characters kept of each text so that the page stays small."""
     for limit in TEXT_LIMITS:
-        block = script_json(_attempts(data, limit))
-        if len(block.encode()) <= MAX_ATTEMPT_BYTES:
+        block = packed_json(_attempts(data, limit))
+        if len(block) <= MAX_ATTEMPT_BYTES:
             break
     return block, limit
 

@@ -43,13 +43,15 @@ class Heading(Struct, frozen=True, tag=True):
 class Sign(Struct, frozen=True, kw_only=True):
     """One entry of a key: words, and what stands before them."""
 
-    words: str
+    words: str = ""
     css: str = ""
     """Class of the words."""
     line: str = ""
     """Class of a sample of a line or band."""
+    arm: str = ""
+    """One of several arms in the figures below, which can be shown before the others: its name stands for the words."""
     sign: str = ""
-    """A marker, in this colour."""
+    """The arm's marker, in this colour."""
     colour: str = ""
 
 
@@ -122,10 +124,6 @@ class Section(ABC):
     def blocks(self, data: ReportData) -> list[Block]:
         """What it shows of a study, in order."""
 
-    def brief(self, data: ReportData) -> str:
-        """What the terminal says of it, in a sentence; empty: nothing."""
-        return ""
-
 
 def own_sections(results: Results) -> dict[str, Section]:
     """The sections that the study's probes name, by probe: those of the package in its order, people's own behind them."""
@@ -155,6 +153,7 @@ def plots(blocks: Iterable[Block]) -> list[Plot]:
 
 
 INTERVALS = Sign(words="upright lines: 95 % intervals")
+PICK = Sign(words="press a name to see it before the others")
 FOREST = Key(
     (
         Sign(words="● better", css="better"),

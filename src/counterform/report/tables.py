@@ -16,6 +16,7 @@ from counterform.text.numbers import (
     difference_interval,
     level,
     level_interval,
+    level_read,
     number,
     probability,
     share,
@@ -97,16 +98,16 @@ def levels_table(results: Results, levels: Sequence[Level]) -> Table:
     for key, group in by_key(levels).items():
         metric, title = results.metric(group[0]), label_of(results, group[0]).title
         for one in group:
-            counts = (number(one.n_items), number(one.n_seeds), share(one.unknown))
             interval = level_interval(metric, one.low, one.high)
-            rows.append((title, one.arm, level(metric, one.estimate), interval, *counts))
+            stands = level_read(metric, one.estimate, one.unknown)
+            rows.append((title, one.arm, stands, interval, number(one.n_items), number(one.n_seeds)))
         rows += [
-            (title, baseline_name(line), level(metric, line.value), "", "", "", "")
+            (title, baseline_name(line), level(metric, line.value), "", "", "")
             for line in results.baselines
             if line.key == key
         ]
     return Table(
-        ("Metric", "Model", "Level", "95 % interval", "Items", "Seeds", "Unknown"),
+        ("Metric", "Model", "Level", "95 % interval", "Items", "Seeds"),
         tuple(rows),
         n_text=2,
         grouped=True,

@@ -1,8 +1,9 @@
-"""The results of a study in a terminal: the answer, one table of gains, what to know before believing it."""
+"""What commands print in a terminal: the results of a study, audits, policies, trust, attempts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -12,16 +13,13 @@ from rich.text import Text
 
 from counterform.guard.check import PolicyCheck
 from counterform.guard.judging import Judged
-from counterform.metrics import by_key
 from counterform.report import overview
-from counterform.report.contents import sections
-from counterform.report.data import ReportData, recorded
-from counterform.report.labels import VERDICT_SIGNS, label_of
-from counterform.report.section import general
-from counterform.report.tables import card_sentence, comparison, failures
-from counterform.results import AuditRow, Finding, Results
-from counterform.study import BASE_ARM
-from counterform.text.numbers import difference, difference_interval, number, share
+from counterform.report.data import ReportData, recorded, study_of
+from counterform.report.labels import VERDICT_SIGNS
+from counterform.report.tables import failures
+from counterform.report.unread import warnings
+from counterform.results import AuditRow
+from counterform.text.numbers import number, share
 from counterform.text.plain import plain, plain_line
 from counterform.trust import Trust
 from counterform.types import Graded, Mark, Problem
@@ -42,68 +40,69 @@ class Terminal(Console):
 _STYLES = {"better": "green", "worse": "red", "more": "bold", "less": "bold", "undecided": "dim"}
 
 
-def print_results(data: ReportData, console: Console) -> None:
-    """Print what a study found, readable from 80 columns on."""
+LINES = 20
+"""Of a study's results, at the most."""
+_WIDE, _NAME = 110, 36
+"""Columns from which on a row has room for more words; and columns of a name that are always kept."""
+
+
+def print_results(data: ReportData, page: Path, console: Console) -> None:
+    """Print the answer, the figures behind it and where the page is, in at most LINES lines of 80 columns or more."""
     results = data.results
     first = overview.overview(results, recorded(data).retained)
-    console.print(Text(results.question, style="italic"))
-    console.print()
-    console.print(Text(first.sentence, style="bold"))
-    if first.rows:
-        console.print(_first_screen(first))
-        console.print(Text(overview.MEANING, style="dim"))
-    findings = general(results, results.findings)
-    for title, shown in (
-        ("Gain over the base model, in percentage points", [f for f in findings if f.versus == BASE_ARM]),
-        ("Arm against arm, in percentage points", [f for f in findings if f.versus != BASE_ARM]),
-    ):
-        if shown:
-            console.print()
-            console.print(_table(results, title, shown))
-    for brief in filter(None, (section.brief(data) for section in sections(results))):
-        console.print(Text(f"\n{brief}"))
-    notes = [*([card_sentence(data.card)] if data.card else []), *results.notes, *failures(data.checkpoints)]
-    if notes:
+    head: list[RenderableType] = [Text(f"! {line}", style="bold red") for line in _warnings(data)]
+    head += [Text(part.text, style="" if at else "bold") for at, part in enumerate(first.answer)]
+    foot = Text("\n".join(["", *_noted(data), f"report    {page}"]))
+    taken = sum(len(console.render_lines(part, pad=False)) for part in (*head, foot))
+    for part in head:
+        console.print(part)
+    rows = _rows(first)
+    room = LINES - taken - 2  # a blank line and the headings
+    if rows and room > 0:
         console.print()
-    for note in notes:
-        console.print(Text(f"· {note}"))
+        shown = rows if len(rows) <= room else [*rows[: room - 1], _more(len(rows) - room + 1)]
+        console.print(_table(shown, wide=console.width >= _WIDE))
+    console.print(foot)
 
 
-def _first_screen(first: overview.Overview) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(1, 2, 0, 0))
-    widest = min(20, max(len(row.arm) for row in first.rows))
-    for at, heading in enumerate(overview.HEADINGS):
-        table.add_column(heading, overflow="fold", min_width=0 if at else widest)
-    for row in first.rows:
-        table.add_row(Text(row.arm, style="bold"), *map(_cell, row.cells))
-    return table
+def _warnings(data: ReportData) -> list[str]:
+    """The first, and how many more there are."""
+    found = warnings(data.results, data.answered, study_of(data).probe.max_tokens)
+    return [found[0] + (f" And {len(found) - 1} more arms." if len(found) > 1 else "")] if found else []
 
 
-def _cell(cell: overview.Cell) -> Text:
-    sign = f"{VERDICT_SIGNS[cell.verdict]} " if cell.verdict else ""
-    return Text.assemble(
-        (f"{sign}{cell.text}", _STYLES.get(cell.verdict, "")), (f"\n{cell.of}" if cell.of else "", "dim")
-    )
+def _noted(data: ReportData) -> list[str]:
+    n = len(data.results.notes) + len(failures(data.checkpoints))
+    return [f"notes     {number(n)} to read before it is believed, under Graders and gaps"] if n else []
 
 
-def _table(results: Results, title: str, findings: Sequence[Finding]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("")
-    for heading in ("diff", "95 % interval", "MDE", "n"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    for group in by_key(findings).values():
-        label, metric = label_of(results, group[0]), results.metric(group[0])
-        table.add_row(Text(label.title + (" (↓ better)" if label.lower_is_better else ""), style="bold"))
-        for finding in group:
-            table.add_row(
-                Text(f"  {comparison(finding)}"),
-                difference(metric, finding.estimate),
-                difference_interval(metric, finding.low, finding.high),
-                difference(metric, finding.mde, signed=False),
-                number(finding.n_items),
-                Text(f"{VERDICT_SIGNS[finding.verdict]} {finding.verdict}", style=_STYLES[finding.verdict]),
-            )
+def _rows(first: overview.Overview) -> list[tuple[Text, ...]]:
+    """Contrasts, treatments and controls: a name, right answers, and the verdict."""
+    found: list[tuple[Text, ...]] = []
+    for block in first.blocks:
+        for row in block.rows:
+            gain = row.cells[0]
+            style = _STYLES.get(gain.verdict, "dim" if block.kind == "controls" else "")
+            sign = f"{VERDICT_SIGNS[gain.verdict]} {gain.verdict}" if gain.verdict else ""
+            of = Text(f"{row.name} (control)" if block.kind == "controls" else row.name)
+            found.append((of, Text(gain.text), Text(sign, style=style), Text(gain.decides or gain.of, style="dim")))
+    return found
+
+
+def _more(n: int) -> tuple[Text, ...]:
+    return (Text(f"and {n} more"), Text(), Text(), Text())
+
+
+def _table(rows: Sequence[tuple[Text, ...]], *, wide: bool) -> Table:
+    """One line per row; what a figure is of, or what would decide it, only where there is room."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    least = min(_NAME, max(name.cell_len for name, *_ in rows))
+    for heading, width in (("", least), ("right answers, points", 22), ("verdict", 11)):
+        table.add_column(heading, no_wrap=True, min_width=width, overflow="ellipsis")
+    if wide:
+        table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
+    for row in rows:
+        table.add_row(*row if wide else row[:-1])
     return table
 
 

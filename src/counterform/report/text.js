@@ -1,9 +1,16 @@
 "use strict";
 
-// What both pages' scripts use: data blocks, and hostile text, every word of which goes through textContent.
+// What every script of a page uses: packed blocks, and hostile text, every word of which goes through textContent.
 
-const dataOf = (id) => JSON.parse(document.getElementById(id).textContent);
 const control = (id) => document.getElementById(id);
+
+// The text of a block that html.py has packed.
+async function unpacked(id) {
+  const bytes = Uint8Array.from(atob(control(id).textContent), (character) => character.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+}
+
+addEventListener("unhandledrejection", () => { control("old").hidden = false; });
 
 // A character that turns or hides text is shown by its number.
 function visible(text) {

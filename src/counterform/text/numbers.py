@@ -59,6 +59,20 @@ def level(metric: Metric, value: float) -> str:
     return f"{amount(value, signed=False)}{_UNITS[metric.unit]}" if math.isfinite(value) else "–"
 
 
+def level_read(metric: Metric, value: float, unknown: float) -> str:
+    """A level with the share of its readings that nobody could grade, where there is one: `44.2 % (3.0 % unknown)`."""
+    return f"{level(metric, value)}{_unknown(unknown)}"
+
+
+def share_read(value: float, unknown: float) -> str:
+    """The same of a share."""
+    return f"{share(value)}{_unknown(unknown)}"
+
+
+def _unknown(part: float) -> str:
+    return f" ({share(part)} unknown)" if part else ""
+
+
 def level_interval(metric: Metric, low: float, high: float) -> str:
     """An interval of a level without its unit: `[41.0, 47.5]`."""
     return f"[{difference(metric, low, signed=False)}, {difference(metric, high, signed=False)}]"

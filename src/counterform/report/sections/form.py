@@ -6,7 +6,7 @@ from counterform.metrics import by_key
 from counterform.report import figures, tables
 from counterform.report.data import ReportData
 from counterform.report.labels import label_of
-from counterform.report.section import Block, Grid, Plot, Prose, Section
+from counterform.report.section import Block, Grid, Plot, Prose, Section, folded
 from counterform.report.section import figures as drawn
 
 MEANING = (
@@ -37,12 +37,22 @@ class Form(Section):
             for at, group in enumerate(by_key(shares).values())
             if any(found.share is not None for found in group)
         ]
+        known = [found for found in shares if found.share is not None]
+        unknown = [found for found in shares if found.share is None]
         return [
             Prose(MEANING),
             *drawn(plots),
             Grid(
-                table=tables.form_table(results, shares),
+                table=tables.form_table(results, known),
                 heading="Form: gain of a control as a share of an arm's gain",
                 caption="Gain of the control as a share of the arm's gain",
+            ),
+            *folded(
+                f"{len(unknown)} of {len(shares)} have no share, and why",
+                Grid(
+                    table=tables.form_table(results, unknown),
+                    heading="Form: where there is no share, and why",
+                    caption="No share of a gain",
+                ),
             ),
         ]

@@ -14,7 +14,7 @@ from counterform.report.labels import MetricLabel
 from counterform.report.section import Block, Figures, Grid, Heading, Key, Plot, Prose, Section, Sign, folded
 from counterform.report.tables import Table
 from counterform.results import Finding, Level, Results
-from counterform.text.numbers import points, points_interval, share, share_interval
+from counterform.text.numbers import points, points_interval, share, share_interval, share_read
 
 BUDGETS = ("equal tokens", "equal calls")
 _ADDS = {
@@ -184,7 +184,7 @@ def _conditions(results: Results) -> Sequence[str]:
 def _cell(level: Level | None) -> str:
     if level is None or not math.isfinite(level.estimate):
         return "–"
-    return f"{share(level.estimate)} {share_interval(level.low, level.high)}"
+    return f"{share_read(level.estimate, level.unknown)} {share_interval(level.low, level.high)}"
 
 
 def _difference(level: Level | None) -> str:

@@ -40,6 +40,6 @@ class Levels(Section):
             Grid(
                 table=tables.levels_table(results, levels),
                 heading="Levels",
-                caption="Levels, in per cent unless a unit says otherwise, and the share of readings that nobody could grade",
+                caption="Levels, in per cent unless a unit says otherwise; unknown: the share of readings that nobody could grade",
             ),
         ]

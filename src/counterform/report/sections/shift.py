@@ -12,11 +12,11 @@ from counterform.metrics import Measured
 from counterform.report import figures
 from counterform.report.data import ReportData
 from counterform.report.labels import AxisLabel, MetricLabel, axis_label
-from counterform.report.section import INTERVALS, Block, Figures, Folded, Grid, Key, Plot, Prose, Section, Sign
+from counterform.report.section import INTERVALS, PICK, Block, Figures, Folded, Grid, Key, Plot, Prose, Section, Sign
 from counterform.report.tables import Table
 from counterform.results import Finding, Level, Results
 from counterform.study import BASE_ARM
-from counterform.text.numbers import points, points_interval, share, share_interval
+from counterform.text.numbers import points, points_interval, share, share_interval, share_read
 from counterform.types import Problem
 
 HOME = "in distribution"
@@ -118,10 +118,11 @@ class Shifts(Section):
             ),
             Key(
                 (
-                    *(Sign(words=arm, sign=sign, colour=colour) for arm, (colour, _, sign) in styles.items()),
+                    *(Sign(arm=arm, sign=sign, colour=colour) for arm, (colour, _, sign) in styles.items()),
                     Sign(words="random guess", line="line"),
                     Sign(words="commonest answer", line="line majority"),
                     INTERVALS,
+                    PICK,
                 )
             ),
             Figures(tuple(_plots(found))),
@@ -138,10 +139,6 @@ class Shifts(Section):
                 ),
             ),
         ]
-
-    def brief(self, data: ReportData) -> str:
-        away = [finding for finding in data.results.findings if finding.probe == "shift"]
-        return f"{counted(away)} The curves stand in the report." if away else ""
 
 
 def _plots(found: Sequence[Axis]) -> Iterator[Plot]:
@@ -188,9 +185,10 @@ def drawn(axis: Axis, part: Part) -> go.Figure:
         shares = [100 * value if math.isfinite(value) else None for value in values]
         line = {"color": "var(--accent)", "width": 1.5, "dash": figures.DASHES[name]}
         figure.add_scatter(x=places, y=shares, mode="lines", line=line, hoverinfo="skip")
+    gap = min(0.014, 0.09 / len(axis.arms)) * width
     for index, arm in enumerate(axis.arms):
         # Side by side, so that no interval hides behind another.
-        aside = (index - (len(axis.arms) - 1) / 2) * 0.014 * width
+        aside = (index - (len(axis.arms) - 1) / 2) * gap
         _add_curve(figure, axis, part, arm, [place + aside for place in places])
     return figure
 
@@ -204,6 +202,7 @@ def _add_curve(figure: go.Figure, axis: Axis, part: Part, arm: str, places: Sequ
     ]
     known = [math.isfinite(level.low) and math.isfinite(level.high) for _, _, level in rows]
     figure.add_scatter(
+        name=arm,
         x=[place for place, _, _ in rows],
         y=[100 * level.estimate for _, _, level in rows],
         mode="lines+markers",
@@ -267,16 +266,15 @@ def shift_table(axes: Iterable[Axis], findings: Iterable[Finding]) -> Table:
                         stop.name,
                         arm,
                         axis.label.distance(stop.distance),
-                        share(level.estimate),
+                        share_read(level.estimate, level.unknown),
                         share_interval(level.low, level.high),
                         f"{points(gain.estimate)} {points_interval(gain.low, gain.high)}" if gain else "",
                         gain.verdict if gain else "",
                         points(gain.mde, signed=False) if gain else "",
                         *(share(other.estimate) if other else "–" for other in beside),
                         str(level.n_items),
-                        share(level.unknown),
                     )
                 )
     headings = ("Axis", "Level", "Model", "Distance", "Right", "95 % interval", "Over base", "Verdict", "MDE")
     texts = ("Reasoning exact", "Whole exact", "Answer edits", "Reasoning edits", "Whole edits")
-    return Table((*headings, *texts, "Items", "Unknown"), tuple(rows), n_text=3, grouped=True)
+    return Table((*headings, *texts, "Items"), tuple(rows), n_text=3, grouped=True)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from counterform.report.data import ReportData
 from counterform.report.figures import arm_style, layout
 from counterform.report.logged import LABELS, Logged
-from counterform.report.section import Block, Figures, Grid, Key, Plot, Prose, Section, Sign
+from counterform.report.section import PICK, Block, Figures, Grid, Key, Plot, Prose, Section, Sign
 from counterform.report.tables import Table
 from counterform.text.numbers import number
 
@@ -41,7 +41,7 @@ class WhileTheyLearnt(Section):
                 "What arms that sample for themselves or learn from pairs logged at every step: lines are means over seeds. What is said of "
                 "right answers before the selection is the model's doing; what is said after it is the selection's."
             ),
-            Key(tuple(Sign(words=arm, sign=sign, colour=colour) for arm, (colour, _, sign) in styles.items())),
+            Key((*(Sign(arm=arm, sign=sign, colour=colour) for arm, (colour, _, sign) in styles.items()), PICK)),
             Figures(tuple(plots)),
             Grid(
                 table=table(data.steps),
@@ -80,6 +80,7 @@ def curves(arms: dict[str, list[Logged]]) -> go.Figure:
     for arm, means in _means(arms).items():
         colour, symbol, _ = arm_style(list(arms), arm)
         figure.add_scatter(
+            name=arm,
             x=list(range(1, len(means) + 1)),
             y=means,
             mode="lines+markers",

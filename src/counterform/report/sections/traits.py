@@ -126,6 +126,7 @@ def trade(traits: Traits) -> tuple[go.Figure, str] | None:
             said = f"{row.arm} kept {_kept(*kept)[0]} {_kept(*kept)[1]}, {where} {_gain(traits.accuracy, row.arm, home=home)}"
             words.append(said)
             figure.add_scatter(
+                name=row.arm,
                 x=[100 * _number(kept[0])],
                 y=[100 * gain.estimate],
                 mode="markers+text" if home else "markers",
