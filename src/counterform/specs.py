@@ -9,6 +9,8 @@ from msgspec import Meta, Struct, structs
 Positive = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
+BASE_ARM = "base"
+"""The name under which the base model stands beside the arms."""
 FILES = (".jsonl", ".json", ".csv", ".parquet", ".eval")
 """Suffixes of files of rows, and of logs."""
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"

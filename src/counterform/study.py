@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,11 +10,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from counterform.errors import StudyError, unknown_name
+from counterform.errors import StudyError
 from counterform.field_hints import hint
-from counterform.parts import require_known
 from counterform.settings import changed
-from counterform.specs import FILES, Options, Seed, is_file, part_dir
+from counterform.specs import BASE_ARM as BASE_ARM
 from counterform.specs import NAME as NAME
 from counterform.specs import NO_CHAT as NO_CHAT
 from counterform.specs import ArmSpec as ArmSpec
@@ -26,6 +25,7 @@ from counterform.specs import LoadSpec as LoadSpec
 from counterform.specs import MatchSpec as MatchSpec
 from counterform.specs import ModelSpec as ModelSpec
 from counterform.specs import Name as Name
+from counterform.specs import Options, Seed, is_file, part_dir
 from counterform.specs import Positive as Positive
 from counterform.specs import ProbeSpec as ProbeSpec
 from counterform.specs import ProblemsSpec as ProblemsSpec
@@ -36,9 +36,7 @@ from counterform.specs import TrainSpec as TrainSpec
 from counterform.specs import VerifierErrors as VerifierErrors
 from counterform.specs import VerifySpec as VerifySpec
 from counterform.specs import several as several
-
-BASE_ARM = "base"
-"""The name under which the base model stands beside the arms."""
+from counterform.study_checks import wrong_in_study
 
 BASE = Path(str(files("counterform"))) / "world" / "base"
 """What `path = "world"` names: the embedded world's tiny base model, an ordinary Hugging Face directory."""
@@ -255,193 +253,10 @@ def _beside(name: str, here: Path) -> str:
 
 
 def checked(study: Study, source: str) -> Study:
-    """The same study, once everything that types cannot say has been checked."""
-
-    def refuse(path: str, message: str) -> None:
+    """The same study, once everything that types cannot say has been checked. Raises StudyError for the first that is wrong."""
+    for path, message in wrong_in_study(study, source):
         raise StudyError(f"{source}: {path}: {message}")
-
-    arms = study.arms_in_file
-    read = [*(arm.name for arm in study.arm_specs), *study.partway]
-    names = list(dict.fromkeys([*(arm.name for arm in arms), *read]))
-    if len(study.variants) != len(arms) or len(set(read)) != len(read) or BASE_ARM in names:
-        refuse(
-            "$.arms",
-            f"names must differ, and {BASE_ARM!r} is taken by the base model; got {[arm.name for arm in arms]}",
-        )
-    if len(set(study.seeds)) != len(study.seeds):
-        refuse("$.seeds", f"seeds must differ; got {list(study.seeds)}")
-    for option in ("readings", "sweep"):
-        if getattr(study.train, option) and not study.trained:
-            refuse(f"$.train.{option}", "is of arms that are trained here, and there is none")
-    if study.train.readings and study.train.launch:
-        refuse("$.train.readings", "are kept by a training in the study's own process. Leave `launch` out")
-    if len(set(study.probes)) != len(study.probes):
-        refuse("$.probes", f"probes must differ; got {list(study.probes)}")
-    for index, pair in enumerate(study.contrasts):
-        for name in pair:
-            if name not in [*names, BASE_ARM]:
-                refuse(f"$.contrasts[{index}]", unknown_name("arm", name, [*names, BASE_ARM]))
-    in_rounds = [*(arm.name for arm in study.trained), *([BASE_ARM] if study.base else [])]
-    for index, pair in enumerate(study.decide.contrasts):
-        for name in pair:
-            if name not in in_rounds:
-                refuse(f"$.decide.contrasts[{index}]", unknown_name("arm that is trained here", name, in_rounds))
-        if pair[0] == pair[1] or study.decide.contrasts.count(pair) + study.decide.contrasts.count(pair[::-1]) > 1:
-            refuse(f"$.decide.contrasts[{index}]", f"names an arm twice, or stands twice: {list(pair)}")
-    if study.decide.contrasts and "accuracy" not in study.probes:
-        refuse("$.decide", f"decides by what 'accuracy' reads, which is not among $.probes: {list(study.probes)}")
-    for index, pair in enumerate(study.form_shares):
-        for name in pair:
-            if name not in names:
-                refuse(f"$.form_shares[{index}]", unknown_name("arm", name, names))
-    trained = [arm.name for arm in study.trained]
-    for index, pair in enumerate(study.doses):
-        for name in pair:
-            if name not in names:
-                refuse(f"$.doses[{index}]", unknown_name("arm", name, names))
-            if name not in trained:
-                refuse(
-                    f"$.doses[{index}]", f"{name!r} is not trained here, and the models between need weights that are"
-                )
-        if study.model.kind != "hf" or "strategy" not in study.probes or study.train.trainer == "dry":
-            refuse(f"$.doses[{index}]", "needs a model of kind 'hf' that is trained, and 'strategy' among $.probes")
-    if [bool(study.problems.family), bool(study.problems.file), bool(study.problems.dataset)].count(True) != 1:
-        refuse("$.problems", "give exactly one of `family`, `file`, `dataset`")
-    for key in ("config", "split", "revision"):
-        if not study.problems.dataset and getattr(study.problems, key) != getattr(ProblemsSpec(), key):
-            refuse(f"$.problems.{key}", "is of a `dataset`, and none is given")
-    if study.problems.revision and Path(study.problems.dataset).is_dir():
-        refuse("$.problems.revision", f"is of a hub id, and {study.problems.dataset!r} lies on this machine")
-    for key in ("shift", "shift_file"):
-        if study.problems.family and getattr(study.problems, key):
-            refuse(
-                f"$.problems.{key}", "is for problems from a `file` or `dataset`; a family makes its own shifted ones"
-            )
-    if study.problems.shift_file and "shift" not in study.probes:
-        refuse("$.problems.shift_file", f"is for the probe 'shift', which is not among $.probes: {list(study.probes)}")
-    if "{prompt}" not in study.problems.template:
-        refuse("$.problems.template", f"must contain {{prompt}}; got {study.problems.template!r}")
-    if study.problems.space and not study.problems.instruction:
-        refuse("$.problems.space", "is the answer space of an instruction: name `instruction` too")
-    if study.probe.k > study.probe.samples:
-        refuse("$.probe.k", f"is {study.probe.k}, more than the {study.probe.samples} samples pass@k is made of")
-    for index, arm in enumerate(arms):
-        for key, wrong in _wrong_in_arm(arm, study, f"{source}: $.arms[{index}]"):
-            refuse(f"$.arms[{index}]{key}", wrong)
-    _require_base(study, refuse)
-    for index, probe in enumerate(study.probes):
-        require_known("probe", probe, f"{source}: $.probes[{index}]")
-    for table, model in (("model", study.model), ("attempts.model", study.attempts.model)):
-        for key, wrong in _wrong_in_model(model) if model is not None else ():
-            refuse(f"$.{table}.{key}", wrong)
-    if "tool_errors" in study.probes and not study.model.tool:
-        refuse(
-            "$.probes", "'tool_errors' reads the calls of a model with a tool: give `tool` in $.model, or leave it out"
-        )
-    require_known("model", study.model.kind, f"{source}: $.model.kind")
-    if study.attempts.model is not None:
-        require_known("model", study.attempts.model.kind, f"{source}: $.attempts.model.kind")
-    require_known("trainer", study.train.trainer, f"{source}: $.train.trainer")
-    if study.problems.family:
-        require_known("family", study.problems.family, f"{source}: $.problems.family")
-    if study.verify.steps:
-        require_known("step verifier", study.verify.steps, f"{source}: $.verify.steps")
     return study
-
-
-def _wrong_in_arm(arm: ArmSpec, study: Study, where: str) -> Iterator[tuple[str, str]]:
-    """What cannot be of one arm, by the key of its table. Raises StudyError for a part that nobody knows."""
-    if len(arm.sources) != 1:
-        given = f"has {' and '.join(arm.sources)}" if arm.sources else "says nothing of who answers"
-        yield "", f"the arm {arm.name!r} {given}. Give exactly one of recipe, checkpoint, model, responses"
-        return
-    if arm.recipe:
-        require_known("arm", arm.recipe, where)
-        return
-    for key, options in (("options", arm.options), ("train", arm.train)):
-        if options:
-            yield f".{key}", f"is for an arm with a recipe, and {arm.name!r} is not made or trained here"
-    if arm.model is not None:
-        require_known("model", arm.model.kind, f"{where}.model.kind")
-        yield from ((f".model.{key}", wrong) for key, wrong in _wrong_in_model(arm.model))
-    named = [*arm.checkpoints, *(file or columns.text for file, columns in arm.answers)]
-    if not all(named) or not (named or arm.model):
-        yield f".{arm.sources[0]}", "names nothing"
-    if len(set(named)) < len(named) and not isinstance(arm.responses, ResponsesSpec):
-        yield f".{arm.sources[0]}", f"names the same one twice: {named}; seeds of one arm differ"
-    for file, columns in arm.answers:
-        if not file and study.problems.family:
-            yield (
-                ".responses",
-                f"{columns.text!r} is a column of the file of problems, and this study has none. Give a file ({', '.join(FILES)}), "
-                "or ./NAME for a folder of logs",
-            )
-
-
-def _wrong_in_model(model: ModelSpec) -> Iterator[tuple[str, str]]:
-    """What cannot be of one model, by the key of its table."""
-    if model.engine is not None:
-        yield from _wrong_in_engine(model, model.engine)
-    if model.kind == "hf":
-        return
-    if model.kind == "scripted" and model.chat != NO_CHAT:
-        yield "chat", "is of a model of kind 'hf' or 'openai'; this one is 'scripted'"
-    if model.tool:
-        yield "tool", f"answers inside a model of kind 'hf'; this one is {model.kind!r}"
-    of_files = {
-        "revision": model.revision,
-        "trust_remote_code": model.trust_remote_code,
-        "load": model.load != LoadSpec(),
-    }
-    for key, given in of_files.items():
-        if given:
-            yield key, f"is of a model of kind 'hf'; this one is {model.kind!r}"
-
-
-def _wrong_in_engine(model: ModelSpec, engine: EngineSpec) -> Iterator[tuple[str, str]]:
-    if model.kind != "hf":
-        yield "engine", f"serves a model of kind 'hf'; this one is {model.kind!r}"
-    elif model.tool:
-        yield "engine", "serves a model of kind 'hf'; one with a `tool` is asked by transformers"
-    for word in ("{path}", "{port}"):
-        if not any(word in part for part in engine.serve):
-            yield "engine.serve", f"must contain {word}; got {list(engine.serve)}"
-    if strange := _strange_braces(engine.serve):
-        yield (
-            "engine.serve",
-            f"knows {{path}}, {{port}} and {{adapter}}, and not {strange}; write {{{{ and }}}} for braces",
-        )
-
-
-def _strange_braces(parts: tuple[str, ...]) -> str:
-    """The first thing in braces that is none of {path}, {port} and {adapter}."""
-    for part in parts:
-        try:
-            part.format(path="", port="", adapter="")
-        except (KeyError, IndexError, ValueError, AttributeError) as error:
-            return f"{part!r} ({error})"
-    return ""
-
-
-def _require_base(study: Study, refuse: Callable[[str, str], None]) -> None:
-    """A base, and problems to train on, where an arm is trained; something to compare where there is no base."""
-    trained = ", ".join(repr(arm.name) for arm in study.trained)
-    if trained and not study.problems.train:
-        refuse("$.problems.train", f"is 0, and these arms are made of training problems: {trained}")
-    if not study.arms and not study.base:
-        refuse("$.base", "is false, and there is no arm: nothing would be probed")
-    if study.base:
-        return
-    if trained:
-        refuse("$.base", f"is false, and these arms are trained from the base and compared with it: {trained}")
-    if study.form_shares:
-        refuse("$.base", "is false, and a form share is a share of a gain over the base. Leave $.form_shares out")
-    if len(study.arms) > 1 and not study.contrasts:
-        first, second = (arm.name for arm in study.arm_specs[:2])
-        refuse("$.base", f'is false, so say what is compared: contrasts = [["{second}", "{first}"]]')
-    for index, pair in enumerate(study.contrasts):
-        if BASE_ARM in pair:
-            refuse(f"$.contrasts[{index}]", "names the base, and $.base is false")
 
 
 def _anchored(name: str, here: Path) -> str:
