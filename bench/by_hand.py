@@ -116,7 +116,9 @@ def ours(folder: Path, quick: bool) -> None:
         from counterform.models.hf import load_tokenizer
 
         rows = training_rows(arm.examples, load_tokenizer(base))
-        asked["arms"].append((arm.name, seed, rows, dict(trainer.spec.sft)))
+        # The seed that trains is made of the study's own and of the arm.
+        turn = sum(name == arm.name for name, *_ in asked["arms"])
+        asked["arms"].append((arm.name, study.seeds[turn], seed, rows, dict(trainer.spec.sft)))
         return train(trainer, arm, base=base, seed=seed, out=out)
 
     HFModel.completions, HFModel.logprobs, HFModel.trace, SFT.train = heard, scored, traced, trained
@@ -208,7 +210,7 @@ def by_hand(folder: Path, quick: bool) -> None:
     base = probe(asked["name"], asked["base"])
     clock.stage("sample and base")
     out = Path(tempfile.mkdtemp(dir=folder))
-    for arm, seed, rows, options in asked["arms"]:
+    for arm, number, seed, rows, options in asked["arms"]:
         config = SFTConfig(
             output_dir=str(out / arm),
             seed=seed,
@@ -226,14 +228,14 @@ def by_hand(folder: Path, quick: bool) -> None:
             model=model, args=config, train_dataset=Dataset.from_list(rows), processing_class=tokenizer
         )
         trainer.train()
-        trainer.save_model(str(out / arm / str(seed)))
+        trainer.save_model(str(out / arm / str(number)))
         clock.stage("train")
-        shares = probe(f"{arm}/{seed}", str(out / arm / str(seed)))
+        shares = probe(f"{arm}/{number}", str(out / arm / str(number)))
         clock.stage("probe")
         size = min(len(shares), len(base))
         apart, rng = np.array(shares[:size]) - np.array(base[:size]), np.random.default_rng(0)
         means = apart[rng.integers(0, size, (2000, size))].mean(1) if size else np.zeros(1)
-        print(arm, seed, apart.mean() if size else 0.0, np.quantile(means, [0.025, 0.975]))
+        print(arm, number, apart.mean() if size else 0.0, np.quantile(means, [0.025, 0.975]))
     clock.stage("statistics")
     clock.write(folder / "hand.json", tokens)
 
