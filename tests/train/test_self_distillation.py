@@ -133,26 +133,29 @@ def test_the_distance_to_the_teacher_is_told_by_class_of_token():
 
 @pytest.mark.slow
 def test_what_the_teacher_is_shown_is_learnt_and_what_belongs_elsewhere_is_not(tmp_path):
-    """Planted: the worked solution of the problem, or of another. Only the first makes the solutions likelier."""
+    """Planted: the student is asked in capitals, which the base never read; its teacher in plain words, about this problem or another."""
     problems = Ledger().generate(16, rng=np.random.default_rng(5), lengths=(2,))
-    examples = tuple(Example(problem_id=p.id, prompt=p.prompt, completion=None) for p in problems)
+    examples = tuple(Example(problem_id=p.id, prompt=p.prompt.upper(), completion=None) for p in problems)
 
     def gained(shift):
-        shown = [f"{p.prompt}\n{problems[at - shift].solution}\n\n{p.prompt}" for at, p in enumerate(problems)]
+        shown = [problems[at - shift].prompt for at in range(len(problems))]
         told = Arm(name="sdft", objective="sdft", differs_by="", examples=examples, options={"teacher_prompts": shown})
         more = {"max_steps": 12, "per_device_train_batch_size": 32, "num_generations": 8, "max_completion_length": 48}
         out = tmp_path / str(shift)
         trainer("sdft", **more).train(told, base=str(BASE), seed=0, out=out)
         after, before = (HFModel.wrap(*load(str(where))) for where in (out, BASE))
         return np.array(
-            [after.logprobs(p.prompt, [p.solution])[0] - before.logprobs(p.prompt, [p.solution])[0] for p in problems]
+            [
+                after.logprobs(p.prompt.upper(), [p.solution])[0] - before.logprobs(p.prompt.upper(), [p.solution])[0]
+                for p in problems
+            ]
         )
 
     own, another = gained(0), gained(1)
     apart = own - another
     low = apart.mean() - 2.13 * apart.std(ddof=1) / np.sqrt(len(apart))
     assert own.mean() > 0
-    assert low > 0, f"{own.mean():.2f} nats with its own solution, {another.mean():.2f} with another's"
+    assert low > 0, f"{own.mean():.2f} nats with its own problem, {another.mean():.2f} with another"
 
 
 class TestWhatCannotBe:
