@@ -113,7 +113,7 @@ def ours(folder: Path, quick: bool) -> None:
         return trace(model, prompt, text)
 
     def trained(trainer: Any, arm: Any, *, base: Any, seed: int, out: Path) -> Any:
-        from counterform.models.hf import load_tokenizer
+        from counterform.models.loading import load_tokenizer
 
         rows = training_rows(arm.examples, load_tokenizer(base))
         # The seed that trains is made of the study's own and of the arm.

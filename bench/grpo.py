@@ -25,7 +25,7 @@ import torch
 from transformers import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from counterform.models.hf import load
+from counterform.models.loading import load
 from counterform.problems.ledger import Ledger
 from counterform.train.grpo import RoCGRPOTrainer
 

@@ -24,7 +24,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
 
-from counterform.models.hf import load_tokenizer
+from counterform.models.loading import load_tokenizer
 from counterform.problems.ledger import Ledger
 from counterform.study import BASE, NO_CHAT, TrainSpec
 from counterform.train.memory import process_peak_mb

@@ -23,7 +23,7 @@ from preference import SEED, SIDES, difference
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
 from trl.experimental.sdft import SDFTConfig, SDFTTrainer
 
-from counterform.models.hf import load_tokenizer
+from counterform.models.loading import load_tokenizer
 from counterform.problems.ledger import Ledger
 from counterform.study import BASE, NO_CHAT, TrainSpec
 from counterform.train.self_distillation import SDFT

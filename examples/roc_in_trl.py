@@ -18,7 +18,7 @@ from trl import GRPOConfig
 
 import counterform
 from counterform import RoCGRPOTrainer
-from counterform.models.hf import load
+from counterform.models.loading import load
 from counterform.problems.ledger import Ledger
 from counterform.types import Mark
 

@@ -11,7 +11,7 @@ import datasets
 import numpy as np
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
-from counterform.models.hf import load
+from counterform.models.loading import load
 from counterform.problems.ledger import Ledger
 from counterform.train import TraitCallback
 

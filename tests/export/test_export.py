@@ -181,7 +181,7 @@ class TestLoaders:
     @pytest.mark.parametrize("to", ["trl", "trl-messages"])
     def test_trl_trains_on_the_tokens_that_a_study_trains_on(self, run, tmp_path, to):
         datasets, trl = pytest.importorskip("datasets"), pytest.importorskip("trl")
-        from counterform.models.hf import load
+        from counterform.models.loading import load
         from counterform.train.tokens import token_counter
 
         problems = Ledger().generate(6, rng=np.random.default_rng(1))

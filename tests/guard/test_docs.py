@@ -35,7 +35,8 @@ def test_a_model_that_is_wrapped_stays_as_it_was():
 
     from counterform.errors import ModelError
     from counterform.guard import HINT, HINT_AS_STEP, RULE, Guard
-    from counterform.models.hf import HFModel, load
+    from counterform.models.hf import HFModel
+    from counterform.models.loading import load
     from counterform.problems.ledger import Ledger
     from counterform.types import Mark
     from counterform.verify.steps import grade_steps

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterform.models.calc import Calculator, answer
-from counterform.models.hf import HFModel, load_tokenizer
+from counterform.models.hf import HFModel
+from counterform.models.loading import load_tokenizer
 from counterform.models.rows import Sample
 from counterform.problems.ledger import Ledger
 from counterform.study import ModelSpec

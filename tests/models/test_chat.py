@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from trl import DPOConfig, DPOTrainer, GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
 from counterform.errors import ModelError
-from counterform.models.hf import HFModel, load, load_tokenizer
+from counterform.models.hf import HFModel
+from counterform.models.loading import load, load_tokenizer
 from counterform.study import BASE, ChatSpec, ModelSpec
 from counterform.train.rollouts import Rollouts
 from counterform.train.tokens import preference_rows, token_counter, training_rows

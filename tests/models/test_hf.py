@@ -6,7 +6,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from counterform.errors import ModelError, StudyError
-from counterform.models.hf import HFModel, load, load_tokenizer
+from counterform.models.hf import HFModel
+from counterform.models.loading import load, load_tokenizer
 from counterform.models.source import source_of
 from counterform.problems.ledger import Ledger
 from counterform.study import BASE, LoadSpec, ModelSpec, TrainSpec

@@ -14,7 +14,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from counterform.errors import ModelError, StudyError
-from counterform.models.hf import HFModel, load, load_tokenizer, own_dtype
+from counterform.models.hf import HFModel
+from counterform.models.loading import load, load_tokenizer, own_dtype
 from counterform.models.source import _commit, commits, files_of, pinned, source_of
 from counterform.stages.keys import Keys
 from counterform.stages.work import Work

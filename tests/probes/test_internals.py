@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from counterform.bench import Bench
 from counterform.findings.inside import AUROC, CONTROL, KL, LAYER, TOKENS
-from counterform.models.hf import HFModel, load
+from counterform.models.hf import HFModel
+from counterform.models.loading import load
 from counterform.models.scripted import ScriptedModel
 from counterform.probes.internals import Internals, _held_out_auroc, _ridge, weight_changes
 from counterform.results import TOKEN_CLASSES

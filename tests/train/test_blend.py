@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from counterform.errors import DataError
-from counterform.models.hf import load
+from counterform.models.loading import load
 from counterform.study import BASE
 from counterform.train.blend import blend
 

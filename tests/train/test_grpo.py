@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PrinterCallback, Trainer
 from trl import GRPOConfig, GRPOTrainer
 
 from counterform.errors import DataError, StudyError, TrainingDiverged
-from counterform.models.hf import load_tokenizer
+from counterform.models.loading import load_tokenizer
 from counterform.train import RoCGRPOTrainer
 from counterform.train.grpo import EXACT_LOSSES, ROW_LOSSES, check_selection
 

@@ -10,7 +10,7 @@ from trl import GRPOTrainer
 from counterform.arms.policy import Grpo, Grpo2G, GrpoPenalty, RoC, RoCWaves
 from counterform.bench import Bench
 from counterform.errors import ModelError, StudyError, TrainingDiverged
-from counterform.models.hf import load_tokenizer
+from counterform.models.loading import load_tokenizer
 from counterform.problems.ledger import Ledger
 from counterform.study import BASE, TrainSpec
 from counterform.testing import check_trainer

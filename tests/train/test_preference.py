@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from trl import DPOTrainer, KTOTrainer
 
 from counterform.errors import StudyError, TrainingDiverged
-from counterform.models.hf import load, load_tokenizer
+from counterform.models.loading import load, load_tokenizer
 from counterform.problems.ledger import Ledger
 from counterform.study import BASE, NO_CHAT, TrainSpec
 from counterform.testing import check_trainer

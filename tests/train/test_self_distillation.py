@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 
 from counterform.bench import Bench
 from counterform.errors import StudyError
-from counterform.models.hf import HFModel, load, load_tokenizer
+from counterform.models.hf import HFModel
+from counterform.models.loading import load, load_tokenizer
 from counterform.problems.ledger import Ledger
 from counterform.results import TOKEN_CLASSES
 from counterform.study import BASE, TrainSpec

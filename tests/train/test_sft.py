@@ -12,7 +12,8 @@ from trl import SFTTrainer
 
 from counterform.errors import StudyError, TrainingDiverged
 from counterform.models import lora
-from counterform.models.hf import HFModel, load_tokenizer
+from counterform.models.hf import HFModel
+from counterform.models.loading import load_tokenizer
 from counterform.models.lora import whole
 from counterform.models.source import checkpoint_spec
 from counterform.study import BASE, ModelSpec, TrainSpec

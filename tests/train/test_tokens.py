@@ -1,6 +1,6 @@
 from msgspec.structs import replace
 
-from counterform.models.hf import load_tokenizer
+from counterform.models.loading import load_tokenizer
 from counterform.train.tokens import token_counter, training_rows
 
 

@@ -9,7 +9,7 @@ from peft import LoraConfig
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
 from counterform.errors import DataError, StudyError
-from counterform.models.hf import load
+from counterform.models.loading import load
 from counterform.train import TraitCallback
 from counterform.train.traits import TraitLost
 

@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from counterform.models.hf import load_tokenizer
+from counterform.models.loading import load_tokenizer
 from counterform.problems.sorting_out_tasks import HELD_OUT, TASKS
 from counterform.study import BASE
 from counterform.text import wording

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from counterform.errors import ModelError, extra
@@ -19,6 +20,24 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]
     """The tokens of these turns, up to where the model begins to write."""
     written = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True, **chat.template)
     return list(written["input_ids"])
+
+
+def plain_text(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], str]:
+    """A function after which nothing in a text is read as a special token: "<|im_end|>" becomes "< |im_end|>".
+
+    Attempts are anybody's text; an attempt that is shown in a critique's prompt must not end the user's turn.
+    """
+    special = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    special |= set(tokenizer.all_special_tokens)
+    tokens = sorted((token for token in special if len(token) > 1), key=len, reverse=True)
+
+    def plain(text: str) -> str:
+        for token in tokens:
+            if token in text:
+                text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
+    return plain
 
 
 def require_chat(tokenizer: PreTrainedTokenizerBase, chat: ChatSpec, name: str) -> None:

@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 import copy
-import gc
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
-import msgspec
-
-from counterform.errors import MissingExtra, ModelError, extra
+from counterform.errors import ModelError, extra
 from counterform.models.calc import Calculator
-from counterform.models.chat import prompt_ids, require_chat
+from counterform.models.chat import plain_text, prompt_ids
 from counterform.models.decoding import decode
 from counterform.models.growing import Grown, Reader, Writer
 from counterform.models.inside import Inspectable
-from counterform.models.lora import Worn, forget_base, merged
+from counterform.models.loading import MAX_CONTEXT_UNKNOWN, best_device, free_memory, load, load_tokenizer
+from counterform.models.lora import Worn
 from counterform.models.rows import ReadAlong, Row, Sample, stream_of, tokens_with
-from counterform.models.source import Adapted, files_of, named_failures, spec_of, with_base
+from counterform.models.source import Adapted, named_failures, with_base
 from counterform.study import NO_CHAT, ChatSpec, LoadSpec, ModelSpec
 from counterform.types import Completion
 
 with extra("train"):
     import torch
-    from transformers import (
-        AutoConfig,
-        AutoModelForCausalLM,
-        AutoTokenizer,
-        GgufConfig,
-        PreTrainedModel,
-        PreTrainedTokenizerBase,
-    )
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _TOO_LONG = Completion(text="", tokens=0, finish="error", failure="context")
 Place = TypeVar("Place")
-MAX_CONTEXT_UNKNOWN = 2048
-"""Tokens of context assumed for a model whose configuration does not say."""
 
 
 class Trace(NamedTuple):
@@ -319,80 +306,6 @@ def _streams(seed: int, prompts: Sequence[str]) -> list[int]:
     return found
 
 
-def load(
-    model: str | ModelSpec, *, dtype: torch.dtype | str = "auto"
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model and tokenizer at a hub id, a directory, a .gguf file, or `world`; a LoRA is merged into its base.
-
-    dtype: of the weights; "auto" keeps the file's own, which is float32 for a .gguf. No code of the model's own is run
-    unless its spec allows it, and no pickle is read.
-    A tokenizer without a padding token pads with its end token. Raises ModelError.
-    """
-    forget_base()
-    spec = with_base(spec_of(model))
-    with named_failures(spec.path):
-        loaded = _weights(spec, dtype)
-        if isinstance(spec, Adapted):
-            loaded = merged(loaded, spec.adapter)
-    return loaded, load_tokenizer(spec)
-
-
-def _weights(spec: ModelSpec, dtype: torch.dtype | str) -> PreTrainedModel:
-    """Without the adapter, where there is one."""
-    source = files_of(spec)
-    options = {name: value for name, value in msgspec.structs.asdict(spec.load).items() if value}
-    if source.suffix == ".gguf":
-        if options:
-            raise ModelError(
-                f"{spec.path!r} is a .gguf file, which is loaded as it is. Leave {', '.join(options)} out of $.model.load."
-            )
-        return _load_gguf(source, torch.float32 if dtype == "auto" else dtype)
-    return AutoModelForCausalLM.from_pretrained(source, dtype=dtype, use_safetensors=True, **options, **_trusted(spec))
-
-
-def own_dtype(model: str | ModelSpec) -> str:
-    """The dtype in which a model's weights lie, e.g. `bfloat16`; float32 for a .gguf. Raises ModelError."""
-    spec = with_base(spec_of(model))
-    with named_failures(spec.path):
-        source = files_of(spec)
-        if source.suffix == ".gguf":
-            return "float32"
-        return str(AutoConfig.from_pretrained(source, **_trusted(spec)).dtype or torch.float32).removeprefix("torch.")
-
-
-def context_window(model: str | ModelSpec) -> int:
-    """How many tokens a model reads at once, its answer's among them. Raises ModelError."""
-    spec = spec_of(model)
-    with named_failures(spec.path):
-        source = files_of(spec)
-        where = {"gguf_file": source.name} if source.suffix == ".gguf" else {}
-        config = AutoConfig.from_pretrained(source.parent if where else source, **where, **_trusted(spec))
-    return int(getattr(config.get_text_config(), "max_position_embeddings", MAX_CONTEXT_UNKNOWN))
-
-
-def _trusted(spec: ModelSpec) -> dict[str, Any]:
-    # Never left open: in a terminal transformers would ask, and run the model's code at a keystroke.
-    return {"trust_remote_code": spec.trust_remote_code}
-
-
-def plain_text(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], str]:
-    """A function after which nothing in a text is read as a special token: "<|im_end|>" becomes "< |im_end|>".
-
-    Attempts are anybody's text; an attempt that is shown in a critique's prompt must not end the user's turn.
-    """
-    special = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
-    special |= set(tokenizer.all_special_tokens)
-    tokens = sorted((token for token in special if len(token) > 1), key=len, reverse=True)
-
-    def plain(text: str) -> str:
-        for token in tokens:
-            if token in text:
-                text = text.replace(token, f"{token[0]} {token[1:]}")
-        return text
-
-    return plain
-
-
 def _places(text: str, spaced: str) -> list[int]:
     """Where each character of `spaced`, and its end, stands in `text`, of which it is a copy with spaces put in."""
     places, at = [], 0
@@ -400,52 +313,3 @@ def _places(text: str, spaced: str) -> list[int]:
         places.append(at)
         at += at < len(text) and text[at] == character
     return [*places, len(text)]
-
-
-def load_tokenizer(model: str | ModelSpec) -> PreTrainedTokenizerBase:
-    """The tokenizer alone, for counting tokens before anything is trained; of a LoRA without one of its own its base's. Raises ModelError."""
-    spec = with_base(spec_of(model))
-    with named_failures(spec.path):
-        source = files_of(spec)
-        if isinstance(spec, Adapted) and any(
-            (Path(spec.adapter) / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")
-        ):
-            source = Path(spec.adapter)
-        if source.suffix == ".gguf":
-            tokenizer = AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name, **_trusted(spec))
-        else:
-            tokenizer = AutoTokenizer.from_pretrained(source, **_trusted(spec))
-    require_chat(tokenizer, spec.chat, spec.path)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
-
-
-def best_device() -> torch.device:
-    """The accelerator if there is one, else the CPU."""
-    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return accelerator or torch.device("cpu")
-
-
-def free_memory() -> None:
-    """Return memory that no model uses any more, to the accelerator too."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
-def _load_gguf(file: Path, dtype: torch.dtype | str) -> PreTrainedModel:
-    if find_spec("gguf") is None:
-        raise MissingExtra("gguf", "train")
-    if not file.is_file():
-        raise ModelError(f"there is no file {str(file)!r}.")
-    folder, name = str(file.parent), file.name
-    quantization = GgufConfig(dequantize=True)
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        folder, gguf_file=name, quantization_config=quantization, dtype=dtype, trust_remote_code=False
-    )
-    # Now an ordinary float model: without this it could be neither trained nor saved.
-    model.hf_quantizer = None
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    return model

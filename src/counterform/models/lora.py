@@ -69,7 +69,7 @@ def merged(loaded: PreTrainedModel, adapter: str) -> PreTrainedModel:
 @contextmanager
 def whole(spec: ModelSpec, *, dtype: Any = "auto") -> Iterator[Path]:
     """A directory with the whole weights of a model, for what reads no adapters: that of a LoRA is made, and goes in the end."""
-    from counterform.models.hf import load  # which imports this module
+    from counterform.models.loading import load  # which imports this module
 
     if not isinstance(spec, Adapted):
         yield Path(spec.path)

@@ -128,7 +128,7 @@ def dtype_read(spec: ModelSpec) -> str:
     """That of the base's weights, so that no arm is read at a finer grain than the base it is compared with."""
     if spec.kind != "hf" or spec.dtype != "auto":
         return spec.dtype
-    from counterform.models.hf import own_dtype  # which imports this module
+    from counterform.models.loading import own_dtype  # which imports this module
 
     return own_dtype(spec)
 

@@ -19,8 +19,9 @@ from counterform.errors import ModelError, extra
 from counterform.findings.inside import AUROC, CONTROL, KL, LAYER, TOKENS, find_inside
 from counterform.findings.stats import auroc_pseudo_values
 from counterform.metrics import Metric
-from counterform.models.hf import Trace, load
+from counterform.models.hf import Trace
 from counterform.models.inside import trace
+from counterform.models.loading import load
 from counterform.models.sampling import derived_seed
 from counterform.probes.probe import Context, Found, HeldOut, Probe
 from counterform.results import TOKEN_CLASSES, Baseline, WeightChange, WeightChanges, WeightCosine

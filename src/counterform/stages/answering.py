@@ -129,7 +129,8 @@ class Served(Answering):
         """Whether its vocabulary is another than the base's; an endpoint's is nobody's to see."""
         if self._specs[0].kind != "hf" or self._base.kind != "hf":
             return self._specs[0].kind != self._base.kind
-        from counterform.models.hf import HFModel, load_tokenizer
+        from counterform.models.hf import HFModel
+        from counterform.models.loading import load_tokenizer
 
         known = model.tokenizer.get_vocab() if isinstance(model, HFModel) else None
         return bool(known != load_tokenizer(self._base).get_vocab())

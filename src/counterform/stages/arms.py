@@ -239,7 +239,7 @@ def _token_counter(spec: ModelSpec) -> Callable[[Sequence[Example]], tuple[list[
             [len(e.prompt.split()) for e in examples],
             [len((e.completion or "").split()) + len((e.rejected or "").split()) for e in examples],
         )
-    from counterform.models.hf import load_tokenizer
+    from counterform.models.loading import load_tokenizer
     from counterform.train.tokens import token_counter
 
     return token_counter(load_tokenizer(spec), spec.chat)

@@ -27,8 +27,8 @@ def versions() -> dict[str, str]:
 def machine() -> dict[str, Any]:
     """What this process runs on; the device where it has used one."""
     found: dict[str, Any] = {"cores": os.cpu_count() or 0, "platform": platform.platform(terse=True)}
-    if "counterform.models.hf" in sys.modules:
-        from counterform.models.hf import best_device
+    if "counterform.models.loading" in sys.modules:
+        from counterform.models.loading import best_device
 
         found = {"device": str(best_device()), **found}
     return found

@@ -119,7 +119,7 @@ class AnswersUnit(Unit):
         """With the number of tokens of each as the base would write it, its end token too, where that is known."""
         if not self._arm.counts_tokens:
             return list(attempts)
-        from counterform.models.hf import load_tokenizer
+        from counterform.models.loading import load_tokenizer
 
         tokenizer = load_tokenizer(work.study.model)
         found = []

@@ -227,7 +227,7 @@ def _prompted(work: Work) -> tuple[bool, str]:
     bare = work.study.problems.template.strip() == "{prompt}"
     if spec.kind != "hf":
         return bare and spec.kind == "openai", ""
-    from counterform.models.hf import load_tokenizer
+    from counterform.models.loading import load_tokenizer
 
     chats = load_tokenizer(spec).chat_template is not None
     return bare and chats, spec.path if not chats and called_instruct(spec.path) else ""

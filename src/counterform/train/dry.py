@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from counterform.models.hf import load
+from counterform.models.loading import load
 from counterform.study import ModelSpec
 from counterform.train.trainer import Trainer
 from counterform.types import Arm, Checkpoint, Ledger

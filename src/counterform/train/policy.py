@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from counterform.bench import Bench
 from counterform.errors import StudyError, TrainingDiverged, extra
-from counterform.models.hf import free_memory
+from counterform.models.loading import free_memory
 from counterform.models.lora import save_trained
 from counterform.models.source import pinned, spec_of
 from counterform.parts import made

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from counterform.errors import StudyError, extra
-from counterform.models.hf import load, load_tokenizer
+from counterform.models.loading import load, load_tokenizer
 from counterform.models.source import spec_of
 from counterform.study import ChatSpec, ModelSpec
 from counterform.train.through_trl import Counting, ThroughTRL

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from counterform.bench import Bench
 from counterform.errors import StudyError, extra
-from counterform.models.hf import context_window, load_tokenizer, plain_text
+from counterform.models.chat import plain_text
+from counterform.models.loading import context_window, load_tokenizer
 from counterform.models.source import spec_of
 from counterform.results import TOKEN_CLASSES
 from counterform.study import ChatSpec, ModelSpec, TrainSpec

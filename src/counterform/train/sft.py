@@ -14,7 +14,7 @@ import msgspec
 
 from counterform.bench import Bench
 from counterform.errors import StudyError, TrainingDiverged, extra, unknown_name
-from counterform.models.hf import best_device, free_memory, load, load_tokenizer
+from counterform.models.loading import best_device, free_memory, load, load_tokenizer
 from counterform.models.lora import save_trained
 from counterform.models.source import Adapted, dtype_read, pinned, spec_of, with_base
 from counterform.study import ModelSpec, TrainSpec

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from counterform.errors import extra
-from counterform.models.hf import plain_text
+from counterform.models.chat import plain_text
 from counterform.study import NO_CHAT, ChatSpec
 from counterform.types import Example
 
