@@ -60,7 +60,8 @@ def test_every_model_and_tokenizer_is_loaded_with_a_word_on_its_code():
         (file, node)
         for file, path in SOURCES.items()
         for name, node in called(path)
-        if isinstance(node, ast.Call) and name.endswith(".from_pretrained")
+        # peft is given a model that is loaded already; of an adapter files_of refuses what is no safetensors.
+        if isinstance(node, ast.Call) and name.endswith(".from_pretrained") and name != "PeftModel.from_pretrained"
     ]
     assert len(calls) > 3
     for file, node in calls:
