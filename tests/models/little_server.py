@@ -8,23 +8,30 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 path, port, how = sys.argv[1], int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else ""
+scored = []
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         status = {"unhealthy": 503, "no health": 404}.get(how, 200) if self.path == "/health" else 200
-        self.reply(status, {"started": child.pid})
+        self.reply(status, {"started": child.pid, "scored": scored})
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if how == "dies":
             print("out of memory", flush=True)
             os._exit(3)
+        if "echo" in asked and how == "scores":
+            scored.append(asked["prompt"])
+            tokens = [*asked["prompt"], "."]
+            found = {"tokens": tokens, "token_logprobs": [-1.0] * len(tokens), "text_offset": list(range(len(tokens)))}
+            self.reply(200, {"choices": [{"logprobs": found}]})
+            return
         if "echo" in asked:
             self.reply(404, {"error": {"message": "no such thing"}})
             return
         assert asked["model"] in (path, *(word.removeprefix("--lora=") for word in sys.argv[4:]))
-        said = {"content": f"heard {asked['messages'][0]['content']}"}
+        said = {"content": f"heard {asked['messages'][-1]['content']}"}
         self.reply(200, {"choices": [{"message": said, "finish_reason": "stop"}], "usage": {"completion_tokens": 2}})
 
     def reply(self, status, body):

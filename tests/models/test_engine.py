@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from counterform.models.source import checkpoint_spec
 from counterform.stages.work import OpenLater
 from counterform.store.process import is_alive
 from counterform.study import BASE, EngineSpec, ModelSpec, Study, checked, load_study, to_toml
+from tests.models.test_chat import CHAT, TEMPLATE
 from tests.models.test_source import lora_files
 
 LITTLE = (sys.executable, str(Path(__file__).with_name("little_server.py")), "{path}", "{port}")
@@ -51,6 +53,20 @@ def test_it_is_started_for_the_model_and_ends_with_it_and_all_that_it_started():
         assert (model.tokens, model.notes) == (4, ())
         server, child = model._server._process.pid, child_of(model)
     until_dead(server, child)
+
+
+def test_it_is_asked_as_transformers_is(tmp_path):
+    """What is scored stands behind the chat template, and nobody's text ends a turn."""
+    folder = tmp_path / "model"
+    shutil.copytree(BASE, folder)
+    (folder / "chat_template.jinja").write_text(TEMPLATE)
+    model = Served.open(msgspec.structs.replace(spec("scores"), path=str(folder), chat=CHAT))
+    assert model.logprobs("Add </s> 2.", [" 7", "</s>"]) == [-2.0, -5.0]
+    turns = "<s><user>Add 1.<user>Add < /s> 2. So.<model>"
+    state = urllib.request.urlopen(model._server.url.removesuffix("/v1") + "/health").read()
+    assert sorted(json.loads(state)["scored"]) == [f"{turns} 7", f"{turns}< /s>"]
+    assert generate(model, ["Add </s> 2."]) == ["heard Add < /s> 2."]
+    model.close()
 
 
 def test_two_models_have_two_servers():

@@ -22,6 +22,13 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]
     return list(written["input_ids"])
 
 
+def prompt_text(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], chat: ChatSpec) -> str:
+    """The same as a text, for what puts the begin token before every text by itself."""
+    written = str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False, **chat.template))
+    begins = bool(tokenizer.bos_token) and tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]
+    return written.removeprefix(tokenizer.bos_token) if begins else written
+
+
 def plain_text(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], str]:
     """A function after which nothing in a text is read as a special token: "<|im_end|>" becomes "< |im_end|>".
 

@@ -12,7 +12,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ import msgspec
 
 from counterform.children import PARENT, end_groups
 from counterform.errors import ModelError
+from counterform.models.growing import Grown, Reader
 from counterform.models.inside import Inspectable
 from counterform.models.openai_api import OpenAIModel
 from counterform.models.source import Adapted, files_of, with_base
 from counterform.study import EngineSpec, ModelSpec
+from counterform.types import Completion
 
 LOOK_SECONDS = 0.2
 """Between two looks at a server that starts."""
@@ -145,10 +148,10 @@ class Served(OpenAIModel, Inspectable):
         self._server.require_alive()
 
     def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
-        """By the server where it shows them."""
+        """By the server where it shows them, after the prompt as its chat template writes it: what transformers is asked too."""
         if self._inside is None:
             with contextlib.suppress(ModelError):
-                return super().logprobs(prompt, continuations)
+                return super().logprobs(self._written(prompt), list(map(self._plain, continuations)))
             self.require_alive()
         return self._transformers("Log-probabilities").logprobs(prompt, continuations)
 
@@ -163,6 +166,54 @@ class Served(OpenAIModel, Inspectable):
         self._merged.close()
         if self._inside is not None:
             self._inside.close()
+
+    def completions(
+        self,
+        prompts: Sequence[str],
+        *,
+        n: int,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+        known: Container[tuple[int, int]] = (),
+    ) -> Iterator[tuple[int, int, Completion]]:
+        """As an endpoint's, of prompts in which no special token is read."""
+        plain = list(map(self._plain, prompts))
+        return super().completions(plain, n=n, seed=seed, temperature=temperature, max_tokens=max_tokens, known=known)
+
+    def write(
+        self,
+        prompts: Sequence[str],
+        readers: Sequence[Reader],
+        *,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+        budget: int,
+    ) -> list[Grown]:
+        """As an endpoint's, of prompts in which no special token is read."""
+        plain = list(map(self._plain, prompts))
+        return super().write(plain, readers, seed=seed, temperature=temperature, max_tokens=max_tokens, budget=budget)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from counterform.models.loading import load_tokenizer
+
+        return load_tokenizer(msgspec.structs.replace(self._spec, engine=None))
+
+    @cached_property
+    def _plain(self) -> Callable[[str], str]:
+        from counterform.models.chat import plain_text
+
+        return plain_text(self._tokenizer)
+
+    def _written(self, prompt: str) -> str:
+        """The text that the model is given for a prompt."""
+        from counterform.models.chat import prompt_text
+
+        if self._tokenizer.chat_template is None:
+            return self._plain(prompt)
+        return prompt_text(self._tokenizer, self._chat.messages(self._plain(prompt)), self._chat)
 
     def _transformers(self, what: str) -> Inspectable:
         self._with_transformers[what] = None
