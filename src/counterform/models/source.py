@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -72,8 +73,12 @@ def chats(path: str) -> bool:
             return b"tokenizer.chat_template" in stream.read(_GGUF_HEAD)
     config = folder / "tokenizer_config.json"
     return (folder / "chat_template.jinja").is_file() or (
-        config.is_file() and b'"chat_template"' in config.read_bytes()
+        config.is_file() and bool(msgspec.json.decode(config.read_bytes(), type=_TokenizerConfig).chat_template)
     )
+
+
+class _TokenizerConfig(msgspec.Struct):
+    chat_template: Any = None
 
 
 def weights(path: str) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -17,7 +18,7 @@ from counterform.findings.checks import Answers, Check, Level, Looked, checks
 from counterform.findings.gains import pseudo
 from counterform.findings.power import mixed_groups
 from counterform.findings.table import Table, tables
-from counterform.models.source import called_instruct
+from counterform.models.source import Adapted, called_instruct, chats, files_of, with_base
 from counterform.parts import made, part
 from counterform.results import MatchCard
 from counterform.stages.work import Work
@@ -227,7 +228,8 @@ def _prompted(work: Work) -> tuple[bool, str]:
     bare = work.study.problems.template.strip() == "{prompt}"
     if spec.kind != "hf":
         return bare and spec.kind == "openai", ""
-    from counterform.models.loading import load_tokenizer
-
-    chats = load_tokenizer(spec).chat_template is not None
-    return bare and chats, spec.path if not chats and called_instruct(spec.path) else ""
+    # By its files: to load a tokenizer would bring torch into the driver.
+    whole = with_base(spec)
+    folders = [files_of(whole), *([Path(whole.adapter)] if isinstance(whole, Adapted) else [])]
+    chatting = any(chats(str(folder)) for folder in folders)
+    return bare and chatting, spec.path if not chatting and called_instruct(spec.path) else ""
