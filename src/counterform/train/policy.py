@@ -28,7 +28,15 @@ from counterform.train.penalties import Penalty, Rollout
 from counterform.train.rewards import Graders, Kind, rewards_of
 from counterform.train.roc import Mode
 from counterform.train.rollouts import Rollouts
-from counterform.train.sft import check_options, load_to_train, lora_config, peak_memory_mb, steps_of, usual_options
+from counterform.train.sft import (
+    OURS,
+    check_options,
+    load_to_train,
+    lora_config,
+    peak_memory_mb,
+    steps_of,
+    usual_options,
+)
 from counterform.train.tokens import training_rows
 from counterform.train.trainer import Trainer
 from counterform.types import Arm, Checkpoint, Grade, Graded, Ledger, Mark
@@ -41,19 +49,8 @@ with extra("train"):
     from transformers import PrinterCallback
     from trl import GRPOConfig
 
-# What a study may not set: files, seeds, what the result is, and what an arm says for itself.
-_OURS = frozenset(
-    {
-        "output_dir",
-        "seed",
-        "data_seed",
-        "save_strategy",
-        "load_best_model_at_end",
-        "reward_weights",
-        "trust_remote_code",
-        "chat_template_kwargs",
-    }
-)
+_OURS = OURS | {"reward_weights", "chat_template_kwargs"}
+"""What a study may not set here: an arm says its weights, and the model its chat."""
 _DEFAULTS = {field.name: field.default for field in fields(GRPOConfig)}
 HISTORY = "steps.jsonl"
 """In the checkpoint's directory: what was logged, one line per logging step."""

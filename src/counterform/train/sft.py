@@ -33,18 +33,8 @@ with extra("train"):
     from transformers.integrations import get_available_reporting_integrations
     from trl import SFTConfig, SFTTrainer
 
-# What a study may not set: it decides where files go, or would let something other than the last step be the result.
-_OURS = frozenset(
-    {
-        "output_dir",
-        "seed",
-        "data_seed",
-        "save_strategy",
-        "load_best_model_at_end",
-        "completion_only_loss",
-        "trust_remote_code",
-    }
-)
+OURS = frozenset({"output_dir", "seed", "data_seed", "save_strategy", "load_best_model_at_end", "trust_remote_code"})
+"""What a study may not set, whoever trains: it decides where files go, or would let something other than the last step be the result."""
 WEIGHT = "weight"
 """Column of a row's weight in the loss."""
 _DEFAULTS = {field.name: field.default for field in fields(SFTConfig)}
@@ -57,7 +47,7 @@ class SFT(Trainer):
 
     def __init__(self, spec: TrainSpec, *, bench: Bench | None = None) -> None:
         super().__init__(spec, bench=bench)
-        check_options("$.train.sft", spec.sft, SFTConfig, ours=_OURS)
+        check_options("$.train.sft", spec.sft, SFTConfig, ours=OURS | {"completion_only_loss"})
         if spec.lora is not None:
             check_options("$.train.lora", spec.lora, LoraConfig)
 

@@ -23,6 +23,7 @@ from counterform.study import ChatSpec, ModelSpec, TrainSpec
 from counterform.train.part_way import KeepPartWay
 from counterform.train.policy import HISTORY
 from counterform.train.sft import (
+    OURS,
     check_options,
     load_to_train,
     lora_config,
@@ -39,18 +40,8 @@ with extra("train"):
     from peft import LoraConfig
     from transformers import PrinterCallback
 
-_OURS = frozenset(
-    {
-        "output_dir",
-        "seed",
-        "data_seed",
-        "save_strategy",
-        "load_best_model_at_end",
-        "trust_remote_code",
-        "model_init_kwargs",
-    }
-)
-"""What a study may not set: files, seeds, what the result is, and the model."""
+_OURS = OURS | {"model_init_kwargs"}
+"""What a study may not set here."""
 _NO_ROOM = ("not enough memory", "can't allocate memory", "out of memory")
 
 
