@@ -197,8 +197,11 @@ class Choppy(Reader):
         return Change(keep=int(share * len(text)), add=add)
 
 
+@pytest.mark.parametrize(
+    "beginning", ["", "Start with 9. Double it. Take away 4. 9 * 2 = 18. 18 - 4 = 14. "], ids=["", "alike"]
+)
 @pytest.mark.parametrize("name", CONFIGS)
-def test_every_token_is_drawn_from_what_a_fresh_reading_of_the_text_says(world, monkeypatch, name):
+def test_every_token_is_drawn_from_what_a_fresh_reading_of_the_text_says(world, monkeypatch, name, beginning):
     """The kind: something cut away, padded or of another row that is still seen. On random weights all of it moves the logits."""
     torch.manual_seed(0)
     size = {
@@ -220,7 +223,7 @@ def test_every_token_is_drawn_from_what_a_fresh_reading_of_the_text_says(world, 
         return chosen(scores, rows, temperature)
 
     monkeypatch.setattr(decoding, "_chosen", noted)
-    prompts = [world._prompt_ids(prompt) for prompt in (*PROMPTS[:5], PROMPTS[0], PROMPTS[0])]
+    prompts = [world._prompt_ids(beginning + prompt) for prompt in (*PROMPTS[:5], PROMPTS[0], PROMPTS[0])]
     options = {"ends": {2}, "looked": looked, "max_tokens": 30, "budget": 60}
     rows = [ReadAlong(world.tokenizer, prompt, Choppy(at), **options, stream=at) for at, prompt in enumerate(prompts)]
     with torch.inference_mode():
@@ -275,3 +278,21 @@ def test_a_prompt_is_read_once_for_all_its_samples(world):
     assert read[1] == (32, 1)
     assert [size for size, _ in read[1:]] == sorted((size for size, _ in read[1:]), reverse=True)
     assert read[-1][0] < 32
+
+
+def test_what_all_prompts_begin_with_is_read_once(world):
+    """Worth it from some length on; each prompt keeps a token of its own, and one that is another's beginning is whole."""
+    read = []
+    hook = world.model.register_forward_pre_hook(
+        lambda model, args, given: read.append(tuple(given["input_ids"].shape)), with_kwargs=True
+    )
+    many = HFModel(world.model, world.tokenizer, name="world", batch_size=64)
+    start = "Start with 9. Double it. Take away 4. 9 * 2 = 18. 18 - 4 = 14. The answer is 14."
+    for prompts in ([f"{start} {prompt}" for prompt in PROMPTS[:4]], [start, f"{start} {PROMPTS[0]}"]):
+        ids = [world._prompt_ids(prompt) for prompt in prompts]
+        shortest = min(map(len, ids))
+        alike = next(at for at in range(shortest) if at == shortest - 1 or len({row[at] for row in ids}) > 1)
+        read.clear()
+        many.generate(prompts, n=2, **ASK)
+        assert read[:2] == [(1, alike), (len(ids), max(map(len, ids)) - alike)]
+    hook.remove()

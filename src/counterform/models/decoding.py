@@ -1,9 +1,10 @@
 """The one decode loop: plain samples, text that is read along and cut back, and a calculator's answers, all in one batch.
 
-A prompt is read once however many texts follow it, a step writes one token into a buffer that grows by doubling, and a text that has ended
-leaves the batch. A token that is cut away stays in the cache and is masked out, and what is added is fed in the sampled tokens' place,
-while the other rows go on. In a model whose layers do not keep every token (a sliding window, a recurrent state) what is cut away cannot
-be masked out: there a row that was changed is read anew.
+A prompt is read once however many texts follow it, and what all prompts begin with (a system prompt, worked examples) once for all of
+them. A step writes one token into a buffer that grows by doubling, and a text that has ended leaves the batch. A token that is cut away
+stays in the cache and is masked out, and what is added is fed in the sampled tokens' place, while the other rows go on. In a model whose
+layers do not keep every token (a sliding window, a recurrent state) what is cut away cannot be masked out: there a row that was changed
+is read anew, and every prompt is read whole.
 
 Each text draws from a random stream of its own, so what it becomes does not depend on the batch that it stands in, but for the rounding of
 a batched matrix product.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from counterform.errors import extra
@@ -27,6 +29,8 @@ _FULLEST = 7 / 8
 """Share of a batch that still grows at which the others leave it: each leaving copies the cache once."""
 _FIRST_ROOM = 64
 """Tokens of room behind the prompt in a new buffer."""
+_WORTH_SHARING = 16
+"""Tokens that all prompts begin with, at the least, to be read by themselves."""
 
 
 def decode(model: PreTrainedModel, rows: Sequence[Row], *, pad: int, temperature: float) -> None:
@@ -42,7 +46,7 @@ def decode(model: PreTrainedModel, rows: Sequence[Row], *, pad: int, temperature
 
 def _grow(model: PreTrainedModel, rows: Sequence[Row], *, pad: int, temperature: float, keeps_all: bool) -> list[Row]:
     """Read the rows and let them grow until none is left; those that must be read anew are returned."""
-    batch = _Batch(model, rows, pad)
+    batch = _Batch(model, rows, pad, shares=keeps_all)
     again: list[Row] = []
     going = list(rows)
     for slot in range(batch.width, 1 << 60):
@@ -77,19 +81,21 @@ def _chosen(scores: torch.Tensor, rows: Sequence[Row], temperature: float) -> li
 class _Batch:
     """The tensors of the rows that grow: what is cached, what of it is seen, and what comes next."""
 
-    def __init__(self, model: PreTrainedModel, rows: Sequence[Row], pad: int) -> None:
+    def __init__(self, model: PreTrainedModel, rows: Sequence[Row], pad: int, *, shares: bool) -> None:
         self._model, self._pad = model, pad
         place = {prompt: at for at, prompt in enumerate(dict.fromkeys(row.so_far for row in rows))}
         self.width = max(map(len, place))
-        device = model.device
-        ids = torch.tensor([[pad] * (self.width - len(p)) + [*p] for p in place], device=device)
-        self._mask = torch.tensor([[0] * (self.width - len(p)) + [1] * len(p) for p in place], device=device)
         self._cache = DynamicCache(config=model.config)
         self._cache.layers = [_Buffered() if type(layer) is DynamicLayer else layer for layer in self._cache.layers]
         self._last: dict[str, Any] = (
             {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
         )
-        self.scores = self._forward(ids, (self._mask.cumsum(-1) - 1).clamp(min=0))
+        shared = _beginning([*place]) if shares else ()
+        self._mask = torch.ones((1 if shared else len(place), 0), dtype=torch.long, device=model.device)
+        if shared:
+            self._read([shared], len(shared))
+            self._select([0] * len(place))
+        self.scores = self._read([prompt[len(shared) :] for prompt in place], self.width - len(shared))
         self._at = list(range(len(rows)))
         """Of every growing row, where it stands in the batch."""
         if len(place) < len(rows):
@@ -118,6 +124,15 @@ class _Batch:
             self._mask[list(of), list(where)] = 0
         scores = self._forward(torch.tensor(fed, device=device)[:, None], torch.tensor(places, device=device)[:, None])
         self.scores = scores if len(rows) == size else scores[self._at]
+
+    def _read(self, texts: Sequence[Sequence[int]], width: int) -> torch.Tensor:
+        """Feed every row so many tokens, the shorter texts behind a gap."""
+        gaps = [width - len(text) for text in texts]
+        ids = [[self._pad] * gap + [*text] for gap, text in zip(gaps, texts, strict=True)]
+        seen = self._mask.new_tensor([[0] * gap + [1] * (width - gap) for gap in gaps])
+        self._mask = torch.cat([self._mask, seen], dim=1)
+        places = (self._mask.cumsum(-1) - 1).clamp(min=0)[:, -width:]
+        return self._forward(torch.tensor(ids, device=places.device), places)
 
     def _forward(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         out: Any = self._model(
@@ -173,6 +188,14 @@ def _enlarged(kept: torch.Tensor | None, new: torch.Tensor, length: int) -> torc
     if kept is not None:
         room[:, :, : kept.shape[-2]] = kept
     return room
+
+
+def _beginning(prompts: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """What all prompts begin with, short of a prompt's last token; nothing where it is not worth a reading of its own."""
+    first, last = min(prompts), max(prompts)
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    length = min(len(list(alike)), min(map(len, prompts)) - 1)
+    return first[:length] if length >= _WORTH_SHARING and len(prompts) > 1 else ()
 
 
 def _keeps_every_token(model: PreTrainedModel) -> bool:
