@@ -4,9 +4,11 @@ import msgspec
 import pytest
 
 import counterform
+from counterform.stages.find import _no_update
 from counterform.store import RunDir
 from counterform.study import ArmSpec, AttemptsSpec, ModelSpec, TrainSpec
-from counterform.types import Problem
+from counterform.types import Checkpoint, Problem
+from counterform.types import Ledger as Cost
 
 
 def changed(study, **fields):
@@ -41,6 +43,14 @@ def test_no_update_and_nothing_graded(study, tmp_path):
     notes = counterform.run(mute, tmp_path / "run").results.notes
     assert any(note.startswith("sft, seed 0: none of its 2 steps was an update") for note in notes)
     assert [note.partition(":")[0] for note in notes if "readings of accuracy is UNKNOWN" in note] == ["base", "sft"]
+
+
+@pytest.mark.parametrize(
+    ("objective", "why"), [("grpo", "two different rewards"), ("sdpo", "nothing to show"), ("sdft", "it wrote nothing")]
+)
+def test_why_no_step_was_an_update(objective, why):
+    idle = Checkpoint(arm="mine", seed=0, path="", ledger=Cost(optimizer_steps=2, idle_steps=2))
+    assert why in _no_update(idle, objective)
 
 
 class TestGeneratedTokens:

@@ -20,7 +20,7 @@ from counterform.stages.probed import fixed, not_asked, probed
 from counterform.stages.unit import Unit
 from counterform.stages.validation import stands_for, sweeps
 from counterform.stages.work import Work
-from counterform.types import Checkpoint, Graded, Mark, Reading, Verdict
+from counterform.types import Checkpoint, Graded, Mark, Objective, Reading, Verdict
 
 
 def find_units(work: Work) -> Iterator[Unit]:
@@ -92,8 +92,8 @@ def _notes(work: Work, items: HeldOut) -> list[str]:
     for name in work.arms:
         checkpoints = [work.checkpoint(name, seed) for seed in work.study.seeds]
         notes += [f"{c.arm}, seed {c.seed}, was not read: {c.failure}" for c in checkpoints if c.failure]
-        rewarded = work.recipes[name].objective != "sdpo"
-        notes += [_no_update(c, rewarded) for c in checkpoints if 0 < c.ledger.optimizer_steps == c.ledger.idle_steps]
+        objective = work.recipes[name].objective
+        notes += [_no_update(c, objective) for c in checkpoints if 0 < c.ledger.optimizer_steps == c.ledger.idle_steps]
     notes += [f"{arm.name} was not trained here: {arm.what}." for arm in work.existing.values()]
     notes += [note for record in work.files.records.of_kind("answers") for note in record.notes]
     of_probes = [note for record in work.files.records.of_kind("probe") for note in record.notes]
@@ -124,8 +124,11 @@ def _verdicts(work: Work, arm: Answering) -> Iterator[tuple[list[Verdict], list[
             yield [row.verdict for row in rows], [row.attempt.problem_id for row in rows]
 
 
-def _no_update(checkpoint: Checkpoint, rewarded: bool) -> str:
-    why = "no group of rollouts had two different rewards" if rewarded else "there was nothing to show its teacher"
+def _no_update(checkpoint: Checkpoint, objective: Objective) -> str:
+    why = {
+        "sdpo": "there was nothing to show its teacher",
+        "sdft": "it wrote nothing that its teacher could be asked about",
+    }.get(objective, "no group of rollouts had two different rewards")
     return (
         f"{checkpoint.arm}, seed {checkpoint.seed}: none of its {checkpoint.ledger.optimizer_steps} steps was an update, since {why}. It is the "
         "base model again."
