@@ -115,10 +115,12 @@ def test_a_recipe_is_named_by_the_options_that_make_it_another():
     plain = ArmSpec(name="a", recipe="instructions")
     space = ArmSpec(name="b", recipe="instructions", options={"definition": "space"})
     tool = ArmSpec(name="c", recipe="roc", options={"tool": "calc", "tool_failures": 0.1})
-    assert [recipe_of(spec) for spec in (plain, space, tool)] == [
+    read = ArmSpec(name="d", recipe="cft", options={"critic": "reference"})
+    assert [recipe_of(spec) for spec in (plain, space, tool, read)] == [
         "instructions",
         "instructions(definition=space)",
         "roc",
+        "cft",
     ]
 
 

@@ -15,8 +15,8 @@ from counterform.metrics import Measured
 from counterform.results import Results, Retention, as_struct
 from counterform.study import ArmSpec
 
-SETTINGS = ("tool", "tool_failures", "shown", "samples", "domain")
-"""Options of a recipe that say where it was used, and not what it teaches."""
+SETTINGS = ("tool", "tool_failures", "shown", "samples", "domain", "critic")
+"""Options of a recipe that say where it was used or who wrote it, and not what it teaches."""
 AWAY = Measured(probe="shift", metric="exact match", condition="answer")
 """Of what the probe `shift` reads, all that is kept."""
 
