@@ -1,4 +1,7 @@
-"""Every figure of docs/answer.md stands in the recorded study that its sentence links to, and every sentence with a figure has a link."""
+"""Every figure of docs/answer.md stands in the recorded study that its sentence links to, and every sentence with a figure has a link.
+
+docs/signals.md is of one study: its intervals stand in that, and its table says the study's verdicts.
+"""
 
 import re
 from functools import cache
@@ -82,6 +85,28 @@ def test_every_figure_of_the_answer_stands_in_its_study():
     text = (DOCS / "answer.md").read_text(encoding="utf-8")
     assert {sentence: wrong for sentence in sentences(text) if (wrong := unfounded(sentence))} == {}
     assert sum(len(INTERVAL.findall(sentence)) for sentence in sentences(text)) >= 30
+
+
+def test_every_interval_and_verdict_of_the_signals_page_stands_in_its_study():
+    text = (DOCS / "signals.md").read_text(encoding="utf-8")
+    intervals = [match.groups() for match in INTERVAL.finditer(text)]
+    assert len(intervals) >= 120
+    assert [shown_as for shown_as in intervals if not any(all(map(shown, row, shown_as)) for row in rows("signals"))] == []
+    of_arm: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        name, *cells = (cell.strip(" *") for cell in line.strip("|").split("|"))
+        of_arm[name] = [cell.rpartition(" ")[2].strip("*") for cell in cells]
+    study = recorded("signals")
+    for arm in study.recipes:
+        found = {(f.probe, f.metric): f.verdict for f in study.results.findings if (f.arm, f.versus) == (arm, "base")}
+        kept = {kept.trait: kept.verdict for kept in study.retained if kept.arm == arm}
+        assert of_arm[arm][2:] == [
+            found["accuracy", "pass@1"],
+            found["accuracy", "pass@4"],
+            found["repair", "repaired"],
+            kept["all markers"],
+            kept["entropy"],
+        ]
 
 
 def test_the_answer_is_two_pages():
