@@ -91,7 +91,9 @@ def test_every_interval_and_verdict_of_the_signals_page_stands_in_its_study():
     text = (DOCS / "signals.md").read_text(encoding="utf-8")
     intervals = [match.groups() for match in INTERVAL.finditer(text)]
     assert len(intervals) >= 120
-    assert [shown_as for shown_as in intervals if not any(all(map(shown, row, shown_as)) for row in rows("signals"))] == []
+    assert [
+        shown_as for shown_as in intervals if not any(all(map(shown, row, shown_as)) for row in rows("signals"))
+    ] == []
     of_arm: dict[str, list[str]] = {}
     for line in text.splitlines():
         name, *cells = (cell.strip(" *") for cell in line.strip("|").split("|"))
