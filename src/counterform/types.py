@@ -241,6 +241,8 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     seed: int
     path: str
     ledger: Ledger
+    parameters: int = 0
+    """Numbers in the weights of the model that was trained, a LoRA's not among them; 0 where its trainer does not say."""
     own_options: dict[str, Any] = {}
     """Options of its trainer that this arm alone was trained with."""
     failure: str = ""

@@ -10,6 +10,7 @@ from counterform.report.markdown import record, to_markdown
 from counterform.report.overview import overview
 from counterform.store import RunDir
 from counterform.text.numbers import points, share
+from counterform.types import Checkpoint
 
 
 def test_every_figure_of_the_run_is_there(run: RunDir) -> None:
@@ -79,14 +80,9 @@ def test_a_study_is_kept_as_a_page_and_as_figures_that_claims_are_read_from(run:
     assert hours.rstrip().endswith(f"| {decided} | {2.5 / decided:.3f} |")
 
 
-def test_the_parameters_are_counted_from_the_head_of_a_checkpoint(
-    make_run: Callable[..., RunDir], tmp_path: Path
-) -> None:
+def test_the_size_of_a_model_is_what_its_trainings_say(make_run: Callable[..., RunDir], tmp_path: Path) -> None:
     run = make_run(tmp_path / "sized", n_problems=2)
-    head = msgspec.json.encode(
-        {"__metadata__": {}, "a": {"shape": [1000, 1500]}, "b": {"shape": [2]}, "c": {"shape": []}}
-    )
-    (run / "checkpoints" / "cft" / "1" / "model.safetensors").write_bytes(len(head).to_bytes(8, "little") + head)
-    data = load(run)
-    assert data.parameters == 1_500_003
-    assert recorded(data).setting == "ledger, the world's base of 1.5 M parameters"
+    name = "checkpoints/cft/1/checkpoint.json"
+    checkpoint = msgspec.json.decode((run / name).read_bytes(), type=Checkpoint)
+    run.write_text(name, msgspec.json.encode(msgspec.structs.replace(checkpoint, parameters=1_500_003)).decode())
+    assert recorded(load(run)).setting == "ledger, the world's base of 1.5 M parameters"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import re
 import tomllib
 from collections import defaultdict
@@ -60,8 +59,6 @@ class ReportData(Struct, frozen=True, kw_only=True):
     answered: dict[str, Answered]
     """By arm, what became of its held-out attempts in distribution."""
     n_readings: int
-    parameters: int
-    """Of a trained model; 0 where none was written."""
     steps: tuple[Logged, ...] = ()
     """What arms that sample for themselves logged."""
 
@@ -100,7 +97,6 @@ def load(run: RunDir) -> ReportData:
         n_attempts=n_attempts,
         answered={arm: answered([table for _, table in tables], problems) for arm, tables in written.items()},
         n_readings=sum(run.read_table(name, columns=["seed"]).num_rows for name in _readings(run)),
-        parameters=_parameters(run),
         steps=tuple(_steps(run, order)),
     )
 
@@ -127,25 +123,12 @@ def recorded(data: ReportData) -> Recorded:
         name=data.name,
         problems=study.problems.family or study.problems.dataset or Path(study.problems.file).stem,
         model="the world's base" if study.model.path == "world" else short(study.model.path),
-        parameters=data.parameters,
+        parameters=max((checkpoint.parameters for checkpoint in data.checkpoints), default=0),
         training_seconds=sum(checkpoint.ledger.seconds for checkpoint in data.checkpoints),
         results=data.results,
         recipes={spec.name: recipe_of(spec) for spec in study.arm_specs},
         retained=traits.retained if traits else (),
     )
-
-
-def _parameters(run: RunDir) -> int:
-    """Numbers in the weights of the first checkpoint, counted from the head of its file (safetensors: a length, then JSON)."""
-    for path in _trained(run):
-        total = 0
-        for file in path.glob("model*.safetensors"):
-            with _naming(file), file.open("rb") as weights:
-                head = msgspec.json.decode(weights.read(int.from_bytes(weights.read(8), "little")))
-            total += sum(math.prod(tensor["shape"]) for name, tensor in head.items() if name != "__metadata__")
-        if total:
-            return total
-    return 0
 
 
 def _written(run: RunDir) -> dict[str, list[tuple[int, pa.Table]]]:
