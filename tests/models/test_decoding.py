@@ -197,10 +197,16 @@ class Choppy(Reader):
         return Change(keep=int(share * len(text)), add=add)
 
 
+BEGINNING = "Start with 9. Double it. Take away 4. 9 * 2 = 18. 18 - 4 = 14. "
+
+
 @pytest.mark.parametrize(
-    "beginning", ["", "Start with 9. Double it. Take away 4. 9 * 2 = 18. 18 - 4 = 14. "], ids=["", "alike"]
+    ("name", "beginning"),
+    [
+        *((name, "") for name in CONFIGS),
+        *((name, BEGINNING) for name in ("qwen2", "mistral, a window", "gpt2, learned positions")),
+    ],
 )
-@pytest.mark.parametrize("name", CONFIGS)
 def test_every_token_is_drawn_from_what_a_fresh_reading_of_the_text_says(world, monkeypatch, name, beginning):
     """The kind: something cut away, padded or of another row that is still seen. On random weights all of it moves the logits."""
     torch.manual_seed(0)
@@ -237,13 +243,14 @@ def test_every_token_is_drawn_from_what_a_fresh_reading_of_the_text_says(world, 
 def test_a_text_does_not_depend_on_its_batch(world):
     """Which other prompts are asked, in which order, and how many stand side by side."""
     small, ask = HFModel.open(ModelSpec(path="world", batch_size=3)), {**ASK, "max_tokens": 40}
-    whole = world.generate(PROMPTS, n=3, **ask)
-    assert small.generate(PROMPTS[::-1], n=3, **ask)[::-1] == whole
-    assert [small.generate([prompt], n=3, **ask)[0] for prompt in PROMPTS] == whole
-    assert len({completion.text for row in whole for completion in row}) > 10
+    asked = PROMPTS[:5]
+    whole = world.generate(asked, n=3, **ask)
+    assert small.generate(asked[::-1], n=3, **ask)[::-1] == whole
+    assert [small.generate([prompt], n=3, **ask)[0] for prompt in asked] == whole
+    assert len({completion.text for row in whole for completion in row}) > 5
     twice = world.generate([PROMPTS[0], PROMPTS[0]], n=1, **ask)
     assert [row[0] for row in twice] == whole[0][:2]
-    assert world.generate(PROMPTS, n=3, **{**ask, "seed": 1}) != whole
+    assert world.generate(asked, n=3, **{**ask, "seed": 1}) != whole
 
 
 def test_samples_follow_the_models_distribution():
