@@ -87,6 +87,13 @@ def test_what_would_decide_an_undecided_gain(ends, decided_by):
     assert decides(results, results.findings[0]) == decided_by
 
 
+def test_of_an_unclear_difference_that_is_large_enough_for_its_problems_no_fewer_problems_are_asked_for():
+    found = msgspec.structs.replace(finding("accuracy", "pass@1", -0.05, 0.33), mde=0.07)
+    results = study(found)
+    decided_by = "its seeds lie too far apart: more of them would decide it, if it is real"
+    assert decides(results, results.findings[0]) == decided_by
+
+
 @pytest.mark.parametrize(
     ("shares", "text", "of"),
     [

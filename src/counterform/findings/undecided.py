@@ -14,6 +14,8 @@ class Undecided(Enum):
 
     CORRECTION = "clear alone, not after the correction for several comparisons"
     """Its own interval lies clear of 0."""
+    SEEDS = "seen by its problems, not by its seeds"
+    """As large as what so many problems mostly find, and still unclear: the trainings lie too far apart."""
     SMALL = "too small to see"
     """A true difference of this size would take more than `FAR` times the problems."""
 
@@ -29,6 +31,8 @@ def needed_to_decide(estimate: float, low: float, high: float, mde: float, n: in
     if not estimate or not math.isfinite(mde / estimate):
         return Undecided.SMALL
     needed = n * (mde / estimate) ** 2
+    if needed <= n:
+        return Undecided.SEEDS
     return Undecided.SMALL if needed > FAR * n else _rounded_up(needed)
 
 

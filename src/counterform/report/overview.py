@@ -95,6 +95,9 @@ def decides(results: Results, f: Finding) -> str:
     match needed_to_decide(f.estimate, f.low, f.high, f.mde, f.n_problems):
         case Undecided.CORRECTION:
             return "clear alone, not among all comparisons made: ask for fewer, or more problems"
+        case Undecided.SEEDS:
+            what = "its seeds lie too far apart: more of them" if f.n_seeds > 1 else "more problems"
+            return f"{what} would decide it, if it is real"
         case Undecided.SMALL:
             return f"a difference under {at_least(results.metric(f), f.mde)} mostly goes unseen here"
         case needed:
