@@ -198,6 +198,16 @@ class TestEstimate:
         found = intervals(*moved, [], lucky=(True, True))
         assert 0.68 < (found.p < 0.05).mean() < 0.92
 
+    @pytest.mark.parametrize("lucky", [(True, False), (True, True)])
+    def test_seeds_that_lie_far_apart_promise_no_small_effect(self, lucky):
+        # The kind: an effect promised that is a part of the interval beside it. An iteration swung where the luck of seeds is large.
+        rng = np.random.default_rng(0)
+        for _ in range(150):
+            n, seeds, luck = rng.choice([12, 102, 300]), rng.choice([2, 3, 5]), rng.choice([0.02, 0.3])
+            a, b = (shares(rng, n, rng.uniform(0.2, 0.8), rng.normal(0, sd, seeds)) for sd in (luck, luck * lucky[1]))
+            found = estimate(a, b, [], lucky=lucky, bounds=SHARE)
+            assert found.mde > 0.35 * (found.high - found.low)
+
     def test_an_arm_of_the_base_first_has_the_luck_of_the_second(self):
         rng = np.random.default_rng(0)
         base, arm = shares(rng, 200, 0.5, (0.0, 0.0)), shares(rng, 200, 0.6, (0.15, -0.15))

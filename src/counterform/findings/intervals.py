@@ -8,7 +8,7 @@ is (1927), a difference by MOVER (Newcombe 1998; Zou and Donner 2008). All funct
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -34,6 +34,8 @@ _STEPS = 12
 """Of the secant method at the most; five are usual."""
 _NEAR = 1e-7
 """Difference of two logarithms of tails at which it stops."""
+_CLOSE = 1e-5
+"""Part of a metric's range to which a minimum detectable effect is found."""
 
 
 class Intervals(Struct, frozen=True):
@@ -191,16 +193,40 @@ def _detectable(design: _Design, half: Floats) -> Floats:
         np.maximum(t.between - t.noise, 0.0) / own if on else 0.0 * t.mean
         for t, on, own in zip(design.tables, design.lucky, design.seeds, strict=True)
     ]
-    found = half + POWERFUL * np.sqrt(wider * design.items + further**2 * sum(seen))
     if len(design.tables) == 2 and np.isfinite(bounds).all():
-        for _ in range(3):
-            of_items, rises = _there(design, found)
+
+        def needed(effect: Floats) -> Floats:
+            of_items, rises = _there(design, effect)
             times: tuple[Floats, Floats] = (rises[..., None], np.ones(1))
             factors = [each for each, on in zip(times, design.lucky, strict=True) if on]
-            found = mixture(of_items, n, design.drawn, factors).half_width()
-            found = found + POWERFUL * np.sqrt(wider * of_items + further**2 * (seen[0] * rises + seen[1]))
-        found = np.minimum(found, bounds[1] - bounds[0])
+            there = mixture(of_items, n, design.drawn, factors).half_width()
+            return there + POWERFUL * np.sqrt(wider * of_items + further**2 * (seen[0] * rises + seen[1]))  # type: ignore[no-any-return]
+
+        found = _where_enough(needed, np.full_like(half, bounds[1] - bounds[0]))
+    else:
+        found = half + POWERFUL * np.sqrt(wider * design.items + further**2 * sum(seen))
     return np.where(design.flat, _by_signs(n, all_there_is(design.tables, bounds)), found)
+
+
+def _where_enough(needed: Callable[[Floats], Floats], most: Floats) -> Floats:
+    """The effect that is as large as is needed to find it; `most` where none up to there is. The Illinois method, each entry by itself."""
+    low, high = 0.0 * most, most
+    below, above = low - needed(low), high - needed(high)
+    side, now, over = 0.0 * most, most, above
+    for _ in range(_STEPS):
+        between = high - above * (high - low) / np.where(above > below, above - below, 1.0)
+        # Each stops by itself, and at `most` where that is too little.
+        stops = (np.abs(over) < _CLOSE * most) | (above <= 0)
+        if stops.all():
+            break
+        now = np.where(stops, now, between)
+        over = now - needed(now)
+        up = over > 0
+        # The end that stays for the second time counts half, or it would stay for ever.
+        below = np.where(up, np.where(side > 0, below / 2, below), over)
+        above = np.where(up, over, np.where(side < 0, above / 2, above))
+        low, high, side = np.where(up, low, now), np.where(up, now, high), np.where(up, 1.0, -1.0)
+    return now
 
 
 class Scatter(Struct, frozen=True):
