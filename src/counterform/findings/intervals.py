@@ -200,7 +200,7 @@ def _detectable(design: _Design, half: Floats) -> Floats:
             times: tuple[Floats, Floats] = (rises[..., None], np.ones(1))
             factors = [each for each, on in zip(times, design.lucky, strict=True) if on]
             there = mixture(of_items, n, design.drawn, factors).half_width()
-            return there + POWERFUL * np.sqrt(wider * of_items + further**2 * (seen[0] * rises + seen[1]))  # type: ignore[no-any-return]
+            return there + POWERFUL * np.sqrt(wider * of_items + further**2 * (seen[0] * rises + seen[1]))
 
         found = _where_enough(needed, np.full_like(half, bounds[1] - bounds[0]))
     else:
