@@ -69,6 +69,12 @@ def test_sdpo_learns_from_its_own_right_rollouts(tmp_path):
     assert distances(folder)[0]
 
 
+def test_a_teacher_that_is_shown_no_feedback_is_given_none(tmp_path, caplog):
+    without = arm("sdpo", include_environment_feedback=False, use_successful_as_teacher=True)
+    trainer("sdpo", max_steps=1).train(without, base=str(BASE), seed=0, out=tmp_path)
+    assert "received environment feedback" not in caplog.text, "TRL's warning of what it does not use"
+
+
 def test_sdft_learns_from_what_its_teacher_is_shown_and_the_ledger_counts_it(tmp_path):
     ours = trainer("sdft")
     ours.check([arm("sdft")], base=str(BASE))

@@ -249,6 +249,8 @@ class SDPO(SelfDistillation):
 
             def sample_rollouts(self, inputs: list[dict[str, Any]]) -> Any:
                 batch = super().sample_rollouts(inputs)
+                if not self.args.include_environment_feedback:
+                    return batch
                 texts = self.processing_class.batch_decode(batch["completion_ids"], skip_special_tokens=True)
                 for row, graded in zip(inputs, graders([row["problem_id"] for row in inputs], texts), strict=True):
                     row["privileged_context"] = feedback_on(graded)
