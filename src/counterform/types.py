@@ -241,8 +241,6 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     seed: int
     path: str
     ledger: Ledger
-    parameters: int = 0
-    """Numbers in the weights of the model that was trained, a LoRA's not among them; 0 where its trainer does not say."""
     own_options: dict[str, Any] = {}
     """Options of its trainer that this arm alone was trained with."""
     failure: str = ""
@@ -269,6 +267,7 @@ class Model(ABC):
 
     name: str
     tokens: int = 0  # written since it was opened, as far as it counts them
+    parameters: int = 0  # numbers in its weights; 0 where nobody can say
 
     @classmethod
     def open(cls, spec: Any) -> Self:

@@ -51,6 +51,10 @@ def ids_of(tokenizer, prompt):
     ]
 
 
+def test_it_says_its_size(world):
+    assert world.parameters == 905_472
+
+
 def test_promises(world):
     check_model(world)
 

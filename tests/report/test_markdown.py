@@ -10,7 +10,6 @@ from counterform.report.markdown import record, to_markdown
 from counterform.report.overview import overview
 from counterform.store import RunDir
 from counterform.text.numbers import points, share
-from counterform.types import Checkpoint
 
 
 def test_every_figure_of_the_run_is_there(run: RunDir) -> None:
@@ -60,7 +59,7 @@ def test_a_study_is_kept_as_a_page_and_as_figures_that_claims_are_read_from(run:
         "| **refuted**: [first-study](studies/first-study.md) | **refuted**: [recorded](studies/recorded.md) |"
     )
     assert {line.count("|") for line in by_size.splitlines() if line.startswith("|")} == {4}
-    assert "1.0 M: the world's base | Models that were not trained here |" in by_size
+    assert "1.0 M: the world's base | Recorded answers of models of others |" in by_size
     assert "| not asked | not asked |" in by_size
     figures_of_claims = "".join(systems)
     assert "| refuted | cft − sft: −42.9 points [−47.0, −38.8] (" in figures_of_claims
@@ -80,9 +79,12 @@ def test_a_study_is_kept_as_a_page_and_as_figures_that_claims_are_read_from(run:
     assert hours.rstrip().endswith(f"| {decided} | {2.5 / decided:.3f} |")
 
 
-def test_the_size_of_a_model_is_what_its_trainings_say(make_run: Callable[..., RunDir], tmp_path: Path) -> None:
+def test_the_size_of_a_model_is_what_the_base_says_that_was_read(make_run: Callable[..., RunDir], tmp_path: Path) -> None:
     run = make_run(tmp_path / "sized", n_problems=2)
-    name = "checkpoints/cft/1/checkpoint.json"
-    checkpoint = msgspec.json.decode((run / name).read_bytes(), type=Checkpoint)
-    run.write_text(name, msgspec.json.encode(msgspec.structs.replace(checkpoint, parameters=1_500_003)).decode())
+    for whose, size in (("base", 1_500_003), ("cft", 1_600_000)):
+        unit = f"units/probe/{whose}/0/accuracy.json"
+        record = msgspec.json.decode((run / unit).read_bytes())
+        record["facts"]["parameters"] = size
+        run.write_text(unit, msgspec.json.encode(record).decode())
+    run = RunDir(run.path)
     assert recorded(load(run)).setting == "ledger, the world's base of 1.5 M parameters"

@@ -35,7 +35,7 @@ class Recorded(Struct, frozen=True, kw_only=True):
     """Of which all of it is said: the base of every arm, or who wrote the recorded answers."""
     results: Results
     parameters: int = 0
-    """Numbers in the model's weights; 0 where nothing was trained here."""
+    """Numbers in the model's weights; 0 where nobody can say: of an endpoint, of recorded answers."""
     training_seconds: float = 0.0
     """Of the trainings together, as their ledgers have it: by the clock, on whatever else the machine did."""
     recipes: Mapping[str, str] = {}
@@ -44,7 +44,7 @@ class Recorded(Struct, frozen=True, kw_only=True):
 
     @property
     def size(self) -> str:
-        """The model's parameters in words: `134.5 M`; empty where nothing was trained here."""
+        """The model's parameters in words: `134.5 M`; empty where nobody can say."""
         return f"{self.parameters / 1e6:,.1f} M" if self.parameters else ""
 
     @property

@@ -53,7 +53,7 @@ class HFModel(Writer, Inspectable):
         chat: ChatSpec = NO_CHAT,
     ) -> None:
         self.model, self.tokenizer, self.name, self.batch_size = model.eval(), tokenizer, name, batch_size
-        self.tool_failures, self.chat = tool_failures, chat
+        self.tool_failures, self.chat, self.parameters = tool_failures, chat, model.num_parameters()
         self._failures: Counter[str] = Counter()
         self._bare = False
         self._worn: Worn | None = None

@@ -10,7 +10,7 @@ from counterform.claims.recorded import Recorded
 from counterform.report.markdown import plain, row_of
 from counterform.report.sections.claims import system_of
 
-UNTRAINED = "Models that were not trained here"
+UNTRAINED = "Recorded answers of models of others"
 DECIDED = ("supported", "refuted")
 
 

@@ -59,6 +59,8 @@ class ReportData(Struct, frozen=True, kw_only=True):
     answered: dict[str, Answered]
     """By arm, what became of its held-out attempts in distribution."""
     n_readings: int
+    parameters: int = 0
+    """Numbers in the base model's weights; 0 where nobody can say."""
     steps: tuple[Logged, ...] = ()
     """What arms that sample for themselves logged."""
 
@@ -97,6 +99,10 @@ def load(run: RunDir) -> ReportData:
         n_attempts=n_attempts,
         answered={arm: answered([table for _, table in tables], problems) for arm, tables in written.items()},
         n_readings=sum(run.read_table(name, columns=["seed"]).num_rows for name in _readings(run)),
+        parameters=max(
+            (record.facts.get("parameters", 0) for record in run.records.of_kind("probe") if record.facts["arm"] == BASE_ARM),
+            default=0,
+        ),
         steps=tuple(_steps(run, order)),
     )
 
@@ -123,7 +129,7 @@ def recorded(data: ReportData) -> Recorded:
         name=data.name,
         problems=study.problems.family or study.problems.dataset or Path(study.problems.file).stem,
         model="the world's base" if study.model.path == "world" else short(study.model.path),
-        parameters=max((checkpoint.parameters for checkpoint in data.checkpoints), default=0),
+        parameters=data.parameters,
         training_seconds=sum(checkpoint.ledger.seconds for checkpoint in data.checkpoints),
         results=data.results,
         recipes={spec.name: recipe_of(spec) for spec in study.arm_specs},

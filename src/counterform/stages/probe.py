@@ -162,6 +162,7 @@ class ProbeUnit(Unit):
             names.append(f"readings/attempts/{reader.name}/{arm}-{seed}.parquet")
             work.files.write_rows(names[1], list(dict.fromkeys(session.shown)), Graded)
         work.making.facts |= {"arm": arm, "seed": seed, "readings": names[0], "attempts": names[1:]}
+        work.making.facts |= {"parameters": session.model.parameters}
         if self._probe == VALIDITY and (arm, seed) == (BASE_ARM, work.study.seeds[0]):
             work.count("training problems whose solutions make exemplars of validity", len(items.exemplars["valid"]))
         if work.study.base and self._probe in OF_TOKENS and session.who.has_other_tokens(session.model):

@@ -117,7 +117,6 @@ class GRPO(Trainer):
         started, chosen = time.monotonic(), selection(arm)
         datasets.disable_progress_bars()
         model, tokenizer = load_to_train(base, self.spec)
-        parameters = model.num_parameters()
         chat = spec_of(base).chat
         prompts = [row["prompt"] for row in training_rows(arm.examples, tokenizer, chat)]
         ids = [example.problem_id for example in arm.examples]
@@ -170,7 +169,7 @@ class GRPO(Trainer):
         )
         del trainer, trained, model
         free_memory()
-        return Checkpoint(arm=arm.name, seed=seed, path=str(out), ledger=ledger, parameters=parameters)
+        return Checkpoint(arm=arm.name, seed=seed, path=str(out), ledger=ledger)
 
     def _trained(self, trainer: RoCGRPOTrainer) -> Any:
         failure = None

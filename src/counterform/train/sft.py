@@ -90,7 +90,6 @@ class SFT(Trainer):
         started = time.monotonic()
         datasets.disable_progress_bars()
         model, tokenizer = load_to_train(base, self.spec)
-        parameters = model.num_parameters()
         chat = spec_of(base).chat
         rows = datasets.Dataset.from_list(training_rows(arm.examples, tokenizer, chat))
         weights = weights_of(arm.examples, token_counter(tokenizer, chat))
@@ -128,7 +127,7 @@ class SFT(Trainer):
         )
         del trainer, trained, model
         free_memory()
-        return Checkpoint(arm=arm.name, seed=seed, path=str(out), ledger=ledger, parameters=parameters)
+        return Checkpoint(arm=arm.name, seed=seed, path=str(out), ledger=ledger)
 
     def _config(self, seed: int, out: Path) -> SFTConfig:
         options = usual_options() | self.spec.sft

@@ -114,7 +114,6 @@ class ThroughTRL(Trainer):
         datasets.disable_progress_bars()
         with self._room():
             model, tokenizer = load_to_train(base, self.spec)
-            parameters = model.num_parameters()
             config = self.made_config(arm, base, seed, out)
             with refused_options("$.train", TypeError, ValueError):  # Sound one by one and not together, or here.
                 trainer = self.trainer(
@@ -147,7 +146,7 @@ class ThroughTRL(Trainer):
         )
         del trainer, trained, model
         free_memory()
-        return Checkpoint(arm=arm.name, seed=seed, path=str(out), ledger=ledger, parameters=parameters)
+        return Checkpoint(arm=arm.name, seed=seed, path=str(out), ledger=ledger)
 
     def arm_options(self, arm: Arm) -> dict[str, Any]:
         """Of an arm's options those of TRL's config: what makes the arm what it is."""
