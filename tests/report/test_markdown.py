@@ -79,7 +79,9 @@ def test_a_study_is_kept_as_a_page_and_as_figures_that_claims_are_read_from(run:
     assert hours.rstrip().endswith(f"| {decided} | {2.5 / decided:.3f} |")
 
 
-def test_the_size_of_a_model_is_what_the_base_says_that_was_read(make_run: Callable[..., RunDir], tmp_path: Path) -> None:
+def test_the_size_of_a_model_is_what_the_base_says_that_was_read(
+    make_run: Callable[..., RunDir], tmp_path: Path
+) -> None:
     run = make_run(tmp_path / "sized", n_problems=2)
     for whose, size in (("base", 1_500_003), ("cft", 1_600_000)):
         unit = f"units/probe/{whose}/0/accuracy.json"

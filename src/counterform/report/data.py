@@ -100,7 +100,11 @@ def load(run: RunDir) -> ReportData:
         answered={arm: answered([table for _, table in tables], problems) for arm, tables in written.items()},
         n_readings=sum(run.read_table(name, columns=["seed"]).num_rows for name in _readings(run)),
         parameters=max(
-            (record.facts.get("parameters", 0) for record in run.records.of_kind("probe") if record.facts["arm"] == BASE_ARM),
+            (
+                record.facts.get("parameters", 0)
+                for record in run.records.of_kind("probe")
+                if record.facts["arm"] == BASE_ARM
+            ),
             default=0,
         ),
         steps=tuple(_steps(run, order)),
