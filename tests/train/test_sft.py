@@ -95,7 +95,7 @@ def test_a_seed_decides(arm, tmp_path):
 
 def test_of_a_lora_the_adapter_is_kept_and_read_around_the_base(arm, tmp_path):
     options = {"r": 4, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
-    made = trained(arm, tmp_path / "lora", lora=options, learning_rate=0.1)
+    trained(arm, tmp_path / "lora", lora=options, learning_rate=0.1)
     assert not list((tmp_path / "lora").glob("model*"))
     named = json.loads((tmp_path / "lora" / "adapter_config.json").read_text())
     assert (named["base_model_name_or_path"], named["revision"]) == (str(BASE), None)
