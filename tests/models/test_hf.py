@@ -144,6 +144,15 @@ class TestLogprobs:
             assert score == pytest.approx(by_hand, abs=1e-3)
         assert found[0] > found[1]
 
+    def test_the_prompt_is_read_once(self, world):
+        fed = []
+        watch = world.model.get_decoder().register_forward_pre_hook(
+            lambda module, args, given: fed.append(given["input_ids"].numel()), with_kwargs=True
+        )
+        world.logprobs(PROMPTS[0], [f"The answer is {answer}." for answer in range(8)])
+        watch.remove()
+        assert sum(fed) < 2 * fed[0], "a comparison of five candidates has a prompt of hundreds of tokens"
+
     def test_batches_change_nothing(self, world):
         ends = [" 5", "The answer is 5.", "7 + 5 = 12.", ""]
         small = HFModel(world.model, world.tokenizer, name="world", batch_size=1)

@@ -38,7 +38,7 @@ def decode(model: PreTrainedModel, rows: Sequence[Row], *, pad: int, temperature
 
     pad: the token that fills shorter prompts on the left. temperature: 0 is greedy.
     """
-    keeps_all = _keeps_every_token(model)
+    keeps_all = keeps_every_token(model)
     growing = list(rows)
     while growing:
         growing = _grow(model, growing, pad=pad, temperature=temperature, keeps_all=keeps_all)
@@ -198,6 +198,6 @@ def _beginning(prompts: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     return first[:length] if length >= _WORTH_SHARING and len(prompts) > 1 else ()
 
 
-def _keeps_every_token(model: PreTrainedModel) -> bool:
+def keeps_every_token(model: PreTrainedModel) -> bool:
     """Whether every layer keeps the keys and values of every token, so that one can be masked out later."""
     return all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from counterform.errors import ModelError, extra
 from counterform.models.calc import Calculator
 from counterform.models.chat import plain_text, prompt_ids
-from counterform.models.decoding import decode
+from counterform.models.decoding import decode, keeps_every_token
 from counterform.models.growing import Grown, Reader, Writer
 from counterform.models.inside import Inspectable
 from counterform.models.loading import MAX_CONTEXT_UNKNOWN, best_device, free_memory, load, load_tokenizer
@@ -22,7 +22,7 @@ from counterform.types import Completion
 
 with extra("train"):
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 _TOO_LONG = Completion(text="", tokens=0, finish="error", failure="context")
 Place = TypeVar("Place")
@@ -199,21 +199,35 @@ class HFModel(Writer, Inspectable):
         )
 
     def logprobs(self, prompt: str, continuations: Sequence[str]) -> list[float]:
-        """The summed log-probability (nats) of each continuation after the prompt, without the end token."""
+        """The summed log-probability (nats) of each continuation after the prompt, which is read once, without the end token."""
         start = self._prompt_ids(prompt)
         texts = [self._plain(text) for text in continuations]
         ends = [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+        read = len(start) - 1 if keeps_every_token(self.model) else 0
         found = []
-        for at in range(0, len(ends), self.batch_size):
-            batch = ends[at : at + self.batch_size]
-            width = max(len(end) for end in batch)
-            # Padding stands on the right: causal attention never looks at it from the tokens that count.
-            ids = torch.tensor([start + end + [0] * (width - len(end)) for end in batch], device=self.model.device)
-            with torch.inference_mode():
-                logits = self.model(input_ids=ids).logits[:, len(start) - 1 : -1].float()
-            scores = logits.log_softmax(-1).gather(-1, ids[:, len(start) :, None])[..., 0]
-            found += [float(scores[row, : len(end)].sum()) for row, end in enumerate(batch)]
+        with torch.inference_mode():
+            cache = self._read(start[:read]) if read else None
+            for at in range(0, len(ends), self.batch_size):
+                batch = ends[at : at + self.batch_size]
+                width = max(len(end) for end in batch)
+                # Padding stands on the right: causal attention never looks at it from the tokens that count.
+                rows = [[*start[read:], *end, *[0] * (width - len(end))] for end in batch]
+                ids = torch.tensor(rows, device=self.model.device)
+                past = copy.deepcopy(cache)
+                if past is not None:
+                    past.batch_repeat_interleave(len(batch))
+                logits = self.model(input_ids=ids, past_key_values=past, use_cache=past is not None).logits
+                of_next = logits[:, len(start) - read - 1 : -1].float().log_softmax(-1)
+                scores = of_next.gather(-1, ids[:, len(start) - read :, None])[..., 0]
+                found += [float(scores[row, : len(end)].sum()) for row, end in enumerate(batch)]
         return found
+
+    def _read(self, ids: Sequence[int]) -> DynamicCache:
+        cache = DynamicCache(config=self.model.config)
+        self.model.get_decoder()(
+            input_ids=torch.tensor([ids], device=self.model.device), past_key_values=cache, use_cache=True
+        )
+        return cache
 
     def trace(self, prompt: str, text: str) -> Trace:
         """What the model says before, and holds after, each token of `text` as its answer to the prompt.
