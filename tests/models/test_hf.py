@@ -149,7 +149,7 @@ class TestLogprobs:
         watch = world.model.get_decoder().register_forward_pre_hook(
             lambda module, args, given: fed.append(given["input_ids"].numel()), with_kwargs=True
         )
-        world.logprobs(PROMPTS[0], [f"The answer is {answer}." for answer in range(8)])
+        world.logprobs(" ".join(PROMPTS[:8]), [f"The answer is {answer}." for answer in range(8)])
         watch.remove()
         assert sum(fed) < 2 * fed[0], "a comparison of five candidates has a prompt of hundreds of tokens"
 
