@@ -87,8 +87,12 @@ class _Batch:
         self.width = max(map(len, place))
         self._cache = DynamicCache(config=model.config)
         self._cache.layers = [_Buffered() if type(layer) is DynamicLayer else layer for layer in self._cache.layers]
+        # Of the last place alone, as a copy: a view of it is multiplied by the output layer row by row where that is frozen, as under a LoRA, which
+        # in bfloat16 on a CPU took 57 s in place of 0.1 (24 rows, 152,000 tokens).
         self._last: dict[str, Any] = (
-            {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
+            {"logits_to_keep": torch.tensor([-1])}
+            if "logits_to_keep" in inspect.signature(model.forward).parameters
+            else {}
         )
         shared = _beginning([*place]) if shares else ()
         self._mask = torch.ones((1 if shared else len(place), 0), dtype=torch.long, device=model.device)
