@@ -75,6 +75,17 @@ class TestGenerate:
         assert texts(small.generate(PROMPTS, **GREEDY)) == texts(whole)
         assert texts(small.generate(PROMPTS[::-1], **GREEDY)) == texts(whole)[::-1]
 
+    def test_the_output_layer_is_given_one_piece(self, world):
+        # A view of the last place is multiplied row by row where the layer is frozen: under every LoRA.
+        given = []
+        watch = world.model.get_output_embeddings().register_forward_pre_hook(
+            lambda module, args: given.append(args[0].is_contiguous() and args[0].shape[1] == 1)
+        )
+        world.generate(PROMPTS[:3], n=1, seed=0, temperature=0.0, max_tokens=4)
+        watch.remove()
+        assert given
+        assert all(given)
+
     def test_a_seed_decides(self, world):
         first, again = (world.generate(PROMPTS, **SAMPLED) for _ in range(2))
         assert first == again != world.generate(PROMPTS, **{**SAMPLED, "seed": 1})
