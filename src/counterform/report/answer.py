@@ -156,7 +156,7 @@ def _kept(results: Results, o: Outline, retained: Sequence[Retention]) -> str:
     if lost:
         parts.append(f"Lost most clearly: {_listed(lost[:MOST_NAMED], len(lost) - MOST_NAMED)}.")
     elif read:
-        parts.append(f"No clear loss in {read} readings besides.")
+        parts.append(f"No clear loss in {read} readings besides right answers.")
     return " ".join(parts)
 
 
