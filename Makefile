@@ -66,7 +66,8 @@ lint: $(VENV)/.dev
 # The recorded studies again, figures and all: hours. DATA holds what gsm8k and the recorded answers need.
 DATA ?= data
 STUDIES = form instructions critique roc erasure trust strategy guard guard-desk guard-wrong mirage mirage-many \
-	signals self-distillation form-smollm2 instructions-smollm2 critique-smollm2 signals-qwen form-qwen exemplars-qwen trust-qwen roc-smollm2
+	signals self-distillation form-smollm2 instructions-smollm2 critique-smollm2 signals-qwen \
+	form-qwen exemplars-qwen trust-qwen roc-smollm2
 studies: $(VENV)/.run
 	$(BIN)/counterform run && $(BIN)/counterform report runs/embedded --record docs/studies
 	$(BIN)/counterform run examples/calc.toml
