@@ -67,7 +67,7 @@ lint: $(VENV)/.dev
 DATA ?= data
 STUDIES = form instructions critique roc erasure trust strategy guard guard-desk guard-wrong mirage mirage-many \
 	signals self-distillation form-smollm2 instructions-smollm2 critique-smollm2 signals-qwen \
-	form-qwen exemplars-qwen trust-qwen guard-qwen roc-smollm2
+	form-qwen exemplars-qwen trust-qwen guard-qwen roc-smollm2 strategy-smollm2 mirage-smollm2
 studies: $(VENV)/.run
 	$(BIN)/counterform run && $(BIN)/counterform report runs/embedded --record docs/studies
 	$(BIN)/counterform run examples/calc.toml
