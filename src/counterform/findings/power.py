@@ -41,7 +41,7 @@ class Pilot(Struct, frozen=True, kw_only=True):
     """A share of marks, so that a reading is a mean of so many 0 and 1; else readings are taken to be normal."""
     clusters: int
     assumed: bool
-    """Each problem was read once: how alike readings of one problem are was assumed (ALIKE_UNSEEN)."""
+    """Each problem was read once, or greedily: how alike readings of one problem are was assumed (ALIKE_UNSEEN)."""
 
     def with_samples(self, factor: float) -> Pilot:
         """The same with `factor` times as many samples in one reading."""
@@ -65,7 +65,8 @@ def pilot_of(values: Floats, bounds: Bounds) -> Pilot:
         raise ValueError(f"a pilot needs two problems at least; got {len(values)}")
     table = squares(values)
     whole = float(values.var(axis=0, ddof=1).mean())
-    several = values.shape[1] > 1
+    # Greedy readings of one model are one reading, however many: they do not say how two models differ at a problem.
+    several = values.shape[1] > 1 and bool(table.noise * len(values) > 1e-9 * whole)
     sampling = min(float(table.noise) * len(values), whole) if several else (1 - ALIKE_UNSEEN) * whole
     shares = bool(np.isfinite(bounds).all() and bounds[0] == 0 and (values >= 0).all() and (values <= bounds[1]).all())
     return Pilot(
