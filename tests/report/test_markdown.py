@@ -59,7 +59,7 @@ def test_a_study_is_kept_as_a_page_and_as_figures_that_claims_are_read_from(run:
         "| **refuted**: [first-study](studies/first-study.md) | **refuted**: [recorded](studies/recorded.md) |"
     )
     assert {line.count("|") for line in by_size.splitlines() if line.startswith("|")} == {4}
-    assert "1.0 M: the world's base | Recorded answers of models of others |" in by_size
+    assert "1.0 M: the world's base | Size not known: endpoints, recorded answers of models of others |" in by_size
     assert "| not asked | not asked |" in by_size
     figures_of_claims = "".join(systems)
     assert "| refuted | cft − sft: −42.9 points [−47.0, −38.8] (" in figures_of_claims

@@ -10,7 +10,7 @@ from counterform.claims.recorded import Recorded
 from counterform.report.markdown import plain, row_of
 from counterform.report.sections.claims import system_of
 
-UNTRAINED = "Recorded answers of models of others"
+UNSIZED = "Size not known: endpoints, recorded answers of models of others"
 DECIDED = ("supported", "refuted")
 
 
@@ -52,7 +52,7 @@ def _sizes(studies: Sequence[Recorded]) -> dict[str, str]:
     sizes: dict[str, str] = {}
     for size, same in groupby(ordered, key=lambda study: study.size):
         models = ", ".join(dict.fromkeys(study.model for study in same))
-        sizes[size] = f"{size}: {models}" if size else UNTRAINED
+        sizes[size] = f"{size}: {models}" if size else UNSIZED
     return sizes
 
 
