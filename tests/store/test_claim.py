@@ -1,13 +1,16 @@
 """One worker a unit, whatever becomes of it."""
 
+import contextlib
 import errno
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -131,24 +134,80 @@ def test_whoever_was_taken_over_records_nothing(tmp_path):
         assert holder_of(path) is None
 
 
-def test_of_many_takers_of_a_stale_claim_one_has_it(tmp_path):
-    path, inside, most = tmp_path / "a", [], []
+def test_of_many_takers_of_a_stale_claim_one_has_it(tmp_path, monkeypatch):
+    """The kind: whoever judged a claim before another took it over. Each step of the file system may be the slow one."""
+    delay = random.Random(0)
+
+    def slow(call):
+        def slowed(*args, **kwargs):
+            time.sleep(delay.choice([0, 0, 0.001, 0.004]))
+            return call(*args, **kwargs)
+
+        return slowed
+
+    for module, names in ((os, ("rename", "link", "open", "listdir")), (Path, ("read_bytes", "unlink", "stat"))):
+        for name in names:
+            monkeypatch.setattr(module, name, slow(getattr(module, name)))
+    for trial in range(10):
+        path, inside, most = tmp_path / f"{trial}" / "a", [], []
+        path.parent.mkdir()
+        holder(path, pid=2**22 + 1)
+
+        def take(path=path, inside=inside, most=most):
+            for _ in range(3):
+                with contextlib.suppress(Claimed), claimed(path) as ours:
+                    inside.append(1)
+                    most.append(len(inside))
+                    time.sleep(0.002)
+                    ours.check()
+                    inside.pop()
+
+        threads = [threading.Thread(target=take) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert inside == []
+        assert set(most) == {1}
+        assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("point", ["before it makes its own", "when it has made its own"])
+@pytest.mark.parametrize("others", [["take"], ["take", "give back"], ["take", "give back", "take"], ["take", "die"]])
+def test_what_others_do_while_a_taker_looks_away(tmp_path, monkeypatch, point, others):
+    path, elsewhere = tmp_path / "a", contextlib.ExitStack()
     holder(path, pid=2**22 + 1)
+    real = claim._make
 
-    def take():
-        try:
-            with claimed(path):
-                inside.append(1)
-                most.append(len(inside))
-                time.sleep(0.02)
-                inside.pop()
-        except Claimed:
-            pass
+    def others_come_in():
+        monkeypatch.setattr(claim, "_make", real)
+        for what in others:
+            with contextlib.suppress(Claimed):
+                if what == "take":
+                    elsewhere.enter_context(claimed(path))
+                elif what == "give back":
+                    elsewhere.close()
+                else:
+                    for file in tmp_path.iterdir():
+                        holder(file, pid=2**22 + 1, token="dead")
 
-    threads = [threading.Thread(target=take) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most
-    assert max(most) == 1
+    def make(own, text):
+        if point.startswith("before"):
+            others_come_in()
+            return real(own, text)
+        made = real(own, text)
+        others_come_in()
+        return made
+
+    monkeypatch.setattr(claim, "_make", make)
+    with elsewhere:
+        held = point.startswith("before") and others[-1] == "take"
+        with pytest.raises(Claimed) if held else contextlib.nullcontext(), claimed(path) as ours:
+            ours.check()
+            assert holder_of(path).pid == os.getpid()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claim_is_not_that_of_a_longer_name(tmp_path):
+    with claimed(tmp_path / "a.claim"), claimed(tmp_path / "a"), claimed(tmp_path / "a1"), claimed(tmp_path / "a12"):
+        pass

@@ -1,13 +1,16 @@
 """Claim files: one worker a unit, on any file system. No flock, which is not to be relied on over NFS.
 
 A claim is made with O_CREAT | O_EXCL, says who holds it, and is touched while its holder is at work. One whose holder is dead, or was
-silent for minutes, is stale and is taken over.
+silent for minutes, is stale and is taken over: never by taking its file away, for by then another's may stand at that name, but by a
+file of the next number beside it, which one taker alone can make. Who has made one holds the claim if nothing else is left of it than
+what was stale before; else it is withdrawn, and what stands there is judged anew.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import threading
 import time
@@ -91,14 +94,9 @@ def claimed(path: Path) -> Iterator[Claim]:
     text = msgspec.json.encode(holder)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        while not _make(path, text):
-            found = _read(path)
-            if found is None:
-                continue  # given back in between
-            if not _is_stale(path, found):
-                raise Claimed(path, _holder(found))
-            _take_away(path, found)
-    claim = Claim(path, text)
+        while (own := _take(path, text)) is None:
+            pass  # another was quicker, and may have given it back already
+    claim = Claim(own, text)
     try:
         yield claim
     finally:
@@ -107,8 +105,37 @@ def claimed(path: Path) -> Iterator[Claim]:
 
 def holder_of(path: Path) -> Holder | None:
     """Who is at work under this claim; None where nobody is."""
-    found = _read(path)
-    return None if found is None or _is_stale(path, found) else _holder(found)
+    return next((_holder(text) for file, text in _standing(path).items() if not _is_stale(file, text)), None)
+
+
+def _take(path: Path, text: bytes) -> Path | None:
+    """The file of the claim that was made; None where another came in between. Raises Claimed where a living holder has it."""
+    stale = _standing(path)
+    for file, found in stale.items():
+        if not _is_stale(file, found):
+            raise Claimed(path, _holder(found))
+    own = path.with_name(f"{path.name}.{1 + max(_number(path, file) for file in stale)}") if stale else path
+    if not _make(own, text):
+        return None
+    left = _standing(path)
+    left.pop(own, None)
+    if not left.items() <= stale.items():
+        own.unlink(missing_ok=True)
+        return None
+    for file in left:
+        file.unlink(missing_ok=True)
+    return own
+
+
+def _standing(path: Path) -> dict[Path, bytes]:
+    """What stands of the claim at `path`: that file, or those of later numbers that took it over."""
+    ours = re.compile(re.escape(path.name) + r"(\.[0-9]+)?").fullmatch
+    files = [path.with_name(name) for name in os.listdir(path.parent) if ours(name)] if path.parent.is_dir() else []
+    return {file: text for file in files if (text := _read(file)) is not None}
+
+
+def _number(path: Path, file: Path) -> int:
+    return int(file.name[len(path.name) + 1 :] or 0)
 
 
 def _make(path: Path, text: bytes) -> bool:
@@ -142,21 +169,6 @@ def _make_in_place(path: Path, text: bytes) -> bool:
     return True
 
 
-def _take_away(path: Path, stale: bytes) -> None:
-    """Remove a stale claim. Should another taker have put its own there in between, that one is put back."""
-    aside = path.with_name(f".{path.name}~{secrets.token_hex(8)}")
-    try:
-        os.rename(path, aside)
-    except FileNotFoundError:
-        return
-    try:
-        if _read(aside) != stale:
-            with contextlib.suppress(OSError):
-                os.link(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 def _is_stale(path: Path, text: bytes) -> bool:
     holder = _holder(text)
     if holder is not None and holder.host == HOST and not is_alive(holder.pid, holder.started):
@@ -164,7 +176,7 @@ def _is_stale(path: Path, text: bytes) -> bool:
     try:
         return _now(path.parent) - path.stat().st_mtime > STALE_SECONDS
     except FileNotFoundError:
-        return False
+        return True  # given back in between
 
 
 def _now(folder: Path) -> float:
