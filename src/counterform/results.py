@@ -50,8 +50,10 @@ class MatchCard(Struct, frozen=True, kw_only=True):
     """Cases whose wrong attempt has a first wrong step that the step verifier can name."""
     wrong_cut: int = 0
     """Cases whose wrong attempt was cut at max_tokens."""
+    wrong_unanswered: int = 0
+    """Cases whose wrong attempt states no answer, and is wrong by the grade that came with it."""
     same_texts: int = 0
-    """Cases whose right and wrong attempts are the same text."""
+    """Cases whose right and wrong attempts are the same text, white space apart."""
     arms: tuple[ArmCard, ...]
 
 

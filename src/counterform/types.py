@@ -164,6 +164,11 @@ class Case(Struct, frozen=True, kw_only=True, gc=False):
     right: Graded
     wrong: Graded
 
+    @property
+    def one_text(self) -> bool:
+        """Whether nothing but white space sets the right attempt apart from the wrong one."""
+        return self.right.attempt.completion.text.split() == self.wrong.attempt.completion.text.split()
+
 
 class Criticism(Struct, frozen=True, kw_only=True, gc=False):
     """What a critic has to say about one attempt; an arm puts it into words (`wording`)."""

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from counterform.arms.cases import choose_pairs, make_cases, match, match_card, require_uncut
 from counterform.errors import DataError
 from counterform.report.tables import card_sentence
+from counterform.text.answers import NO_ANSWER
 from counterform.types import Arm, Attempt, Case, Completion, Example, Graded, Mark, Problem, StepVerdict, Verdict
 
 RIGHT, WRONG, UNKNOWN = Mark.RIGHT, Mark.WRONG, Mark.UNKNOWN
@@ -182,6 +183,27 @@ def test_the_match_card_counts():
     assert (long.prompt_tokens, long.loss_tokens) == (9, 15)
     assert (short.examples, short.problems) == (len(twice[1].examples), 3)
     assert match_card([SHORT], cases, by="examples", counts=counts, count=count).by == "examples"
+
+
+def recorded(verdict_reason, step=UNKNOWN, outcome=WRONG):
+    one = graded("a2", outcome, step)
+    return replace(one, verdict=replace(one.verdict, reason=verdict_reason))
+
+
+def test_recorded_attempts_that_state_no_answer_may_have_been_cut():
+    """The kind: a pool whose file does not say how an attempt ended. Where every wrong one breaks off, it teaches that and no error."""
+    problem, right, cut = Problem(id="a", prompt="", answer="1"), graded("a1", RIGHT, RIGHT), recorded(NO_ANSWER)
+    cases = [Case(problem=problem, right=right, wrong=cut)] * 3
+    with pytest.raises(DataError, match="in all 3 cases the wrong attempt states no answer, and no wrong step is seen"):
+        require_uncut(cases)
+    for other in (recorded(NO_ANSWER, WRONG), recorded(""), recorded("no number can be read")):
+        whole = [*cases, Case(problem=problem, right=right, wrong=other)]
+        require_uncut(whole)
+        card = match_card([SHORT], whole, by="examples", counts={"right_only": 0, "wrong_only": 0}, count=count)
+        assert card.wrong_unanswered == 3 + (other.verdict.reason == NO_ANSWER)
+        assert f"In {card.wrong_unanswered} the wrong attempt states no answer" in card_sentence(card)
+    # Answers that nobody can read are graded by whoever recorded them; then a wrong one is no more cut than a right one.
+    require_uncut([Case(problem=problem, right=recorded(NO_ANSWER, RIGHT, RIGHT), wrong=cut)])
 
 
 def test_the_match_card_counts_cut_attempts_and_pairs_of_one_text():

@@ -37,7 +37,7 @@ def test_what_sets_ipo_apart():
 
 def test_identical_texts_are_counted_and_a_set_of_them_is_refused(cases):
     def same(case):
-        text = f" {case.right.attempt.completion.text}\n"
+        text = " " + case.right.attempt.completion.text.replace(" ", "\n") + "\n"
         attempt = replace(case.wrong.attempt, completion=replace(case.wrong.attempt.completion, text=text))
         return replace(case, wrong=replace(case.wrong, attempt=attempt))
 

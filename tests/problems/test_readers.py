@@ -165,7 +165,7 @@ def test_of_equal_prompts_the_first_is_kept(jsonl):
         ("[1, 2]", "not an object"),
         ('{"question": "x", "answer": null}', "`answer` is None, not text"),
         ('{"question": "x", "answer": ""}', "`answer` is '', not text"),
-        ('{"question": " ", "answer": "1"}', "`question` is ' ', not text"),
+        ('{"question": " ", "answer": "1"}', "`question` is empty"),
         ('{"question": "x", "answer": true}', "`answer` is True, not text"),
         ('{"question": "x", "answer": ["1", "2"]}', "`answer` is ['1', '2'], not text"),
         ('{"question": 5, "answer": "1"}', "`question` is 5, not text"),
@@ -392,9 +392,19 @@ def test_a_broken_attempt_is_numbered_and_the_rest_kept(jsonl, bad, reason):
     good = {"problem": "one", "response": "x", "correct": True}
     read = read_attempts(jsonl(good, bad, good), [problem("one", "?")], responses=RESPONSE)
     assert len(read.attempts) == 2
-    ((line, why),) = read.broken
+    ((line, why),) = read.left_out
     assert line == 2
     assert reason in why
+    assert (read.elsewhere == []) is ("no problem has this" not in reason)
+
+
+def test_of_an_attempt_at_another_problem_it_does_not_matter_what_it_says(jsonl):
+    rows = [{"problem": "other", "response": "", "correct": 0.5}, {"problem": "one", "response": ""}]
+    read = read_attempts(
+        jsonl(*rows, {"problem": "one", "response": "x", "correct": True}), [problem("one", "?")], responses=RESPONSE
+    )
+    assert [row.line for row in read.elsewhere] == [1]
+    assert read.broken == [(2, "`response` is empty")]
 
 
 def test_one_broken_response_leaves_the_others_of_its_row(jsonl):

@@ -7,7 +7,7 @@ from counterform.errors import AuditError
 from counterform.problems.ledger import Ledger
 from counterform.types import Attempt, Completion, Mark, Problem, StepVerdict, StepVerifier, Watch
 from counterform.verify.answer import Answers
-from counterform.verify.audit import audit_family, audit_user, require
+from counterform.verify.audit import audit_family, audit_recorded, audit_user, contradicted, require
 from counterform.verify.steps import Arithmetic
 
 
@@ -71,7 +71,8 @@ def test_user_data():
         recorded("3", "no idea", Mark.WRONG),
     ]
     with Answers(1.0) as answers:
-        own, clean, grades = audit_user(problems, attempts, answers, Arithmetic())
+        own, clean = audit_user(problems, answers, Arithmetic())
+        [grades] = audit_recorded(problems, attempts, answers)
     assert (own.passed, own.total, own.required) == (2, 2, 0.95)
     assert (clean.verifier, clean.passed, clean.total, clean.required) == ("arithmetic", 1, 2, 0.0)
     assert (grades.check, grades.passed, grades.total, grades.unknown) == ("recorded grades", 1, 3, 1)
@@ -81,9 +82,29 @@ def test_user_data():
 def test_keys_that_cannot_be_read_back_stop_a_study():
     problems = [Problem(id=str(i), prompt="?", answer="18", solution="so it is eighteen") for i in range(3)]
     with Answers(1.0) as answers, pytest.raises(AuditError, match="answer, own solutions: 0 of 3 passed, 95% must"):
-        require(audit_user(problems, [], answers, Arithmetic()))
+        require(audit_user(problems, answers, Arithmetic()))
 
 
 def test_nothing_to_audit_is_no_failure():
     with Answers(1.0) as answers:
-        assert audit_user([Problem(id="1", prompt="?", answer="1")], [], answers, Arithmetic()) == []
+        assert audit_user([Problem(id="1", prompt="?", answer="1")], answers, Arithmetic()) == []
+        assert audit_recorded([Problem(id="1", prompt="?", answer="")], [recorded("1", "1", Mark.RIGHT)], answers) == []
+
+
+@pytest.mark.parametrize("opposite", [0, 1, 2])
+def test_recorded_grades_that_the_key_contradicts_are_said(opposite):
+    """The kind: grades of somebody else's grader, which stand. A few errors are everywhere; what is not read is no contradiction."""
+    problems = [Problem(id="1", prompt="?", answer="18")]
+    attempts = [
+        *(recorded("1", "The answer is 18.", Mark.WRONG) for _ in range(opposite)),
+        *(recorded("1", "The answer is 18.", Mark.RIGHT) for _ in range(98 - opposite)),
+        *(recorded("1", "no idea", Mark.WRONG) for _ in range(2)),
+    ]
+    with Answers(1.0) as answers:
+        notes = contradicted(audit_recorded(problems, attempts[::-1], answers))
+    if opposite < 2:
+        assert notes == []
+    else:
+        [note] = notes
+        assert "2 of 100 recorded grades are the opposite of what the key says" in note
+        assert "'The answer is 18.'" in note

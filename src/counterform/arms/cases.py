@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from counterform.errors import DataError
 from counterform.results import ArmCard, MatchCard
+from counterform.text.answers import NO_ANSWER
 from counterform.types import Arm, Case, Example, Graded, Mark, Problem
 
 TokenCounter = Callable[[Sequence[Example]], tuple[list[int], list[int]]]
@@ -66,12 +67,25 @@ def make_cases(pairs: pa.Table, problems: dict[str, Problem], graded: dict[str, 
 
 
 def require_uncut(cases: Sequence[Case]) -> None:
-    """Raises DataError where every wrong attempt was cut: nobody knows what it would have come to, and no arm can learn from its error."""
-    if cases and all(_cut(case) for case in cases):
-        raise DataError(
-            f"in all {len(cases)} cases the wrong attempt was cut at max_tokens, so it is wrong for want of room and not by an error. Raise "
-            "$.attempts.max_tokens, or record whole attempts."
-        )
+    """Raises DataError where every wrong attempt was cut: nobody knows what it would have come to, and no arm can learn from its error.
+
+    Of a recorded attempt nobody knows how it ended: one that states no answer, where right ones do, and in which no wrong step is seen,
+    counts as cut.
+    """
+    if not cases:
+        return
+    if all(_cut(case) for case in cases):
+        how = "was cut at max_tokens"
+    elif all(_cut(case) or (_unanswered(case.wrong) and case.wrong.verdict.first_error is None) for case in cases):
+        if 2 * sum(_unanswered(case.right) for case in cases) > len(cases):
+            return  # no answer of this pool is read, whatever it is worth
+        how = "states no answer, and no wrong step is seen in it: it may have been cut"
+    else:
+        return
+    raise DataError(
+        f"in all {len(cases)} cases the wrong attempt {how}, so it is wrong for want of room and not by an error. Raise "
+        "$.attempts.max_tokens, or record whole attempts."
+    )
 
 
 def match(arms: Sequence[Arm], *, by: str, count: TokenCounter) -> list[Arm]:
@@ -115,7 +129,8 @@ def match_card(
         problems_with_wrong_only=counts["wrong_only"],
         wrong_with_located_error=sum(case.wrong.verdict.first_error is not None for case in cases),
         wrong_cut=sum(_cut(case) for case in cases),
-        same_texts=sum(_text(case.right) == _text(case.wrong) for case in cases),
+        wrong_unanswered=sum(_unanswered(case.wrong) for case in cases),
+        same_texts=sum(case.one_text for case in cases),
         arms=tuple(rows),
     )
 
@@ -124,8 +139,8 @@ def _cut(case: Case) -> bool:
     return case.wrong.attempt.completion.finish == "length"
 
 
-def _text(graded: Graded) -> str:
-    return graded.attempt.completion.text.strip()
+def _unanswered(graded: Graded) -> bool:
+    return graded.verdict.reason == NO_ANSWER
 
 
 def _first_of_each(table: pa.Table, most: int) -> pa.Table:

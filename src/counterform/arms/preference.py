@@ -30,7 +30,7 @@ class Dpo(Recipe):
 
     def __call__(self, cases: Sequence[Case], rng: np.random.Generator) -> Arm:
         examples = tuple(_pair(case) for case in cases)
-        same = sum((example.completion or "").strip() == (example.rejected or "").strip() for example in examples)
+        same = sum(case.one_text for case in cases)
         if same == len(examples):
             raise DataError(
                 f"arm {self.name!r}: in all {same} cases right and wrong attempt are the same text, so there is nothing to prefer. Look at "

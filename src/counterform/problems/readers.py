@@ -58,6 +58,17 @@ class ReadAttempts(Struct, frozen=True, kw_only=True):
 
     attempts: list[Attempt]
     broken: list[BrokenRow]
+    elsewhere: list[BrokenRow]
+    """Of problems that are not among these."""
+
+    @property
+    def left_out(self) -> list[BrokenRow]:
+        """All that was not used, in the order of the file."""
+        return sorted([*self.broken, *self.elsewhere])
+
+
+class _Elsewhere(Unusable):
+    """A row of another problem."""
 
 
 class _Column:
@@ -165,6 +176,7 @@ def read_attempts(
     names = [_Column(name) for name in (PROBLEM_COLUMNS if problem == PROBLEM_COLUMNS[0] else (problem,))]
     columns = [(_Column(r.text), _Column(r.correct), r.model or r.text) for r in responses]
     broken: list[BrokenRow] = []
+    elsewhere: list[BrokenRow] = []
     attempts: list[Attempt] = []
     written: Counter[str] = Counter()
     first_row: dict[str, Any] = {}
@@ -173,9 +185,12 @@ def read_attempts(
         for text, correct, model in columns:
             try:
                 given, grade = text.of(row), correct.of(row)  # both, so that a column which is there is seen
+                problem_id = _problem_id(row, names, by_name, template)
                 blank = empty and isinstance(given, str) and not given.strip()
                 response, recorded = given if blank else _text(given, text), _grade(grade, correct)
-                problem_id = _problem_id(row, names, by_name, template)
+            except _Elsewhere as reason:
+                elsewhere.append(BrokenRow(line, str(reason)))
+                continue
             except Unusable as reason:
                 broken.append(BrokenRow(line, str(reason)))
                 continue
@@ -193,9 +208,10 @@ def read_attempts(
             written[prefix] += 1
     if first_row:
         _require(path, first_row, [column for text, correct, _ in columns for column in (text, correct)], fix)
+    read = ReadAttempts(attempts=attempts, broken=broken, elsewhere=elsewhere)
     if not attempts:
-        raise nothing_usable(path, "attempt", broken)
-    return ReadAttempts(attempts=attempts, broken=broken)
+        raise nothing_usable(path, "attempt", read.left_out)
+    return read
 
 
 def final_answer(text: str) -> tuple[str, str | None]:
@@ -370,7 +386,7 @@ def _problem_id(row: Row, names: Sequence[_Column], by_name: dict[str, str], tem
             return found
     if given is _MISSING:
         raise Unusable(f"nothing under {_quoted(column.name for column in names)} names its problem")
-    raise Unusable(f"no problem has this prompt or id: {excerpt(given)}")
+    raise _Elsewhere(f"no problem has this prompt or id: {excerpt(given)}")
 
 
 def _grade(value: Any, column: _Column) -> Mark:
@@ -386,7 +402,7 @@ def _text(value: Any, column: _Column) -> str:
         return value
     if value is _MISSING:
         raise Unusable(f"no column `{column.name}`")
-    raise Unusable(f"`{column.name}` is {excerpt(value)}, not text")
+    raise Unusable(f"`{column.name}` is {'empty' if isinstance(value, str) else f'{excerpt(value)}, not text'}")
 
 
 def _ids(prompts: Iterable[str], given: Sequence[Any]) -> list[str]:

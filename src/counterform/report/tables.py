@@ -158,6 +158,10 @@ def card_sentence(card: MatchCard) -> str:
             * bool(card.wrong_cut)
         )
         + (
+            f" In {number(card.wrong_unanswered)} the wrong attempt states no answer and is wrong by the grade that came with it: it may have been cut."
+            * bool(card.wrong_unanswered)
+        )
+        + (
             f" In {number(card.same_texts)} right and wrong attempt are the same text: nothing but the grade sets them apart."
             * bool(card.same_texts)
         )

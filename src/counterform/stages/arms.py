@@ -48,7 +48,9 @@ class ArmUnit(Unit):
             [arm] = self._compiler.matched([self._spec.name])
         except (ControlError, DataError) as error:
             work.making.facts["refused"] = str(error)
-            work.say(f"arms      {self._spec.name} REFUSED: {error}")
+            other = self._compiler.refused.setdefault(str(error), self._spec.name)
+            why = str(error) if other == self._spec.name else f"as {other} is"
+            work.say(f"arms      {self._spec.name} REFUSED: {why}")
             return []
         card = self._compiler.card(arm)
         work.making.facts |= {
@@ -113,6 +115,8 @@ class _Compiler:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._compiled: dict[str, Arm] = {}
+        self.refused: dict[str, str] = {}
+        """Reasons that were said, each with the first arm that was refused for it."""
 
     @property
     def left_out(self) -> dict[str, int]:

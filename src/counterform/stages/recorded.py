@@ -88,7 +88,7 @@ class AnswersUnit(Unit):
             empty=True,
             fix=f'{{name = "{self._arm.name}", responses = {{text = "...", correct = "...", ...}}}}',
         )
-        return path, read.attempts, len(read.broken)
+        return path, read.attempts, len(read.left_out)
 
     def _look_at_marks(self, work: Work, whose: str, attempts: Sequence[Attempt], problems: dict[str, Problem]) -> None:
         """Say what the grades that came with the answers are used for: nothing, where there are keys."""

@@ -43,7 +43,13 @@ class RecordedUnit(Unit):
             responses=spec.responses,
             template=work.study.problems.template,
         )
-        work.count("recorded attempts that belong to no chosen problem, or are broken", len(read.broken))
+        work.count("recorded attempts at problems that were not chosen", len(read.elsewhere))
+        work.count("recorded attempts that cannot be used", len(read.broken))
+        if read.broken:
+            first = read.broken[0]
+            note = f"{len(read.broken):,} of the recorded attempts cannot be used, the first at line {first.line}: {first.reason}."
+            work.say(f"sample    {note}")
+            work.making.notes.append(note)
         work.files.write_rows("attempts/part-00000.parquet", read.attempts, Attempt)
         return ["attempts/part-00000.parquet"]
 

@@ -33,14 +33,20 @@ class AuditUnit(Unit):
         return work.keys.audit
 
     def make(self, work: Work) -> list[str]:
-        from counterform.verify.audit import audit_family, audit_user, require
+        from counterform.verify.audit import audit_family, audit_recorded, audit_user, contradicted, require
 
+        problems = work.problems("train", "held_out")
         if work.family is not None:
             rows = audit_family(work.family, work.outcome, work.steps)
         else:
-            pool = work.files.read_rows("attempts/part-00000.parquet", Attempt) if _recorded(work) else []
-            rows = audit_user(work.problems("train", "held_out"), pool, work.outcome, work.steps)
+            rows = audit_user(problems, work.outcome, work.steps)
+        if _recorded(work):
+            pool = work.files.read_rows("attempts/part-00000.parquet", Attempt)
+            rows += audit_recorded(problems, pool, work.outcome)
         require(rows)
+        for note in contradicted(rows):
+            work.say(f"audit     {note}")
+            work.making.notes.append(note)
         work.making.facts["rows"] = [msgspec.to_builtins(row) for row in rows]
         return []
 
@@ -67,20 +73,22 @@ def audit(study: Study) -> list[AuditRow]:
     """Grade the graders of a study, without a run directory."""
     from counterform.problems.hub import problems_file
     from counterform.problems.readers import read_attempts, read_problems
-    from counterform.problems.source import columns
-    from counterform.verify.audit import audit_family, audit_user
+    from counterform.problems.source import Split, columns, generated
+    from counterform.verify.audit import audit_family, audit_recorded, audit_user
 
     outcome = part("outcome verifier", "answer")(study.verify.seconds)
-    named = study.verify.steps
-    if study.problems.family:
-        family = made("family", study.problems.family, study.problems.options, "$.problems.options")
+    named, spec = study.verify.steps, study.problems
+    if spec.family:
+        family = made("family", spec.family, spec.options, "$.problems.options")
         # With the options of the study: the family is its own step verifier.
         steps = made("step verifier", named, {}, "$.verify.steps") if named else family
-        return audit_family(family, outcome, steps)
-    steps = made("step verifier", named or "arithmetic", {}, "$.verify.steps")
-    spec = study.problems
-    problems = read_problems(problems_file(study), **columns(spec), keyless=study.keyless).problems
-    attempts = []
+        split = generated(family, spec) if study.attempts.file else Split(train=[], held_out=[])
+        problems = [*split.train, *split.held_out]
+        rows = audit_family(family, outcome, steps)
+    else:
+        steps = made("step verifier", named or "arithmetic", {}, "$.verify.steps")
+        problems = read_problems(problems_file(study), **columns(spec), keyless=study.keyless).problems
+        rows = audit_user(problems, outcome, steps)
     if study.attempts.file:
         read = read_attempts(
             study.file(study.attempts.file),
@@ -89,8 +97,8 @@ def audit(study: Study) -> list[AuditRow]:
             responses=study.attempts.responses,
             template=spec.template,
         )
-        attempts = read.attempts
-    return audit_user(problems, attempts, outcome, steps)
+        rows += audit_recorded(problems, read.attempts, outcome)
+    return rows
 
 
 def verdict_table(graded: Sequence[Graded]) -> pa.Table:

@@ -67,9 +67,9 @@ def read_pool(path: Path, problems: Sequence[Problem], study: Study) -> Pool:
         grades = grader([_row(known[attempt.problem_id], attempt) for attempt in some])
     columns = "; ".join(f"text = {one.text!r}, correct = {one.correct!r}" for one in responses)
     notes = [f"{len(found.attempts):,} attempts of {path}: {columns}"]
-    if found.broken:
-        first = found.broken[0]
-        notes.append(f"left out: {len(found.broken):,}; the first at line {first.line}: {first.reason}")
+    if found.left_out:
+        first = found.left_out[0]
+        notes.append(f"left out: {len(found.left_out):,}; the first at line {first.line}: {first.reason}")
     return Pool(
         responses=responses,
         attempts=found.attempts,

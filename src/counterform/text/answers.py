@@ -31,6 +31,10 @@ class Form(StrEnum):
     SENTENCE = "sentence"
 
 
+NO_ANSWER = "no answer is stated"
+"""Why nothing is read of a text that says nothing in any form of an answer."""
+
+
 class Statement(NamedTuple):
     """One stated answer, as character offsets: its form reaches from `head` to `tail`, the answer from `start` to `end`."""
 
@@ -307,7 +311,7 @@ def _final(text: str, events: Sequence[Statement], base: int) -> Stated:
     """What of all that was stated stands in the end."""
     events, rest = _meant(text, events)
     if not events:
-        return Stated(reason="no answer is stated", rest=base + rest)
+        return Stated(reason=NO_ANSWER, rest=base + rest)
     last = events[-1]
     gone = Stated(rest=base + max(rest, last.tail))
     if rest > last.head:

@@ -14,6 +14,9 @@ from counterform.verify.steps import grade
 MUST_CATCH = 0.99
 MUST_READ_KEYS = 0.95
 N_PROBLEMS = 200
+RECORDED = "recorded grades"
+TOLERATED = 0.01
+"""Of recorded grades, the share that may be the opposite of ours before it is said."""
 
 
 class Checked(AuditRow, frozen=True, kw_only=True):
@@ -42,12 +45,7 @@ def audit_family(family: Family, outcome: OutcomeVerifier, steps: StepVerifier) 
     return rows + [_row(family.name, f"planted: {kind}", hits, MUST_CATCH) for kind, hits in caught.items()]
 
 
-def audit_user(
-    problems: Sequence[Problem],
-    attempts: Sequence[Attempt],
-    outcome: OutcomeVerifier,
-    steps: StepVerifier,
-) -> list[AuditRow]:
+def audit_user(problems: Sequence[Problem], outcome: OutcomeVerifier, steps: StepVerifier) -> list[AuditRow]:
     """The same for the user's own data: keys must be readable in their own solutions; the rest is shown, not required."""
     rows: list[AuditRow] = []
     by_id = {problem.id: problem for problem in problems}
@@ -61,15 +59,35 @@ def audit_user(
         clean = [(attempt, verdict.first_error is None) for attempt, verdict in graded]
         unread = sum(verdict.process is Mark.UNKNOWN for _, verdict in graded)
         rows.append(_row(steps.name, "own solutions without a wrong step", clean, 0.0, unread))
-    recorded = [a for a in attempts if a.recorded is not Mark.UNKNOWN and by_id[a.problem_id].answer]
-    if recorded:
-        ours = outcome([(by_id[attempt.problem_id], attempt.completion.text) for attempt in recorded])
-        agrees = [
-            (attempt, reading.strict is attempt.recorded) for attempt, reading in zip(recorded, ours, strict=True)
-        ]
-        unknown = sum(reading.strict is Mark.UNKNOWN for reading in ours)
-        rows.append(_row("answer", "recorded grades", agrees, 0.0, unknown))
     return rows
+
+
+def audit_recorded(
+    problems: Sequence[Problem], attempts: Sequence[Attempt], outcome: OutcomeVerifier
+) -> list[AuditRow]:
+    """How far grades that came with attempts agree with ours, where there is a key. They stand, whatever ours are; no row where none came."""
+    by_id = {problem.id: problem for problem in problems}
+    recorded = [a for a in attempts if a.recorded is not Mark.UNKNOWN and by_id[a.problem_id].answer]
+    if not recorded:
+        return []
+    ours = outcome([(by_id[attempt.problem_id], attempt.completion.text) for attempt in recorded])
+    read = list(zip(recorded, (reading.strict for reading in ours), strict=True))
+    unknown = sum(mark is Mark.UNKNOWN for _, mark in read)
+    # An example of the opposite before one that we cannot read.
+    read.sort(key=lambda one: one[1] is Mark.UNKNOWN)
+    return [_row("answer", RECORDED, [(attempt, mark is attempt.recorded) for attempt, mark in read], 0.0, unknown)]
+
+
+def contradicted(rows: Iterable[AuditRow]) -> list[str]:
+    """What is to be said where recorded grades are the opposite of what the key says."""
+    return [
+        f"{opposite:,} of {row.total:,} recorded grades are the opposite of what the key says of the text (the first: {row.example}). The recorded "
+        "ones stand, and a case may hold a right answer as its wrong attempt: look at both with `counterform audit`, or leave the column out "
+        "($.attempts.responses) to have all graded by the key."
+        for row in rows
+        if row.check == RECORDED and isinstance(row, Checked)
+        if (opposite := row.total - row.passed - row.unknown) > TOLERATED * row.total
+    ]
 
 
 def require(rows: Iterable[AuditRow]) -> None:
