@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 from counterform.metrics import Measured, Metric
 from counterform.report.labels import label_of
 from counterform.results import Results
-from counterform.text.numbers import difference, level, number, points, points_interval, probability, share
+from counterform.text.numbers import (
+    amount,
+    difference,
+    level,
+    nats,
+    number,
+    percent,
+    points,
+    points_interval,
+    probability,
+    share,
+)
 
 
 @given(st.floats(-1, 1))
@@ -23,6 +34,14 @@ def test_forms_of_numbers() -> None:
     assert share(0.4417) == "44.2\u00a0%"
     assert (number(1319), number(17.94), number(0)) == ("1,319", "17.9", "0")
     assert (probability(0.0004), probability(0.62)) == ("<0.001", "0.620")
+
+
+@pytest.mark.parametrize("value", [-0.0, -1e-9, 0.0, 1e-9])
+def test_what_rounds_to_nothing_has_no_sign(value: float) -> None:
+    assert (points(value), share(value), percent(value, value, value)) == ("0.0", "0.0\u00a0%", "0 % [0, 0]")
+    assert number(value) in {"0", "0.0"}
+    assert (amount(-0.0), nats(-0.0)) == ("0", "0")
+    assert (share(-0.1), number(-1234.5), nats(-0.5), amount(-2.0)) == ("−10.0\u00a0%", "−1,234.5", "−0.5", "−2")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

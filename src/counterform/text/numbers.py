@@ -14,21 +14,20 @@ def points(value: float, *, signed: bool = True) -> str:
     """A difference of shares in percentage points, one decimal: `+12.3`, `−0.4`, `0.0`."""
     if not math.isfinite(value):
         return "–"
-    text = f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
-    return "0.0" if float(text) == 0 else text.replace("-", "−")
+    return _written(f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}")
 
 
 def percent(value: float, low: float, high: float) -> str:
     """A share with its interval in whole per cent: `62 % [50, 75]`."""
-    return f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]".replace("-", "−")
+    at, lowest, highest = (_written(f"{100 * one:.0f}") for one in (value, low, high))
+    return f"{at} % [{lowest}, {highest}]"
 
 
 def amount(value: float, *, signed: bool = True) -> str:
     """A number in a unit of its own with three significant digits: `+12.3`, `−0.0543`, `0`."""
     if not math.isfinite(value):
         return "–"
-    text = f"{value:+.3g}" if signed else f"{value:.3g}"
-    return "0" if float(text) == 0 else text.replace("-", "−")
+    return _written(f"{value:+.3g}" if signed else f"{value:.3g}")
 
 
 def is_share(metric: Metric) -> bool:
@@ -90,7 +89,7 @@ def points_interval(low: float, high: float) -> str:
 
 def share(value: float) -> str:
     """A level in per cent: `44.2 %`."""
-    return f"{100 * value:.1f}\u00a0%".replace("-", "−") if math.isfinite(value) else "–"
+    return f"{_written(f'{100 * value:.1f}')}\u00a0%" if math.isfinite(value) else "–"
 
 
 def share_interval(low: float, high: float) -> str:
@@ -100,14 +99,14 @@ def share_interval(low: float, high: float) -> str:
 
 def nats(value: float) -> str:
     """A KL in nats with three significant digits: `0.0543`, `0`."""
-    return f"{value:.3g}" if math.isfinite(value) else "–"
+    return amount(value, signed=False)
 
 
 def number(value: float) -> str:
     """A count with thousands separators; a measure keeps one decimal."""
     if not math.isfinite(value):
         return "–"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+    return _written(f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}")
 
 
 def probability(value: float) -> str:
@@ -115,3 +114,8 @@ def probability(value: float) -> str:
     if not math.isfinite(value):
         return "–"
     return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _written(text: str) -> str:
+    """With a minus sign; what rounds to nothing has none, nor a plus."""
+    return text.lstrip("+-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
