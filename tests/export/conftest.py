@@ -2,6 +2,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from counterform.arms.policy import RoC
 from counterform.problems.ledger import Ledger
 from counterform.results import ArmCard, MatchCard
 from counterform.store import Record, RunDir
@@ -55,6 +56,11 @@ def run(tmp_path):
     files.write_text("arms/match.json", msgspec.json.encode(card).decode())
     common = {"key": "key", "files": {}, "made": "today", "seconds": 0.0, "versions": {}, "machine": {}}
     files.records.write(Record(unit="match", **common))
+    for name, arm in (
+        ("texts", {"objective": "sft", "options": {}}),
+        ("sampled", {"objective": "grpo", "options": RoC().options}),
+    ):
+        files.records.write(Record(unit=f"arm/{name}", facts=arm, **common))
     files.records.write(Record(unit="arm/shuffled", facts={"refused": "the reason"}, **common))
     files.write_mark(b"null")
     return tmp_path / "run"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
+from counterform.arms.preference import Dpo, Ipo
 from counterform.cli import app
 from counterform.errors import DataError, RunDirError, StudyError
 from counterform.export import FORMATS, export
@@ -81,6 +82,23 @@ def test_an_arm_that_weighs_its_examples_is_written_without_the_weights(tmp_path
     weighed = [Example(problem_id=str(at), prompt="?", completion="yes", kind="right") for at in range(2)]
     write_arm(tmp_path, "mine", weighed, "trl")
     assert read_examples(tmp_path / "mine.jsonl").examples == [replace(example, kind="") for example in weighed]
+
+
+@pytest.mark.parametrize("recipe", [Ipo(), Dpo()])
+@pytest.mark.parametrize("kinds", [("", ""), ("critique", "solution")])
+def test_what_no_row_can_hold_is_said(run, tmp_path, recipe, kinds):
+    """The kind: an arm that another trainer makes another arm of, because nobody told it."""
+    files = RunDir(run)
+    rows = files.read_rows("arms/texts.parquet", Example)
+    rows = [replace(row, rejected="no", kind=kinds[at % 2]) for at, row in enumerate(rows)]
+    files.write_rows("arms/texts.parquet", rows, Example)
+    facts = {"objective": recipe.objective, "options": recipe.options}
+    files.records.write(replace(files.records.get("arm/texts"), facts=facts))
+    notes = export(run, "texts", to="trl", out=tmp_path / "out").notes
+    weighed = [note for note in notes if "count alike in the loss" in note]
+    told = [note for note in notes if note == "the arm is what it is by loss_type = 'ipo': tell the trainer"]
+    assert (len(weighed), len(told), len(notes)) == (bool(kinds[0]), recipe.name == "ipo", len(weighed) + len(told))
+    assert not weighed or "(4 critique and 4 solution)" in weighed[0]
 
 
 def test_what_does_not_read_back_is_not_written(run, tmp_path, monkeypatch):

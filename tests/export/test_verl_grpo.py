@@ -4,10 +4,26 @@ import importlib.util
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from msgspec.structs import replace
 
+from counterform.arms.policy import (
+    FormatReward,
+    Grpo,
+    Grpo2G,
+    GrpoPenalty,
+    GrpoRandom,
+    MajorityReward,
+    Nsr,
+    Psr,
+    RandomReward,
+    RoC,
+    RoCBoth,
+    RoCNoFailures,
+    RoCWaves,
+)
 from counterform.errors import DataError, StudyError
 from counterform.export import export
-from counterform.export.verl_grpo import write_grpo
+from counterform.export.verl_grpo import G, chosen, write_grpo
 from counterform.export.verl_reward import VerlReward
 from counterform.problems.readers import read_problems
 from counterform.store import RunDir
@@ -71,7 +87,8 @@ def test_the_reward_file_grades_a_rollout(folder, text, score, known):
         extra_info={**row["extra_info"], "num_turns": 2},  # verl adds keys of its own
     )
     assert (told["score"], told["known"]) == (score, known)
-    assert told["penalty"] == {"SOLUTION": 0.0, "1 + 1 = 3. The answer is 12345.": 1.0}.get(text, 0.5)
+    # Of an arm of RoC its own: no call was made (0.5), and whether one answer is stated.
+    assert told["penalty"] == {"I do not know.": 0.75, "\x00<s>" * 9: 0.75}.get(text, 0.25)
 
 
 def test_the_penalty_is_the_share_of_wrong_steps():
@@ -103,15 +120,106 @@ def test_an_unknown_verifier_in_the_reward_file():
     ("study", "line"),
     [
         (Study(name="a", problems=ProblemsSpec(family="ledger", options={"without": [["add", "double"]]})),
-         "VerlReward(steps='ledger', options={'without': [['add', 'double']]}, seconds=5.0)"),
-        (Study(name="a", problems=ProblemsSpec(file="x.jsonl")), "VerlReward(steps='arithmetic', options={}, seconds=5.0)"),
+         "steps='ledger', options={'without': [['add', 'double']]}, seconds=5.0,"),
+        (Study(name="a", problems=ProblemsSpec(file="x.jsonl")), "steps='arithmetic', options={}, seconds=5.0,"),
         (Study(name="a", problems=ProblemsSpec(file="x.jsonl"), verify=VerifySpec(steps="mine:It", seconds=2.0)),
-         "VerlReward(steps='mine:It', options={}, seconds=2.0)"),
+         "steps='mine:It', options={}, seconds=2.0,"),
     ],
 )  # fmt: skip
 def test_the_reward_file_has_the_verifiers_of_the_study(tmp_path, study, line):
-    write_grpo(tmp_path, tmp_path, study, [Problem(id="p", prompt="?", answer="1")], [])
-    assert line in (tmp_path / "reward.py").read_text()
+    write_grpo(tmp_path, tmp_path, study, chosen("a", "sft", {}), [Problem(id="p", prompt="?", answer="1")], [])
+    assert line in " ".join((tmp_path / "reward.py").read_text().split())
+
+
+def exported(run, arm, tmp_path):
+    """The config and the reward of an arm of this name."""
+    files = RunDir(run)
+    record = files.records.get("arm/sampled")
+    made_arm = {"objective": arm.objective, "options": arm.options}
+    files.records.write(replace(record, facts=made_arm))
+    folder = tmp_path / "exported"
+    export(run, "sampled", to="verl-grpo", out=folder)
+    return (folder / "grpo.yaml").read_text(), reward_of(folder)
+
+
+PROBLEM = {"id": "p", "prompt": "?", "family": "ledger", "facts": '{"operations": [["add", 1]], "start": 1}'}
+
+
+class TestWhatAnArmIsStaysWhatItIs:
+    """The kind: an arm that is written for another trainer, which lacks what makes it that arm, or was never told."""
+
+    @pytest.mark.parametrize(
+        ("recipe", "n", "keep", "mode"),
+        [
+            (Grpo, G, G, "random"),
+            (Grpo2G, 2 * G, 2 * G, "random"),
+            (GrpoRandom, 2 * G, G, "random"),
+            (RoC, 2 * G, G, "paper"),
+            (RoCBoth, 2 * G, G, "both"),
+            (RoCNoFailures, 2 * G, G, "no_failures"),
+        ],
+    )
+    def test_which_rollouts_it_learns_from(self, run, tmp_path, recipe, n, keep, mode):
+        config, _ = exported(run, recipe(), tmp_path)
+        assert f"    n: {n}\n" in config
+        assert f"        keep: {keep} " in config
+        assert f"        mode: {mode}\n" in config
+        [prompts, mini] = (
+            int(line.split()[1])
+            for line in config.splitlines()
+            if "batch_size: " in line and line.split()[1].isdecimal()
+        )
+        assert prompts * keep == mini * n
+
+    def test_what_it_is_rewarded_for(self, run, tmp_path):
+        _, right = exported(run, Grpo(), tmp_path / "a")
+        _, form = exported(run, FormatReward(), tmp_path / "b")
+        _, coin = exported(run, RandomReward(), tmp_path / "c")
+        _, less = exported(run, GrpoPenalty(penalties=["format"]), tmp_path / "d")
+        texts = ("The answer is 2.", "The answer is 3.", "I do not know.")
+        told = {
+            reward: [(said["score"], said["known"]) for said in (reward("", text, "2", PROBLEM) for text in texts)]
+            for reward in (right, form)
+        }
+        assert told[right] == [(1, 1), (0, 1), (0, 0)]
+        assert told[form] == [(1, 1), (1, 1), (0, 1)]
+        coins = [coin("", texts[at % 2], "2", PROBLEM)["score"] for at in range(400)]
+        assert 140 < sum(coins) < 260
+        assert abs(sum(coins[::2]) - sum(coins[1::2])) < 60
+        assert coin("", texts[2], "2", PROBLEM)["known"] == 0
+        assert less("", "The answer is 2. The answer is 2.", "2", PROBLEM)["score"] == 0.5
+        assert less("", texts[0], "2", PROBLEM)["score"] == 1
+
+    @pytest.mark.parametrize(
+        ("recipe", "why"),
+        [
+            (Psr(), "learns_from = 'successes'"),
+            (Nsr(), "learns_from = 'failures'"),
+            (MajorityReward(), "reward = 'majority'"),
+            (RoCWaves(), "mode = 'waves'"),
+            (RoC(tool="calc"), "tool = 'calc'"),
+        ],
+    )
+    def test_what_verl_cannot_do_is_refused(self, run, tmp_path, recipe, why):
+        with pytest.raises(DataError, match=f"arm 'sampled' is what it is by {why}.*it would be another arm"):
+            exported(run, recipe, tmp_path)
+        assert not (tmp_path / "exported").exists()
+
+    @pytest.mark.parametrize("to", ["verl-grpo", "trl"])
+    @pytest.mark.parametrize("objective", ["sdft", "sdpo"])
+    def test_nor_does_any_format_hold_a_teacher(self, run, tmp_path, objective, to):
+        files = RunDir(run)
+        files.records.write(replace(files.records.get("arm/sampled"), facts={"objective": objective, "options": {}}))
+        with pytest.raises(DataError, match="learns from a teacher that is shown more than it is"):
+            export(run, "sampled", to=to, out=tmp_path / "out")
+
+    def test_the_config_says_whose_problems_it_trains_on(self, run, tmp_path):
+        export(run, "texts", to="verl-grpo", out=tmp_path / "out")
+        head = (tmp_path / "out" / "grpo.yaml").read_text().splitlines()[0]
+        assert (
+            head
+            == "# GRPO with resampling on correct (RoC), on the problems of the arm 'texts', for verl 0.9 with its V1 trainer."
+        )
 
 
 @needs_verl
@@ -168,7 +276,7 @@ class TestContract:
 
         told = asyncio.run(score())
         assert told["reward_score"] == 1.0
-        assert told["reward_extra_info"] == {"score": 1.0, "known": 1.0, "penalty": 0.0}
+        assert told["reward_extra_info"] == {"score": 1.0, "known": 1.0, "penalty": 0.25}
 
     def test_the_rl_dataset_reads_the_problems(self, config, folder):
         from transformers import AutoTokenizer

@@ -230,6 +230,8 @@ def export(
     tell(f"{done.rows:,} rows of {arm} for {to}:")
     for path in done.files:
         tell(f"  {path}")
+    for note in done.notes:
+        tell(f"note: {note}")
 
 
 @app.command()

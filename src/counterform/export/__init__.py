@@ -7,20 +7,24 @@ verl_reward.py  what that reward file calls: counterform's verifiers
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from counterform.errors import DataError, StudyError, unknown_name
 from counterform.export.rows import PAIR_FORMATS, ROW_FORMATS, write_arm
-from counterform.export.verl_grpo import write_grpo
+from counterform.export.verl_grpo import chosen, write_grpo
 from counterform.results import MatchCard
 from counterform.store import RunDir, finished_run
 from counterform.study import Study, load_study
-from counterform.types import Example, Problem
+from counterform.types import Example, Objective, Problem
 
 VERL_GRPO = "verl-grpo"
+DISTILLED: tuple[Objective, ...] = ("sdft", "sdpo")
 FORMATS = (*ROW_FORMATS, VERL_GRPO)
 
 
@@ -29,6 +33,8 @@ class Exported(Struct, frozen=True):
 
     rows: int
     files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+    """What makes the arm what it is and no row can hold: it is to be told to the other trainer."""
 
 
 def export(run: str | Path, arm: str, *, to: str, out: str | Path) -> Exported:
@@ -44,6 +50,11 @@ def export(run: str | Path, arm: str, *, to: str, out: str | Path) -> Exported:
     if (out.exists() or out.is_symlink()) and (not out.is_dir() or any(out.iterdir())):
         raise StudyError(f"{out} is not an empty folder and is left as it is. Give another with --out.")
     examples = _examples(files, arm)
+    objective = files.fact(f"arm/{arm}", "objective")
+    if objective in DISTILLED:
+        raise DataError(
+            f"arm {arm!r} learns from a teacher that is shown more than it is, and no format here holds that. It is trained in a study alone."
+        )
     if to != VERL_GRPO and any(example.completion is None for example in examples):
         raise DataError(
             f"arm {arm!r} has no completions, since its trainer samples them, and {to!r} needs them. "
@@ -55,11 +66,25 @@ def export(run: str | Path, arm: str, *, to: str, out: str | Path) -> Exported:
             f"which its DPO, KTO and ORPO trainers read: --to {' or --to '.join(PAIR_FORMATS)}."
         )
     with RunDir(out.resolve().parent).appearing_dir(out.resolve().name) as folder:
+        notes: tuple[str, ...] = ()
         if to == VERL_GRPO:
-            rows = write_grpo(folder, out.resolve(), load_study(run / "study.toml"), *_problems(files, examples))
+            how = chosen(arm, objective, files.fact(f"arm/{arm}", "options"))
+            rows = write_grpo(folder, out.resolve(), load_study(run / "study.toml"), how, *_problems(files, examples))
         else:
             rows = write_arm(folder, arm, examples, to)
-    return Exported(rows, tuple(sorted(path for path in out.iterdir())))
+            notes = tuple(_not_in_rows(examples, files.fact(f"arm/{arm}", "options") or {}))
+    return Exported(rows, tuple(sorted(path for path in out.iterdir())), notes)
+
+
+def _not_in_rows(examples: list[Example], options: dict[str, Any]) -> Iterator[str]:
+    kinds = Counter(example.kind for example in examples)
+    if any(kinds):
+        told = " and ".join(f"{n:,} {kind}" for kind, n in kinds.items())
+        yield (
+            f"a study has these kinds of rows ({told}) count alike in the loss, however many tokens each has; elsewhere every token counts alike"
+        )
+    for name, value in options.items():
+        yield f"the arm is what it is by {name} = {value!r}: tell the trainer"
 
 
 def _examples(files: RunDir, arm: str) -> list[Example]:

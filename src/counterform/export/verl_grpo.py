@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec import Struct
 
+from counterform.errors import DataError
 from counterform.study import BASE, ChatSpec, Study
 from counterform.types import Problem
 
-KEEP = 16
-"""Rollouts of a prompt that are learnt from; twice as many are sampled (rStar2-Agent, arXiv 2508.20722, section 2.2.3)."""
+G = 16
+"""Rollouts of a prompt that are learnt from; RoC samples twice as many (rStar2-Agent, arXiv 2508.20722, section 2.2.3)."""
 PROMPTS = 128
 """Prompts a step, at most; the released scripts of the paper have as many."""
 
@@ -37,12 +40,54 @@ _SCHEMA = pa.schema(
 )
 
 
-def write_grpo(folder: Path, final: Path, study: Study, train: Sequence[Problem], held_out: Sequence[Problem]) -> int:
+class Chosen(Struct, frozen=True, kw_only=True):
+    """What of an arm verl can do: which rollouts are learnt from, and what for."""
+
+    what: str
+    """In words."""
+    generate: int = 2
+    keep: int = 1
+    """Rollouts of a prompt that are sampled and learnt from, in multiples of G."""
+    mode: str = "paper"
+    reward: str = "right"
+    penalties: tuple[str, ...] = ("process",)
+    penalty_weight: float = 0.0
+
+
+def chosen(arm: str, objective: str, options: Mapping[str, Any]) -> Chosen:
+    """What is written of an arm: of one of GRPO what it is itself, of another RoC on its problems.
+
+    Raises DataError for an arm that would be another one in verl.
+    """
+    if objective != "grpo":
+        return Chosen(what=f"GRPO with resampling on correct (RoC), on the problems of the arm {arm!r}")
+    asked = {name: options[name] for name in ("generate", "keep", "mode", "reward", "penalties", "penalty_weight")}
+    lacking = {
+        f"learns_from = {options['learns_from']!r}": "verl's GRPO learns from all rollouts it is handed"
+        if options["learns_from"] != "all"
+        else "",
+        "reward = 'majority'": "verl asks for the reward of one rollout, and this is of a whole group"
+        if asked["reward"] == "majority"
+        else "",
+        "mode = 'waves'": "verl samples a group at once" if asked["mode"] == "waves" else "",
+        f"tool = {options['tool']!r}": "the tool is not there" if options["tool"] else "",
+    }
+    for option, why in lacking.items():
+        if why:
+            raise DataError(
+                f"arm {arm!r} is what it is by {option}, and {why}: exported, it would be another arm. Take one without, or train it here."
+            )
+    return Chosen(what=f"The arm {arm!r}", **asked | {"penalties": tuple(asked["penalties"])})
+
+
+def write_grpo(
+    folder: Path, final: Path, study: Study, chosen: Chosen, train: Sequence[Problem], held_out: Sequence[Problem]
+) -> int:
     """Write everything into `folder`, which will stand at `final`, and say how many training problems there are."""
     for name, problems in (("train", train), ("val", held_out)):
         rows = [_row(problem, index, study.model.chat) for index, problem in enumerate(problems)]
         pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), folder / f"{name}.parquet", compression="zstd")
-    values = _values(study, final, len(train))
+    values = _values(study, final, chosen, len(train))
     for name, template in (("grpo.yaml", _CONFIG), ("reward.py", _REWARD)):
         (folder / name).write_text(Template(template).substitute(values), encoding="utf-8")
     return len(train)
@@ -68,8 +113,10 @@ def _row(problem: Problem, index: int, chat: ChatSpec) -> dict[str, Any]:
     }
 
 
-def _values(study: Study, final: Path, problems: int) -> dict[str, Any]:
-    prompts = min(PROMPTS, problems - problems % 2) or 1
+def _values(study: Study, final: Path, chosen: Chosen, problems: int) -> dict[str, Any]:
+    kept = Fraction(chosen.keep, chosen.generate)
+    prompts = min(PROMPTS, problems)
+    prompts = prompts - prompts % kept.denominator or 1
     own = not study.verify.steps and bool(study.problems.family)
     return {
         # JSON strings are YAML strings, whatever stands in them.
@@ -77,9 +124,14 @@ def _values(study: Study, final: Path, problems: int) -> dict[str, Any]:
         "model": json.dumps(str(BASE) if study.model.path == "world" else study.model.path),
         "name": json.dumps(study.name),
         "prompts": prompts,
-        "mini": max(prompts // 2, 1),
-        "n": 2 * KEEP,
-        "keep": KEEP,
+        "what": chosen.what,
+        "mini": max(int(prompts * kept), 1),
+        "n": chosen.generate * G,
+        "keep": chosen.keep * G,
+        "mode": chosen.mode,
+        "reward": repr(chosen.reward),
+        "penalties": repr(chosen.penalties),
+        "penalty_weight": repr(chosen.penalty_weight),
         "response": study.attempts.max_tokens,
         "seed": study.seeds[0],
         "steps": repr(study.verify.steps or study.problems.family or "arithmetic"),
@@ -93,16 +145,23 @@ _REWARD = '''\
 
 from counterform.export.verl_reward import VerlReward
 
-_reward = VerlReward(steps=$steps, options=$options, seconds=$seconds)
+_reward = VerlReward(
+    steps=$steps,
+    options=$options,
+    seconds=$seconds,
+    reward=$reward,
+    penalties=$penalties,
+    penalty_weight=$penalty_weight,
+)
 
 
 def compute_score(data_source, solution_str, ground_truth, extra_info):
-    """The outcome as `score`, whether it could be told as `known`, and the share of wrong steps as `penalty`."""
+    """The reward as `score`, whether it could be told as `known`, and how unclean the way was as `penalty`."""
     return _reward(solution_str, ground_truth, extra_info)
 '''
 
 _CONFIG = """\
-# GRPO with resampling on correct (RoC), for verl 0.9 with its V1 trainer.
+# $what, for verl 0.9 with its V1 trainer.
 #
 #   python -m verl.trainer.main_ppo --config-path HERE --config-name grpo
 #
@@ -132,7 +191,7 @@ actor_rollout_ref:
   model:
     path: $model
   actor:
-    # verl multiplies this by rollout.n, and the sampler keeps half of them: $prompts prompts * $keep kept = $mini * $n, one
+    # verl multiplies this by rollout.n, whatever the sampler keeps of them: $prompts prompts * $keep kept = $mini * $n, one
     # update a step. A larger number is filled up with padding.
     ppo_mini_batch_size: $mini
     use_dynamic_bsz: true
@@ -164,6 +223,6 @@ trainer:
         name: RoCSampler  # RoCSamplerAsync for colocate_async and separate_async
       sampler_kwargs:
         keep: $keep  # of the rollouts of a prompt; as many as rollout.n: only those that could not be graded are dropped
-        mode: paper
+        mode: $mode
         seed: $seed
 """
