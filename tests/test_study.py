@@ -131,6 +131,13 @@ def test_an_unknown_part_names_its_nearest_neighbour_and_the_options(refused, te
         ('arms = ["cft", "cft"]', "$.arms: names must differ"),
         ('[[arms]]\nname = "base"\nrecipe = "sft"', "'base' is taken by the base model"),
         ("seeds = [1, 1]", "$.seeds: seeds must differ"),
+        *(
+            (
+                f'arms = ["sft"]\n[train.sweep]\nchoose = "best in validation"\nlearning_rate = [1e-3, {same}]',
+                "$.train.sweep.learning_rate: rates must differ (in six digits, which name their arms); got [0.001, ",
+            )
+            for same in ("0.001", "1.0000001e-3")
+        ),
         (
             '[problems]\nfamily = "ledger"\nfile = "mine.jsonl"',
             "$.problems: give exactly one of `family`, `file`, `dataset`",

@@ -66,7 +66,13 @@ def _wrong_in_arms(study: Study) -> Iterator[Wrong]:
     """Names, seeds and probes that do not differ; options of training without training."""
     arms = study.arms_in_file
     read = [*(arm.name for arm in study.arm_specs), *study.partway]
-    if len(study.variants) != len(arms) or len(set(read)) != len(read) or BASE_ARM in _names(study):
+    rates = study.train.sweep.learning_rate if study.train.sweep else ()
+    if len({f"{rate:g}" for rate in rates}) != len(rates):
+        yield (
+            "$.train.sweep.learning_rate",
+            f"rates must differ (in six digits, which name their arms); got {list(rates)}",
+        )
+    elif len(study.variants) != len(arms) or len(set(read)) != len(read) or BASE_ARM in _names(study):
         yield (
             "$.arms",
             f"names must differ, and {BASE_ARM!r} is taken by the base model; got {[arm.name for arm in arms]}",
