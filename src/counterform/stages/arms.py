@@ -82,9 +82,22 @@ class MatchUnit(Unit):
         for line in card_lines(card):
             work.say(f"arms      {line}")
         work.files.write_json("arms/match.json", card)
-        for recipe, n in work.files.fact(f"arm/{work.arms[0]}", "left out").items():
+        left_out: dict[str, int] = work.files.fact(f"arm/{work.arms[0]}", "left out")
+        for recipe, n in left_out.items():
             work.count(f"cases that left all arms because {recipe} had nothing for them", n)
+        work.making.notes += _few(card.cases, work.study.match.cases, left_out)
         return ["arms/match.json"]
+
+
+def _few(cases: int, asked: int, left_out: dict[str, int]) -> Iterator[str]:
+    """What is to be said of arms that are made of less than half of the cases that were asked for."""
+    if 2 * cases >= asked:
+        return
+    made = f"{cases:,} case{'s' * (cases != 1)}"
+    yield f"The arms are made of {made}, where {asked:,} were asked for ($.match.cases): so few teach little."
+    for recipe, n in left_out.items():
+        if n > cases:
+            yield f"{n:,} more left all arms because {recipe} had nothing for them: without that arm the others would have them."
 
 
 def card_lines(card: MatchCard) -> list[str]:
