@@ -236,3 +236,13 @@ class TestTheHooksOfTRL:
             assert words in source, (
                 f"TRL: ORPOTrainer.concatenated_inputs no longer reads {words!r}; see CountingORPO.shown"
             )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("options", [{}, {"num_train_epochs": 2, "gradient_accumulation_steps": 3}, {"max_steps": 3}])
+def test_how_many_steps_it_takes_is_known_before(pairs, kind, options, tmp_path):
+    trainer = KINDS[kind](TrainSpec(**{kind: {**FAST, **options}}))
+    done = trainer.train(arm(pairs, kind), base=str(BASE), seed=0, out=tmp_path / "whole")
+    assert trainer.steps(len(pairs)) == done.ledger.optimizer_steps
+    short = trainer.shortened(1).train(arm(pairs, kind), base=str(BASE), seed=0, out=tmp_path / "short")
+    assert short.ledger.optimizer_steps == 1

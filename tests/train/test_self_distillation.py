@@ -232,3 +232,13 @@ class TestTheHooksOfTRL:
         assert source.index("self.sample_rollouts(") < source.index('example.get("privileged_context")'), (
             "TRL: SDPOTrainer reads its feedback before its rollouts; see WatchedSDPO.sample_rollouts"
         )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("options", [{}, {"max_steps": -1, "num_train_epochs": 2, "gradient_accumulation_steps": 2}])
+def test_how_many_steps_it_takes_is_known_before(kind, options, tmp_path):
+    whole = trainer(kind, **options)
+    done = whole.train(arm(kind), base=str(BASE), seed=0, out=tmp_path / "whole")
+    assert whole.steps(len(EXAMPLES)) == done.ledger.optimizer_steps
+    short = whole.shortened(1).train(arm(kind), base=str(BASE), seed=0, out=tmp_path / "short")
+    assert short.ledger.optimizer_steps == 1

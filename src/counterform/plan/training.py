@@ -13,10 +13,11 @@ from counterform.results import MatchCard
 from counterform.stages.train import arm_of
 from counterform.study import Study
 from counterform.train.memory import process_peak_mb
-from counterform.types import Arm, Checkpoint
+from counterform.types import Arm, Checkpoint, Objective
 
-STEPS = {"sft": (2, 14), "grpo": (1, 3)}
-"""Optimizer steps of the two trainings from whose difference the cost of one is told, by objective: those of GRPO are long."""
+FEW, FEW_LONG = (2, 14), (1, 3)
+"""Optimizer steps of the two trainings from whose difference the cost of one is told; the second of arms that sample, whose steps are long."""
+SAMPLING: tuple[Objective, ...] = ("grpo", "sdft", "sdpo")
 
 
 class Training(Struct, frozen=True, kw_only=True):
@@ -86,7 +87,8 @@ def _rate(small: Small, arm: Arm, folder: Path, clock: Clock) -> _Rate:
     """Train twice for a few steps, and tell what does not depend on their number from what does."""
     took: list[float] = []
     made: list[Checkpoint] = []
-    for steps in STEPS[arm.objective]:
+    few, more = FEW_LONG if arm.objective in SAMPLING else FEW
+    for steps in (few, more):
         shorter = small.work.trainer(arm.name).shortened(steps)
         if shorter is None:  # a trainer that can count its steps and cannot be stopped
             raise TrainingDiverged("it cannot be stopped after a few steps")
@@ -95,7 +97,6 @@ def _rate(small: Small, arm: Arm, folder: Path, clock: Clock) -> _Rate:
         started = clock()
         made.append(shorter.train(arm, base=small.work.study.model, seed=0, out=out))
         took.append(clock() - started)
-    few, more = STEPS[arm.objective]
     a_step = max(took[1] - took[0], 0.0) / (more - few)
     ledger = made[1].ledger
     tokens = ledger.loss_tokens + ledger.prompt_tokens
@@ -111,7 +112,7 @@ def _rate(small: Small, arm: Arm, folder: Path, clock: Clock) -> _Rate:
 
 def _size(small: Small, arm: Arm) -> float:
     """Tokens of a row on average; of an arm that samples for itself, its rollouts a prompt in multiples of the others'."""
-    if arm.objective == "grpo":
+    if arm.objective in SAMPLING:
         return float(arm.options.get("generate", 1))
     [card] = msgspec.convert(small.work.files.fact(f"arm/{arm.name}", "card"), MatchCard).arms
     return max((card.prompt_tokens + card.loss_tokens) / max(card.examples, 1), 1.0)

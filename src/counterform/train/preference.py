@@ -111,6 +111,7 @@ class KTO(Preference):
     """
 
     table = "kto"
+    rows_of_example = 2
     config = KTOConfig
     trainer = _CountingKTO
 

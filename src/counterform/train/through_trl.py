@@ -9,8 +9,9 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import msgspec
 
@@ -29,6 +30,7 @@ from counterform.train.sft import (
     lora_config,
     peak_memory_mb,
     refused_options,
+    steps_of,
     usual_options,
 )
 from counterform.train.trainer import Trainer
@@ -57,6 +59,8 @@ class ThroughTRL(Trainer):
     """Imported when it is used, from what TRL calls experimental; where TRL has it not, the arm was refused."""
     second: ClassVar[str] = ""
     """The second model in memory beside the one that learns, in words; empty: there is none."""
+    rows_of_example: ClassVar[int] = 1
+    """Rows that an example becomes."""
 
     def __init__(self, spec: TrainSpec, *, bench: Bench | None = None) -> None:
         super().__init__(spec, bench=bench)
@@ -69,6 +73,16 @@ class ThroughTRL(Trainer):
                 f"$.train.launch: arms of [train.{self.table}] are trained in the study's own process. Leave `launch` out, or export "
                 "the arm (`counterform export --to trl`) and run TRL's trainer under `accelerate launch`."
             )
+
+    def steps(self, rows: int) -> int:
+        """Rows over the batch, as often as there are epochs, or `max_steps`; of an arm that samples each prompt counts as often as it is answered."""
+        options: dict[str, Any] = {field.name: field.default for field in fields(self.config)} | self._options
+        return steps_of(options, rows * self.rows_of_example * int(options.get("num_generations", 1)))
+
+    def shortened(self, steps: int) -> Self:
+        """The same with `max_steps`."""
+        spec = msgspec.structs.replace(self.spec, **{self.table: self._options | {"max_steps": steps}})
+        return type(self)(spec, bench=self.bench)
 
     @property
     @abstractmethod
