@@ -62,20 +62,21 @@ def chosen(arm: str, objective: str, options: Mapping[str, Any]) -> Chosen:
     if objective != "grpo":
         return Chosen(what=f"GRPO with resampling on correct (RoC), on the problems of the arm {arm!r}")
     asked = {name: options[name] for name in ("generate", "keep", "mode", "reward", "penalties", "penalty_weight")}
-    lacking = {
-        f"learns_from = {options['learns_from']!r}": "verl's GRPO learns from all rollouts it is handed"
-        if options["learns_from"] != "all"
-        else "",
-        "reward = 'majority'": "verl asks for the reward of one rollout, and this is of a whole group"
-        if asked["reward"] == "majority"
-        else "",
-        "mode = 'waves'": "verl samples a group at once" if asked["mode"] == "waves" else "",
-        f"tool = {options['tool']!r}": "the tool is not there" if options["tool"] else "",
-    }
-    for option, why in lacking.items():
-        if why:
+    lacking = (
+        (options["learns_from"] != "all", "learns_from", "verl's GRPO learns from all rollouts it is handed"),
+        (
+            options["reward"] == "majority",
+            "reward",
+            "verl asks for the reward of one rollout, and this is of a whole group",
+        ),
+        (options["mode"] == "waves", "mode", "verl samples a group at once"),
+        (bool(options["tool"]), "tool", "the tool is not there"),
+    )
+    for asked_for, name, why in lacking:
+        if asked_for:
             raise DataError(
-                f"arm {arm!r} is what it is by {option}, and {why}: exported, it would be another arm. Take one without, or train it here."
+                f"arm {arm!r} is what it is by {name} = {options[name]!r}, and {why}: exported, it would be another arm. Take one without, or "
+                "train it here."
             )
     return Chosen(what=f"The arm {arm!r}", **asked | {"penalties": tuple(asked["penalties"])})
 
