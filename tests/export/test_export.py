@@ -20,7 +20,7 @@ from counterform.problems.examples import read_examples
 from counterform.problems.ledger import Ledger
 from counterform.problems.readers import read_attempts
 from counterform.store import RunDir
-from counterform.study import ResponseColumns
+from counterform.study import ArmSpec, ResponseColumns, Study, to_toml
 from counterform.types import Example, Problem
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
@@ -99,6 +99,15 @@ def test_what_no_row_can_hold_is_said(run, tmp_path, recipe, kinds):
     told = [note for note in notes if note == "the arm is what it is by loss_type = 'ipo': tell the trainer"]
     assert (len(weighed), len(told), len(notes)) == (bool(kinds[0]), recipe.name == "ipo", len(weighed) + len(told))
     assert not weighed or "(4 critique and 4 solution)" in weighed[0]
+
+
+@pytest.mark.parametrize("to", ["trl", "verl-grpo"])
+def test_nor_are_options_of_its_own_training_forgotten(run, tmp_path, to):
+    study = Study(name="tiny", arms=(ArmSpec(name="texts", recipe="rft", train={"learning_rate": 1e-5}),))
+    RunDir(run).write_text("study.toml", to_toml(study))
+    assert export(run, "texts", to=to, out=tmp_path / "out").notes == (
+        "the arm is what it is by learning_rate = 1e-05: tell the trainer",
+    )
 
 
 def test_what_does_not_read_back_is_not_written(run, tmp_path, monkeypatch):

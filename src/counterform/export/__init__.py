@@ -49,8 +49,22 @@ def export(run: str | Path, arm: str, *, to: str, out: str | Path) -> Exported:
     files = finished_run(run)
     if (out.exists() or out.is_symlink()) and (not out.is_dir() or any(out.iterdir())):
         raise StudyError(f"{out} is not an empty folder and is left as it is. Give another with --out.")
-    examples = _examples(files, arm)
-    objective = files.fact(f"arm/{arm}", "objective")
+    examples, study = _examples(files, arm), load_study(run / "study.toml")
+    facts = files.records["arm/" + arm].facts
+    _require_room(arm, facts["objective"], to, examples)
+    with RunDir(out.resolve().parent).appearing_dir(out.resolve().name) as folder:
+        if to == VERL_GRPO:
+            how = chosen(arm, facts["objective"], facts["options"])
+            rows = write_grpo(folder, out.resolve(), study, how, *_problems(files, examples))
+        else:
+            rows = write_arm(folder, arm, examples, to)
+    own = next((spec.train for spec in study.trained if spec.name == arm), {})
+    options = own if to == VERL_GRPO else facts["options"] | own
+    return Exported(rows, tuple(sorted(path for path in out.iterdir())), tuple(_not_in_rows(examples, options)))
+
+
+def _require_room(arm: str, objective: Objective, to: str, examples: list[Example]) -> None:
+    """Raises DataError for a format that cannot hold what the arm is."""
     if objective in DISTILLED:
         raise DataError(
             f"arm {arm!r} learns from a teacher that is shown more than it is, and no format here holds that. It is trained in a study alone."
@@ -65,15 +79,6 @@ def export(run: str | Path, arm: str, *, to: str, out: str | Path) -> Exported:
             f"arm {arm!r} learns from pairs of a preferred and a rejected text, and {to!r} has rows of one. Write TRL's preference format, "
             f"which its DPO, KTO and ORPO trainers read: --to {' or --to '.join(PAIR_FORMATS)}."
         )
-    with RunDir(out.resolve().parent).appearing_dir(out.resolve().name) as folder:
-        notes: tuple[str, ...] = ()
-        if to == VERL_GRPO:
-            how = chosen(arm, objective, files.fact(f"arm/{arm}", "options"))
-            rows = write_grpo(folder, out.resolve(), load_study(run / "study.toml"), how, *_problems(files, examples))
-        else:
-            rows = write_arm(folder, arm, examples, to)
-            notes = tuple(_not_in_rows(examples, files.fact(f"arm/{arm}", "options") or {}))
-    return Exported(rows, tuple(sorted(path for path in out.iterdir())), notes)
 
 
 def _not_in_rows(examples: list[Example], options: dict[str, Any]) -> Iterator[str]:
