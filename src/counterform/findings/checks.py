@@ -247,7 +247,7 @@ def _cases(looked: Looked) -> Iterator[Check]:
             state="warning",
             value=0.0,
             threshold=0.0,
-            message=f"{arm} cannot be made of these cases: {why.rstrip(".")}",
+            message=f"{arm} cannot be made of these cases: {why.rstrip('.')}",
             fix="Mend that, or leave the arm out.",
         )
 
