@@ -78,3 +78,27 @@ class TestGeneratedTokens:
         recorded = AttemptsSpec(file=str(tmp_path / "attempts.jsonl"))
         found = self.counted(changed(study, arms=("sft", "rft", "dpo"), attempts=recorded), tmp_path / "run")
         assert found == {"sft": 0, "rft": 0, "dpo": 0}
+
+
+def test_what_a_recorded_pool_lost_or_contradicts_stands_in_the_findings(study, tmp_path):
+    """The kind: what was seen of the data on the way, and would be read by nobody in a record of its own."""
+    problems = RunDir(counterform.run(study, tmp_path / "first", until="problems").path)
+    rows = [
+        {"problem": p.id, "response": text, "correct": correct}
+        for at, p in enumerate(problems.read_rows("problems.parquet", Problem))
+        for text, correct in (
+            (f"The answer is {p.answer}.", True),
+            (f"The answer is {0 if at % 3 else p.answer}.", False),
+            ("", False),
+        )
+    ]
+    (tmp_path / "attempts.jsonl").write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+    recorded = AttemptsSpec(file=str(tmp_path / "attempts.jsonl"))
+    few = changed(study, arms=("sft",), attempts=recorded, match=msgspec.structs.replace(study.match, cases=60))
+    notes = counterform.run(few, tmp_path / "run").results.notes
+    for said in (
+        "18 of the recorded attempts cannot be used, the first at line 3: `response` is empty.",
+        "6 of 36 recorded grades are the opposite of what the key says",
+        "The arms are made of 12 cases, where 60 were asked for",
+    ):
+        assert [note for note in notes if said in note] != [], said

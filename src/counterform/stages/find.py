@@ -84,9 +84,8 @@ def _find_results(work: Work) -> None:
 def _notes(work: Work, items: HeldOut) -> list[str]:
     """What a reader of the findings must know of how they came about."""
     records = work.files.records
-    answered = {
-        note: None for kind in ("sample", "train", "probe") for record in records.of_kind(kind) for note in record.notes
-    }
+    kinds = ("sample", "audit", "match", "train", "probe")
+    answered = {note: None for kind in kinds for record in records.of_kind(kind) for note in record.notes}
     notes: list[str] = [*decision_notes(work), *records["problems"].notes, *answered, *work.differences()]
     notes += [f"{name} was refused: {why}" for name, why in work.refused.items()]
     for name in work.arms:
