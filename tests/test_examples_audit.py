@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from counterform.cli import app
-from counterform.export.verl_grpo import write_grpo
+from counterform.export.verl_grpo import chosen, write_grpo
 from counterform.parts import made, part
 from counterform.problems.source import generated
 from counterform.stages.verify import audit
@@ -58,7 +58,7 @@ def test_every_shipped_study_of_a_family_exports_a_reward_that_knows_its_problem
     spec = msgspec.structs.replace(study.problems, train=6, held_out=2)
     family = made("family", spec.family, spec.options, "$.problems.options")
     split = generated(family, spec)
-    write_grpo(tmp_path, tmp_path, study, split.train, split.held_out)
+    write_grpo(tmp_path, tmp_path, study, chosen("any", "sft", {}), split.train, split.held_out)
     found = importlib.util.spec_from_file_location("reward", tmp_path / "reward.py")
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)

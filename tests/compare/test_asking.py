@@ -41,7 +41,10 @@ class Endpoint:
             def log_message(self, *args):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 128  # with the usual 5, some of 16 connections at once are refused now and then
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.name = f"http://127.0.0.1:{self.server.server_port}/v1#m"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 

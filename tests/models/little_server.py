@@ -49,4 +49,7 @@ if how == "no start":
     sys.exit("there is no such device")
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])  # as engines have their own
 time.sleep(0.3)
+ThreadingHTTPServer.request_queue_size = (
+    128  # with the usual 5, some of 16 connections at once are refused now and then
+)
 ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()

@@ -84,6 +84,8 @@ class Endpoint:
                 pass
 
         class Server(ThreadingHTTPServer):
+            request_queue_size = 128
+
             def handle_error(self, *args):
                 pass  # A client that timed out has gone away.
 

@@ -137,6 +137,8 @@ def endpoint():
             pass
 
     class Server(ThreadingHTTPServer):
+        request_queue_size = 128
+
         def handle_error(self, *args):
             pass  # a client that has seen enough goes away
 
