@@ -6,21 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from msgspec.structs import replace
 
-from counterform.arms.policy import (
-    FormatReward,
-    Grpo,
-    Grpo2G,
-    GrpoPenalty,
-    GrpoRandom,
-    MajorityReward,
-    Nsr,
-    Psr,
-    RandomReward,
-    RoC,
-    RoCBoth,
-    RoCNoFailures,
-    RoCWaves,
-)
+from counterform.arms import policy
 from counterform.errors import DataError, StudyError
 from counterform.export import export
 from counterform.export.verl_grpo import G, chosen, write_grpo
@@ -151,12 +137,12 @@ class TestWhatAnArmIsStaysWhatItIs:
     @pytest.mark.parametrize(
         ("recipe", "n", "keep", "mode"),
         [
-            (Grpo, G, G, "random"),
-            (Grpo2G, 2 * G, 2 * G, "random"),
-            (GrpoRandom, 2 * G, G, "random"),
-            (RoC, 2 * G, G, "paper"),
-            (RoCBoth, 2 * G, G, "both"),
-            (RoCNoFailures, 2 * G, G, "no_failures"),
+            (policy.Grpo, G, G, "random"),
+            (policy.Grpo2G, 2 * G, 2 * G, "random"),
+            (policy.GrpoRandom, 2 * G, G, "random"),
+            (policy.RoC, 2 * G, G, "paper"),
+            (policy.RoCBoth, 2 * G, G, "both"),
+            (policy.RoCNoFailures, 2 * G, G, "no_failures"),
         ],
     )
     def test_which_rollouts_it_learns_from(self, run, tmp_path, recipe, n, keep, mode):
@@ -172,10 +158,10 @@ class TestWhatAnArmIsStaysWhatItIs:
         assert prompts * keep == mini * n
 
     def test_what_it_is_rewarded_for(self, run, tmp_path):
-        _, right = exported(run, Grpo(), tmp_path / "a")
-        _, form = exported(run, FormatReward(), tmp_path / "b")
-        _, coin = exported(run, RandomReward(), tmp_path / "c")
-        _, less = exported(run, GrpoPenalty(penalties=["format"]), tmp_path / "d")
+        _, right = exported(run, policy.Grpo(), tmp_path / "a")
+        _, form = exported(run, policy.FormatReward(), tmp_path / "b")
+        _, coin = exported(run, policy.RandomReward(), tmp_path / "c")
+        _, less = exported(run, policy.GrpoPenalty(penalties=["format"]), tmp_path / "d")
         texts = ("The answer is 2.", "The answer is 3.", "I do not know.")
         told = {
             reward: [(said["score"], said["known"]) for said in (reward("", text, "2", PROBLEM) for text in texts)]
@@ -193,11 +179,11 @@ class TestWhatAnArmIsStaysWhatItIs:
     @pytest.mark.parametrize(
         ("recipe", "why"),
         [
-            (Psr(), "learns_from = 'successes'"),
-            (Nsr(), "learns_from = 'failures'"),
-            (MajorityReward(), "reward = 'majority'"),
-            (RoCWaves(), "mode = 'waves'"),
-            (RoC(tool="calc"), "tool = 'calc'"),
+            (policy.Psr(), "learns_from = 'successes'"),
+            (policy.Nsr(), "learns_from = 'failures'"),
+            (policy.MajorityReward(), "reward = 'majority'"),
+            (policy.RoCWaves(), "mode = 'waves'"),
+            (policy.RoC(tool="calc"), "tool = 'calc'"),
         ],
     )
     def test_what_verl_cannot_do_is_refused(self, run, tmp_path, recipe, why):
